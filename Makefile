@@ -1,0 +1,68 @@
+# `make demo` and `make test` each work alone on a fresh Debian machine, as root.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Debian packages by the command that shows they are there; tinc is C tincd.
+TOOLS := ip:iproute2 ping:iputils-ping tcpdump:tcpdump nft:nftables tincd:tinc
+
+.PHONY: help demo test lint unit conformance bench startup tools clean
+
+help:
+	@echo "make demo         a mesh of this daemon and C tincd, shown at work"
+	@echo "make test         lint, types, unit and property tests, conformance"
+	@echo "make lint         ruff and mypy alone"
+	@echo "make unit         unit and property tests alone"
+	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
+	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
+	@echo "make bench        the figures that the README quotes"
+
+demo: tools $(VENV)/.runtime
+	$(BIN)/python -m conformance.demo
+
+test: lint unit conformance
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/python -bb -X dev -m coverage run -m pytest -q
+	$(BIN)/coverage report --format=total
+
+conformance: tools $(VENV)/.runtime
+	$(BIN)/python -m conformance $(ARGS)
+
+startup bench: tools $(VENV)/.runtime
+	$(BIN)/python -m conformance.startup
+
+# Installs what is missing and nothing else.  C tincd may be impossible to have; the
+# commands that need it say so themselves.
+tools:
+	@missing=""; \
+	for tool in $(TOOLS); do \
+	  PATH="$$PATH:/usr/sbin:/sbin" command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; \
+	done; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
+	test -z "$$missing" || { \
+	  apt-get update -qq; \
+	  for package in $$missing; do \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$package \
+	      || echo "could not install $$package"; \
+	  done; }
+
+$(VENV)/bin/python: | tools
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/.runtime
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,1 @@
+"""What the scenarios are built from: networks, daemons, probes, checks."""

@@ -1,0 +1,90 @@
+"""What must hold in every case, whatever the case itself asks."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from conformance.harness.netns import Namespace
+from conformance.harness.waits import Failed
+
+#: Any of these in the output of our daemon is a fault, even if all else went well.
+FORBIDDEN: Final = (
+    "Traceback (most recent call last)",
+    "Task exception was never retrieved",
+    "Task was destroyed but it is pending",
+    "ResourceWarning",
+    "was never awaited",
+    "Fatal Python error",
+)
+
+_IP_STATE: Final = {
+    "links": ("ip", "-j", "link"),
+    "addresses": ("ip", "-j", "addr"),
+    "IPv4 routes": ("ip", "-j", "route", "show", "table", "all"),
+    "IPv6 routes": ("ip", "-j", "-6", "route", "show", "table", "all"),
+    "rules": ("ip", "-j", "rule"),
+}
+
+
+def expect(condition: bool, demand: str) -> None:
+    """Fail with ``demand`` unless the condition holds."""
+    if not condition:
+        raise Failed(demand)
+
+
+def expect_equal(what: str, actual: object, wanted: object) -> None:
+    if actual != wanted:
+        raise Failed(f"{what} is {actual!r} instead of {wanted!r}")
+
+
+def expect_same_text(what: str, actual: str, wanted: str) -> None:
+    """Fail with a line-by-line difference, the wanted lines marked ``-``."""
+    if actual == wanted:
+        return
+    lines = difflib.unified_diff(
+        wanted.splitlines(), actual.splitlines(), "wanted", "actual", n=2, lineterm=""
+    )
+    raise Failed(f"{what}, compared with C:\n" + "\n".join(lines))
+
+
+def expect_between(what: str, actual: float, low: float, high: float) -> None:
+    if not low <= actual <= high:
+        raise Failed(f"{what} is {actual:g}, not between {low:g} and {high:g}")
+
+
+def log_complaints(name: str, paths: Iterable[Path]) -> list[str]:
+    """Return the first forbidden line of each file, with a little after it."""
+    found = []
+    for path in paths:
+        if not path.exists():
+            continue
+        lines = path.read_text(errors="replace").splitlines()
+        for number, line in enumerate(lines):
+            if any(word in line for word in FORBIDDEN):
+                end = "\n".join(f"    | {each}" for each in lines[number : number + 20])
+                found.append(f"{name} wrote in {path.name}, line {number + 1}:\n{end}")
+                break
+    return found
+
+
+def footprint(namespace: Namespace, directory: Path) -> Mapping[str, object]:
+    """Return the state that a daemon must leave as it found it.
+
+    Keys are names for messages, values can be compared.
+    """
+    state: dict[str, object] = {
+        what: _rows(namespace.run(*argv).stdout) for what, argv in _IP_STATE.items()
+    }
+    state["the configuration directory"] = sorted(
+        str(path.relative_to(directory)) for path in directory.rglob("*")
+    )
+    return state
+
+
+def _rows(text: str) -> list[str]:
+    rows: list[dict[str, Any]] = json.loads(text) if text.strip() else []
+    return sorted(json.dumps(row, sort_keys=True) for row in rows)

@@ -1,0 +1,49 @@
+"""Faults by nftables: datagrams that vanish, by peer or by length."""
+
+from __future__ import annotations
+
+from conformance.harness.netns import Namespace
+
+_TABLE = """
+table inet conformance {
+    chain incoming { type filter hook input priority 0; policy accept; }
+    chain outgoing { type filter hook output priority 0; policy accept; }
+    chain passing { type filter hook forward priority 0; policy accept; }
+}
+"""
+
+
+class Firewall:
+    """The rules of one namespace; dropped silently, as a network does it."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+
+    def block_udp(self, address: str) -> None:
+        """Lose every datagram to and from an IPv4 address."""
+        self._add(
+            f"add rule inet conformance incoming ip saddr {address} "
+            "meta l4proto udp drop",
+            f"add rule inet conformance outgoing ip daddr {address} "
+            "meta l4proto udp drop",
+        )
+
+    def limit_udp(self, length: int) -> None:
+        """Lose every datagram whose IP packet is longer than ``length``, unsaid."""
+        self._add(
+            *(
+                f"add rule inet conformance {chain} "
+                f"meta l4proto udp meta length > {length} drop"
+                for chain in ("incoming", "outgoing", "passing")
+            )
+        )
+
+    def clear(self) -> None:
+        """Let everything through again."""
+        self._nft("add table inet conformance\ndelete table inet conformance\n")
+
+    def _add(self, *rules: str) -> None:
+        self._nft(_TABLE + "\n".join(rules) + "\n")
+
+    def _nft(self, script: str) -> None:
+        self._namespace.run("nft", "-f", "-", stdin=script)

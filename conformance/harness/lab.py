@@ -1,0 +1,73 @@
+"""Everything one case builds, and the certainty that it goes away again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conformance.harness.capture import Capture
+from conformance.harness.daemon import TincNode
+from conformance.harness.firewall import Firewall
+from conformance.harness.keys import KeyStore
+from conformance.harness.netns import Lan, Namespace, Router, remove_all
+from conformance.harness.processes import Processes
+from conformance.harness.waits import Failed, say
+
+
+class Lab:
+    """Namespaces, daemons and helper processes of one case.
+
+    :param directory: for configuration, logs and captures; kept if the case fails
+    :param tag: begins the name of every namespace
+    """
+
+    def __init__(self, directory: Path, keys: KeyStore, tag: str) -> None:
+        self.directory = directory
+        self.keys = keys
+        self.processes = Processes()
+        self.nodes: list[TincNode] = []
+        self._tag = tag
+        self._namespaces: list[Namespace] = []
+        self._captures = 0
+
+    def namespace(self, label: str) -> Namespace:
+        made = Namespace(self._tag, label)
+        self._namespaces.append(made)
+        return made
+
+    def lan(self, number: int = 1, *, mtu: int = 1500, part: str = "") -> Lan:
+        """Make an empty network 10.99.NUMBER.0/24."""
+        return Lan(self.namespace(f"{part}lan{number}"), number, mtu)
+
+    def router(self, *lans: Lan) -> None:
+        """Join networks; hosts still need a route to the router's address."""
+        Router(self.namespace("router"), lans)
+
+    def firewall(self, node: TincNode) -> Firewall:
+        return Firewall(node.namespace)
+
+    def capture(self, node: TincNode, expression: str, device: str = "eth0") -> Capture:
+        """Start capturing what passes a device of a node."""
+        self._captures += 1
+        path = self.directory / f"{self._captures}-{node.name}-{device}.pcap"
+        return Capture(self.processes, node.namespace, device, expression, path)
+
+    def finish(self) -> None:
+        """End the daemons as an administrator would, and judge what is left."""
+        for node in self.nodes:
+            if node.alive:
+                node.stop()
+        left = self.processes.running()
+        if left:
+            raise Failed(f"still running at the end: {', '.join(left)}")
+        complaints = [text for node in self.nodes for text in node.complaints()]
+        if complaints:
+            raise Failed("\n".join(complaints))
+        say("  all daemons stopped, nothing left behind")
+
+    def close(self) -> None:
+        """Remove everything, in whatever state it is."""
+        self.processes.end()
+        for namespace in self._namespaces:
+            namespace.remove()
+        self._namespaces.clear()
+        remove_all(self._tag)

@@ -1,0 +1,221 @@
+"""Traffic through the tunnel: pings and checksummed transfers, bounded in number."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Final
+
+from conformance.harness.checks import expect, expect_equal
+from conformance.harness.daemon import TincNode
+from conformance.harness.lab import Lab
+from conformance.harness.waits import Failed, say, wait_for
+
+ENDPOINT: Final = Path(__file__).with_name("endpoint.py")
+_PORT: Final = 7777
+_NAME_PORT: Final = 7778
+
+_SUMMARY: Final = re.compile(
+    r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?"
+)
+_SEQUENCE: Final = re.compile(r"icmp_seq=(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class PingResult:
+    sent: int
+    received: int
+    duplicates: int
+
+    @property
+    def lost(self) -> int:
+        return self.sent - self.received
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    size: int
+    seconds: float
+
+    @property
+    def megabits_per_second(self) -> float:
+        return self.size * 8 / self.seconds / 1e6
+
+
+def ping(
+    node: TincNode,
+    address: str,
+    *,
+    count: int = 10,
+    size: int = 56,
+    interval: float = 0.05,
+    fragment: str = "want",
+) -> PingResult:
+    """Ping from inside a node; ``size`` is the ICMP payload.
+
+    ``fragment`` is ping's ``-M``: ``do`` and ``want`` set the do-not-fragment bit,
+    ``dont`` leaves the cutting to whoever needs it.
+    """
+    done = node.namespace.run(
+        *("ping", "-n", "-q", "-c", str(count), "-i", str(interval), "-W", "2"),
+        *("-s", str(size), "-M", fragment, address),
+        check=False,
+        timeout=count * interval + 30,
+    )
+    return _parse_ping(done.stdout + done.stderr)
+
+
+def expect_ping(node: TincNode, address: str, **settings: Any) -> None:
+    """Demand that every ping is answered exactly once."""
+    result = ping(node, address, **settings)
+    text = ", ".join(f"{key} {value}" for key, value in settings.items())
+    say(f"          ping {node.name} > {address} {text}: {result}")
+    expect(result.received > 0, f"no ping from {node.name} to {address} was answered")
+    expect_equal(f"pings lost from {node.name} to {address}", result.lost, 0)
+    expect_equal("duplicate ping answers", result.duplicates, 0)
+
+
+def expect_no_ping(node: TincNode, address: str) -> None:
+    """Demand that there is no way yet; otherwise a later success proves nothing."""
+    result = ping(node, address, count=2, interval=0.2)
+    expect_equal(f"pings answered to {node.name} before the tunnel", result.received, 0)
+
+
+def wait_ping(node: TincNode, address: str, limit: float = 30) -> None:
+    """Wait until a ping is answered."""
+
+    def once() -> bool:
+        done = node.namespace.run(
+            *("ping", "-n", "-q", "-c", "1", "-W", "1", address), check=False
+        )
+        return done.returncode == 0
+
+    wait_for(f"ping {node.name} > {address}", once, limit)
+
+
+class SteadyPing:
+    """Pings in the background, ``interval`` apart, at most ``count``."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        node: TincNode,
+        address: str,
+        *,
+        count: int,
+        interval: float = 0.05,
+    ) -> None:
+        self._out = lab.directory / f"ping-{node.name}-{time.monotonic_ns()}.txt"
+        argv = node.namespace.command(
+            *("ping", "-n", "-D", "-c", str(count), "-i", str(interval), "-W", "2"),
+            address,
+        )
+        with self._out.open("wb") as out:
+            self._child = lab.processes.start(argv, what="ping", stdout=out, stderr=out)
+        wait_for(f"steady ping {node.name} > {address}", self._answered, limit=30)
+
+    def finish(self) -> PingResult:
+        """End it and return the totals, an answer still on its way not counted lost."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
+        self._child.wait(30)
+        text = self._out.read_text()
+        result = _parse_ping(text)
+        answered = {int(number) for number in _SEQUENCE.findall(text)}
+        on_its_way = result.sent - max(answered)
+        if 0 < on_its_way <= 2:
+            return replace(result, sent=result.sent - on_its_way)
+        return result
+
+    def _answered(self) -> bool:
+        if self._child.poll() is not None:
+            raise Failed(f"ping ended: {self._out.read_text().strip()}")
+        return "bytes from" in self._out.read_text()
+
+
+def transfer(
+    lab: Lab, source: TincNode, target: TincNode, megabytes: int, *, limit: float = 90
+) -> TransferResult:
+    """Send random bytes over TCP to the target's inner address, compare SHA-256.
+
+    :param limit: seconds for the whole transfer
+    """
+    receiver, received = _endpoint(lab, target, "receive", target.address, str(_PORT))
+    wait_for("receiver listens", lambda: "listening" in received.read_text(), limit=10)
+    size = megabytes * 1_000_000
+    sender, sent = _endpoint(lab, source, "send", target.address, str(_PORT), str(size))
+    for child in (sender, receiver):
+        _wait_child(child, limit, f"transfer {source.name} > {target.name}", sent)
+    out, back = sent.read_text().split(), received.read_text().split()
+    expect_equal("what arrived (bytes, SHA-256)", back[1:3], out[0:2])
+    expect_equal("bytes sent", int(out[0]), size)
+    result = TransferResult(size, float(out[2]))
+    say(
+        f"  {result.seconds:6.2f} s  {megabytes} MB {source.name} > {target.name}, "
+        f"{result.megabits_per_second:.0f} Mbit/s, SHA-256 equal"
+    )
+    return result
+
+
+def serve_name(lab: Lab, node: TincNode) -> None:
+    """Let a node tell its name to whoever connects to any of its addresses."""
+    words = ("name", "0.0.0.0", str(_NAME_PORT), node.name)
+    _, out = _endpoint(lab, node, *words, service=True)
+    wait_for(
+        f"{node.name} tells its name", lambda: "listening" in out.read_text(), limit=10
+    )
+
+
+def wait_name(node: TincNode, address: str, wanted: str, *, why: str) -> None:
+    """Wait until the node named ``wanted`` is the one that answers at an address."""
+    wait_for(
+        f"{node.name} > {address} leads to {wanted}: {why}",
+        lambda: ask_name(node, address) == wanted,
+        limit=20,
+        every=0.2,
+    )
+
+
+def ask_name(node: TincNode, address: str) -> str:
+    """Return the name of the node that answers at an address, or "" if none does."""
+    done = node.namespace.run(
+        *(sys.executable, "-I", str(ENDPOINT), "ask", address, str(_NAME_PORT)),
+        check=False,
+    )
+    return done.stdout.strip()
+
+
+def _endpoint(
+    lab: Lab, node: TincNode, *arguments: str, service: bool = False
+) -> tuple[subprocess.Popen[bytes], Path]:
+    path = lab.directory / f"{arguments[0]}-{node.name}-{time.monotonic_ns()}.txt"
+    argv = node.namespace.command(sys.executable, "-I", str(ENDPOINT), *arguments)
+    out: IO[bytes]
+    with path.open("wb") as out:
+        child = lab.processes.start(
+            argv, what=arguments[0], stdout=out, stderr=out, service=service
+        )
+    return child, path
+
+
+def _wait_child(
+    child: subprocess.Popen[bytes], limit: float, what: str, output: Path
+) -> None:
+    try:
+        status = child.wait(limit)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{what}: not done within {limit:g} s") from None
+    expect(status == 0, f"{what}: {output.read_text().strip()}")
+
+
+def _parse_ping(text: str) -> PingResult:
+    found = _SUMMARY.search(text)
+    if found is None:
+        raise Failed(f"ping said: {text.strip()}")
+    sent, received, duplicates = (int(number or 0) for number in found.groups())
+    return PingResult(sent, received, duplicates)

@@ -1,0 +1,53 @@
+"""What a scenario is: a name, its placements, and the function that plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from conformance.harness.kinds import Kind, Placement, placement_text
+from conformance.harness.lab import Lab
+
+Play: TypeAlias = Callable[[Lab, Placement], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One behaviour to be proved with each of its placements.
+
+    ``play`` raises Failed if it does not hold. ``limit`` is the time in seconds after
+    which a case is ended from outside. ``needs_c`` is true where the C daemon takes
+    part in every placement, as the one to be compared with.
+    """
+
+    name: str
+    summary: str
+    placements: tuple[Placement, ...]
+    play: Play
+    limit: float = 180.0
+    needs_c: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scenario with one of its placements: what is run, passed or failed."""
+
+    scenario: Scenario
+    placement: Placement
+
+    @property
+    def title(self) -> str:
+        return f"{self.scenario.name} ({placement_text(self.placement)})"
+
+    @property
+    def slug(self) -> str:
+        return "-".join([self.scenario.name, *self.placement])
+
+    @property
+    def needs_c(self) -> bool:
+        return self.scenario.needs_c or Kind.C in self.placement
+
+    @property
+    def needs_ours(self) -> bool:
+        return Kind.OURS in self.placement

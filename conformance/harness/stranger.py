@@ -1,0 +1,74 @@
+"""Somebody on the network who is no member: raw connections and datagrams to a node."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Final
+
+from pyroute2 import netns
+
+from conformance.harness.netns import Namespace
+
+#: C parks all but the first ten connections that it accepts within a second.
+_APART: Final = 0.12
+_CONNECT_TIMEOUT: Final = 5.0
+
+
+class Stranger:
+    """One TCP connection from another namespace to a node's port."""
+
+    def __init__(self, namespace: Namespace, address: str, port: int = 655) -> None:
+        time.sleep(_APART)
+        self._socket: socket.socket = netns.create_socket(
+            namespace.name, socket.AF_INET, socket.SOCK_STREAM
+        )
+        self._socket.settimeout(_CONNECT_TIMEOUT)
+        self._socket.connect((address, port))
+        self._socket.setblocking(False)
+        self._unsent = b""
+        self.received = b""
+        #: True once the node has ended the connection; C does not, it parks it.
+        self.ended = False
+
+    def say(self, data: bytes) -> None:
+        """Queue bytes; what the node does not take now is offered at each ``turn``."""
+        self._unsent += data
+        self.turn()
+
+    def turn(self) -> None:
+        """Send and receive what is possible now."""
+        try:
+            while self._unsent:
+                sent = self._socket.send(self._unsent)
+                self._unsent = self._unsent[sent:]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent, self.ended = b"", True
+        try:
+            while data := self._socket.recv(65536):
+                self.received += data
+            self.ended = True
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.ended = True
+
+    def lines(self) -> list[bytes]:
+        return self.received.splitlines()
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def throw(
+    namespace: Namespace, address: str, datagrams: list[bytes], port: int = 655
+) -> None:
+    """Send datagrams to a node's port from another namespace."""
+    sender: socket.socket = netns.create_socket(
+        namespace.name, socket.AF_INET, socket.SOCK_DGRAM
+    )
+    with sender:
+        for datagram in datagrams:
+            sender.sendto(datagram, (address, port))

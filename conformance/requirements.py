@@ -1,0 +1,57 @@
+"""Whether this machine can run a case at all, in words for whoever has to change it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from conformance.harness.kinds import c_tincd_problem, own_tincd_problem
+from conformance.harness.scenario import Case
+
+_TUN: Final = Path("/dev/net/tun")
+_TOOLS: Final = ("ip", "nft", "nsenter", "ping", "tcpdump")
+
+
+class Requirements:
+    """What is missing, looked up once per run."""
+
+    def missing_for(self, case: Case) -> str | None:
+        """Return why a case cannot run here, or None."""
+        if self._machine is not None:
+            return self._machine
+        if case.needs_c and self._c_tincd is not None:
+            return self._c_tincd
+        return None
+
+    def fault_for(self, case: Case) -> str | None:
+        """Return why a case fails before it begins, or None.
+
+        A daemon of ours that does not start is the failure we look for, never a
+        reason to skip.
+        """
+        return self._own_tincd if case.needs_ours else None
+
+    @cached_property
+    def _machine(self) -> str | None:
+        if os.geteuid() != 0:
+            return "network namespaces need root"
+        if not _TUN.exists():
+            return f"there is no {_TUN}"
+        missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+        return f"not installed: {', '.join(missing)}" if missing else None
+
+    @cached_property
+    def _c_tincd(self) -> str | None:
+        return c_tincd_problem()
+
+    @cached_property
+    def _own_tincd(self) -> str | None:
+        return own_tincd_problem()
+
+
+def strict() -> bool:
+    """Tell whether a missing requirement is a failure, as it is where CI is set."""
+    return bool(os.environ.get("CI"))

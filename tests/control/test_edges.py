@@ -1,0 +1,466 @@
+"""ADD_EDGE and DEL_EDGE, row by row of their tables; our own links."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.control.world import (
+    NORMAL,
+    OPTIONS,
+    PEER,
+    PLACES,
+    STRICT,
+    TUNNEL_SERVER,
+    World,
+)
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.control.edges import MAX_CONTRADICTIONS
+from tincd_compat.control.effects import (
+    Announce,
+    CheckReverse,
+    Effect,
+    Forward,
+    GraphChanged,
+    Reply,
+)
+from tincd_compat.control.rules import Limits, Policy
+from tincd_compat.errors import PeerError
+from tincd_compat.meta.messages import AddEdge, DelEdge
+
+TRUE_EDGE = AddEdge(0x100, "alpha", "peer", "10.99.0.2", "7001", 0xC, 5)
+GROWN = GraphChanged(deleted=False)
+SHRUNK = GraphChanged(deleted=True)
+
+# line, policy, effects (None stands for the forwarded line), log line
+ADD_EDGE = {
+    "tunnel server: unknown nodes": (
+        "12 a carol dave 192.0.2.7 655 c 55",
+        TUNNEL_SERVER,
+        [],
+        ("protocol", "Ignoring indirect ADD_EDGE from {peer}"),
+    ),
+    "tunnel server: strangers": (
+        "12 a other ghost 192.0.2.7 655 c 55",
+        TUNNEL_SERVER,
+        [],
+        ("protocol", "Ignoring indirect ADD_EDGE from {peer}"),
+    ),
+    "tunnel server: edge of the peer": (
+        "12 a peer carol 192.0.2.7 655 c 55",
+        TUNNEL_SERVER,
+        [GROWN],
+        None,
+    ),
+    "same edge": ("12 a peer alpha 10.99.0.1 6551 c 5", NORMAL, [], None),
+    "same edge of ours": ("12 a alpha peer 10.99.0.2 7001 c 5", NORMAL, [], None),
+    "ours, other weight": (
+        "12 a alpha peer 10.99.0.2 7001 c 999",
+        NORMAL,
+        [Reply(TRUE_EDGE)],
+        (
+            "protocol",
+            "Got ADD_EDGE from {peer} for ourself which does not match existing entry",
+        ),
+    ),
+    "ours, not numeric": (
+        "12 a alpha peer unknown port c 5",
+        NORMAL,
+        [Reply(TRUE_EDGE)],
+        (
+            "protocol",
+            "Got ADD_EDGE from {peer} for ourself which does not match existing entry",
+        ),
+    ),
+    "ours, tunnel server": (
+        "12 a alpha peer 10.99.0.2 7001 c 999",
+        TUNNEL_SERVER,
+        [Reply(TRUE_EDGE)],
+        (
+            "protocol",
+            "Got ADD_EDGE from {peer} for ourself which does not match existing entry",
+        ),
+    ),
+    "differs in weight": (
+        "12 a peer alpha 10.99.0.1 6551 c 56",
+        NORMAL,
+        [None, GROWN],
+        ("protocol", "Got ADD_EDGE from {peer} which does not match existing entry"),
+    ),
+    "differs in options": (
+        "12 a peer alpha 10.99.0.1 6551 d 5",
+        STRICT,
+        [None, GROWN],
+        ("protocol", "Got ADD_EDGE from {peer} which does not match existing entry"),
+    ),
+    "differs in port": (
+        "12 a peer alpha 10.99.0.1 6552 c 5",
+        NORMAL,
+        [None, GROWN],
+        ("protocol", "Got ADD_EDGE from {peer} which does not match existing entry"),
+    ),
+    "differs, tunnel server": (
+        "12 a peer alpha 10.99.0.9 6551 c 5",
+        TUNNEL_SERVER,
+        [GROWN],
+        ("protocol", "Got ADD_EDGE from {peer} which does not match existing entry"),
+    ),
+    "ours, not there": (
+        "12 a alpha zoe 127.0.0.1 7001 c 9",
+        NORMAL,
+        [Reply(DelEdge(0x100, "alpha", "zoe"))],
+        ("protocol", "Got ADD_EDGE from {peer} for ourself which does not exist"),
+    ),
+    "new": ("12 a far carol 192.0.2.7 655 c 55", NORMAL, [None, GROWN], None),
+    "new, more tokens": (
+        "12 0xA far carol fd00::7 655 700000d -5 6 7\r",
+        NORMAL,
+        [None, GROWN],
+        None,
+    ),
+    "new, host name": (
+        "12 a far carol example.org 655 c 55",
+        NORMAL,
+        [],
+        (
+            "always",
+            "Ignoring ADD_EDGE from {peer}: far to carol has no numeric address:"
+            " example.org port 655",
+        ),
+    ),
+    "new, service name": (
+        "12 a far carol 192.0.2.7 http c 55",
+        NORMAL,
+        [],
+        (
+            "always",
+            "Ignoring ADD_EDGE from {peer}: far to carol has no numeric address:"
+            " 192.0.2.7 port http",
+        ),
+    ),
+}
+
+DEL_EDGE = {
+    "tunnel server: strangers": (
+        "13 a other ghost",
+        TUNNEL_SERVER,
+        [],
+        ("protocol", "Ignoring indirect DEL_EDGE from {peer}"),
+    ),
+    "unknown source": (
+        "13 a nobody peer",
+        NORMAL,
+        [],
+        ("protocol", "Got DEL_EDGE from {peer} which does not appear in the edge tree"),
+    ),
+    "unknown target": (
+        "13 a peer nobody",
+        NORMAL,
+        [],
+        ("protocol", "Got DEL_EDGE from {peer} which does not appear in the edge tree"),
+    ),
+    "unknown edge": (
+        "13 a peer ghost",
+        NORMAL,
+        [],
+        ("protocol", "Got DEL_EDGE from {peer} which does not appear in the edge tree"),
+    ),
+    "unknown edge of ours": (
+        "13 a alpha ghost",
+        NORMAL,
+        [],
+        ("protocol", "Got DEL_EDGE from {peer} which does not appear in the edge tree"),
+    ),
+    "ours": (
+        "13 a alpha peer",
+        NORMAL,
+        [Reply(TRUE_EDGE)],
+        ("protocol", "Got DEL_EDGE from {peer} for ourself"),
+    ),
+    "known": ("13 a peer far", NORMAL, [None, SHRUNK], None),
+    "known, tunnel server": ("13 a peer far", TUNNEL_SERVER, [SHRUNK], None),
+}
+
+Row = tuple[str, Policy, list[Effect | None], tuple[str, str] | None]
+
+
+def check(row: Row, caplog: pytest.LogCaptureFixture) -> World:
+    line, policy, expected, log = row
+    caplog.set_level(logging.WARNING)
+    world = World(policy)
+    effects = world.hear(line)
+    forwarded = Forward(line.encode())
+    assert effects == [forwarded if item is None else item for item in expected]
+    logged = [(record.name, record.getMessage()) for record in caplog.records]
+    if log is None:
+        assert logged == []
+    else:
+        logger = getattr(logs, log[0]).name
+        assert logged == [(logger, log[1].replace("{peer}", PEER))]
+    # A second arrival of the same bytes is swallowed whatever the first one did.
+    assert world.hear(line, "other") == []
+    return world
+
+
+@pytest.mark.parametrize("row", ADD_EDGE.values(), ids=ADD_EDGE)
+def test_add_edge(row: Row, caplog: pytest.LogCaptureFixture) -> None:
+    check(row, caplog)
+
+
+@pytest.mark.parametrize("row", DEL_EDGE.values(), ids=DEL_EDGE)
+def test_del_edge(row: Row, caplog: pytest.LogCaptureFixture) -> None:
+    check(row, caplog)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "12 a peer peer 10.0.0.1 655 c 1",
+        "12 a pe-er alpha 10.0.0.1 655 c 1",
+        "12 a peer alpha 10.0.0.1 655 c",
+        "12 xyz peer alpha 10.0.0.1 655 c 1",
+        "13 a peer peer",
+        "13 a peer",
+    ],
+)
+def test_malformed_lines_end_the_connection(line: str) -> None:
+    with pytest.raises(PeerError):
+        World().hear(line)
+
+
+def test_del_edge_severity_of_unknown_nodes(caplog: pytest.LogCaptureFixture) -> None:
+    World().hear("13 a nobody peer")
+    World().hear("13 a peer ghost")
+    assert [record.levelno for record in caplog.records] == [
+        logging.ERROR,
+        logging.WARNING,
+    ]
+
+
+def test_new_edge_is_stored_with_what_it_said() -> None:
+    world = World()
+    world.hear("12 a far carol fd00::7 655 700000d -5")
+    edge = world["far"].edges["carol"]
+    assert edge.address == SocketAddress("fd00::7", 655)
+    assert (edge.options, edge.weight) == (0x700000D, -5)
+    assert edge.reverse is None
+
+
+def test_changed_edge_keeps_its_identity_and_the_udp_address() -> None:
+    world = World()
+    edge = world["peer"].edges["far"]
+    world.settle(world.hear("12 a peer far 192.0.2.1 99 d 7"))
+    assert world["peer"].edges["far"] is edge
+    assert edge.address == SocketAddress("192.0.2.1", 99)
+    assert (edge.options, edge.weight) == (0xD, 7)
+    assert world["far"].address == PLACES["far"]
+    assert world["far"].indirect
+
+
+def test_nodes_of_a_refused_edge() -> None:
+    world = World()
+    world.hear("12 a alpha zoe 127.0.0.1 7001 c 9")
+    world.hear("12 b carol dave example.org 7001 c 9")
+    assert "zoe" in world.mesh.nodes
+    assert not {"carol", "dave"} & set(world.mesh.nodes)
+
+
+def test_known_edge_survives_a_host_name() -> None:
+    world = World()
+    assert world.hear("12 a peer far example.org 99 c 7") == []
+    assert world["peer"].edges["far"].address == PLACES["far"]
+
+
+def test_host_names_are_logged_once_per_edge_and_tick(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    for nonce in range(3):
+        world.hear(f"12 {nonce} far carol example.org 655 c 55")
+    assert len(caplog.records) == 1
+    world.gossip.tick(5)
+    world.hear("12 9 far carol example.org 655 c 55")
+    assert len(caplog.records) == 2
+
+
+def test_indirect_means_neither_end_is_us_or_the_sender() -> None:
+    world = World(TUNNEL_SERVER)
+    assert world.hear("12 a far peer 10.99.0.2 7001 c 6") == [GROWN]
+    assert world.hear("12 b far peer 10.99.0.2 7001 c 7", "other") == []
+    assert world.hear("13 c far peer", "other") == []
+    assert world.hear("13 d far peer") == [SHRUNK, CheckReverse(world["peer"])]
+
+
+def test_lost_node_loses_its_edge_to_us() -> None:
+    """After DEL_EDGE the target is unreachable and its edge to us is still known."""
+    world = World()
+    world.hear("12 a far alpha 10.99.0.1 6551 c 5")
+    line = "13 b peer far"
+    effects = world.settle(world.hear(line))
+    assert effects == [
+        Forward(line.encode()),
+        SHRUNK,
+        CheckReverse(world["far"]),
+        Announce(DelEdge(0x100, "far", "alpha")),
+    ]
+    assert world.edges() == {
+        "alpha-peer",
+        "peer-alpha",
+        "alpha-other",
+        "other-alpha",
+        "far-peer",
+    }
+
+
+def test_lost_node_with_another_path_keeps_its_edge_to_us() -> None:
+    world = World()
+    world.hear("12 a far alpha 10.99.0.1 6551 c 5")
+    world.hear("12 b other far 10.99.0.4 7003 c 5")
+    world.hear("12 c far other 10.99.0.3 7002 c 5")
+    effects = world.settle(world.hear("13 d peer far"))
+    assert effects[-1] == CheckReverse(world["far"])
+    assert "far-alpha" in world.edges()
+
+
+def test_lost_node_in_tunnel_server_mode_goes_silently() -> None:
+    world = World(TUNNEL_SERVER)
+    world.hear("12 a far alpha 10.99.0.1 6551 c 5", "other")
+    effects = world.settle(world.hear("13 b peer far"))
+    assert effects == [SHRUNK, CheckReverse(world["far"])]
+    assert "far-alpha" not in world.edges()
+
+
+def test_connection_up_announces_our_edge() -> None:
+    world = World()
+    ghost = world["ghost"]
+    tcp = SocketAddress("192.0.2.1", 40000)
+    effects = world.gossip.connection_up(ghost, tcp, "7777", 37, OPTIONS)
+    message = AddEdge(0x100, "alpha", "ghost", "192.0.2.1", "7777", OPTIONS, 37)
+    assert effects == [Announce(message), GROWN]
+    assert world["alpha"].edges["ghost"].address == SocketAddress("192.0.2.1", 7777)
+
+
+def test_connection_up_in_tunnel_server_mode_tells_only_the_peer() -> None:
+    world = World(TUNNEL_SERVER)
+    tcp = SocketAddress("192.0.2.1", 40000)
+    effects = world.gossip.connection_up(world["ghost"], tcp, "7777", 37, 0)
+    assert [type(effect) for effect in effects] == [Reply, GraphChanged]
+
+
+@pytest.mark.parametrize("port", ["0", "http", "-5", "65536", "²", "1x"])
+def test_unusable_port_leaves_that_of_the_connection(port: str) -> None:
+    world = World()
+    tcp = SocketAddress("192.0.2.1", 40000)
+    world.gossip.connection_up(world["ghost"], tcp, port, 37, 0)
+    assert world["alpha"].edges["ghost"].address == tcp
+
+
+def test_reported_loss_of_a_connection() -> None:
+    """Both edges are withdrawn, ours first, with a graph run between."""
+    world = World()
+    effects = world.settle(world.gossip.connection_down(world["peer"], report=True))
+    assert effects == [
+        Announce(DelEdge(0x100, "alpha", "peer")),
+        SHRUNK,
+        CheckReverse(world["peer"]),
+        Announce(DelEdge(0x101, "peer", "alpha")),
+    ]
+    assert world.edges() == {"alpha-other", "other-alpha", "peer-far", "far-peer"}
+
+
+def test_reported_loss_of_a_node_that_others_reach() -> None:
+    world = World()
+    world.hear("12 a other far 10.99.0.4 7003 c 5")
+    world.hear("12 b far other 10.99.0.3 7002 c 5")
+    effects = world.settle(world.gossip.connection_down(world["peer"], report=True))
+    assert effects[-1] == CheckReverse(world["peer"])
+    assert world["peer"].reachable
+    assert "peer-alpha" in world.edges()
+
+
+def test_unreported_loss_of_a_connection() -> None:
+    world = World()
+    assert world.gossip.connection_down(world["peer"], report=False) == [SHRUNK]
+    assert "alpha-peer" not in world.edges()
+    assert "peer-alpha" in world.edges()
+
+
+def test_loss_in_tunnel_server_mode_is_silent() -> None:
+    world = World(TUNNEL_SERVER)
+    effects = world.settle(world.gossip.connection_down(world["peer"], report=True))
+    assert effects == [SHRUNK, CheckReverse(world["peer"])]
+    assert not {"alpha-peer", "peer-alpha"} & world.edges()
+
+
+def test_loss_of_a_connection_that_was_never_active() -> None:
+    world = World()
+    assert world.gossip.connection_down(world["ghost"], report=True) == []
+
+
+def contradict(world: World, count: int, start: int, now: float = 0) -> list[Effect]:
+    effects: list[Effect] = []
+    for number in range(start, start + count):
+        effects += world.hear(f"12 {number:x} alpha zoe 10.0.0.1 1 c 1", now=now)
+        effects += world.hear(f"13 {number:x} alpha peer", now=now)
+    return effects
+
+
+def test_namesake_makes_us_rest(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    limit = MAX_CONTRADICTIONS
+    assert len(contradict(world, limit, 0)) == 2 * limit
+    assert world.gossip.contradictions == (limit, limit)
+    assert world.gossip.pause(0) == 0
+    assert world.gossip.contradictions == (0, 0)
+    contradict(world, limit + 1, 1000)
+    caplog.clear()
+    assert world.gossip.pause(5) == 10
+    text = "Possible node with same Name as us! Sleeping 10 seconds."
+    assert caplog.messages == [text]
+    # While resting we neither answer nor count towards a longer rest.
+    assert contradict(world, limit + 1, 2000, now=6) == []
+    assert world.gossip.pause(10) == 0
+    assert len(contradict(world, limit + 1, 3000, now=15)) == 2 * limit + 2
+    assert world.gossip.pause(15) == 20
+    assert world.gossip.pause(36) == 0
+    contradict(world, limit + 1, 4000, now=37)
+    assert world.gossip.pause(37) == 20
+
+
+def test_rest_has_a_longest_time() -> None:
+    world, now, rests = World(), 0.0, []
+    for turn in range(11):
+        contradict(world, MAX_CONTRADICTIONS + 1, turn * 1000, now)
+        rests.append(world.gossip.pause(now))
+        now += rests[-1]
+    assert rests == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+
+
+def test_one_kind_of_contradiction_is_no_namesake() -> None:
+    world = World()
+    for number in range(MAX_CONTRADICTIONS + 1):
+        world.hear(f"13 {number:x} alpha peer")
+    assert world.gossip.pause(0) == 0
+
+
+def test_limit_on_nodes(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(limits=Limits(nodes=6))
+    assert world.hear("12 a far carol 10.0.0.1 1 c 1") != []
+    for number in range(3):
+        assert world.hear(f"12 {number} far dave{number} 10.0.0.1 1 c 1") == []
+    assert len(world.mesh.nodes) == 6
+    assert caplog.messages == [f"Ignoring new nodes from {PEER}, already knowing 6"]
+
+
+def test_limit_on_edges(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(limits=Limits(edges=7))
+    assert world.hear("12 a far other 10.0.0.1 1 c 1") != []
+    assert world.hear("12 b other far 10.0.0.1 1 c 1") == []
+    assert caplog.messages == [f"Ignoring new edges from {PEER}, already knowing 7"]
+    assert world.hear("12 c far other 10.0.0.1 1 c 2") != []
+    assert world.hear("13 d far other") != []
+    assert world.hear("12 e other far 10.0.0.1 1 c 1") != []
+    world.gossip.connection_down(world["other"], report=True)
+    assert world.hear("12 f far other 10.0.0.1 1 c 1") != []

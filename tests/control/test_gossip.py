@@ -1,0 +1,192 @@
+"""Duplicates, KEY_CHANGED, state dump, purge: what edges and subnets share."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.control.world import (
+    PEER,
+    STRICT,
+    TUNNEL_SERVER,
+    World,
+    subnet,
+)
+from tincd_compat.control.effects import (
+    Announce,
+    Forward,
+    KeyVoid,
+    NodeForgotten,
+    SubnetUp,
+)
+from tincd_compat.control.gossip import link_weight
+from tincd_compat.mesh import graph
+from tincd_compat.meta.messages import DelEdge, DelSubnet
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "weight"),
+    [(64, 10, 37), (7, -20, -6), (-7, -8, -7), (0, 1, 0), (0, -1, 0)],
+)
+def test_link_weight_rounds_towards_zero(ours: int, theirs: int, weight: int) -> None:
+    assert link_weight(ours, theirs) == weight
+
+
+def test_same_line_counts_once_whoever_sends_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "tincd.scary")
+    world = World()
+    line = "10 a far 10.9.0.0/24"
+    assert world.hear(line) != []
+    world.hear("11 b far 10.9.0.0/24")
+    assert world.hear(line, "other") == []
+    assert caplog.messages == ["Already seen request"]
+    assert world.subnets() == World().subnets()
+    # A different nonce or one more token makes it a different line.
+    assert world.hear("10 c far 10.9.0.0/24") != []
+
+
+def test_lines_may_come_again_after_the_ping_interval() -> None:
+    world = World()
+    line = "10 a far 10.9.0.0/24"
+    world.hear(line, now=0)
+    world.hear("11 b far 10.9.0.0/24", now=0)
+    world.gossip.tick(60)
+    assert world.hear(line, now=60) == []
+    world.gossip.tick(61)
+    assert world.hear(line, now=61) == [
+        SubnetUp(world["far"], subnet("10.9.0.0/24")),
+        Forward(line.encode()),
+    ]
+
+
+def test_forwarded_bytes_are_the_received_ones() -> None:
+    line = "10 \t0x0A  far 10.9.0.0/24#+10 extra \x80\xff\r"
+    assert World().hear(line)[-1] == Forward(line.encode("latin-1"))
+
+
+def test_default_name_of_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    message = DelSubnet(1, "nobody", subnet("10.0.0.0/8"))
+    world.gossip.handle(message, message.encode(), world["peer"], 0)
+    assert caplog.messages == [
+        "Got DEL_SUBNET from peer (10.99.0.2 port 7001) for nobody"
+        " which is not in our node tree"
+    ]
+
+
+def test_key_changed() -> None:
+    world = World()
+    assert world.hear("14 a far") == [KeyVoid(world["far"]), Forward(b"14 a far")]
+    assert world.hear("14 a far", "other") == []
+    assert world.hear("14 b alpha") == [Forward(b"14 b alpha")]
+
+
+def test_key_changed_of_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    assert World().hear("14 a nobody") == []
+    text = f"Got KEY_CHANGED from {PEER} origin nobody which does not exist"
+    assert caplog.record_tuples == [("tincd", logging.ERROR, text)]
+
+
+def test_key_changed_stays_here_in_tunnel_server_mode() -> None:
+    world = World(TUNNEL_SERVER)
+    assert world.hear("14 a far") == [KeyVoid(world["far"])]
+
+
+def test_state_dump_is_everything_by_node() -> None:
+    lines = [message.encode().decode() for message in World().gossip.state_dump()]
+    assert lines == [
+        "10 100 alpha 10.1.0.0/24#10",
+        "12 101 alpha other 10.99.0.3 7002 c 5",
+        "12 102 alpha peer 10.99.0.2 7001 c 5",
+        "10 103 far 10.4.0.0/24#10",
+        "12 104 far peer 10.99.0.2 7001 c 5",
+        "10 105 ghost 10.5.0.0/24#10",
+        "12 106 other alpha 10.99.0.1 6551 c 5",
+        "10 107 peer 10.2.0.0/24#10",
+        "12 108 peer alpha 10.99.0.1 6551 c 5",
+        "12 109 peer far 10.99.0.4 7003 c 5",
+    ]
+
+
+def test_state_dump_of_a_tunnel_server_is_its_own_subnets() -> None:
+    world = World(TUNNEL_SERVER)
+    world.mesh.subnets.add(world["alpha"], subnet("fd00:1:0:0:0:0:0:0/64#5"))
+    lines = [message.encode().decode() for message in world.gossip.state_dump()]
+    assert lines == [
+        "10 100 alpha 10.1.0.0/24#10",
+        "10 101 alpha fd00:1:0:0:0:0:0:0/64#5",
+    ]
+
+
+def lose_peer(world: World) -> None:
+    world.settle(world.gossip.connection_down(world["peer"], report=False))
+
+
+def test_purge(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "tincd.protocol")
+    world = World()
+    lose_peer(world)
+    far, ghost, peer = world["far"], world["ghost"], world["peer"]
+    caplog.clear()
+    assert world.gossip.purge() == [
+        Announce(DelSubnet(0x100, "far", subnet("10.4.0.0/24"))),
+        Announce(DelEdge(0x101, "far", "peer")),
+        Announce(DelSubnet(0x102, "ghost", subnet("10.5.0.0/24"))),
+        Announce(DelSubnet(0x103, "peer", subnet("10.2.0.0/24"))),
+        Announce(DelEdge(0x104, "peer", "alpha")),
+        Announce(DelEdge(0x105, "peer", "far")),
+        NodeForgotten(far),
+        NodeForgotten(ghost),
+        NodeForgotten(peer),
+    ]
+    assert sorted(world.mesh.nodes) == ["alpha", "other"]
+    assert world.edges() == {"alpha-other", "other-alpha"}
+    assert world.subnets() == {"alpha 10.1.0.0/24#10"}
+    assert caplog.messages == ["Purging unreachable nodes"]
+    assert graph.run(world.mesh).flips == []
+
+
+def test_purge_keeps_nodes_that_edges_point_to() -> None:
+    world = World()
+    world.hear("12 a other ghost 10.0.0.1 1 c 1")
+    lose_peer(world)
+    world.gossip.purge()
+    assert sorted(world.mesh.nodes) == ["alpha", "ghost", "other"]
+
+
+def test_purge_with_strict_subnets_keeps_what_is_configured() -> None:
+    world = World(STRICT)
+    world.hear("12 a alpha zoe 10.0.0.1 1 c 1")
+    lose_peer(world)
+    before = world.subnets()
+    effects = world.gossip.purge()
+    assert Announce(DelSubnet(0x101, "far", subnet("10.4.0.0/24"))) in effects
+    assert effects[-1] == NodeForgotten(effects[-1].node)  # type: ignore[union-attr]
+    assert world.subnets() == before
+    assert sorted(world.mesh.nodes) == ["alpha", "far", "ghost", "other", "peer"]
+
+
+def test_purge_in_tunnel_server_mode_does_not_speak_of_edges() -> None:
+    world = World(TUNNEL_SERVER)
+    lose_peer(world)
+    effects = world.gossip.purge()
+    assert [
+        effect.message.encode().split()[2]
+        for effect in effects
+        if isinstance(effect, Announce)
+    ] == [b"far", b"ghost", b"peer"]
+    assert all(
+        isinstance(effect.message, DelSubnet)
+        for effect in effects
+        if isinstance(effect, Announce)
+    )
+    assert world.edges() == {"alpha-other", "other-alpha"}
+
+
+def test_purge_of_a_healthy_mesh_does_nothing() -> None:
+    world = World()
+    world.gossip.purge()
+    assert world.gossip.purge() == []

@@ -1,0 +1,115 @@
+"""ConnectTo: order of addresses and the wait between attempts."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.control.outgoing import Lookup, Outgoing
+
+FIRST, SECOND = Lookup("one.example", "655"), Lookup("10.0.0.2", "656")
+A, B, C = (SocketAddress(f"192.0.2.{number}", 655) for number in (1, 2, 3))
+
+
+def test_all_addresses_of_a_line_come_before_the_next_line() -> None:
+    outgoing = Outgoing("beta")
+    outgoing.restart([FIRST, SECOND])
+    assert outgoing.next_address() == FIRST
+    outgoing.resolved([A, B])
+    assert outgoing.next_address() == A
+    assert outgoing.next_address() == B
+    assert outgoing.next_address() == SECOND
+    outgoing.resolved([C])
+    assert outgoing.next_address() == C
+    assert outgoing.next_address() is None
+
+
+def test_line_that_does_not_resolve_is_passed_over() -> None:
+    outgoing = Outgoing("beta")
+    outgoing.restart([FIRST, SECOND])
+    outgoing.next_address()
+    outgoing.resolved([])
+    assert outgoing.next_address() == SECOND
+
+
+def test_lost_connection_goes_on_with_the_next_address() -> None:
+    outgoing = Outgoing("beta")
+    outgoing.restart([FIRST])
+    outgoing.next_address()
+    outgoing.resolved([A, B])
+    assert outgoing.next_address() == A
+    assert outgoing.next_address() == B
+
+
+def test_after_a_pong_the_next_attempt_starts_over() -> None:
+    outgoing = Outgoing("beta")
+    outgoing.failed(0)
+    outgoing.restart([FIRST, SECOND])
+    outgoing.next_address()
+    outgoing.resolved([A, B])
+    outgoing.next_address()
+    outgoing.rewind()
+    assert outgoing.next_address() is None
+    assert outgoing.failed(100) == 105
+    outgoing.restart([FIRST, SECOND])
+    assert outgoing.retry_at is None
+    assert outgoing.next_address() == FIRST
+
+
+def test_wait_grows_by_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    outgoing = Outgoing("beta")
+    assert [outgoing.failed(100) - 100 for _ in range(4)] == [5, 10, 15, 20]
+    assert outgoing.retry_at == 120
+    assert caplog.record_tuples[:2] == [
+        (
+            "tincd.connections",
+            logging.ERROR,
+            "Could not set up a meta connection to beta",
+        ),
+        (
+            "tincd.connections",
+            logs.NOTICE,
+            "Trying to re-establish outgoing connection in 5 seconds",
+        ),
+    ]
+
+
+def test_unusable_host_file_waits_longest(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    outgoing = Outgoing("beta", max_timeout=300)
+    assert outgoing.failed(0, unusable=True) == 300
+    assert caplog.messages == [
+        "Trying to re-establish outgoing connection in 300 seconds"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "waits"),
+    [(0, 12, [5, 10, 12, 12]), (60, 900, [60, 65, 70, 75]), (7, 7, [7, 7, 7, 7])],
+)
+def test_wait_is_clamped(low: int, high: int, waits: list[int]) -> None:
+    outgoing = Outgoing("beta", min_timeout=low, max_timeout=high)
+    assert [outgoing.failed(0) for _ in range(4)] == waits
+
+
+@given(st.lists(st.sampled_from(["failed", "unusable", "rewind", "restart"])))
+def test_wait_stays_within_its_bounds(steps: list[str]) -> None:
+    outgoing = Outgoing("beta", min_timeout=10, max_timeout=100)
+    for step in steps:
+        if step == "rewind":
+            outgoing.rewind()
+            assert outgoing.timeout == 0
+        elif step == "restart":
+            outgoing.restart([FIRST])
+        else:
+            before = outgoing.timeout
+            wait = outgoing.failed(0, unusable=step == "unusable")
+            assert 10 <= wait <= 100
+            assert wait >= before
+            assert outgoing.next_address() is None

@@ -1,0 +1,68 @@
+"""The tables of nodes and edges."""
+
+from __future__ import annotations
+
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import MAX_MTU, Mesh
+
+PLACE = SocketAddress("10.0.0.1", 655)
+ELSEWHERE = SocketAddress("10.0.0.2", 655)
+
+
+def test_own_node_is_reachable_and_its_own_hop() -> None:
+    myself = Mesh("alpha").myself
+    assert myself.reachable
+    assert myself.nexthop is myself
+    assert myself.via is myself
+
+
+def test_new_node_is_unreachable() -> None:
+    mesh = Mesh("alpha")
+    node = mesh.get_or_add("beta")
+    assert mesh.get_or_add("beta") is node
+    assert (node.reachable, node.address, node.mtu) == (False, None, MAX_MTU)
+    assert repr(node) == "Node('beta')"
+
+
+def test_nodes_and_edges_come_in_name_order() -> None:
+    mesh = Mesh("m")
+    for name in ("z", "B", "a"):
+        mesh.add_edge(mesh.get_or_add(name), mesh.myself, PLACE, 0, 1)
+        mesh.add_edge(mesh.myself, mesh.get_or_add(name), PLACE, 0, 1)
+    assert [node.name for node in mesh.sorted_nodes()] == ["B", "a", "m", "z"]
+    ends = [(edge.source.name, edge.target.name) for edge in mesh.edges()]
+    assert ends == [
+        ("B", "m"),
+        ("a", "m"),
+        ("m", "B"),
+        ("m", "a"),
+        ("m", "z"),
+        ("z", "m"),
+    ]
+
+
+def test_reverse_edge() -> None:
+    mesh = Mesh("a")
+    other = mesh.get_or_add("b")
+    edge = mesh.add_edge(mesh.myself, other, PLACE, 0, 1)
+    assert edge.reverse is None
+    back = mesh.add_edge(other, mesh.myself, PLACE, 0, 2)
+    assert edge.reverse is back
+    assert back.reverse is edge
+    assert edge.sort_key < back.sort_key
+    mesh.remove_edge(back)
+    assert edge.reverse is None
+
+
+def test_first_owner_of_an_address_keeps_it() -> None:
+    mesh = Mesh("a")
+    first, second = mesh.get_or_add("b"), mesh.get_or_add("c")
+    mesh.set_address(first, PLACE)
+    mesh.set_address(second, PLACE)
+    assert mesh.node_by_address(PLACE) is first
+    mesh.set_address(second, ELSEWHERE)
+    assert mesh.node_by_address(PLACE) is first
+    assert mesh.node_by_address(ELSEWHERE) is second
+    mesh.remove_node(first)
+    assert mesh.node_by_address(PLACE) is None
+    assert "b" not in mesh.nodes

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tincd_compat.errors import ConfigError
+from tincd_compat.service.pidfile import (
+    PidFile,
+    kill_running,
+    parse_pid,
+    process_exists,
+    read_pid,
+)
+
+#: Above any kernel's limit, 2**22.
+NO_PROCESS = 99_999_999
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tinc.pid"
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is not us and ends with its input."""
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
+        yield process
+
+
+@pytest.mark.parametrize(
+    ("content", "pid"),
+    [
+        (b"", None),
+        (b"abc\n", None),
+        (b"x 12\n", None),
+        (b"12\n", 12),
+        (b"  12 junk", 12),
+        (b"\n\n12", 12),
+        (b"12\n34\n", 12),
+        (b"12abc", 12),
+        (b"1\n", 1),
+        (b"0\n", None),
+        (b"-1\n", None),
+    ],
+)
+def test_what_counts_as_a_number(content: bytes, pid: int | None) -> None:
+    assert parse_pid(content) == pid
+
+
+def test_life_of_a_pid_file(path: Path) -> None:
+    pidfile = PidFile(path, "foo")
+    pidfile.claim()
+    assert read_pid(path) is None
+    pidfile.publish()
+    assert path.read_text() == f"{os.getpid()}\n"
+    pidfile.remove()
+    assert not path.exists()
+    pidfile.remove()
+
+
+def test_mode_follows_the_umask(path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        pidfile = PidFile(path, None)
+        pidfile.claim()
+        pidfile.publish()
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+    pidfile.remove()
+
+
+@pytest.mark.parametrize("content", [b"", b"junk\n", b"%d\n" % NO_PROCESS])
+def test_a_stale_file_is_replaced_whole(path: Path, content: bytes) -> None:
+    path.write_bytes(content + b"and more\n")
+    pidfile = PidFile(path, None)
+    pidfile.claim()
+    pidfile.publish()
+    assert path.read_text() == f"{os.getpid()}\n"
+    pidfile.remove()
+
+
+def test_our_own_number_is_stale_too(path: Path) -> None:
+    path.write_text(f"{os.getpid()}\n")
+    pidfile = PidFile(path, None)
+    pidfile.claim()
+    pidfile.remove()
+
+
+@pytest.mark.parametrize(("netname", "net"), [(None, ""), ("foo", " for net `foo'")])
+def test_a_running_tincd_is_left_alone(
+    path: Path, other: subprocess.Popen[bytes], netname: str | None, net: str
+) -> None:
+    path.write_text(f"{other.pid}\n")
+    pidfile = PidFile(path, netname)
+    with pytest.raises(ConfigError) as caught:
+        pidfile.claim()
+    assert str(caught.value) == (
+        f"A tincd is already running{net} with pid {other.pid}."
+    )
+    pidfile.remove()
+    assert path.read_text() == f"{other.pid}\n"
+
+
+def test_a_second_start_at_the_same_moment_is_refused(path: Path) -> None:
+    first, second = PidFile(path, None), PidFile(path, None)
+    first.claim()
+    with pytest.raises(ConfigError) as caught:
+        second.claim()
+    assert str(caught.value) == (
+        f"Couldn't write pid file {path}: Resource temporarily unavailable"
+    )
+    first.publish()
+    first.remove()
+
+
+def test_an_impossible_place_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "pid"
+    with pytest.raises(ConfigError) as caught:
+        PidFile(path, None).claim()
+    assert str(caught.value) == (
+        f"Couldn't write pid file {path}: No such file or directory"
+    )
+
+
+def test_a_directory_is_no_pid_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Couldn't write pid file .*: Is a dir"):
+        PidFile(tmp_path, None).claim()
+
+
+def test_a_claim_that_leads_nowhere_leaves_nothing(path: Path) -> None:
+    pidfile = PidFile(path, None)
+    pidfile.claim()
+    pidfile.remove()
+    assert not path.exists()
+
+
+def test_a_file_that_is_not_ours_any_more_stays(path: Path) -> None:
+    pidfile = PidFile(path, None)
+    pidfile.claim()
+    pidfile.publish()
+    path.write_text(f"{NO_PROCESS}\n")
+    pidfile.remove()
+    assert path.read_text() == f"{NO_PROCESS}\n"
+
+
+def test_a_file_that_is_gone_already_is_no_error(path: Path) -> None:
+    pidfile = PidFile(path, None)
+    pidfile.claim()
+    pidfile.publish()
+    path.unlink()
+    pidfile.remove()
+
+
+def test_processes() -> None:
+    assert process_exists(os.getpid())
+    assert not process_exists(NO_PROCESS)
+    assert not process_exists(10**17)
+
+
+@pytest.mark.parametrize(("netname", "net"), [(None, ""), ("foo", " for net `foo'")])
+@pytest.mark.parametrize("content", [None, b"", b"abc", b"0", b"-1"])
+def test_nobody_to_signal(
+    path: Path, content: bytes | None, netname: str | None, net: str
+) -> None:
+    if content is not None:
+        path.write_bytes(content)
+    outcome = kill_running(path, netname, signal.SIGTERM)
+    assert outcome == (1, f"No other tincd is running{net}.")
+    assert path.exists() == (content is not None)
+
+
+@pytest.mark.parametrize(("netname", "net"), [(None, ""), ("foo", " for net `foo'")])
+def test_signalling_a_dead_tincd_cleans_up(
+    path: Path, netname: str | None, net: str
+) -> None:
+    path.write_text(f"{NO_PROCESS}\n")
+    assert kill_running(path, netname, signal.SIGTERM) == (
+        0,
+        f"The tincd{net} is no longer running. Removing stale lock file.",
+    )
+    assert not path.exists()
+
+
+def test_signalling_a_living_one(path: Path, other: subprocess.Popen[bytes]) -> None:
+    path.write_text(f"{other.pid}\n")
+    assert kill_running(path, None, signal.SIGUSR1) == (0, "")
+    assert other.wait() == -signal.SIGUSR1
+    assert path.exists()
+
+
+def test_a_signal_that_does_not_exist_is_nobodys_fault(path: Path) -> None:
+    path.write_text(f"{os.getpid()}\n")
+    assert kill_running(path, None, 99) == (0, "")

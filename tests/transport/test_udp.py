@@ -1,0 +1,423 @@
+"""The UDP sockets over a fake socket: grouping, fall-backs, batches, addresses."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.udp import (
+    MAX_KNOWN_ADDRESSES,
+    MAX_RUN_BYTES,
+    MAX_SEGMENTS,
+    RECEIVE_BUFFER,
+    UDP_GRO,
+    UDP_SEGMENT,
+    UdpSocket,
+    UdpSockets,
+    from_sockaddr,
+    segmentation_is_sound,
+    split_runs,
+)
+from tincd_compat.transport.udp_options import to_sockaddr
+
+PEER = SocketAddress("10.0.0.2", 655)
+PEER6 = SocketAddress("fd00::2", 655)
+
+
+def failure(number: int) -> OSError:
+    """The subclass of OSError the kernel's number maps to."""
+    return OSError(number, os.strerror(number))
+
+
+class FakeSocket:
+    """Remembers what is sent and set; hands out what a test queued."""
+
+    def __init__(self, family: int = socket.AF_INET) -> None:
+        self.family = family
+        self.options: dict[tuple[int, int], int] = {
+            (socket.SOL_UDP, UDP_SEGMENT): 0,
+            (socket.SOL_UDP, UDP_GRO): 0,
+        }
+        self.unknown: set[int] = set()
+        self.incoming: deque[tuple[bytes, int, tuple[Any, ...]] | OSError] = deque()
+        self.messages: list[list[bytes]] = []
+        self.datagrams: list[bytes] = []
+        self.destinations: list[tuple[Any, ...]] = []
+        self.refuse: Callable[[list[bytes]], int] = lambda _message: 0
+        self.closed = False
+
+    def fileno(self) -> int:
+        return 7
+
+    def close(self) -> None:
+        self.closed = True
+
+    def getsockname(self) -> tuple[Any, ...]:
+        return ("fe80::1", 655, 0, 3) if self.family == socket.AF_INET6 else ("", 655)
+
+    def getsockopt(self, level: int, option: int, /) -> int:
+        if option in self.unknown:
+            raise failure(errno.ENOPROTOOPT)
+        return self.options[level, option]
+
+    def setsockopt(self, level: int, option: int, value: int, /) -> None:
+        self.options[level, option] = value
+
+    def sendto(self, data: bytes, address: tuple[Any, ...], /) -> int:
+        return self._send([data], 0, address)
+
+    def sendmsg(
+        self,
+        buffers: Iterable[bytes],
+        ancdata: Iterable[tuple[int, int, bytes]],
+        flags: int,
+        address: tuple[Any, ...],
+        /,
+    ) -> int:
+        ((level, kind, size),) = ancdata
+        assert (level, kind, flags) == (socket.SOL_UDP, UDP_SEGMENT, 0)
+        return self._send(list(buffers), struct.unpack("=H", size)[0], address)
+
+    def _send(self, message: list[bytes], size: int, address: tuple[Any, ...]) -> int:
+        refused = self.refuse(message)
+        if refused:
+            raise failure(refused)
+        self.messages.append(message)
+        self.destinations.append(address)
+        payload = b"".join(message)
+        step = size or max(len(payload), 1)
+        self.datagrams += [payload[i : i + step] for i in range(0, len(payload), step)]
+        return len(payload)
+
+    def recvmsg_into(
+        self, buffers: Iterable[memoryview], ancbufsize: int, /
+    ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+        if not self.incoming:
+            raise failure(errno.EAGAIN)
+        item = self.incoming.popleft()
+        if isinstance(item, OSError):
+            raise item
+        data, size, address = item
+        (buffer,) = buffers
+        assert len(buffer) == RECEIVE_BUFFER
+        assert ancbufsize >= socket.CMSG_SPACE(4)
+        buffer[: len(data)] = data
+        ancillary = [(socket.SOL_UDP, UDP_GRO, struct.pack("=i", size))] if size else []
+        return len(data), ancillary, 0, address
+
+
+def make(fake: FakeSocket, **options: Any) -> UdpSocket:
+    return UdpSocket(fake, **{"release": "6.18.0", **options})
+
+
+@pytest.fixture
+def traffic(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.DEBUG, "tincd"):
+        yield caplog
+
+
+# Grouping
+
+
+@pytest.mark.parametrize(
+    ("sizes", "runs"),
+    [
+        ([], []),
+        ([5], [(0, 1)]),
+        ([5, 5, 5], [(0, 3)]),
+        ([5, 5, 3], [(0, 3)]),
+        ([5, 3, 3], [(0, 2), (2, 3)]),
+        ([5, 3, 5, 5], [(0, 2), (2, 4)]),
+        ([3, 5, 5], [(0, 1), (1, 3)]),
+        ([5, 5, 3, 2], [(0, 3), (3, 4)]),
+        ([9] * 65, [(0, 64), (64, 65)]),
+        ([1524] * 64, [(0, 42), (42, 64)]),
+    ],
+)
+def test_runs(sizes: list[int], runs: list[tuple[int, int]]) -> None:
+    assert split_runs(sizes) == runs
+
+
+@given(st.lists(st.sampled_from([1, 2, 30, 1500]) | st.integers(1, 65000)))
+def test_runs_cover_the_train_and_suit_the_kernel(sizes: list[int]) -> None:
+    runs = split_runs(sizes)
+    assert [i for start, end in runs for i in range(start, end)] == [*range(len(sizes))]
+    for start, end in runs:
+        run = sizes[start:end]
+        assert len(run) <= MAX_SEGMENTS
+        assert sum(run) <= MAX_RUN_BYTES
+        assert set(run[:-1]) <= {run[0]}
+        assert run[-1] <= run[0]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=4), min_size=1))
+def test_the_kernel_gets_every_datagram_in_order(train: list[bytes]) -> None:
+    fake = FakeSocket()
+    assert make(fake).send(train, ("10.0.0.2", 655)) == []
+    assert fake.datagrams == train
+
+
+# Sending
+
+
+def test_a_train_is_one_message_to_one_address() -> None:
+    fake = FakeSocket()
+    sockets = UdpSockets([make(fake)])
+    assert sockets.send_train(PEER, [b"aaaa", b"bbbb", b"cc"]) == []
+    assert fake.messages == [[b"aaaa", b"bbbb", b"cc"]]
+    assert fake.destinations == [("10.0.0.2", 655)]
+
+
+@pytest.mark.parametrize(
+    "options", [{"segmentation": False}, {"release": "7.0.3"}], ids=["option", "kernel"]
+)
+def test_without_segmentation_datagrams_go_singly(options: dict[str, Any]) -> None:
+    fake = FakeSocket()
+    udp = make(fake, **options)
+    assert udp.send([b"aa", b"bb"], ("10.0.0.2", 655)) == []
+    assert fake.messages == [[b"aa"], [b"bb"]]
+
+
+def test_segmentation_is_probed() -> None:
+    fake = FakeSocket()
+    fake.unknown.add(UDP_SEGMENT)
+    assert not make(fake).segmentation
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
+def test_a_late_refusal_resends_and_switches_segmentation_off(number: int) -> None:
+    fake = FakeSocket()
+    fake.refuse = lambda message: number if len(message) > 1 else 0
+    udp = make(fake)
+    train = [b"aa", b"bb", b"ccc", b"ddd"]
+    assert udp.send(train, ("10.0.0.2", 655)) == []
+    assert fake.datagrams == train
+    assert not udp.segmentation
+
+
+def test_an_address_the_kernel_dislikes_leaves_segmentation_on() -> None:
+    fake = FakeSocket()
+    fake.refuse = lambda _message: errno.EINVAL
+    udp = make(fake)
+    refused = udp.send([b"aa", b"bb"], ("10.0.0.2", 0))
+    assert [index for index, _ in refused] == [0, 1]
+    assert udp.segmentation
+
+
+def test_only_a_single_datagram_can_be_too_big() -> None:
+    fake = FakeSocket()
+
+    def refuse(message: list[bytes]) -> int:
+        return errno.EMSGSIZE if len(message) > 1 or len(message[0]) > 3 else 0
+
+    fake.refuse = refuse
+    udp = make(fake)
+    train = [b"aaa", b"bbb", b"cccc", b"dddd", b"e"]
+    assert UdpSockets([udp]).send_train(PEER, train) == [2, 3]
+    assert fake.datagrams == [b"aaa", b"bbb", b"e"]
+    assert udp.segmentation
+
+
+def test_a_full_buffer_loses_silently(traffic: pytest.LogCaptureFixture) -> None:
+    fake = FakeSocket()
+    fake.refuse = lambda _message: errno.EAGAIN
+    sockets = UdpSockets([make(fake)])
+    assert sockets.send_train(PEER, [b"aa", b"bb"], peer="b") == []
+    assert sockets.send_train(PEER, [b"aa"], peer="b") == []
+    assert traffic.messages == []
+
+
+def test_other_errors_are_logged_once_a_second(
+    traffic: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    fake = FakeSocket()
+    fake.refuse = lambda _message: errno.ENETUNREACH
+    sockets = UdpSockets([make(fake)])
+    line = "Error sending packet to b (10.0.0.2 port 655): Network is unreachable"
+    assert sockets.send_train(PEER, [b"aa", b"bb"], peer="b") == []
+    assert traffic.messages == [line]
+    now += 1
+    sockets.send_train(PEER, [b"aa", b"bb"], peer="b")
+    assert traffic.messages == [line, line]
+
+
+@pytest.mark.parametrize("address", [None, PEER6])
+def test_nowhere_to_send(
+    traffic: pytest.LogCaptureFixture, address: SocketAddress | None
+) -> None:
+    fake = FakeSocket()
+    assert UdpSockets([make(fake)]).send_train(address, [b"aa"], peer="b") == []
+    assert fake.messages == []
+    (line,) = traffic.messages
+    assert line.startswith("Error sending packet to b (")
+
+
+def test_the_remembered_socket_is_used_if_it_fits() -> None:
+    four, other, six = FakeSocket(), FakeSocket(), FakeSocket(socket.AF_INET6)
+    sockets = UdpSockets([make(four), make(other), make(six)])
+    assert sockets.choose(PEER, 1) == 1
+    assert sockets.choose(PEER, 2) == 0
+    assert sockets.choose(PEER, 99) == 0
+    assert sockets.choose(PEER6, 0) == 2
+    sockets.send_train(PEER, [b"x"], 1)
+    sockets.send_train(PEER6, [b"y"], 1)
+    assert (four.datagrams, other.datagrams, six.datagrams) == ([], [b"x"], [b"y"])
+    assert UdpSockets([make(four)]).choose(PEER6, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "option", "line"),
+    [
+        (socket.AF_INET, PEER, (socket.IPPROTO_IP, socket.IP_TOS), "IPv4"),
+        (socket.AF_INET6, PEER6, (socket.IPPROTO_IPV6, socket.IPV6_TCLASS), "IPv6"),
+    ],
+)
+def test_priority_is_set_when_it_changes(
+    traffic: pytest.LogCaptureFixture,
+    family: int,
+    address: SocketAddress,
+    option: tuple[int, int],
+    line: str,
+) -> None:
+    fake = FakeSocket(family)
+    sockets = UdpSockets([make(fake)])
+    sockets.send_train(address, [b"x"])
+    assert option not in fake.options
+    sockets.send_train(address, [b"x"], tos=0x10)
+    sockets.send_train(address, [b"x"], tos=0x10)
+    assert fake.options[option] == 0x10
+    sockets.send_train(address, [b"x"])
+    assert fake.options[option] == 0
+    assert traffic.messages == [
+        f"Setting {line} outgoing packet priority to 16",
+        f"Setting {line} outgoing packet priority to 0",
+    ]
+
+
+def test_broadcast_goes_to_the_local_networks() -> None:
+    four, six = FakeSocket(), FakeSocket(socket.AF_INET6)
+    sockets = UdpSockets([make(four), make(six)])
+    sockets.broadcast(655, [b"x"], 0)
+    sockets.broadcast(6551, [b"y"], 1)
+    assert four.destinations == [("255.255.255.255", 655)]
+    assert six.destinations == [("ff02::1", 6551, 0, 3)]
+
+
+def test_close_closes_all() -> None:
+    fakes = FakeSocket(), FakeSocket()
+    UdpSockets([make(fake) for fake in fakes]).close()
+    assert all(fake.closed for fake in fakes)
+
+
+# Receiving
+
+
+def test_a_batch_ends_when_the_socket_is_empty() -> None:
+    fake = FakeSocket()
+    fake.incoming += [(b"a", 0, ("10.0.0.2", 655)), (b"", 0, ("10.0.0.3", 1))]
+    batch = UdpSockets([make(fake), make(fake)]).recv_batch(1)
+    assert batch == [(b"a", PEER, 1), (b"", SocketAddress("10.0.0.3", 1), 1)]
+
+
+def test_a_batch_ends_at_its_limit() -> None:
+    fake = FakeSocket()
+    fake.incoming += [(b"x", 0, ("10.0.0.2", 655))] * 70
+    sockets = UdpSockets([make(fake)])
+    assert len(sockets.recv_batch(0)) == 64
+    assert len(sockets.recv_batch(0)) == 6
+
+
+def test_coalesced_datagrams_are_separated() -> None:
+    fake = FakeSocket()
+    fake.incoming.append((b"aaabbbc", 3, ("10.0.0.2", 655)))
+    udp = make(fake)
+    assert udp.coalescing
+    assert udp.receive() == [(b"aaa", PEER), (b"bbb", PEER), (b"c", PEER)]
+
+
+@given(st.lists(st.binary(min_size=4, max_size=4)), st.binary(min_size=1, max_size=4))
+def test_what_is_segmented_is_separated_again(equal: list[bytes], last: bytes) -> None:
+    fake = FakeSocket()
+    train = [*equal, last]
+    size = len(train[0]) if equal else 0
+    fake.incoming.append((b"".join(train), size, ("10.0.0.2", 655)))
+    assert [data for data, _ in make(fake).receive()] == train
+
+
+def test_coalescing_is_probed_and_optional() -> None:
+    fake = FakeSocket()
+    assert not make(fake, coalescing=False).coalescing
+    assert fake.options[socket.SOL_UDP, UDP_GRO] == 0
+    fake.unknown.add(UDP_GRO)
+    assert not make(fake).coalescing
+
+
+def test_a_receive_error_is_logged_and_ends_the_batch(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake = FakeSocket()
+    fake.incoming += [failure(errno.ENETDOWN), (b"a", 0, ("10.0.0.2", 655))]
+    sockets = UdpSockets([make(fake)])
+    assert sockets.recv_batch(0) == []
+    assert caplog.messages == ["Receiving packet failed: Network is down"]
+    assert sockets.recv_batch(0) == [(b"a", PEER, 0)]
+
+
+def test_strangers_do_not_fill_the_address_cache() -> None:
+    fake = FakeSocket()
+    udp = make(fake)
+    for port in range(MAX_KNOWN_ADDRESSES + 10):
+        fake.incoming.append((b"x", 0, ("10.0.0.2", port)))
+        assert udp.receive() == [(b"x", SocketAddress("10.0.0.2", port))]
+    assert len(udp._addresses) <= MAX_KNOWN_ADDRESSES
+
+
+# Addresses and kernels
+
+
+@pytest.mark.parametrize(
+    ("sockaddr", "address"),
+    [
+        (("10.0.0.2", 655), PEER),
+        (("fd00::2", 655, 0, 0), PEER6),
+        (("::ffff:10.0.0.2", 655, 0, 0), PEER),
+    ],
+)
+def test_from_sockaddr(sockaddr: tuple[Any, ...], address: SocketAddress) -> None:
+    assert from_sockaddr(sockaddr) == address
+
+
+def test_a_scope_survives_both_ways() -> None:
+    sockaddr = ("fe80::1", 655, 0, 4)
+    assert to_sockaddr(from_sockaddr(sockaddr)) == sockaddr
+    assert to_sockaddr(PEER) == ("10.0.0.2", 655)
+
+
+@pytest.mark.parametrize(
+    ("release", "sound"),
+    [
+        ("6.18.44-fc-v669", True),
+        ("6.1.0-13-amd64", True),
+        ("7.0.0", False),
+        ("7.0-rc1", False),
+        ("7.1.4-1", False),
+        ("7.1.5", True),
+        ("7.2.0", True),
+        ("unknown", False),
+    ],
+)
+def test_kernels_with_broken_segmentation(release: str, sound: bool) -> None:
+    assert segmentation_is_sound(release) is sound

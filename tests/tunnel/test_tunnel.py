@@ -1,0 +1,333 @@
+"""Keys of both directions, what is refused, and the view for the dump."""
+
+from __future__ import annotations
+
+import logging
+import random
+
+import pytest
+
+from tincd_compat import logs
+from tincd_compat.tunnel import compression
+from tincd_compat.tunnel.codec import LAST_SEQUENCE, Drop, Sealer
+from tincd_compat.tunnel.pmtu import MTU, PmtuDiscovery
+from tincd_compat.tunnel.suites import Suite
+from tincd_compat.tunnel.tunnel import DumpView, KeyFields, Parameters, Tunnel
+
+PEER = "b (10.0.0.2 port 655)"
+KEY = bytes(range(48)).hex().upper()
+
+
+def counting(size: int) -> bytes:
+    return bytes(range(size))
+
+
+def tunnel(
+    cipher: str = "aes-256-cbc",
+    digest: str = "sha256",
+    maclength: int = 4,
+    compression: int = 0,
+) -> Tunnel:
+    suite = Suite.configured(cipher, digest, maclength)
+    parameters = Parameters(suite=suite, compression=compression)
+    return Tunnel(PEER, parameters, PmtuDiscovery(PEER, random.Random(1).randint))
+
+
+def default_key(target: Tunnel) -> bool:
+    return target.install_peer_key(KEY, 427, 672, 4, 0)
+
+
+def test_a_new_tunnel_has_no_keys() -> None:
+    fresh = tunnel()
+    assert fresh.sealer is None
+    assert fresh.opener is None
+    assert not fresh.valid_key
+    assert not fresh.needs_rekey
+    assert fresh.dump() == DumpView(0, 0, 0, 0, 0, MTU, 0, MTU)
+
+
+def test_two_tunnels_talk() -> None:
+    here, there = tunnel("aes-128-cfb", "sha1", 20), tunnel("bf-cbc", "md5", 0, 9)
+    for giver, taker in ((here, there), (there, here)):
+        fields = giver.new_own_key(random.Random(2).randbytes)
+        assert taker.install_peer_key(
+            *(fields.key, fields.cipher, fields.digest),
+            *(fields.maclength, fields.compression),
+            allow_null=True,
+        )
+    for sender, receiver in ((here, there), (there, here)):
+        assert sender.sealer is not None
+        assert receiver.opener is not None
+        opened = receiver.opener.open_train(sender.sealer.seal_train([b"one", b"two"]))
+        assert [result.frame for result in opened] == [b"one", b"two"]
+
+
+class TestOwnKey:
+    def test_fields_of_the_answer(self) -> None:
+        fields = tunnel().new_own_key(counting)
+        assert fields == KeyFields(KEY, 427, 672, 4, 0)
+
+    def test_the_null_cipher_has_one_byte(self) -> None:
+        fields = tunnel("none", "none", 4, 9).new_own_key(lambda size: b"\xab" * size)
+        assert fields == KeyFields("AB", 0, 0, 4, 9)
+
+    def test_it_replaces_the_previous_one_at_once(self) -> None:
+        keys = tunnel()
+        first = Sealer(keys._parameters.suite, bytes.fromhex(fresh_key(keys, 1)))
+        old = keys.opener
+        second = Sealer(keys._parameters.suite, bytes.fromhex(fresh_key(keys, 2)))
+        assert keys.opener is not None
+        assert keys.opener is not old
+        assert keys.opener.highest == 0
+        opened = keys.opener.open_train(
+            first.seal_train([b"old"]) + second.seal_train([b"new"])
+        )
+        assert [result.drop for result in opened] == [Drop.UNAUTHENTICATED, None]
+
+    def test_the_replay_window_is_ours(self) -> None:
+        suite = Suite.configured("none", "none", 0)
+        parameters = Parameters(suite=suite, replay_window=0)
+        keys = Tunnel(PEER, parameters, PmtuDiscovery(PEER, random.Random(1).randint))
+        keys.new_own_key(counting)
+        assert keys.opener is not None
+        opened = keys.opener.open_train([b"\0\0\0\1frame"] * 2)
+        assert [result.frame for result in opened] == [b"frame", b"frame"]
+
+    def test_expiry(self) -> None:
+        keys = tunnel()
+        keys.new_own_key(counting)
+        default_key(keys)
+        keys.expire()
+        assert keys.opener is None
+        assert keys.valid_key
+
+    def test_a_cipher_this_machine_lacks(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        keys = tunnel("aria-256-cbc")
+        assert keys.new_own_key(counting).cipher == 1076
+        assert keys.opener is None
+        keys.new_own_key(counting)
+        assert [record.getMessage() for record in caplog.records] == [
+            f"Cannot open packets from {PEER}: the cipher aria-256-cbc is not available"
+        ]
+
+    def test_a_compressor_this_machine_lacks(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compression, "_LZO", None)
+        keys = tunnel(compression=11)
+        assert keys.new_own_key(counting).compression == 11
+        assert keys.opener is not None
+        assert len(caplog.records) == 1
+        assert "compression level 11 is not available" in caplog.text
+
+    def test_rekey_after_a_high_number(self) -> None:
+        keys = tunnel("none", "none", 0)
+        keys.new_own_key(counting)
+        assert keys.opener is not None
+        for _ in range(5):
+            assert not keys.needs_rekey
+            keys.opener.open_train([(2**30 + 1).to_bytes(4) + b"frame"])
+        assert keys.needs_rekey
+        keys.new_own_key(counting)
+        assert not keys.needs_rekey
+
+
+def fresh_key(keys: Tunnel, seed: int) -> str:
+    return keys.new_own_key(random.Random(seed).randbytes).key
+
+
+class TestPeerKey:
+    def test_a_good_one(self) -> None:
+        keys = tunnel()
+        assert default_key(keys)
+        assert keys.valid_key
+        assert keys.dump() == DumpView(427, 672, 4, 0, 2, MTU, 0, MTU)
+
+    def test_either_case_and_an_odd_digit(self) -> None:
+        sealed = []
+        for key in (KEY, KEY.lower(), KEY + "f"):
+            keys = tunnel()
+            assert keys.install_peer_key(key, 427, 672, 4, 0)
+            assert keys.sealer is not None
+            sealed.append(keys.sealer.seal_train([b"frame"]))
+        assert sealed[0] == sealed[1] == sealed[2]
+
+    def test_numbers_start_again(self) -> None:
+        keys = tunnel()
+        for _ in range(2):
+            default_key(keys)
+            assert keys.sealer is not None
+            keys.sealer.seal_train([b"x"] * 3)
+            assert keys.sealer.sequence == 3
+
+    @pytest.mark.parametrize(
+        ("fields", "line"),
+        [
+            (("zz", 427, 672, 4, 0), f"Got bad ANS_KEY from {PEER}: invalid key"),
+            ((KEY + " ", 427, 672, 4, 0), f"Got bad ANS_KEY from {PEER}: invalid key"),
+            ((KEY, 257, 672, 4, 0), f"Node {PEER} uses unknown cipher!"),
+            ((KEY, 901, 672, 4, 0), f"Node {PEER} uses unknown cipher!"),
+            ((KEY, -1, 672, 4, 0), f"Node {PEER} uses unknown cipher!"),
+            ((KEY[2:], 427, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
+            ((KEY + "00", 427, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
+            (("", 427, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
+            # The man in the middle who flips bits towards the null cipher.
+            ((KEY, 0, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
+            (("", 0, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
+            ((KEY, 427, 257, 4, 0), f"Node {PEER} uses unknown digest!"),
+            ((KEY, 427, 672, 33, 0), f"Node {PEER} uses bogus MAC length!"),
+            ((KEY, 427, 672, -1, 0), f"Node {PEER} uses bogus MAC length!"),
+            ((KEY, 427, 672, 4, 12), f"Node {PEER} uses bogus compression level!"),
+            ((KEY, 427, 672, 4, -1), f"Node {PEER} uses bogus compression level!"),
+            # The first fault in order decides.
+            (("zz", 257, 257, 99, 99), f"Got bad ANS_KEY from {PEER}: invalid key"),
+            (("00", 257, 257, 99, 99), f"Node {PEER} uses unknown cipher!"),
+            (("00", 427, 257, 99, 99), f"Node {PEER} uses wrong keylength!"),
+            ((KEY, 427, 257, 99, 99), f"Node {PEER} uses unknown digest!"),
+            ((KEY, 427, 672, 99, 99), f"Node {PEER} uses bogus MAC length!"),
+        ],
+    )
+    def test_bad_ones(
+        self,
+        fields: tuple[str, int, int, int, int],
+        line: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        keys = tunnel()
+        default_key(keys)
+        for _ in range(2):
+            assert not keys.install_peer_key(*fields)
+            assert keys.sealer is None
+            assert not keys.valid_key
+        logged = [(r.name, r.levelno, r.getMessage()) for r in caplog.records]
+        assert logged == [(logs.always.name, logging.ERROR, line)] * 2
+
+    def test_a_null_digest_has_any_mac_length(self) -> None:
+        keys = tunnel("none", "none")
+        assert keys.install_peer_key("5A", 0, 0, 999, 0)
+        assert keys.dump()[:4] == (0, 0, 999, 0)
+
+    def test_it_ends_when_the_numbers_run_out(self) -> None:
+        keys = tunnel()
+        default_key(keys)
+        assert keys.sealer is not None
+        keys.sealer.sequence = LAST_SEQUENCE
+        assert not keys.valid_key
+        assert default_key(keys)
+        assert keys.valid_key
+
+    def test_key_changed(self) -> None:
+        keys = tunnel()
+        default_key(keys)
+        assert keys.request_due(100)
+        keys.void_peer_key()
+        assert not keys.valid_key
+        assert keys.request_due(100.1)
+
+
+NO_CIPHER = f"Node {PEER} wants no encryption, forwarding via TCP"
+NO_MAC = f"Node {PEER} wants no MAC, forwarding via TCP"
+
+
+class TestPlaintextByThePeersWish:
+    @pytest.mark.parametrize(
+        ("own", "fields", "line"),
+        [
+            (("aes-256-cbc", "sha256", 4), ("5A", 0, 672, 4, 0), NO_CIPHER),
+            (("aes-256-cbc", "sha256", 4), ("5A", 0, 0, 0, 0), NO_CIPHER),
+            (("aes-256-cbc", "sha256", 4), (KEY, 427, 0, 4, 0), NO_MAC),
+            (("aes-256-cbc", "sha256", 4), (KEY, 427, 672, 0, 0), NO_MAC),
+            (("none", "sha256", 4), ("5A", 0, 0, 4, 0), NO_MAC),
+            (("aes-256-cbc", "none", 4), ("5A", 0, 672, 4, 0), NO_CIPHER),
+        ],
+    )
+    def test_is_refused_and_logged_once(
+        self,
+        own: tuple[str, str, int],
+        fields: tuple[str, int, int, int, int],
+        line: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        keys = tunnel(*own)
+        for _ in range(3):
+            assert not keys.install_peer_key(*fields)
+            assert not keys.valid_key
+        assert [record.getMessage() for record in caplog.records] == [line]
+        keys.reset()
+        keys.install_peer_key(*fields)
+        assert len(caplog.records) == 2
+
+    @pytest.mark.parametrize(
+        ("own", "fields"),
+        [
+            (("none", "none", 4), ("5A", 0, 0, 4, 0)),
+            (("none", "sha256", 0), ("5A", 0, 672, 0, 0)),
+            (("none", "sha256", 4), ("5A", 0, 64, 4, 0)),
+            (("aes-256-cbc", "none", 4), (KEY, 427, 672, 0, 0)),
+        ],
+    )
+    def test_is_honoured_where_we_do_the_same(
+        self, own: tuple[str, str, int], fields: tuple[str, int, int, int, int]
+    ) -> None:
+        assert tunnel(*own).install_peer_key(*fields)
+
+    def test_may_be_allowed(self) -> None:
+        keys = tunnel()
+        assert keys.install_peer_key("5A", 0, 0, 4, 0, allow_null=True)
+        assert keys.sealer is not None
+        assert keys.sealer.seal_train([b"frame"]) == [b"\0\0\0\1frame"]
+
+
+class TestWhatThisMachineCannotDo:
+    def test_a_cipher(self, caplog: pytest.LogCaptureFixture) -> None:
+        keys = tunnel()
+        for _ in range(2):
+            assert not keys.install_peer_key("00" * 32, 1066, 672, 4, 0)
+        assert [record.getMessage() for record in caplog.records] == [
+            f"Error during initialisation of key from {PEER}: "
+            "the cipher aria-128-cbc is not available"
+        ]
+
+    @pytest.mark.parametrize("level", [10, 11])
+    def test_a_compressor(
+        self,
+        level: int,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(compression, "_LZO", None)
+        keys = tunnel()
+        for _ in range(2):
+            assert not keys.install_peer_key(KEY, 427, 672, 4, level)
+        assert [record.getMessage() for record in caplog.records] == [
+            f"Cannot seal packets to {PEER}, forwarding via TCP: "
+            f"compression level {level} is not available"
+        ]
+
+
+def test_one_request_in_ten_seconds() -> None:
+    keys = tunnel()
+    due = [keys.request_due(now) for now in (0.0, 0.1, 9.9, 10.0, 15.0, 20.0)]
+    assert due == [True, False, False, True, False, True]
+
+
+def test_reachability_flip() -> None:
+    keys = tunnel()
+    keys.new_own_key(counting)
+    default_key(keys)
+    keys.request_due(5)
+    keys.pmtu.limit(1300)
+    keys.pmtu.minmtu = 1000
+    opener = keys.opener
+    keys.reset()
+    assert not keys.valid_key
+    assert keys.opener is opener
+    assert keys.request_due(6)
+    assert keys.dump() == DumpView(427, 672, 4, 0, 0, 1300, 0, MTU)
+
+
+def test_no_key_material_in_representations() -> None:
+    fields = tunnel().new_own_key(counting)
+    assert fields.key not in repr(fields)

@@ -1,0 +1,1 @@
+"""Files to typed settings: tinc.conf, hosts/NAME and key files."""

@@ -1,0 +1,139 @@
+"""Keys of nodes: where they are looked for, and what is said when they are missing.
+
+The obsolete hexadecimal variables imply the public exponent 65535, not 65537.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tincd_compat import logs
+from tincd_compat.config.hosts import HostSettings
+from tincd_compat.config.pem import read_private_pem, read_public_pem
+from tincd_compat.config.rsa import PrivateKey, PublicKey
+from tincd_compat.config.settings import Settings
+from tincd_compat.errors import ConfigError
+
+__all__ = ["PrivateKey", "PublicKey", "load_private_key", "load_public_key"]
+
+#: Public exponent of keys given in hexadecimal.
+HEX_EXPONENT: Final = 0xFFFF
+
+_HEX: Final = re.compile(r"[0-9A-Fa-f]+")
+
+
+def _hexadecimal(text: str, variable: str, owner: str) -> int:
+    if not _HEX.fullmatch(text):
+        advice = "it must be one hexadecimal number; `tincd -K' makes a new key pair"
+        raise ConfigError(f"Invalid {variable} for {owner}! ({advice})")
+    return int(text, 16)
+
+
+def _hex_public_key(text: str, owner: str) -> PublicKey:
+    modulus = _hexadecimal(text, "PublicKey", owner)
+    try:
+        return PublicKey(modulus, HEX_EXPONENT)
+    except ValueError as error:
+        raise ConfigError(f"Invalid PublicKey for {owner}! ({error})") from None
+
+
+def _recover_primes(public: PublicKey, exponent: int) -> tuple[int, int] | None:
+    """Return the factors of the modulus, or None if the numbers do not agree."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import rsa_recover_prime_factors
+
+    if pow(2, public.exponent * exponent, public.modulus) != 2:
+        return None
+    try:
+        return rsa_recover_prime_factors(public.modulus, public.exponent, exponent)
+    except ValueError:
+        return None
+
+
+def _hex_private_key(
+    settings: Settings, text: str, random_bytes: Callable[[int], bytes]
+) -> PrivateKey:
+    if settings.public_key is None:
+        advice = "`tincd -K' makes a key pair in files instead"
+        raise ConfigError(f"PrivateKey used but no PublicKey found! ({advice})")
+    exponent = _hexadecimal(text, "PrivateKey", "myself")
+    public = _hex_public_key(settings.public_key, "myself")
+    primes = _recover_primes(public, exponent)
+    try:
+        return PrivateKey.from_numbers(public, exponent, primes, random_bytes)
+    except ValueError as error:
+        raise ConfigError(f"Invalid PrivateKey for myself! ({error})") from None
+
+
+def _read_private_file(path: Path) -> bytes:
+    """Return the content; a file that others might read gets a warning."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & ~stat.S_IRWXU:
+                logs.always.warning(
+                    "Warning: insecure file permissions for RSA private key file `%s'!",
+                    path,
+                )
+            return file.read()
+    except OSError as error:
+        text = f"Error reading RSA private key file `{path}': {error.strerror}"
+        if isinstance(error, FileNotFoundError):
+            text += " (`tincd -K' makes a key pair)"
+        raise ConfigError(text) from error
+
+
+def load_private_key(
+    settings: Settings,
+    directory: Path,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+) -> PrivateKey:
+    """Return our key: from PrivateKey, PrivateKeyFile or rsa_key.priv.
+
+    ConfigError in tincd's words if there is none that works.  ``random_bytes`` supplies
+    the blinding of the key's operations.
+    """
+    if settings.private_key is not None:
+        return _hex_private_key(settings, settings.private_key, random_bytes)
+    path = Path(settings.private_key_file or directory / "rsa_key.priv")
+    data = _read_private_file(path)
+    try:
+        return read_private_pem(data, random_bytes)
+    except ValueError as error:
+        text = f"Reading RSA private key file `{path}' failed: {error}"
+        raise ConfigError(text) from None
+
+
+def _public_key_from_file(path: Path) -> PublicKey:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        text = f"Error reading RSA public key file `{path}': {error.strerror}"
+        raise ConfigError(text) from error
+    key = read_public_pem(data)
+    if key is None:
+        reason = "there is no RSA public key in it"
+        raise ConfigError(f"Reading RSA public key file `{path}' failed: {reason}")
+    return key
+
+
+def load_public_key(host: HostSettings, directory: Path, name: str) -> PublicKey:
+    """Return the key of a peer: from PublicKey, PublicKeyFile or its host file.
+
+    ConfigError in tincd's words if there is none; PublicKeyFile does not fall back to
+    the host file.
+    """
+    if host.public_key is not None:
+        return _hex_public_key(host.public_key, name)
+    if host.public_key_file is not None:
+        return _public_key_from_file(Path(host.public_key_file))
+    key = read_public_pem(host.pem)
+    if key is None:
+        place = directory / "hosts" / name
+        advice = f"its RSA PUBLIC KEY block belongs into {place}"
+        raise ConfigError(f"No public key for {name} specified! ({advice})")
+    return key

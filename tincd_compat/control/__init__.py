@@ -1,0 +1,1 @@
+"""How messages change the mesh: rules that return effects and touch no socket."""

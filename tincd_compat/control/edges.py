@@ -1,0 +1,235 @@
+"""ADD_EDGE and DEL_EDGE: accept, correct, pass on; the edges of our own connections.
+
+An address or port that is not numeric makes every tincd 1.0 that computes a path over
+the edge abort, so such an edge is neither kept nor passed on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.control.effects import (
+    Announce,
+    CheckReverse,
+    Effect,
+    GraphChanged,
+    NodeForgotten,
+    Reply,
+)
+from tincd_compat.control.rules import Arrival, Ground, forward
+from tincd_compat.mesh.node import Edge, Node
+from tincd_compat.meta.messages import AddEdge, DelEdge
+
+#: More contradictions of each kind than this per tick mean that a node uses our name.
+MAX_CONTRADICTIONS: Final = 100
+#: Seconds of the first pause; each further one lasts twice as long, up to the longest.
+FIRST_PAUSE: Final = 10
+LONGEST_PAUSE: Final = 3600
+
+
+class EdgeRules:
+    """The rules for edges.  Methods change the mesh and return what is left to do."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._mesh = ground.mesh
+        self.contradicting_adds = 0
+        self.contradicting_dels = 0
+        self._pause = FIRST_PAUSE
+        self._silent_until = float("-inf")
+
+    def add(self, message: AddEdge, arrival: Arrival) -> list[Effect]:
+        """Handle ADD_EDGE."""
+        if self._is_indirect(message, arrival):
+            return []
+        address = SocketAddress.parse(message.address, message.port)
+        if address is None and message.source != self._mesh.myself.name:
+            self._refuse_address(message, arrival)
+            return []
+        source = self._ground.node(message.source, arrival)
+        target = self._ground.node(message.target, arrival)
+        if source is None or target is None:
+            return []
+        edge = source.edges.get(target.name)
+        if edge is not None and _matches(edge, message, address):
+            return []
+        if source is self._mesh.myself or address is None:
+            return self._contradict_add(edge, target, arrival)
+        if edge is None:
+            if not self._ground.room_for_edge(arrival):
+                return []
+            self._ground.add_edge(
+                source, target, address, message.options, message.weight
+            )
+        else:
+            logs.protocol.warning(
+                "Got ADD_EDGE from %s which does not match existing entry", arrival.peer
+            )
+            edge.weight = message.weight
+            edge.options = message.options
+            edge.address = address
+        return [*self._forward(message, arrival), GraphChanged(deleted=False)]
+
+    def delete(self, message: DelEdge, arrival: Arrival) -> list[Effect]:
+        """Handle DEL_EDGE."""
+        if self._is_indirect(message, arrival):
+            return []
+        source = self._mesh.nodes.get(message.source)
+        target = self._mesh.nodes.get(message.target)
+        missing = "Got DEL_EDGE from %s which does not appear in the edge tree"
+        if source is None or target is None:
+            logs.protocol.error(missing, arrival.peer)
+            return []
+        edge = source.edges.get(target.name)
+        if edge is None:
+            logs.protocol.warning(missing, arrival.peer)
+            return []
+        if source is self._mesh.myself:
+            logs.protocol.warning("Got DEL_EDGE from %s for ourself", arrival.peer)
+            self.contradicting_dels += 1
+            return self._correct(self.describe(edge), arrival)
+        effects = self._forward(message, arrival)
+        self._ground.remove_edge(edge)
+        effects.append(GraphChanged(deleted=True))
+        return effects + self._check_reverse(target)
+
+    def link_up(
+        self, node: Node, address: SocketAddress, options: int, weight: int
+    ) -> list[Effect]:
+        """Add and announce the edge to a node whose connection became active."""
+        edge = self._ground.add_edge(self._mesh.myself, node, address, options, weight)
+        message = self.describe(edge)
+        to_peer_only = self._ground.policy.tunnel_server
+        sending: Effect = Reply(message) if to_peer_only else Announce(message)
+        return [sending, GraphChanged(deleted=False)]
+
+    def link_down(self, node: Node, report: bool) -> list[Effect]:
+        """Remove the edge to a node whose connection has ended."""
+        edge = self._mesh.myself.edges.get(node.name)
+        if edge is None:
+            return []
+        effects = self._withdraw(edge, announce=report)
+        effects.append(GraphChanged(deleted=True))
+        return effects + self._check_reverse(node) if report else effects
+
+    def withdraw_reverse(self, node: Node) -> list[Effect]:
+        """Remove the edge to us of a node that the last run found unreachable.
+
+        Nobody else may be left who could withdraw it.
+        """
+        edge = node.edges.get(self._mesh.myself.name)
+        if edge is None or node.reachable:
+            return []
+        return self._withdraw(edge)
+
+    def purge_edges(self, node: Node) -> list[Effect]:
+        """Withdraw the edges of an unreachable node."""
+        effects: list[Effect] = []
+        for edge in node.sorted_edges():
+            effects += self._withdraw(edge)
+        return effects
+
+    def purge_nodes(self) -> list[Effect]:
+        """Forget the unreachable nodes without subnets that no edge points to."""
+        nodes = self._mesh.sorted_nodes()
+        needed = {edge.target for node in nodes for edge in node.edges.values()}
+        effects: list[Effect] = []
+        for node in nodes:
+            if node.reachable or node in needed or self._mesh.subnets.of(node):
+                continue
+            self._mesh.remove_node(node)
+            effects.append(NodeForgotten(node))
+        return effects
+
+    def describe(self, edge: Edge) -> AddEdge:
+        """Return the message that announces an edge."""
+        host, port = edge.address.host, str(edge.address.port)
+        ends = edge.source.name, edge.target.name
+        nonce = self._ground.nonce()
+        return AddEdge(nonce, *ends, host, port, edge.options, edge.weight)
+
+    def pause(self, now: float) -> int:
+        """Judge the contradictions since the last call; called once per tick.
+
+        Returns for how many seconds outgoing connections should rest, 0 if all is well.
+        For that time our own edges are not defended either; traffic of others goes on.
+        """
+        adds, dels = self.contradicting_adds, self.contradicting_dels
+        self.contradicting_adds = self.contradicting_dels = 0
+        if now < self._silent_until:
+            return 0
+        if adds <= MAX_CONTRADICTIONS or dels <= MAX_CONTRADICTIONS:
+            self._pause = max(FIRST_PAUSE, self._pause // 2)
+            return 0
+        pause = self._pause
+        logs.always.warning(
+            "Possible node with same Name as us! Sleeping %d seconds.", pause
+        )
+        self._pause = min(pause * 2, LONGEST_PAUSE)
+        self._silent_until = now + pause
+        return pause
+
+    def _is_indirect(self, message: AddEdge | DelEdge, arrival: Arrival) -> bool:
+        """Whether TunnelServer makes the edge none of our business."""
+        if not self._ground.policy.tunnel_server:
+            return False
+        neighbours = {self._mesh.myself.name, arrival.source.name}
+        if not neighbours.isdisjoint((message.source, message.target)):
+            return False
+        name = message.request.name
+        logs.protocol.warning("Ignoring indirect %s from %s", name, arrival.peer)
+        return True
+
+    def _refuse_address(self, message: AddEdge, arrival: Arrival) -> None:
+        self._ground.notices.warn(
+            f"address {message.source} {message.target}",
+            "Ignoring ADD_EDGE from %s: %s to %s has no numeric address: %s port %s",
+            arrival.peer,
+            message.source,
+            message.target,
+            message.address,
+            message.port,
+        )
+
+    def _contradict_add(
+        self, edge: Edge | None, target: Node, arrival: Arrival
+    ) -> list[Effect]:
+        if edge is not None:
+            logs.protocol.warning(
+                "Got ADD_EDGE from %s for ourself which does not match existing entry",
+                arrival.peer,
+            )
+            return self._correct(self.describe(edge), arrival)
+        logs.protocol.warning(
+            "Got ADD_EDGE from %s for ourself which does not exist", arrival.peer
+        )
+        self.contradicting_adds += 1
+        myself = self._mesh.myself.name
+        return self._correct(
+            DelEdge(self._ground.nonce(), myself, target.name), arrival
+        )
+
+    def _correct(self, truth: AddEdge | DelEdge, arrival: Arrival) -> list[Effect]:
+        return [] if arrival.now < self._silent_until else [Reply(truth)]
+
+    def _forward(self, message: AddEdge | DelEdge, arrival: Arrival) -> list[Effect]:
+        if self._ground.policy.tunnel_server:
+            return []
+        return [forward(message.request, arrival)]
+
+    def _check_reverse(self, node: Node) -> list[Effect]:
+        return [CheckReverse(node)] if self._mesh.myself.name in node.edges else []
+
+    def _withdraw(self, edge: Edge, announce: bool = True) -> list[Effect]:
+        self._ground.remove_edge(edge)
+        if not announce or self._ground.policy.tunnel_server:
+            return []
+        ends = edge.source.name, edge.target.name
+        return [Announce(DelEdge(self._ground.nonce(), *ends))]
+
+
+def _matches(edge: Edge, message: AddEdge, address: SocketAddress | None) -> bool:
+    known = (edge.weight, edge.options, edge.address)
+    return known == (message.weight, message.options, address)

@@ -1,0 +1,122 @@
+"""What the rules want done: small values, performed by the daemon in list order.
+
+The rules themselves change the mesh only.  "The source" is the connection whose message
+or event produced the effects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tincd_compat.addresses import Subnet
+from tincd_compat.mesh.node import Node
+from tincd_compat.meta.messages import AnsKey, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send the received line to every active connection except the source."""
+
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Send a message of ours to every active connection."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Send a message to the source."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Send a line over the connection of the next hop towards ``node``."""
+
+    node: Node
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendKey:
+    """Make a new key for ``node`` and send it as ANS_KEY towards it."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReceived:
+    """``node`` says which key packets to it shall use; the tunnel judges the rest."""
+
+    node: Node
+    message: AnsKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVoid:
+    """``node`` has discarded the keys it handed out: stop using ours at once."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetUp:
+    """A reachable node got a subnet: run subnet-up."""
+
+    node: Node
+    subnet: Subnet
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetDown:
+    """A reachable node lost a subnet: run subnet-down."""
+
+    node: Node
+    subnet: Subnet
+
+
+@dataclass(frozen=True, slots=True)
+class GraphChanged:
+    """The edges are not what they were.
+
+    Runs for additions may be put off and merged.  After a deletion the graph has to run
+    before anything else is done: a node that goes and comes back must lose its keys.
+    """
+
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReverse:
+    """After the run, hand ``node`` to :meth:`Gossip.withdraw_reverse`."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class NodeForgotten:
+    """``node`` has left the tables for good: drop its tunnel."""
+
+    node: Node
+
+
+Effect: TypeAlias = (
+    Forward
+    | Announce
+    | Reply
+    | Relay
+    | SendKey
+    | KeyReceived
+    | KeyVoid
+    | SubnetUp
+    | SubnetDown
+    | GraphChanged
+    | CheckReverse
+    | NodeForgotten
+)

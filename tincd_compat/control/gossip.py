@@ -1,0 +1,196 @@
+"""The flooded messages: what the mesh tells each other about edges, subnets and keys.
+
+A received line is handled once, however often it comes back, and passed on unchanged.
+The rules are in :mod:`~tincd_compat.control.edges` and
+:mod:`~tincd_compat.control.subnets`; this is their one door.
+
+Reachability is that of the last graph run.  Additions tolerate a run that is still due;
+before :meth:`Gossip.withdraw_reverse` and :meth:`Gossip.purge` it has to be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeAlias, assert_never
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.control.edges import EdgeRules
+from tincd_compat.control.effects import Effect, KeyVoid
+from tincd_compat.control.rules import Arrival, Ground, Limits, Policy, forward
+from tincd_compat.control.seen import SeenRequests
+from tincd_compat.control.subnets import SubnetRules
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.meta.messages import (
+    AddEdge,
+    AddSubnet,
+    DelEdge,
+    DelSubnet,
+    KeyChanged,
+    Message,
+)
+
+Flooded: TypeAlias = AddSubnet | DelSubnet | AddEdge | DelEdge | KeyChanged
+
+
+def link_weight(ours: int, theirs: int) -> int:
+    """The weight of a new edge: the mean of both ACKs, rounded towards zero."""
+    total = ours + theirs
+    return total // 2 if total >= 0 else -(-total // 2)
+
+
+class Gossip:
+    """Changes the mesh as messages and connections demand; returns what is left to do.
+
+    ``nonce`` yields fresh random numbers of 31 bits: a line that repeats an old one is
+    swallowed by the others.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        policy: Policy,
+        seen: SeenRequests,
+        nonce: Callable[[], int],
+        limits: Limits | None = None,
+    ) -> None:
+        self._mesh = mesh
+        self._seen = seen
+        self._ground = Ground(mesh, policy, limits or Limits(), nonce)
+        self._edges = EdgeRules(self._ground)
+        self._subnets = SubnetRules(self._ground)
+
+    @property
+    def policy(self) -> Policy:
+        return self._ground.policy
+
+    @property
+    def contradictions(self) -> tuple[int, int]:
+        """ADD_EDGEs and DEL_EDGEs about our own edges in this tick that were wrong."""
+        return (self._edges.contradicting_adds, self._edges.contradicting_dels)
+
+    def handle(
+        self,
+        message: Flooded,
+        line: bytes,
+        source: Node,
+        now: float,
+        peer: str | None = None,
+    ) -> list[Effect]:
+        """Handle one line (without its LF) from the connection of node ``source``.
+
+        ``peer`` is how logs name the connection; by default the node and its UDP
+        address.
+        """
+        if not self._seen.add(line, now):
+            logs.scary.debug("Already seen request")
+            return []
+        if peer is None:
+            peer = f"{source.name} ({source.address or '(null)'})"
+        arrival = Arrival(line, source, peer, now)
+        match message:
+            case AddSubnet():
+                return self._subnets.add(message, arrival)
+            case DelSubnet():
+                return self._subnets.delete(message, arrival)
+            case AddEdge():
+                return self._edges.add(message, arrival)
+            case DelEdge():
+                return self._edges.delete(message, arrival)
+            case KeyChanged():
+                return self._key_changed(message, arrival)
+            case _:
+                assert_never(message)
+
+    def _key_changed(self, message: KeyChanged, arrival: Arrival) -> list[Effect]:
+        origin = self._mesh.nodes.get(message.origin)
+        if origin is None:
+            logs.always.error(
+                "Got KEY_CHANGED from %s origin %s which does not exist",
+                arrival.peer,
+                message.origin,
+            )
+            return []
+        # Our own name changes nothing here, but others take it as any other.
+        effects: list[Effect] = [] if origin is self._mesh.myself else [KeyVoid(origin)]
+        if not self.policy.tunnel_server:
+            effects.append(forward(message.request, arrival))
+        return effects
+
+    def state_dump(self) -> list[Message]:
+        """All that a new neighbour has to know, before its own edge is added."""
+        if self.policy.tunnel_server:
+            return self._subnet_dump(self._mesh.myself)
+        messages: list[Message] = []
+        for node in self._mesh.sorted_nodes():
+            messages += self._subnet_dump(node)
+            messages += [self._edges.describe(edge) for edge in node.sorted_edges()]
+        return messages
+
+    def _subnet_dump(self, node: Node) -> list[Message]:
+        subnets = self._mesh.subnets.of(node)
+        return [self._subnets.describe(node, subnet) for subnet in subnets]
+
+    def connection_up(
+        self,
+        node: Node,
+        address: SocketAddress,
+        port_text: str,
+        weight: int,
+        options: int,
+    ) -> list[Effect]:
+        """Add our edge to a node whose connection has become active.
+
+        ``address`` is the other end of the connection, ``port_text`` the port of the
+        peer's ACK; weight and options are those both sides agree on.
+        """
+        if port_text.isascii() and port_text.isdigit() and 0 < int(port_text) <= 0xFFFF:
+            address = address.with_port(int(port_text))
+        return self._edges.link_up(node, address, options, weight)
+
+    def connection_down(self, node: Node, *, report: bool) -> list[Effect]:
+        """Remove our edge to a node whose connection has ended.
+
+        With ``report`` the others are told, and after the graph run comes the second
+        step, :meth:`withdraw_reverse`, if the effects ask for it.
+        """
+        return self._edges.link_down(node, report)
+
+    def withdraw_reverse(self, node: Node) -> list[Effect]:
+        """Perform :class:`CheckReverse`: withdraw the edge to us of a lost node."""
+        return self._edges.withdraw_reverse(node)
+
+    def purge(self) -> list[Effect]:
+        """Forget what belongs to unreachable nodes, and tell the others."""
+        logs.protocol.debug("Purging unreachable nodes")
+        effects: list[Effect] = []
+        for node in self._mesh.sorted_nodes():
+            if node.reachable:
+                continue
+            logs.scary.debug(
+                "Purging node %s (%s)", node.name, node.address or "(null)"
+            )
+            effects += self._subnets.purge(node)
+            effects += self._edges.purge_edges(node)
+        return effects + self._edges.purge_nodes()
+
+    def reload_subnets(
+        self, configured: Mapping[str, Collection[Subnet]]
+    ) -> list[Effect]:
+        """Apply the subnets of all host files, by owner (StrictSubnets, on reload)."""
+        return self._subnets.reload(configured)
+
+    def learn_mac(self, mac: bytes, now: float) -> list[Effect]:
+        """Note that a frame from ``mac`` came out of our device (switch mode)."""
+        return self._subnets.learn(mac, now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Age learned MACs and seen requests; due every PingTimeout seconds."""
+        effects = self._subnets.expire_learned(now)
+        self._seen.expire(now)
+        self._ground.notices.renew()
+        return effects
+
+    def pause(self, now: float) -> int:
+        """Seconds to rest because another node uses our name; after each tick."""
+        return self._edges.pause(now)

@@ -1,0 +1,151 @@
+"""KEY_CHANGED, REQ_KEY and ANS_KEY: who hands which line to whom, and when keys expire.
+
+REQ_KEY and ANS_KEY travel hop by hop over meta connections and are not flooded.  A
+tincd 1.0 crashes on a REQ_KEY from a node it has never reached, so none is passed on
+for an origin that is not reachable here.  The graph has to be up to date when these
+messages are handled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tincd_compat import logs
+from tincd_compat.control.effects import (
+    Announce,
+    Effect,
+    KeyReceived,
+    Relay,
+    SendKey,
+)
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.meta.messages import MAX_LINE, AnsKey, KeyChanged, ReqKey
+
+#: Fields of an ANS_KEY without an address.
+_PLAIN_ANS_KEY = 8
+
+
+class KeyExchange:
+    """Routes key messages and tells when our keys are to be renewed.
+
+    ``udp_confirmed`` says whether packets are known to reach a node by UDP: only then
+    an address seen here is worth telling it.  Times are monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        *,
+        tunnel_server: bool,
+        udp_confirmed: Callable[[Node], bool],
+        nonce: Callable[[], int],
+        key_expire: float,
+        now: float,
+    ) -> None:
+        self._mesh = mesh
+        self._tunnel_server = tunnel_server
+        self._udp_confirmed = udp_confirmed
+        self._nonce = nonce
+        self._key_expire = key_expire
+        self.expires_at = now + key_expire
+
+    def handle(
+        self,
+        message: ReqKey | AnsKey,
+        line: bytes,
+        source: Node,
+        peer: str | None = None,
+    ) -> list[Effect]:
+        """Handle one line (without its LF) from the connection of node ``source``."""
+        if peer is None:
+            peer = f"{source.name} ({source.address or '(null)'})"
+        ends = self._ends(message, peer)
+        if ends is None:
+            return []
+        origin, destination = ends
+        if destination is self._mesh.myself:
+            if isinstance(message, AnsKey):
+                return [KeyReceived(origin, message)]
+            return [SendKey(origin)]
+        if isinstance(message, AnsKey):
+            line = self._with_address(message, line, origin, destination)
+        return [Relay(destination, line)]
+
+    def _ends(self, message: ReqKey | AnsKey, peer: str) -> tuple[Node, Node] | None:
+        """Return origin and destination, or None if the message goes no further."""
+        myself, nodes = self._mesh.myself, self._mesh.nodes
+        name = message.request.name
+        origin, destination = nodes.get(message.source), nodes.get(message.target)
+        if origin is None or destination is None:
+            role = "origin" if origin is None else "destination"
+            missing = message.source if origin is None else message.target
+            logs.always.error(
+                "Got %s from %s %s %s which does not exist in our connection list",
+                name,
+                peer,
+                role,
+                missing,
+            )
+            return None
+        if origin is destination:
+            # A node that talked to itself would replace or believe its own keys.
+            logs.always.warning(
+                "Got %s from %s from and to %s", name, peer, origin.name
+            )
+            return None
+        if destination is not myself and self._tunnel_server:
+            return None
+        if not destination.reachable:
+            _warn_unreachable(name, peer, "destination", destination)
+            return None
+        if isinstance(message, ReqKey) and not origin.reachable:
+            _warn_unreachable(name, peer, "origin", origin)
+            return None
+        return origin, destination
+
+    def _with_address(
+        self, message: AnsKey, line: bytes, origin: Node, destination: Node
+    ) -> bytes:
+        """Append the UDP address from which the origin reaches us, if that may help."""
+        if origin.address is None or len(line.split()) > _PLAIN_ANS_KEY:
+            return line
+        if not self._udp_confirmed(destination):
+            return line
+        place = f" {origin.address.host} {origin.address.port}".encode()
+        longer = line.rstrip() + place
+        if len(longer) >= MAX_LINE:
+            return line
+        logs.protocol.debug(
+            "Appending reflexive UDP address to ANS_KEY from %s to %s",
+            message.source,
+            message.target,
+        )
+        return longer
+
+    def tick(self, now: float) -> list[Effect]:
+        """Renew the keys if they are old enough; due every PingTimeout seconds."""
+        return [] if now < self.expires_at else self.renew(now)
+
+    def renew(self, now: float) -> list[Effect]:
+        """Void all keys we handed out and send new ones to our neighbours.
+
+        KEY_CHANGED comes first: it voids every key sent before it.  The other nodes ask
+        when they need a key.
+        """
+        logs.status.info("Expiring symmetric keys")
+        self.expires_at = now + self._key_expire
+        myself = self._mesh.myself
+        changed = KeyChanged(self._nonce(), myself.name)
+        neighbours = [edge.target for edge in myself.sorted_edges()]
+        keys = [SendKey(node) for node in neighbours if node.reachable]
+        return [Announce(changed), *keys]
+
+    def expire_now(self, now: float) -> None:
+        """Let the next tick renew the keys: a peer's packet numbers get too large."""
+        self.expires_at = min(self.expires_at, now)
+
+
+def _warn_unreachable(name: str, peer: str, role: str, node: Node) -> None:
+    logs.always.warning(
+        "Got %s from %s %s %s which is not reachable", name, peer, role, node.name
+    )

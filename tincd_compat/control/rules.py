@@ -1,0 +1,146 @@
+"""What the rules for edges and the rules for subnets have in common."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.control.effects import Effect, Forward
+from tincd_compat.mesh.node import Edge, Mesh, Node
+from tincd_compat.meta.messages import Request
+
+#: Different warnings about misbehaving peers per tick; then silence is announced.
+MAX_NOTICES: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The settings that decide whom to believe and what to pass on."""
+
+    strict_subnets: bool = False
+    tunnel_server: bool = False
+    mac_expire: float = 600.0
+
+    @property
+    def strict(self) -> bool:
+        """Only subnets in our own host files count; TunnelServer implies it."""
+        return self.strict_subnets or self.tunnel_server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of what others tell is kept.  tincd knows no limit.
+
+    The defaults are far above any mesh that works and far below what exhausts memory:
+    meshes of some 1000 nodes with some 10 000 edges have been reported.
+    """
+
+    nodes: int = 65_536
+    edges: int = 1_000_000
+    subnets: int = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One received line: from which neighbour, and how logs name that connection."""
+
+    line: bytes
+    source: Node
+    peer: str
+    now: float
+
+    def field(self, index: int) -> str:
+        """The text of one field as received, for logs."""
+        return self.line.split()[index].decode("latin-1")
+
+
+class Notices:
+    """Keeps warnings that peers can provoke from filling a disk."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def warn(self, subject: str, text: str, *arguments: object) -> None:
+        """Log a warning unless this subject had one since the last :meth:`renew`."""
+        if subject in self._given or len(self._given) > MAX_NOTICES:
+            return
+        self._given.add(subject)
+        if len(self._given) > MAX_NOTICES:
+            logs.always.warning("Not logging further warnings about peers for now")
+        else:
+            logs.always.warning(text, *arguments)
+
+    def renew(self) -> None:
+        self._given.clear()
+
+
+class Ground:
+    """The mesh with the policy and limits under which messages may change it.
+
+    All edges and nodes that messages bring in or take out pass through here.
+    """
+
+    def __init__(
+        self, mesh: Mesh, policy: Policy, limits: Limits, nonce: Callable[[], int]
+    ) -> None:
+        self.mesh = mesh
+        self.policy = policy
+        self.limits = limits
+        self.nonce = nonce
+        self.notices = Notices()
+        self._edges = sum(len(node.edges) for node in mesh.nodes.values())
+
+    def node(self, name: str, arrival: Arrival) -> Node | None:
+        """Return the node of that name, new if need be; None if there is no room."""
+        node = self.mesh.nodes.get(name)
+        if node is None and self.room(
+            "nodes", len(self.mesh.nodes), self.limits.nodes, arrival
+        ):
+            node = self.mesh.get_or_add(name)
+        return node
+
+    def room_for_edge(self, arrival: Arrival) -> bool:
+        return self.room("edges", self._edges, self.limits.edges, arrival)
+
+    def room(self, what: str, count: int, limit: int, arrival: Arrival) -> bool:
+        """Tell whether one more fits into a table; log the refusal if it does not."""
+        if count < limit:
+            return True
+        self.notices.warn(
+            f"limit {what}",
+            "Ignoring new %s from %s, already knowing %d",
+            what,
+            arrival.peer,
+            count,
+        )
+        return False
+
+    def add_edge(
+        self,
+        source: Node,
+        target: Node,
+        address: SocketAddress,
+        options: int,
+        weight: int,
+    ) -> Edge:
+        if target.name not in source.edges:
+            self._edges += 1
+        return self.mesh.add_edge(source, target, address, options, weight)
+
+    def remove_edge(self, edge: Edge) -> None:
+        self._edges -= 1
+        self.mesh.remove_edge(edge)
+
+
+def forward(request: Request, arrival: Arrival) -> Effect:
+    """Pass the received bytes on and log that as tincd does."""
+    if logs.meta.isEnabledFor(logging.DEBUG):
+        text = arrival.line.decode("latin-1")
+        logs.meta.debug("Forwarding %s from %s: %s", request.name, arrival.peer, text)
+    else:
+        logs.protocol.debug("Forwarding %s from %s", request.name, arrival.peer)
+    return Forward(arrival.line)

@@ -1,0 +1,187 @@
+"""ADD_SUBNET and DEL_SUBNET; MAC addresses learned from our own device."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from tincd_compat import logs
+from tincd_compat.addresses import DEFAULT_WEIGHT, Subnet, SubnetKind, format_mac
+from tincd_compat.control.effects import (
+    Announce,
+    Effect,
+    Reply,
+    SubnetDown,
+    SubnetUp,
+)
+from tincd_compat.control.rules import Arrival, Ground, forward
+from tincd_compat.mesh.node import Node
+from tincd_compat.meta.messages import AddSubnet, DelSubnet
+
+
+class SubnetRules:
+    """The rules for subnets.  Methods change the mesh and return what is left to do."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._mesh = ground.mesh
+        self._subnets = ground.mesh.subnets
+        self._learned: dict[bytes, float] = {}
+        self._configured_macs: frozenset[bytes] | None = None
+
+    def add(self, message: AddSubnet, arrival: Arrival) -> list[Effect]:
+        """Handle ADD_SUBNET."""
+        policy, subnet = self._ground.policy, message.subnet
+        if self._is_indirect(message, arrival):
+            return []
+        owner = self._ground.node(message.owner, arrival)
+        if owner is None or self._subnets.has(owner, subnet):
+            return []
+        if owner is self._mesh.myself:
+            logs.protocol.warning("Got ADD_SUBNET from %s for ourself", arrival.peer)
+            return [Reply(self._withdrawal(owner, subnet))]
+        if policy.strict:
+            logs.always.warning(
+                "Ignoring unauthorized ADD_SUBNET from %s: %s",
+                arrival.peer,
+                arrival.field(3),
+            )
+            return [] if policy.tunnel_server else [forward(message.request, arrival)]
+        if not self._ground.room(
+            "subnets", len(self._subnets), self._ground.limits.subnets, arrival
+        ):
+            return []
+        effects = self._store(owner, subnet)
+        if subnet.address in self._learned:
+            # The station has moved there: ours goes at the next tick.
+            self._learned[subnet.address] = arrival.now
+        return [*effects, forward(message.request, arrival)]
+
+    def delete(self, message: DelSubnet, arrival: Arrival) -> list[Effect]:
+        """Handle DEL_SUBNET."""
+        policy, subnet = self._ground.policy, message.subnet
+        if self._is_indirect(message, arrival):
+            return []
+        owner = self._mesh.nodes.get(message.owner)
+        if owner is None:
+            logs.protocol.warning(
+                "Got DEL_SUBNET from %s for %s which is not in our node tree",
+                arrival.peer,
+                message.owner,
+            )
+            return []
+        if not self._subnets.has(owner, subnet):
+            logs.protocol.warning(
+                "Got DEL_SUBNET from %s for %s"
+                " which does not appear in his subnet tree",
+                arrival.peer,
+                owner.name,
+            )
+            return [forward(message.request, arrival)] if policy.strict else []
+        if owner is self._mesh.myself:
+            logs.protocol.warning("Got DEL_SUBNET from %s for ourself", arrival.peer)
+            return [Reply(self.describe(owner, subnet))]
+        if policy.tunnel_server:
+            return []
+        effects = [forward(message.request, arrival)]
+        return effects if policy.strict else effects + self._drop(owner, subnet)
+
+    def purge(self, node: Node) -> list[Effect]:
+        """Withdraw the subnets of an unreachable node; a configured one is kept."""
+        effects: list[Effect] = []
+        for subnet in self._subnets.of(node):
+            effects.append(Announce(self._withdrawal(node, subnet)))
+            if not self._ground.policy.strict:
+                self._subnets.remove(node, subnet)
+        return effects
+
+    def reload(self, configured: Mapping[str, Collection[Subnet]]) -> list[Effect]:
+        """Make the table what the host files now say, by owner; learned MACs stay."""
+        effects: list[Effect] = []
+        for subnet in configured.get(self._mesh.myself.name, ()):
+            # What is configured now must not expire any more.
+            self._learned.pop(subnet.address, None)
+        for subnet, owner in self._subnets.all():
+            learned = owner is self._mesh.myself and subnet.address in self._learned
+            if not learned and subnet not in configured.get(owner.name, ()):
+                effects.append(Announce(self._withdrawal(owner, subnet)))
+                effects += self._drop(owner, subnet)
+        for name in sorted(configured):
+            owner = self._mesh.get_or_add(name)
+            for subnet in sorted(configured[name], key=lambda item: item.sort_key):
+                if not self._subnets.has(owner, subnet):
+                    effects.append(Announce(self.describe(owner, subnet)))
+                    effects += self._store(owner, subnet)
+        self._configured_macs = None
+        return effects
+
+    def learn(self, mac: bytes, now: float) -> list[Effect]:
+        """Note that a frame from ``mac`` came out of our device (switch mode)."""
+        expiry = now + self._ground.policy.mac_expire
+        if mac in self._learned:
+            self._learned[mac] = expiry
+            return []
+        if mac in self._own_macs():
+            return []
+        if len(self._subnets) >= self._ground.limits.subnets:
+            self._ground.notices.warn("limit macs", "Too many subnets to learn MACs")
+            return []
+        logs.traffic.info("Learned new MAC address %s", format_mac(mac))
+        self._learned[mac] = expiry
+        subnet, myself = _mac_subnet(mac), self._mesh.myself
+        effects = self._store(myself, subnet)
+        return [*effects, Announce(self.describe(myself, subnet))]
+
+    def expire_learned(self, now: float) -> list[Effect]:
+        """Withdraw the learned MAC addresses that have not been seen for too long."""
+        effects: list[Effect] = []
+        due = sorted(mac for mac, expiry in self._learned.items() if expiry <= now)
+        for mac in due:
+            subnet, myself = _mac_subnet(mac), self._mesh.myself
+            logs.traffic.info("Subnet %s expired", subnet)
+            del self._learned[mac]
+            effects += self._drop(myself, subnet)
+            effects.append(Announce(self._withdrawal(myself, subnet)))
+        return effects
+
+    def describe(self, owner: Node, subnet: Subnet) -> AddSubnet:
+        """Return the message that announces a subnet."""
+        return AddSubnet(self._ground.nonce(), owner.name, subnet)
+
+    def _withdrawal(self, owner: Node, subnet: Subnet) -> DelSubnet:
+        return DelSubnet(self._ground.nonce(), owner.name, subnet)
+
+    def _is_indirect(self, message: AddSubnet | DelSubnet, arrival: Arrival) -> bool:
+        """Whether TunnelServer makes the subnet none of our business."""
+        if not self._ground.policy.tunnel_server:
+            return False
+        if message.owner in (self._mesh.myself.name, arrival.source.name):
+            return False
+        logs.protocol.warning(
+            "Ignoring indirect %s from %s for %s",
+            message.request.name,
+            arrival.peer,
+            arrival.field(3),
+        )
+        return True
+
+    def _store(self, owner: Node, subnet: Subnet) -> list[Effect]:
+        self._subnets.add(owner, subnet)
+        return [SubnetUp(owner, subnet)] if owner.reachable else []
+
+    def _drop(self, owner: Node, subnet: Subnet) -> list[Effect]:
+        self._subnets.remove(owner, subnet)
+        return [SubnetDown(owner, subnet)] if owner.reachable else []
+
+    def _own_macs(self) -> frozenset[bytes]:
+        """The MAC addresses that our configuration gives us; they never expire."""
+        if self._configured_macs is None:
+            self._configured_macs = frozenset(
+                subnet.address
+                for subnet in self._subnets.of(self._mesh.myself)
+                if subnet.kind is SubnetKind.MAC and subnet.address not in self._learned
+            )
+        return self._configured_macs
+
+
+def _mac_subnet(mac: bytes) -> Subnet:
+    return Subnet(SubnetKind.MAC, mac, 48, DEFAULT_WEIGHT)

@@ -1,0 +1,1 @@
+"""The composition root: builds every part, performs effects, owns the timers."""

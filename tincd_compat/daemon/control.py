@@ -1,0 +1,263 @@
+"""The control plane at work: rules give effects, this performs them.
+
+The graph is not run for every message.  A new or changed edge marks it dirty, and one
+run serves all messages of one read; it runs first wherever a message depends on it
+(keys, packets, a lost edge), because becoming reachable resets the keys of a node.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.control import effects as fx
+from tincd_compat.control.gossip import Flooded, Gossip, link_weight
+from tincd_compat.control.keyexchange import KeyExchange
+from tincd_compat.mesh import graph
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.meta.messages import (
+    AddEdge,
+    AddSubnet,
+    AnsKey,
+    DelEdge,
+    DelSubnet,
+    KeyChanged,
+    Message,
+    ReqKey,
+)
+
+if TYPE_CHECKING:
+    from tincd_compat.daemon.link import Link
+    from tincd_compat.daemon.links import Links
+    from tincd_compat.meta.connection import Activated
+
+
+class Keys(Protocol):
+    """What the data plane does when keys or the graph change."""
+
+    def new_key(self, node: Node) -> AnsKey:
+        """Make a new key for packets from that node; it counts at once."""
+
+    def install_key(self, node: Node, answer: AnsKey) -> None:
+        """Use a key for packets to that node."""
+
+    def void_key(self, node: Node) -> None:
+        """Stop using the key of that node and ask anew when next needed."""
+
+    def node_changed(self, node: Node) -> None:
+        """The node became reachable or unreachable: forget its keys and MTU."""
+
+    def expire_keys(self) -> None:
+        """Void every key we handed out."""
+
+    def limit_mtu(self, node: Node, mtu: int) -> None:
+        """Begin with no more than ``mtu`` towards that node."""
+
+    def forget(self, node: Node) -> None:
+        """The node has left the tables."""
+
+    def topology_changed(self) -> None:
+        """Nodes, edges or subnets changed: drop what was derived from them."""
+
+
+class Events(Protocol):
+    """Scripts to run when the mesh changes."""
+
+    def host(self, node: Node, up: bool, address: SocketAddress | None) -> None: ...
+
+    def subnet(
+        self, node: Node, subnet: Subnet, up: bool, address: SocketAddress | None
+    ) -> None: ...
+
+
+class ControlPlane:
+    """Applies gossip and key messages to the mesh and performs what follows."""
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        gossip: Gossip,
+        exchange: KeyExchange,
+        links: Links,
+        keys: Keys,
+        events: Events,
+        clock: Callable[[], float],
+    ) -> None:
+        self.mesh = mesh
+        self.gossip = gossip
+        self._exchange = exchange
+        self._links = links
+        self._keys = keys
+        self._events = events
+        self._clock = clock
+        self._dirty = False
+        #: Graph runs so far, for the dump.
+        self.graph_runs = 0
+
+    # Messages.
+
+    def handle(self, link: Link, message: Message, line: bytes) -> None:
+        """Act on one message from an active connection; PeerError ends it."""
+        if link.node is None:
+            return
+        match message:
+            case AddEdge() | AddSubnet() | DelSubnet():
+                found = self._gossiped(message, line, link)
+                if not isinstance(message, AddEdge):
+                    self._keys.topology_changed()
+            case DelEdge() | KeyChanged():
+                self.settle()
+                found = self._gossiped(message, line, link)
+            case ReqKey() | AnsKey():
+                self.settle()
+                found = self._exchange.handle(message, line, link.node, str(link))
+            case _:
+                return
+        self.perform(found, link)
+
+    def _gossiped(self, message: Flooded, line: bytes, link: Link) -> list[fx.Effect]:
+        assert link.node is not None
+        return self.gossip.handle(message, line, link.node, self._clock(), str(link))
+
+    def perform(self, found: Iterable[fx.Effect], source: Link | None = None) -> None:
+        """Carry out effects in their order; ``source`` brought the message."""
+        for effect in found:
+            match effect:
+                case fx.Forward(line):
+                    self._forward(line, source)
+                case fx.Announce(message):
+                    self._announce(message)
+                case fx.Reply(message):
+                    if source is not None:
+                        source.send(message)
+                case fx.Relay(node, line):
+                    self._relay(node, line)
+                case fx.SendKey(node):
+                    self._send_key(node)
+                case fx.KeyReceived(node, answer):
+                    self._keys.install_key(node, answer)
+                case fx.KeyVoid(node):
+                    self._keys.void_key(node)
+                case fx.SubnetUp(node, subnet):
+                    self._events.subnet(node, subnet, True, node.address)
+                case fx.SubnetDown(node, subnet):
+                    self._events.subnet(node, subnet, False, node.address)
+                case fx.GraphChanged(deleted):
+                    self._dirty = True
+                    if deleted:
+                        self.settle()
+                case fx.CheckReverse(node):
+                    self.settle()
+                    self.perform(self.gossip.withdraw_reverse(node))
+                case fx.NodeForgotten(node):
+                    self._keys.forget(node)
+
+    def _forward(self, line: bytes, source: Link | None) -> None:
+        for link in self._links.active():
+            if link is not source:
+                link.send_line(line)
+
+    def _announce(self, message: Message) -> None:
+        line = message.encode()
+        name = message.request.name
+        if logs.meta.isEnabledFor(10):
+            text = line.decode("latin-1")
+            logs.meta.debug("Sending %s to everyone (BROADCAST): %s", name, text)
+        else:
+            logs.protocol.debug("Sending %s to everyone (BROADCAST)", name)
+        for link in self._links.active():
+            link.send_line(line)
+
+    def _relay(self, node: Node, line: bytes) -> None:
+        link = self._link_towards(node)
+        if link is not None:
+            link.send_line(line)
+
+    def _link_towards(self, node: Node) -> Link | None:
+        return self._links.of(node.nexthop) if node.nexthop is not None else None
+
+    def _send_key(self, node: Node) -> None:
+        """Send a new key; it replaces the old at once, so only if it can leave."""
+        link = self._link_towards(node)
+        if link is not None:
+            link.send(self._keys.new_key(node))
+
+    def request_key(self, node: Node) -> None:
+        """Ask a reachable node for its key."""
+        link = self._link_towards(node)
+        if link is not None:
+            link.send(ReqKey(self.mesh.myself.name, node.name))
+
+    # The graph.
+
+    def settle(self) -> None:
+        """Run the graph if edges changed and act on who came and who went."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        self.graph_runs += 1
+        changes = graph.run(self.mesh)
+        self._keys.topology_changed()
+        for change in changes.flips:
+            self._flip(change.node, change.address)
+
+    def _flip(self, node: Node, address: SocketAddress | None) -> None:
+        self._keys.node_changed(node)
+        self._events.host(node, node.reachable, address)
+        for subnet in self.mesh.subnets.of(node):
+            self._events.subnet(node, subnet, node.reachable, address)
+        if not node.reachable:
+            graph.settle_down(self.mesh, node)
+        elif self._links.of(node) is not None:
+            self._send_key(node)
+
+    # Links coming and going.
+
+    def limit_mtu(self, node: Node, mtu: int) -> None:
+        """Apply the PMTU variable to a node that is about to be linked."""
+        self._keys.limit_mtu(node, mtu)
+
+    def link_up(self, link: Link, event: Activated, bits: int) -> None:
+        """Tell a new neighbour everything and everyone of the new edge."""
+        node = link.node
+        assert node is not None
+        for message in self.gossip.state_dump():
+            link.send(message)
+        weight = link_weight(event.my_weight, event.weight)
+        found = self.gossip.connection_up(node, link.address, event.port, weight, bits)
+        self.perform(found, link)
+        self.settle()
+
+    def link_down(self, node: Node, report: bool) -> None:
+        """Take our edge away; then the opposite one, if that cuts the node off."""
+        self.perform(self.gossip.connection_down(node, report=report))
+        self.settle()
+
+    def purge(self) -> None:
+        """Forget what is unreachable."""
+        self.settle()
+        self.perform(self.gossip.purge())
+        self._keys.topology_changed()
+
+    # Time.
+
+    def tick(self, now: float) -> int:
+        """Do the periodic work; return the seconds to rest if our name is taken."""
+        self.perform(self.gossip.tick(now))
+        renewal = self._exchange.tick(now)
+        if renewal:
+            self._keys.expire_keys()
+        self.perform(renewal)
+        return self.gossip.pause(now)
+
+    def expire_keys_now(self) -> None:
+        """Renew the keys at the next tick: a peer's packet numbers get too large."""
+        self._exchange.expire_now(self._clock())
+
+
+def new_nonce() -> int:
+    """Return the 31 random bits that make every announcement unique."""
+    return secrets.randbits(31)

@@ -1,0 +1,377 @@
+"""The life of the daemon: build the parts, start, keep time, reload, stop.
+
+The order of a start and of a stop is what scripts, init systems and the other nodes can
+see, and that of tinc 1.0.36 (tincd(8)).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from tincd_compat import logs
+from tincd_compat.addresses import Subnet
+from tincd_compat.config.hosts import read_subnets
+from tincd_compat.config.keys import load_private_key
+from tincd_compat.config.settings import Settings
+from tincd_compat.control.gossip import Gossip
+from tincd_compat.control.keyexchange import KeyExchange
+from tincd_compat.control.rules import Policy
+from tincd_compat.control.seen import SeenRequests
+from tincd_compat.daemon import dumps, unsupported
+from tincd_compat.daemon.control import ControlPlane, new_nonce
+from tincd_compat.daemon.dataplane import DataPlane
+from tincd_compat.daemon.dialer import Dialer
+from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.daemon.hosts import HostFiles, own_options
+from tincd_compat.daemon.links import Links
+from tincd_compat.daemon.listening import Pair, adopt_pairs, open_pairs
+from tincd_compat.daemon.run import load
+from tincd_compat.device.base import Device, DeviceOptions, open_device
+from tincd_compat.errors import DeviceError, TincError
+from tincd_compat.mesh.node import Mesh
+from tincd_compat.meta.connection import Identity
+from tincd_compat.service import privileges
+from tincd_compat.service.notify import open_notifier
+from tincd_compat.service.process import handle_signals
+from tincd_compat.service.scripts import ScriptRunner
+from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
+from tincd_compat.transport.udp import UdpSocket, UdpSockets
+from tincd_compat.tunnel.suites import Suite, meta_cipher_for
+
+if TYPE_CHECKING:
+    from tincd_compat.service.start import StartOptions
+
+#: How long scripts may hold up the end; systemd's unit kills after five seconds.
+STOP_PATIENCE: Final = 4.0
+
+
+class Daemon:
+    """One tincd.  :meth:`run` is its whole life."""
+
+    def __init__(self, options: StartOptions) -> None:
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._status = 0
+        self._notifier = open_notifier(os.environ, os.getpid())
+        self._listeners: list[Listener] = []
+        self._tarpit = Tarpit()
+        self._device: Device | None = None
+        self._ready = False
+        self._reloading: asyncio.Task[None] | None = None
+        self.settings = load(options)
+        self._build(self.settings)
+
+    def _build(self, settings: Settings) -> None:
+        """Make every part, from the configuration alone; nothing is opened yet."""
+        options = self._options
+        unsupported.check(settings)
+        key = load_private_key(settings, options.directory)
+        suite = Suite.configured(settings.cipher, settings.digest, settings.maclength)
+        self.files = HostFiles(options.directory, options.options)
+        self.mesh = Mesh(settings.name)
+        self.mesh.myself.options = own_options(settings)
+        for subnet in settings.subnets:
+            self.mesh.subnets.add(self.mesh.myself, subnet)
+        self._identity = Identity(
+            settings.name,
+            key,
+            settings.port,
+            meta_cipher_for(suite.cipher),
+            own_options(settings),
+        )
+        self.links = Links(
+            settings,
+            key,
+            self._identity,
+            self.files,
+            self._tarpit,
+            bypass_security=options.bypass_security,
+        )
+        self.dataplane = DataPlane(self.mesh, settings, suite, self.links)
+        self._dialer = Dialer(lambda: self.settings, self.links)
+        self._scripts = ScriptRunner(
+            options.directory, os.environ, settings.scripts_interpreter
+        )
+
+    # Start.
+
+    async def run(self) -> int:
+        """Start, serve until told to stop, and stop; return the exit status."""
+        handle_signals(self._loop, self._signal_handlers())
+        try:
+            self._open_device()
+            self._options.ready()
+            await self._until_stopped(self._run_first_scripts())
+            if not self._stopping.is_set():
+                self._open_sockets()
+                self._go()
+            await self._stopping.wait()
+        except TincError as error:
+            logs.always.error("%s", error)
+            self._status = 1
+        await self._stop()
+        return self._status
+
+    def _open_device(self) -> None:
+        settings = self.settings
+        self._device = open_device(
+            DeviceOptions(
+                device_type=settings.device_type,
+                device=settings.device,
+                interface=settings.interface,
+                netname=self._options.netname,
+            )
+        )
+        self.events = ScriptEvents(
+            self._scripts,
+            netname=self._options.netname,
+            name=settings.name,
+            device=self._device.path,
+            interface=self._device.interface,
+        )
+        self._build_control(settings)
+        self.dataplane.attach_device(self._device, self._device_failed)
+
+    def _build_control(self, settings: Settings) -> None:
+        policy = Policy(
+            strict_subnets=settings.strict_subnets,
+            tunnel_server=settings.tunnel_server,
+            mac_expire=settings.mac_expire,
+        )
+        seen = SeenRequests(settings.ping_interval)
+        gossip = Gossip(self.mesh, policy, seen, new_nonce)
+        exchange = KeyExchange(
+            self.mesh,
+            tunnel_server=settings.tunnel_server,
+            udp_confirmed=self.dataplane.udp_confirmed,
+            nonce=new_nonce,
+            key_expire=settings.key_expire,
+            now=self._loop.time(),
+        )
+        self.control = ControlPlane(
+            self.mesh,
+            gossip,
+            exchange,
+            self.links,
+            self.dataplane,
+            self.events,
+            self._loop.time,
+        )
+        self.links.attach(self.control, self.dataplane.packet_received)
+        self.dataplane.attach_control(self.control)
+
+    async def _run_first_scripts(self) -> None:
+        """tinc-up and the own subnets; they end before anybody can connect."""
+        if self.settings.strict_subnets:
+            configured = read_subnets(self._options.directory, self._options.options)
+            configured[self.settings.name] = self.settings.subnets
+            self.control.gossip.reload_subnets(configured)
+        self.events.device(True)
+        self._own_subnets(True)
+        await self._scripts.drain()
+
+    def _own_subnets(self, up: bool) -> None:
+        for subnet in self.mesh.subnets.of(self.mesh.myself):
+            self.events.subnet(self.mesh.myself, subnet, up, None)
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await ``work``, but no longer than until the daemon is told to stop."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            task.result()
+        else:
+            task.cancel()
+
+    def _open_sockets(self) -> None:
+        handed = self._options.listen_fds
+        pairs: list[Pair]
+        if handed is not None:
+            pairs = adopt_pairs(self.settings, handed)
+        else:
+            pairs = open_pairs(self.settings)
+        self.links.listening = [pair.address for pair in pairs]
+        self.links.announce_port(self._announced_port(pairs))
+        limit = AcceptLimit()
+        for pair in pairs:
+            listener = Listener(pair.tcp, limit, self._tarpit, self.links.accepted)
+            self._listeners.append(listener)
+        sockets = UdpSockets([UdpSocket(pair.udp) for pair in pairs])
+        self.dataplane.attach_sockets(sockets)
+
+    def _announced_port(self, pairs: list[Pair]) -> str:
+        """Return what ACK says; others use it as the port of our edge."""
+        port = self.settings.port
+        if not self.settings.port_set or port == "0":
+            return str(pairs[0].address.port)
+        if not port.isdigit():
+            return str(socket.getservbyname(port, "udp"))
+        return port
+
+    def _go(self) -> None:
+        self._ready = True
+        logs.always.log(logs.NOTICE, "Ready")
+        self._notifier.ready(f"Ready, listening on {len(self._listeners)} addresses")
+        self._dialer.start()
+        priority = self.settings.process_priority
+        if priority is not None:
+            privileges.set_priority(priority)
+        self._drop_privileges()
+        self._tick_later()
+
+    def _drop_privileges(self) -> None:
+        root = self._options.directory if self._options.chroot else None
+        if root is None and self._options.user is None:
+            return
+        privileges.drop(self._options.user, root)
+        if root is not None:
+            self.files.directory = self._scripts.directory = type(root)("/")
+
+    # Time.
+
+    def _tick_later(self) -> None:
+        self._loop.call_later(self.settings.ping_timeout, self._tick)
+
+    def _tick(self) -> None:
+        """Do the periodic work of every PingTimeout seconds."""
+        if self._stopping.is_set():
+            return
+        now = self._loop.time()
+        self.links.check(now)
+        self.control.settle()
+        self.dataplane.check_numbers()
+        pause = self.control.tick(now)
+        if pause:
+            self._rest(pause)
+        self._notifier.alive()
+        self._tick_later()
+
+    def _rest(self, seconds: int) -> None:
+        """Another node uses our name: stop dialling, go on for everybody else."""
+        task = self._loop.create_task(self._dialer.stop())
+        self._loop.call_later(seconds, self._dialer.start)
+        task.add_done_callback(lambda done: done.exception())
+
+    def _device_failed(self, error: DeviceError) -> None:
+        logs.always.error("%s", error)
+        self._status = 1
+        self._stopping.set()
+
+    # Signals.
+
+    def _signal_handlers(self) -> dict[int, Callable[[], None]]:
+        return {
+            signal.SIGTERM: lambda: self._told_to_stop("TERM"),
+            signal.SIGQUIT: lambda: self._told_to_stop("QUIT"),
+            signal.SIGINT: self._interrupt,
+            signal.SIGHUP: self._hang_up,
+            signal.SIGALRM: self._alarm,
+            signal.SIGUSR1: self._dump_connections,
+            signal.SIGUSR2: self._dump_tables,
+            signal.SIGWINCH: self._purge,
+        }
+
+    def _told_to_stop(self, name: str) -> None:
+        logs.always.log(logs.NOTICE, "Got %s signal", name)
+        self._stopping.set()
+
+    def _interrupt(self) -> None:
+        logs.always.log(logs.NOTICE, "Got INT signal")
+        self._options.log.toggle_debug()
+
+    def _hang_up(self) -> None:
+        logs.always.log(logs.NOTICE, "Got HUP signal")
+        self._options.log.reopen()
+        if self._ready:
+            self._reloading = self._loop.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        """Read the configuration again; a broken one changes nothing."""
+        self._notifier.reloading(self._loop.time())
+        try:
+            new = load(self._options)
+            configured = None
+            if self.settings.strict_subnets:
+                configured = read_subnets(self.files.directory, self._options.options)
+        except TincError as error:
+            logs.always.error("%s", error)
+            logs.always.error(
+                "Unable to reread configuration file, keeping the old configuration."
+            )
+        else:
+            await self._apply(new, configured)
+        self._notifier.ready("Ready")
+
+    async def _apply(
+        self, new: Settings, configured: dict[str, tuple[Subnet, ...]] | None
+    ) -> None:
+        await self._dialer.stop()
+        self.settings = self.settings.reloaded(new)
+        self.links.settings = self.settings
+        self._scripts.interpreter = self.settings.scripts_interpreter
+        self.links.recheck_hosts()
+        if configured is not None:
+            self.control.perform(self.control.gossip.reload_subnets(configured))
+            self.dataplane.topology_changed()
+        self._dialer.start()
+
+    def _alarm(self) -> None:
+        logs.always.log(logs.NOTICE, "Got ALRM signal")
+        if self._ready:
+            logs.always.info("Flushing event queue")
+            self._dialer.retry_now()
+            self.dataplane.probe_now()
+            self.links.ping_all()
+
+    def _dump_connections(self) -> None:
+        tree = self.dataplane.broadcast_neighbours()
+        dumps.write(dumps.connections(self.links, tree))
+
+    def _dump_tables(self) -> None:
+        if self._device is None:
+            return
+        counters = [("graph runs", self.control.graph_runs)]
+        counters += self.dataplane.counters()
+        dumps.write(
+            dumps.tables(self._device, self.mesh, self.dataplane.dump, counters)
+        )
+
+    def _purge(self) -> None:
+        if self._ready:
+            self.control.purge()
+
+    # The end.
+
+    async def _stop(self) -> None:
+        """Leave in the order of tincd: connections, own subnets, sockets, tinc-down."""
+        self._ready = False
+        self._notifier.stopping()
+        if self._device is None:
+            logs.always.log(logs.NOTICE, "Terminating")
+            return
+        if logs.connections.isEnabledFor(logging.DEBUG):
+            dumps.write(dumps.statistics(self._device))
+        await self._dialer.stop()
+        self.links.close()
+        logs.connections.log(
+            logs.NOTICE, "Closing connection with %s (MYSELF)", self.settings.name
+        )
+        self._own_subnets(False)
+        for listener in self._listeners:
+            listener.close()
+        self._tarpit.close()
+        self.dataplane.close()
+        self.events.device(False)
+        if not await self._scripts.drain(STOP_PATIENCE):
+            logs.always.warning("Not waiting any longer for scripts to finish")
+        self._device.close()
+        logs.always.log(logs.NOTICE, "Terminating")

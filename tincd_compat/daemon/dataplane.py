@@ -1,0 +1,324 @@
+"""The data plane at work: device and UDP sockets on the loop, tunnels, probe timers.
+
+It answers to two sides: to the pipeline, whose ports it is, and to the control plane,
+which tells it of keys and of nodes that come and go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from tincd_compat import logs, options
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.config.settings import Settings
+from tincd_compat.config.values import Broadcast
+from tincd_compat.errors import DeviceError
+from tincd_compat.mesh import graph
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.meta.messages import AnsKey
+from tincd_compat.routing.route import Forwarding, RouteOptions, Router
+from tincd_compat.transport.local import local_address
+from tincd_compat.transport.udp import UdpSockets
+from tincd_compat.tunnel.delivery import BroadcastMode, Policy
+from tincd_compat.tunnel.pipeline import Pipeline
+from tincd_compat.tunnel.pmtu import PmtuDiscovery
+from tincd_compat.tunnel.suites import Suite
+from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
+
+if TYPE_CHECKING:
+    from tincd_compat.daemon.control import ControlPlane
+    from tincd_compat.daemon.link import Link
+    from tincd_compat.daemon.links import Links
+    from tincd_compat.device.base import Device
+
+#: Frames or datagrams taken from one source before others get their turn.  A C peer's
+#: receive buffer and replay window bear two such bursts.
+BURST: Final = 64
+
+
+class NodeLabel:
+    """Renders as log lines name a node: ``NODE (HOST)``."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __str__(self) -> str:
+        return f"{self._node.name} ({self._node.address or '(null)'})"
+
+
+class DataPlane:
+    """Device, sockets and tunnels of the daemon."""
+
+    def __init__(
+        self, mesh: Mesh, settings: Settings, suite: Suite, links: Links
+    ) -> None:
+        self._mesh = mesh
+        self._settings = settings
+        self._links = links
+        self._parameters = Parameters(
+            suite=suite,
+            compression=settings.compression,
+            replay_window=settings.replay_window,
+        )
+        self._tunnels: dict[Node, Tunnel] = {}
+        self._timers: dict[Node, asyncio.TimerHandle] = {}
+        self._neighbours: set[Node] | None = None
+        self._device: Device | None = None
+        self._device_failed: Callable[[DeviceError], None]
+        self._sockets = UdpSockets([])
+        self._control: ControlPlane
+        self._loop = asyncio.get_running_loop()
+        router = Router(mesh, _route_options(settings), local_address=local_address)
+        policy = _policy(settings, mesh.myself.options)
+        self._pipeline = Pipeline(
+            mesh, self.tunnel, router, self, policy, random_bytes=secrets.token_bytes
+        )
+
+    # What is attached in the course of the start.
+
+    def attach_control(self, control: ControlPlane) -> None:
+        """Name who sends key requests and renews keys."""
+        self._control = control
+
+    def attach_device(
+        self, device: Device, failed: Callable[[DeviceError], None]
+    ) -> None:
+        """Read frames from the device; ``failed`` hears when that is over for good."""
+        self._device = device
+        self._device_failed = failed
+        self._watch_device()
+
+    def attach_sockets(self, sockets: UdpSockets) -> None:
+        """Receive datagrams on these sockets, and send on them."""
+        self._sockets = sockets
+        for index, udp in enumerate(sockets.sockets):
+            self._loop.add_reader(udp.sock.fileno(), self._receive, index)
+
+    def close(self) -> None:
+        """Stop moving packets; the device stays open for tinc-down."""
+        for node in list(self._timers):
+            self._cancel_probe(node)
+        for udp in self._sockets.sockets:
+            self._loop.remove_reader(udp.sock.fileno())
+        self._sockets.close()
+        self._sockets = UdpSockets([])
+        if self._device is not None and self._device.fileno() >= 0:
+            self._loop.remove_reader(self._device.fileno())
+        self._device = None
+
+    # Bursts.
+
+    def _watch_device(self) -> None:
+        if self._device is not None and self._device.fileno() >= 0:
+            self._loop.add_reader(self._device.fileno(), self._read_device)
+
+    def _read_device(self) -> None:
+        device = self._device
+        if device is None:
+            return
+        try:
+            frames = device.read_batch(BURST)
+        except DeviceError as error:
+            self._loop.remove_reader(device.fileno())
+            self._device_failed(error)
+            return
+        if device.read_pause:
+            self._loop.remove_reader(device.fileno())
+            self._loop.call_later(device.read_pause, self._watch_device)
+        if frames:
+            self._pipeline.from_device(frames, self._loop.time())
+
+    def _receive(self, index: int) -> None:
+        datagrams = self._sockets.recv_batch(index, BURST)
+        self._pipeline.from_udp(datagrams, self._loop.time())
+
+    def packet_received(self, frame: bytes, link: Link) -> None:
+        """Route a frame that came as PACKET."""
+        if link.node is not None:
+            now = self._loop.time()
+            self._pipeline.from_meta(frame, link.node, link.connection.options, now)
+
+    # The ports of the pipeline.
+
+    def deliver(self, frames: list[bytearray]) -> None:
+        if self._device is not None:
+            self._device.write_batch(frames)
+
+    def send_train(
+        self, node: Node, train: list[bytes], socket_index: int, tos: int
+    ) -> list[int]:
+        return self._sockets.send_train(
+            node.address, train, socket_index, tos, peer=node.name
+        )
+
+    def broadcast_probe(self, node: Node, datagram: bytes, port: int) -> bool:
+        if not self._sockets.sockets:
+            return True
+        index = random.randrange(len(self._sockets.sockets))
+        refused = self._sockets.broadcast(port, [datagram], index, peer=node.name)
+        return not refused
+
+    def send_packet(self, neighbour: Node, frame: bytes) -> None:
+        """Send over TCP, the less likely the more is waiting already."""
+        link = self._links.of(neighbour)
+        if link is None:
+            self._pipeline.drops["no meta connection"] += 1
+            return
+        fill = link.socket.queued / max(1, self._settings.max_output_buffer_size)
+        if 2 * fill - 1 > random.random():
+            self._pipeline.drops["meta connection is full"] += 1
+            return
+        link.send_packet(frame)
+
+    def request_key(self, node: Node) -> None:
+        self._control.request_key(node)
+
+    # Tunnels and keys, for the control plane.
+
+    def tunnel(self, node: Node) -> Tunnel:
+        """Return the tunnel of a node, made when first asked for."""
+        tunnel = self._tunnels.get(node)
+        if tunnel is None:
+            label = NodeLabel(node)
+            settings = self._settings
+            pmtu = PmtuDiscovery(
+                label,
+                random.randint,
+                ping_interval=settings.ping_interval,
+                ping_timeout=settings.ping_timeout,
+                local_discovery=settings.local_discovery,
+            )
+            tunnel = self._tunnels[node] = Tunnel(label, self._parameters, pmtu)
+        return tunnel
+
+    def dump(self, node: Node) -> DumpView:
+        return self.tunnel(node).dump()
+
+    def udp_confirmed(self, node: Node) -> bool:
+        return self.tunnel(node).pmtu.minmtu > 0
+
+    def new_key(self, node: Node) -> AnsKey:
+        fields = self.tunnel(node).new_own_key(secrets.token_bytes)
+        return AnsKey(
+            self._mesh.myself.name,
+            node.name,
+            fields.key,
+            fields.cipher,
+            fields.digest,
+            fields.maclength,
+            fields.compression,
+        )
+
+    def install_key(self, node: Node, answer: AnsKey) -> None:
+        tunnel = self.tunnel(node)
+        self._pipeline.invalidate()
+        if not tunnel.install_peer_key(
+            answer.key,
+            answer.cipher,
+            answer.digest,
+            answer.maclength,
+            answer.compression,
+        ):
+            return
+        self._use_reflexive_address(node, answer)
+        if node.options & options.PMTU_DISCOVERY and not tunnel.pmtu.started:
+            self._probe(node)
+
+    def _use_reflexive_address(self, node: Node, answer: AnsKey) -> None:
+        if answer.address is None or answer.port is None:
+            return
+        address = SocketAddress.parse(answer.address, answer.port)
+        if address is not None:
+            logs.protocol.debug(
+                "Using reflexive UDP address from %s: %s", node.name, address
+            )
+            self._mesh.set_address(node, address)
+            self._pipeline.invalidate()
+
+    def void_key(self, node: Node) -> None:
+        self.tunnel(node).void_peer_key()
+        self._pipeline.invalidate()
+
+    def node_changed(self, node: Node) -> None:
+        self.tunnel(node).reset()
+        self._cancel_probe(node)
+        self._pipeline.invalidate()
+
+    def forget(self, node: Node) -> None:
+        self._tunnels.pop(node, None)
+        self._cancel_probe(node)
+
+    def expire_keys(self) -> None:
+        """Drop every key we handed out; who still uses one has to ask again."""
+        for tunnel in self._tunnels.values():
+            tunnel.expire()
+
+    def topology_changed(self) -> None:
+        """Nodes, edges or subnets changed: drop what was derived from them."""
+        self._neighbours = None
+        self._pipeline.invalidate()
+
+    def limit_mtu(self, node: Node, mtu: int) -> None:
+        """Begin with no more than the PMTU variable says."""
+        self._pipeline.limit_mtu(node, mtu)
+
+    def counters(self) -> list[tuple[str, int]]:
+        """Return the packets dropped so far, by reason."""
+        return sorted(
+            (f"dropped {reason}", count)
+            for reason, count in self._pipeline.drops.items()
+        )
+
+    def check_numbers(self) -> None:
+        """Ask for new keys if some node has used up its share of packet numbers."""
+        if any(tunnel.needs_rekey for tunnel in self._tunnels.values()):
+            self._control.expire_keys_now()
+
+    def broadcast_neighbours(self) -> set[Node]:
+        """Return the neighbours that broadcasts are passed to, as of the last run."""
+        if self._neighbours is None:
+            self._neighbours = graph.broadcast_neighbours(self._mesh)
+        return self._neighbours
+
+    # Path MTU discovery.
+
+    def _probe(self, node: Node) -> None:
+        """Perform the step that is due and plan the next."""
+        self._timers.pop(node, None)
+        delay = self._pipeline.probe_step(node, self._loop.time())
+        if delay is not None:
+            self._timers[node] = self._loop.call_later(delay, self._probe, node)
+
+    def probe_now(self) -> None:
+        """Perform all steps that are planned at once (SIGALRM)."""
+        for node in list(self._timers):
+            self._cancel_probe(node)
+            self._probe(node)
+
+    def _cancel_probe(self, node: Node) -> None:
+        timer = self._timers.pop(node, None)
+        if timer is not None:
+            timer.cancel()
+
+
+def _route_options(settings: Settings) -> RouteOptions:
+    return RouteOptions(
+        broadcast=settings.broadcast is not Broadcast.NO,
+        forwarding=Forwarding(settings.forwarding.value),
+        decrement_ttl=settings.decrement_ttl,
+        priority_inheritance=settings.priority_inheritance,
+        direct_only=settings.direct_only,
+    )
+
+
+def _policy(settings: Settings, own_options: int) -> Policy:
+    return Policy(
+        options=own_options,
+        broadcast=BroadcastMode(settings.broadcast.value),
+        tunnel_server=settings.tunnel_server,
+        route=_route_options(settings),
+    )

@@ -1,0 +1,101 @@
+"""One meta connection as the daemon sees it: protocol, socket, node and host file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.errors import PeerError
+from tincd_compat.meta.connection import Event, MetaConnection
+from tincd_compat.meta.messages import Message
+from tincd_compat.transport.tcp import MetaSocket
+
+if TYPE_CHECKING:
+    from tincd_compat.config.hosts import HostSettings
+    from tincd_compat.control.outgoing import Outgoing
+    from tincd_compat.mesh.node import Node
+
+
+class LinkHandler(Protocol):
+    """Who acts on what a link has to tell."""
+
+    def link_event(self, link: Link, event: Event) -> None: ...
+
+    def link_batch_done(self) -> None: ...
+
+    def link_lost(self, link: Link) -> None: ...
+
+
+class Link:
+    """A connection with a peer, from accept or connect until it ends."""
+
+    def __init__(
+        self,
+        handler: LinkHandler,
+        connection: MetaConnection,
+        sock: socket.socket,
+        address: SocketAddress,
+        outgoing: Outgoing | None,
+    ) -> None:
+        self.connection = connection
+        self.address = address
+        self.outgoing = outgoing
+        #: What hosts/NAME says, once the peer is identified.
+        self.host: HostSettings | None = None
+        #: The peer's node, once the handshake is complete.
+        self.node: Node | None = None
+        #: Set when the connection is gone.
+        self.ended = asyncio.Event()
+        #: A PONG has arrived: the connection works both ways.
+        self.proven = False
+        self._handler = handler
+        self.socket = MetaSocket(sock, connection, self)
+
+    def __str__(self) -> str:
+        return self.connection.peer
+
+    @property
+    def active(self) -> bool:
+        return self.connection.active and not self.socket.closed
+
+    def send(self, message: Message) -> None:
+        self.connection.send(message)
+        self.socket.plan_flush()
+
+    def send_line(self, line: bytes) -> None:
+        """Send a line as received, or one encoded for several links."""
+        self.connection.send_line(line)
+        self.socket.plan_flush()
+
+    def send_packet(self, frame: bytes) -> None:
+        self.connection.send_packet(frame)
+        self.socket.plan_flush()
+
+    def feed(self, step: Callable[[], None]) -> None:
+        if not self.socket.closed:
+            self.socket.feed(step)
+
+    # What MetaSocket reports.
+
+    def link_event(self, event: Event) -> None:
+        self._handler.link_event(self, event)
+
+    def link_batch_done(self) -> None:
+        self._handler.link_batch_done()
+
+    def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
+        logger = logs.connections if quiet else logs.always
+        logger.log(severity, "%s", logger_line.replace("{peer}", str(self)))
+        self._handler.link_lost(self)
+
+    def link_error(self, error: PeerError) -> None:
+        logger: logging.Logger = getattr(error, "logger", logs.always)
+        severity: int = getattr(error, "severity", logging.ERROR)
+        for line in error.text(str(self)).splitlines():
+            logger.log(severity, "%s", line)
+        self._handler.link_lost(self)

@@ -1,0 +1,315 @@
+"""The meta connections: set up, activate, keep alive, end.
+
+Order matters in two places.  Activation queues the state dump and this node's new edge
+before the graph runs, because becoming reachable wipes the keys a peer holds of us.
+Termination removes our edge and runs the graph before the opposite edge goes
+(tinc 1.0.36 behaviour, which neighbours rely on).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tincd_compat import logs, options
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.daemon.hosts import HostFiles, own_options
+from tincd_compat.daemon.link import Link
+from tincd_compat.errors import ConfigError, PeerError
+from tincd_compat.meta.connection import (
+    OUTPUT_LIMIT,
+    Activated,
+    DecryptNeeded,
+    Event,
+    Identity,
+    MetaConnection,
+    PacketReceived,
+    PeerIdentity,
+    Received,
+    Role,
+)
+from tincd_compat.meta.messages import Ping, Pong
+from tincd_compat.transport.tcp import Tarpit, source_address
+
+if TYPE_CHECKING:
+    from tincd_compat.config.hosts import HostSettings
+    from tincd_compat.config.keys import PrivateKey
+    from tincd_compat.config.settings import Settings
+    from tincd_compat.control.outgoing import Outgoing
+    from tincd_compat.daemon.control import ControlPlane
+    from tincd_compat.mesh.node import Node
+
+
+class Links:
+    """All meta connections of the daemon, by node once they are active."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        private_key: PrivateKey,
+        identity: Identity,
+        files: HostFiles,
+        tarpit: Tarpit,
+        *,
+        bypass_security: bool,
+    ) -> None:
+        self.settings = settings
+        self._private_key = private_key
+        self._identity = identity
+        self._files = files
+        self._tarpit = tarpit
+        self._bypass_security = bypass_security
+        self._control: ControlPlane
+        self._packet_received: Callable[[bytes, Link], None]
+        self._all: list[Link] = []
+        self._by_node: dict[Node, Link] = {}
+        self.listening: Sequence[SocketAddress] = ()
+        self._closing = False
+
+    def attach(
+        self, control: ControlPlane, packet_received: Callable[[bytes, Link], None]
+    ) -> None:
+        """Name those who act on what the links bring."""
+        self._control = control
+        self._packet_received = packet_received
+
+    def announce_port(self, port: str) -> None:
+        """Say this port in ACK from now on."""
+        self._identity = replace(self._identity, port=port)
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(tuple(self._all))
+
+    def active(self) -> list[Link]:
+        return [link for link in self._all if link.active]
+
+    def of(self, node: Node) -> Link | None:
+        """Return the active link with a node."""
+        return self._by_node.get(node)
+
+    # What the dialer needs.
+
+    def link_to(self, name: str) -> Link | None:
+        for node, link in self._by_node.items():
+            if node.name == name:
+                return link
+        return None
+
+    def read_host(self, name: str) -> HostSettings:
+        return self._files.read(name)
+
+    def source_for(self, address: SocketAddress) -> SocketAddress | None:
+        return source_address(self.listening, address.is_ipv6)
+
+    def dialled(
+        self,
+        sock: socket.socket,
+        address: SocketAddress,
+        outgoing: Outgoing,
+        started: float,
+    ) -> Link:
+        link = self._new_link(Role.INITIATOR, sock, address, outgoing, started)
+        link.connection.start()
+        link.socket.plan_flush()
+        return link
+
+    def accepted(self, sock: socket.socket, address: SocketAddress) -> None:
+        """Begin the handshake with whoever called."""
+        logs.connections.log(logs.NOTICE, "Connection from %s", address)
+        now = asyncio.get_running_loop().time()
+        self._new_link(Role.RESPONDER, sock, address, None, now)
+
+    def _new_link(
+        self,
+        role: Role,
+        sock: socket.socket,
+        address: SocketAddress,
+        outgoing: Outgoing | None,
+        started: float,
+    ) -> Link:
+        link: Link
+
+        def find_peer(name: str) -> PeerIdentity:
+            link.host = self._files.read(name)
+            own = own_options(self.settings)
+            return self._files.identity(name, link.host, own)
+
+        connection = MetaConnection(
+            role,
+            self._identity,
+            find_peer,
+            now=started,
+            random_bytes=secrets.token_bytes,
+            peer_name=outgoing.name if outgoing else None,
+            hostname=str(address),
+            bypass_security=self._bypass_security,
+        )
+        link = Link(self, connection, sock, address, outgoing)
+        self._all.append(link)
+        return link
+
+    # What links report.
+
+    def link_event(self, link: Link, event: Event) -> None:
+        match event:
+            case Received(message, line):
+                if isinstance(message, Pong):
+                    self._pong(link)
+                elif not isinstance(message, Ping):
+                    self._control.handle(link, message, line)
+            case PacketReceived(frame):
+                self._control.settle()
+                self._packet_received(frame, link)
+            case DecryptNeeded(ciphertext):
+                self._decrypt(link, ciphertext)
+            case Activated():
+                self._activate(link, event)
+
+    def link_batch_done(self) -> None:
+        self._control.settle()
+
+    def link_lost(self, link: Link) -> None:
+        self.terminate(link, report=link.active)
+
+    def _pong(self, link: Link) -> None:
+        link.proven = True
+        if link.outgoing is not None:
+            link.outgoing.rewind()
+
+    def _decrypt(self, link: Link, ciphertext: bytes) -> None:
+        """Run the private-key operation in a thread: it takes milliseconds."""
+        loop = asyncio.get_running_loop()
+        decrypt = self._private_key.decrypt
+        future = loop.run_in_executor(None, decrypt, ciphertext)
+        future.add_done_callback(partial(self._decrypted, link))
+
+    def _decrypted(self, link: Link, future: Future[bytes]) -> None:
+        now = asyncio.get_running_loop().time()
+        if future.cancelled():
+            return
+        try:
+            block = future.result()
+        except ValueError:
+            link.feed(partial(link.connection.decrypt_failed, now))
+            return
+        link.feed(partial(link.connection.decrypted, block, now))
+
+    # Activation.
+
+    def _activate(self, link: Link, event: Activated) -> None:
+        node = self._control.mesh.get_or_add(link.connection.name)
+        old = self._by_node.get(node)
+        if old is not None:
+            logs.connections.debug(
+                "Established a second connection with %s, closing old connection", old
+            )
+            self.terminate(old, report=False)
+            self._control.settle()
+        self._by_node[node] = link
+        link.node = node
+        self._limit_mtu(link, node)
+        logs.connections.log(logs.NOTICE, "Connection with %s activated", link)
+        bits = self._combined_options(link, event)
+        link.connection.options = bits
+        self._control.link_up(link, event, bits)
+
+    def _combined_options(self, link: Link, event: Activated) -> int:
+        bits = options.combine(event.my_options, event.options)
+        if link.host is not None and link.host.clamp_mss is not None:
+            bits &= ~options.CLAMP_MSS
+            bits |= options.CLAMP_MSS if link.host.clamp_mss else 0
+        return bits
+
+    def _limit_mtu(self, link: Link, node: Node) -> None:
+        limits = [self.settings.pmtu]
+        if link.host is not None:
+            limits.append(link.host.pmtu)
+        for limit in limits:
+            if limit is not None:
+                self._control.limit_mtu(node, limit)
+
+    # The end of a link.
+
+    def terminate(self, link: Link, *, report: bool) -> None:
+        """End a connection; ``report`` tells the others that our edge is gone."""
+        if link not in self._all:
+            return
+        logs.connections.log(logs.NOTICE, "Closing connection with %s", link)
+        was_active = link.connection.active
+        self._all.remove(link)
+        sock = link.socket.detach()
+        if was_active or self._closing:
+            sock.close()
+        else:
+            self._tarpit.add(sock)
+        link.ended.set()
+        if link.node is not None:
+            if self._by_node.get(link.node) is link:
+                del self._by_node[link.node]
+            self._control.link_down(link.node, report)
+        if not self._all and not self._closing:
+            self._control.purge()
+
+    def close(self) -> None:
+        """End all connections at shutdown; peers see the socket close."""
+        self._closing = True
+        for link in self:
+            self.terminate(link, report=False)
+
+    def recheck_hosts(self) -> None:
+        """End the links whose host file is gone or says something else (SIGHUP).
+
+        No link keeps its ConnectTo: whoever reloads dials anew and finds those that are
+        left.  A connection that has not said its name has no host file.
+        """
+        for link in self:
+            link.outgoing = None
+            if link.host is None or not self._same_host(link, link.host):
+                self.terminate(link, report=link.active)
+
+    def _same_host(self, link: Link, known: HostSettings) -> bool:
+        try:
+            return self._files.read(link.connection.name) == known
+        except ConfigError as error:
+            logs.always.error("%s", error)
+            return False
+
+    # Time.
+
+    def check(self, now: float) -> None:
+        """Do the periodic work: PING, time-outs, peers that do not read."""
+        settings = self.settings
+        for link in self:
+            try:
+                link.connection.check(
+                    now, settings.ping_interval, settings.ping_timeout
+                )
+            except PeerError as error:
+                link.link_error(error)
+                continue
+            link.socket.plan_flush()
+            self._check_output(link, now, settings.ping_timeout)
+
+    def _check_output(self, link: Link, now: float, timeout: int) -> None:
+        queued = link.socket.queued
+        since = link.socket.blocked_since
+        blocked = now - since if since is not None else 0.0
+        if (blocked >= timeout and link.active) or queued > OUTPUT_LIMIT:
+            logs.connections.info(
+                "%s could not flush for %d seconds (%d bytes remaining)",
+                link,
+                blocked,
+                queued,
+            )
+            self.link_lost(link)
+
+    def ping_all(self) -> None:
+        """Send a PING on every active link (SIGALRM)."""
+        for link in self.active():
+            link.send(Ping())

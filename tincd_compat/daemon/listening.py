@@ -1,0 +1,119 @@
+"""Listening sockets: one for TCP and one for UDP on every address of BindToAddress."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.config.settings import Settings
+from tincd_compat.config.values import AddressFamily
+from tincd_compat.errors import ConfigError
+from tincd_compat.transport.tcp import open_listener, to_socket_address
+from tincd_compat.transport.udp_options import UdpOptions, open_socket
+
+#: Pairs of sockets at most (tinc 1.0.36).
+MAX_SOCKETS: Final = 128
+
+_FAMILIES = {
+    AddressFamily.ANY: socket.AF_UNSPEC,
+    AddressFamily.IPV4: socket.AF_INET,
+    AddressFamily.IPV6: socket.AF_INET6,
+}
+
+
+def socket_family(family: AddressFamily) -> int:
+    """Return the number that getaddrinfo wants for AddressFamily."""
+    return int(_FAMILIES[family])
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two sockets of one address; the port is the one really bound."""
+
+    address: SocketAddress
+    tcp: socket.socket
+    udp: socket.socket
+
+
+def open_pairs(settings: Settings) -> list[Pair]:
+    """Open every listening address; ConfigError if none can be opened."""
+    pairs = []
+    for address in _addresses(settings):
+        pair = _open_pair(settings, address)
+        if pair is not None:
+            pairs.append(pair)
+    return _checked(pairs)
+
+
+def adopt_pairs(settings: Settings, count: int) -> list[Pair]:
+    """Take over ``count`` listening descriptors from 3 on (socket activation)."""
+    pairs = []
+    for number in range(3, 3 + count):
+        try:
+            tcp = socket.socket(fileno=number)
+            address = to_socket_address(tcp.getsockname())
+        except OSError as error:
+            raise ConfigError(
+                f"Could not get address of listen fd {number}: {error.strerror}"
+            ) from error
+        tcp.setblocking(False)
+        tcp.set_inheritable(False)
+        udp = open_socket(address, udp_options(settings))
+        if udp is None:
+            continue
+        logs.connections.log(logs.NOTICE, "Listening on %s", address)
+        pairs.append(Pair(address, tcp, udp))
+    return _checked(pairs)
+
+
+def _checked(pairs: list[Pair]) -> list[Pair]:
+    if len(pairs) > MAX_SOCKETS:
+        raise ConfigError("Too many listening sockets")
+    if not pairs:
+        raise ConfigError("Unable to create any listening socket!")
+    return pairs
+
+
+def udp_options(settings: Settings) -> UdpOptions:
+    return UdpOptions(
+        pmtu_discovery=settings.pmtu_discovery,
+        receive_buffer=settings.udp_rcvbuf,
+        send_buffer=settings.udp_sndbuf,
+        interface=settings.bind_to_interface,
+    )
+
+
+def _addresses(settings: Settings) -> Iterator[tuple[int, Any]]:
+    for host, port in settings.bind_to_address or ((None, None),):
+        try:
+            found = socket.getaddrinfo(
+                host,
+                port or settings.port,
+                family=socket_family(settings.address_family),
+                type=socket.SOCK_STREAM,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_PASSIVE,
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"System call `getaddrinfo' failed: {error.strerror}"
+            ) from error
+        for family, _, _, _, sockaddr in found:
+            yield family, sockaddr
+
+
+def _open_pair(settings: Settings, place: tuple[int, Any]) -> Pair | None:
+    tcp = open_listener(*place, settings.bind_to_interface)
+    if tcp is None:
+        return None
+    address = to_socket_address(tcp.getsockname())
+    udp = open_socket(address, udp_options(settings))
+    if udp is None:
+        tcp.close()
+        return None
+    logs.connections.log(logs.NOTICE, "Listening on %s", address)
+    return Pair(address, tcp, udp)

@@ -1,0 +1,86 @@
+"""What a virtual network device offers, and the choice among drivers by DeviceType.
+
+Frames are Ethernet frames without check sequence for every driver; a driver for bare IP
+packets adds and removes the 14 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from tincd_compat.device.system import System
+from tincd_compat.device.tun import TunTap
+from tincd_compat.device.virtual import Dummy
+from tincd_compat.errors import DeviceError
+
+_UNSUPPORTED: Final = frozenset({"raw_socket", "multicast", "uml", "vde"})
+
+
+class Device(Protocol):
+    """A source and sink of frames."""
+
+    #: As log lines name it, e.g. ``/dev/net/tun``.
+    path: str
+    #: The network interface, as scripts get it in ``INTERFACE``.
+    interface: str
+    #: The kind, e.g. ``Linux tun/tap device (tun mode)``.
+    info: str
+    #: Bytes of frames read and written so far, Ethernet header included.
+    bytes_in: int
+    bytes_out: int
+    #: Seconds for which the caller lets a failing device rest before it reads again.
+    read_pause: float
+
+    @property
+    def mtu(self) -> int:
+        """The MTU of the interface now: bytes of payload, without Ethernet header."""
+
+    def fileno(self) -> int:
+        """The descriptor to watch for readability, or -1 if nothing is ever read."""
+
+    def read_batch(self, limit: int) -> list[bytearray]:
+        """Return up to ``limit`` frames that are ready; the caller owns them.
+
+        A failing read ends the batch and asks for a pause; DeviceError after more than
+        ten failures in a row.
+        """
+
+    def write_batch(self, frames: Iterable[bytearray]) -> None:
+        """Write frames, which are left unchanged; those the system refuses are lost."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceOptions:
+    """What the configuration says about the device (tinc.conf(5)).
+
+    ``router`` is whether Mode is router: it decides between tun and tap, and what a tap
+    device does with MAC addresses.
+    """
+
+    device_type: str | None = None
+    device: str | None = None
+    interface: str | None = None
+    netname: str | None = None
+    router: bool = True
+
+
+def open_device(options: DeviceOptions, system: System | None = None) -> Device:
+    """Open the device that the configuration asks for; DeviceError if that fails."""
+    kind = (options.device_type or ("tun" if options.router else "tap")).lower()
+    if kind == "dummy":
+        return Dummy()
+    if kind in _UNSUPPORTED:
+        raise DeviceError(f"DeviceType = {options.device_type} is not supported yet")
+    if kind not in ("tun", "tap"):
+        raise DeviceError(f"Unknown device type {options.device_type}!")
+    return TunTap(
+        options.device,
+        options.interface or options.netname or "",
+        tap=kind == "tap",
+        router=options.router,
+        system=system or System(),
+    )

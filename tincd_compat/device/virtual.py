@@ -1,0 +1,37 @@
+"""Devices without a network interface behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from tincd_compat import logs
+
+_ETHERNET_MTU: Final = 1500
+
+
+class Dummy:
+    """DeviceType = dummy: nothing is ever read, and what is written is only counted."""
+
+    path = "dummy"
+    interface = "dummy"
+    info = "dummy device"
+    mtu = _ETHERNET_MTU
+
+    def __init__(self) -> None:
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.read_pause = 0.0
+        logs.always.info("%s (%s) is a %s", self.path, self.interface, self.info)
+
+    def fileno(self) -> int:
+        return -1
+
+    def read_batch(self, limit: int) -> list[bytearray]:
+        return []
+
+    def write_batch(self, frames: Iterable[bytearray]) -> None:
+        self.bytes_out += sum(map(len, frames))
+
+    def close(self) -> None:
+        """Nothing is open."""

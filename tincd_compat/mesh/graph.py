@@ -1,0 +1,174 @@
+"""Reachability, next hops and the broadcast tree.
+
+All nodes of a mesh must draw the same broadcast tree from the same edges, or broadcasts
+loop or get lost: ties are broken by the byte order of names.  The breadth-first search
+ignores weights and is everybody's own, but relays rely on its rules too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from tincd_compat import logs, options
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import Edge, Mesh, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A node that became reachable (``up``) or unreachable.
+
+    ``address`` is its UDP address as the host-up or host-down scripts shall see it.
+    """
+
+    node: Node
+    up: bool
+    address: SocketAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphChanges:
+    """What a run found: flips in name order, and who got a UDP address."""
+
+    flips: list[Change]
+    addressed: list[Node]
+
+    @property
+    def up(self) -> list[Node]:
+        return [change.node for change in self.flips if change.up]
+
+    @property
+    def down(self) -> list[Node]:
+        return [change.node for change in self.flips if not change.up]
+
+
+def run(mesh: Mesh) -> GraphChanges:
+    """Search the graph, write the results into the nodes and say what changed.
+
+    A node that became unreachable keeps its address and options, for the scripts:
+    :func:`settle_down` clears them afterwards.
+    """
+    mesh.subnets.invalidate()
+    addressed = _search(mesh)
+    flipped = [node for node in mesh.nodes.values() if node.visited != node.reachable]
+    flipped.sort(key=lambda node: node.name)
+    flips = []
+    for node in flipped:
+        node.reachable = node.visited
+        flips.append(Change(node, node.reachable, node.address))
+        state = "reachable" if node.reachable else "unreachable"
+        logs.traffic.debug(
+            "Node %s (%s) became %s", node.name, _place(node.address), state
+        )
+    return GraphChanges(flips, addressed)
+
+
+def settle_down(mesh: Mesh, node: Node) -> None:
+    """Forget the address, flags and options of a node that became unreachable.
+
+    Does nothing if the node has become reachable again in the meantime.
+    """
+    if node.reachable:
+        return
+    if node.address is not None:
+        mesh.set_address(node, None)
+        logs.protocol.debug("UDP address of %s cleared", node.name)
+    node.visited = node.indirect = False
+    node.options = 0
+
+
+def _place(address: SocketAddress | None) -> str:
+    return "(null)" if address is None else str(address)
+
+
+def _search(mesh: Mesh) -> list[Node]:
+    """Breadth-first search from ourselves; return who got a UDP address."""
+    myself = mesh.myself
+    for node in mesh.nodes.values():
+        node.visited = False
+        node.indirect = True
+    myself.visited = True
+    myself.indirect = False
+    myself.nexthop = myself.via = myself
+    myself.prevedge = None
+    addressed: list[Node] = []
+    queue = deque([myself])
+    while queue:
+        node = queue.popleft()
+        for edge in node.sorted_edges():
+            target = edge.target
+            if node.name not in target.edges:
+                continue
+            indirect = node.indirect or bool(edge.options & options.INDIRECT)
+            # A second visit is only worth it from indirect to direct.
+            if target.visited and (indirect or not target.indirect):
+                continue
+            _reach(mesh, edge, indirect, addressed)
+            queue.append(target)
+    return addressed
+
+
+def _reach(mesh: Mesh, edge: Edge, indirect: bool, addressed: list[Node]) -> None:
+    node, target = edge.source, edge.target
+    if not target.visited:
+        # A better path found later changes via, never the next hop.
+        target.nexthop = target if node is mesh.myself else node.nexthop
+    target.visited = True
+    target.indirect = indirect
+    target.prevedge = edge
+    target.via = node.via if indirect else target
+    target.options = edge.options
+    if target.address is None:
+        mesh.set_address(target, edge.address)
+        addressed.append(target)
+        logs.protocol.debug("UDP address of %s set to %s", target.name, edge.address)
+
+
+def broadcast_tree(mesh: Mesh) -> frozenset[Edge]:
+    """Return the edges that carry broadcasts, as of the last :func:`run`.
+
+    The rule all nodes follow is to grow from one reachable node, always by the first
+    edge in (weight, from, to) order that leaves what has been reached.  That order is
+    total, so there is one smallest tree, and a union of sets over the sorted edges of
+    our component finds the same one without walking the list again and again.
+    """
+    candidates = [
+        (edge.weight, node.name, name, edge)
+        for node in mesh.nodes.values()
+        if node.reachable
+        for name, edge in node.edges.items()
+        if edge.target.reachable and node.name in edge.target.edges
+    ]
+    candidates.sort()
+    leader = {name: name for name, node in mesh.nodes.items() if node.reachable}
+    missing = len(leader) - 1
+    tree = []
+    for _, source, target, edge in candidates:
+        if missing == 0:
+            break
+        first, second = _leader(leader, source), _leader(leader, target)
+        if first != second:
+            leader[first] = second
+            tree.append(edge)
+            missing -= 1
+    return frozenset(tree)
+
+
+def _leader(leader: dict[str, str], name: str) -> str:
+    while (parent := leader[name]) != name:
+        # Halving the path keeps later walks short.
+        leader[name] = leader[parent]
+        name = leader[name]
+    return name
+
+
+def broadcast_neighbours(mesh: Mesh) -> set[Node]:
+    """Return the direct neighbours that our broadcasts are passed to."""
+    neighbours = set()
+    for edge in broadcast_tree(mesh):
+        if edge.source is mesh.myself:
+            neighbours.add(edge.target)
+        elif edge.target is mesh.myself:
+            neighbours.add(edge.source)
+    return neighbours

@@ -1,0 +1,115 @@
+"""Nodes, edges and the tables that hold them.
+
+A node's ``mtu`` is the limit enforced when routing through it; the discovery behind it
+belongs to the tunnel.  The results of the graph search (``reachable``, ``nexthop``,
+``via`` and so on) are written by :mod:`tincd_compat.mesh.graph` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.subnets import SubnetTable
+
+#: Largest frame: 1500 bytes of payload, Ethernet header and VLAN tag.
+MAX_MTU: Final = 1518
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A host of the mesh, reachable or only heard of."""
+
+    name: str
+    address: SocketAddress | None = None
+    options: int = 0
+    mtu: int = MAX_MTU
+    reachable: bool = False
+    visited: bool = False
+    indirect: bool = False
+    nexthop: Node | None = None
+    via: Node | None = None
+    prevedge: Edge | None = None
+    edges: dict[str, Edge] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Node({self.name!r})"
+
+    def sorted_edges(self) -> list[Edge]:
+        """The outgoing edges in ascending order of the target's name."""
+        return [self.edges[name] for name in sorted(self.edges)]
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """A directed edge: ``address`` is where ``target`` can be reached, seen by ``source``."""
+
+    source: Node
+    target: Node
+    address: SocketAddress
+    options: int
+    weight: int
+
+    @property
+    def reverse(self) -> Edge | None:
+        return self.target.edges.get(self.source.name)
+
+    @property
+    def sort_key(self) -> tuple[int, str, str]:
+        """tinc's global order; all nodes must agree on it."""
+        return (self.weight, self.source.name, self.target.name)
+
+
+class Mesh:
+    """The tables of one daemon: its own node, all others, their edges and subnets."""
+
+    def __init__(self, name: str) -> None:
+        self.myself = Node(name, reachable=True, visited=True)
+        self.myself.nexthop = self.myself.via = self.myself
+        self.nodes: dict[str, Node] = {name: self.myself}
+        self.subnets: SubnetTable[Node] = SubnetTable()
+        self._by_address: dict[SocketAddress, Node] = {}
+
+    def sorted_nodes(self) -> list[Node]:
+        return [self.nodes[name] for name in sorted(self.nodes)]
+
+    def get_or_add(self, name: str) -> Node:
+        """Return the node of that name, creating an unreachable one if need be."""
+        node = self.nodes.get(name)
+        if node is None:
+            node = self.nodes[name] = Node(name)
+        return node
+
+    def remove_node(self, node: Node) -> None:
+        """Forget a node that has neither edges nor subnets."""
+        self.set_address(node, None)
+        del self.nodes[node.name]
+
+    def edges(self) -> Iterator[Edge]:
+        """All edges, grouped by source and target name."""
+        for node in self.sorted_nodes():
+            yield from node.sorted_edges()
+
+    def add_edge(
+        self, source: Node, target: Node, address: SocketAddress, options: int, weight: int
+    ) -> Edge:
+        edge = Edge(source, target, address, options, weight)
+        source.edges[target.name] = edge
+        return edge
+
+    def remove_edge(self, edge: Edge) -> None:
+        del edge.source.edges[edge.target.name]
+
+    def set_address(self, node: Node, address: SocketAddress | None) -> None:
+        """Set or clear the UDP address of a node; the first owner of an address keeps it."""
+        if node.address is not None and self._by_address.get(node.address) is node:
+            del self._by_address[node.address]
+        node.address = address
+        if address is not None:
+            self._by_address.setdefault(address, node)
+
+    def node_by_address(self, address: SocketAddress) -> Node | None:
+        """Return the node whose UDP address this is."""
+        return self._by_address.get(address)

@@ -1,0 +1,423 @@
+"""A meta connection: bytes in, events out, bytes out.
+
+The shape is that of other sans-I/O protocols: whoever owns the socket calls
+``receive_data`` with what arrived, takes events with ``next_event`` until there is
+none, and writes ``data_to_send``.  ``check`` is called at every maintenance tick.
+Times are monotonic seconds.
+
+``receive_data``, ``decrypted``, ``decrypt_failed`` and ``check`` raise PeerError when
+the connection has to end.  Events that precede the error are still there to be taken;
+after it the connection neither takes nor gives bytes.  An error's ``text`` has one log
+line per line; ``logger`` and ``severity`` attributes, where an error has them, replace
+the defaults (an error shown at any debug level).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntFlag
+from typing import Final
+
+from tincd_compat import logs
+from tincd_compat.errors import PeerError
+from tincd_compat.meta.events import (
+    Activated,
+    DecryptNeeded,
+    Event,
+    PacketReceived,
+    PeerTimeout,
+    Received,
+    UnknownRequest,
+)
+from tincd_compat.meta.handshake import (
+    Action,
+    Handshake,
+    Role,
+    Send,
+    StartDecryption,
+    StartEncryption,
+    State,
+)
+from tincd_compat.meta.identity import Identity, PeerIdentity
+from tincd_compat.meta.messages import (
+    MAX_LINE,
+    MAX_PACKET,
+    MESSAGES,
+    Message,
+    Packet,
+    Ping,
+    Pong,
+    Request,
+    request_number,
+)
+from tincd_compat.meta.stream import MetaStream
+
+__all__ = [
+    "Activated",
+    "DecryptNeeded",
+    "Event",
+    "Identity",
+    "MetaConnection",
+    "PacketReceived",
+    "PeerIdentity",
+    "PeerTimeout",
+    "Received",
+    "Role",
+    "Status",
+    "UnknownRequest",
+]
+
+#: Bytes of output that may wait before ``over_limit`` says so: a dump of 100 000 edges
+#: and subnets fits, a peer that does not read is noticed long before memory is short.
+OUTPUT_LIMIT: Final = 16 * 1024 * 1024
+
+#: Control bytes in a line that is logged.
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+
+
+class Status(IntFlag):
+    """The bits of the status word in the dump of connections."""
+
+    PINGED = 0x001
+    ACTIVE = 0x002
+    CONNECTING = 0x004
+    REMOVE = 0x010
+    TIMEOUT = 0x020
+    ENCRYPTOUT = 0x040
+    DECRYPTIN = 0x080
+    MST = 0x100
+    PROXY_PASSED = 0x200
+    TARPIT = 0x400
+
+
+class MetaConnection:
+    """One connection with a peer, from the first byte to the last.
+
+    ``find_peer`` returns what hosts/NAME says of a name; see
+    :class:`~tincd_compat.meta.handshake.Handshake` for what it may raise.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        identity: Identity,
+        find_peer: Callable[[str], PeerIdentity],
+        *,
+        now: float,
+        random_bytes: Callable[[int], bytes],
+        peer_name: str | None = None,
+        hostname: str = "",
+        bypass_security: bool = False,
+        output_limit: int = OUTPUT_LIMIT,
+    ) -> None:
+        self.hostname = hostname
+        #: Option bits of the link; what both sides' ACKs make of them is for the owner.
+        self.options = 0
+        #: Set by whoever knows: CONNECTING, MST and what else is not ours to tell.
+        self.flags = Status(0)
+        self.pinged = False
+        #: When the connection began or was last pinged.
+        self.last_ping_time = now
+        #: The handshake is complete; stays so after an error, because whoever ends the
+        #: connection has to know what to undo.
+        self.active = False
+        self._failed = False
+        self._send_error: PeerError | None = None
+        self._stream = MetaStream()
+        self._handshake = Handshake(
+            role,
+            identity,
+            find_peer,
+            started=now,
+            random_bytes=random_bytes,
+            expected_name=peer_name,
+            hostname=hostname,
+            bypass_security=bypass_security,
+        )
+        self._events: deque[Event] = deque()
+        self._output_limit = output_limit
+        self._sent = 0
+        self._sent_at_check = 0
+        self._stalled_since: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The peer's name: the one expected, or the one it gave."""
+        return self._handshake.name
+
+    @property
+    def peer(self) -> str:
+        """The peer as log lines name it: ``NAME (HOST port PORT)``."""
+        return f"{self.name} ({self.hostname})"
+
+    @property
+    def paused(self) -> bool:
+        """Whether input waits for the answer to DecryptNeeded."""
+        return self._handshake.state is State.DECRYPTION
+
+    def status_word(self) -> int:
+        """Return the status bits of the dump."""
+        word = self.flags
+        word |= Status.PINGED if self.pinged else 0
+        word |= Status.ACTIVE if self.active else 0
+        word |= Status.ENCRYPTOUT if self._stream.encrypting else 0
+        word |= Status.DECRYPTIN if self._stream.decrypting else 0
+        return int(word)
+
+    # Input.
+
+    def start(self) -> None:
+        """Speak first, as the side that called must."""
+        self._perform(self._handshake.start())
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take any amount of what the peer sent."""
+        if self._failed:
+            return
+        with self._ending():
+            self._stream.receive_data(data)
+            self._process(now)
+
+    def decrypted(self, block: bytes, now: float) -> None:
+        """Answer DecryptNeeded; what has arrived meanwhile is processed."""
+        if self._failed:
+            return
+        if not self.paused:
+            raise RuntimeError("no decryption was asked for")
+        with self._ending():
+            with _processing(Request.METAKEY):
+                self._perform(self._handshake.decrypted(block, now))
+            self._process(now)
+
+    def decrypt_failed(self, now: float) -> None:
+        """Answer DecryptNeeded: the key refused the block.  Raises PeerError."""
+        if not self._failed:
+            with self._ending(), _processing(Request.METAKEY):
+                self._handshake.decrypt_failed()
+
+    def next_event(self) -> Event | None:
+        """Take the next event, or None."""
+        return self._events.popleft() if self._events else None
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Let nothing in or out after an error."""
+        try:
+            yield
+        except PeerError:
+            self._failed = True
+            self._handshake.fail()
+            self._stream.discard()
+            raise
+
+    def _process(self, now: float) -> None:
+        while not self.paused and self._process_next(now):
+            pass
+        if self.paused:
+            self._stream.check_overflow()
+
+    def _process_next(self, now: float) -> bool:
+        """Process one line or body; False if there is none yet."""
+        if self._stream.in_body:
+            body = self._stream.next_body()
+            if body is None:
+                return False
+            if len(body) <= MAX_PACKET:
+                self._events.append(PacketReceived(body))
+            return True
+        line = self._stream.next_line()
+        if line is None:
+            return False
+        self._process_line(line, now)
+        return True
+
+    def _process_line(self, line: bytes, now: float) -> None:
+        number = request_number(line)
+        if number not in MESSAGES:
+            raise _unknown(line)
+        request = Request(number)
+        self._log("Got %s from %s", request, line)
+        if not self.active:
+            self._handshake.admit(request)
+        elif request <= Request.ACK:
+            raise PeerError("Unauthorized request from {peer}")
+        with _processing(request):
+            message = MESSAGES[request].parse(line)
+            if self.active:
+                self._handle(message, line)
+            else:
+                self._perform(self._handshake.receive(message, now))
+
+    def _handle(self, message: Message, line: bytes) -> None:
+        match message:
+            case Packet(length):
+                self._stream.expect_body(length)
+                return
+            case Ping():
+                self.send(Pong())
+            case Pong():
+                self.pinged = False
+        self._events.append(Received(message, line))
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(message):
+                    self._send_request(message.request, message.encode())
+                case StartEncryption(cipher):
+                    self._stream.start_encryption(cipher)
+                case StartDecryption(cipher):
+                    self._stream.start_decryption(cipher)
+                case DecryptNeeded():
+                    self._events.append(action)
+                case Activated():
+                    self.active = True
+                    self.options = action.my_options
+                    self._events.append(action)
+
+    # Output.
+
+    def send(self, message: Message) -> bool:
+        """Queue a request on an active connection; False if that is impossible."""
+        self._require_active()
+        return self._send_request(message.request, message.encode())
+
+    def send_line(self, line: bytes, request: Request | None = None) -> bool:
+        """Queue a line without its LF, unlogged unless its request is named.
+
+        For messages to everyone, which are encoded and logged once, and for lines that
+        are passed on as they came.
+        """
+        self._require_active()
+        if request is not None:
+            return self._send_request(request, line)
+        return self._queue_line(line)
+
+    def send_packet(self, frame: bytes) -> bool:
+        """Queue a frame; nothing can get between its header and its body."""
+        self._require_active()
+        line = Packet(len(frame)).encode()
+        self._log("Sending %s to %s", Request.PACKET, line)
+        return self._queue(line + b"\n" + frame)
+
+    def ping(self, now: float) -> None:
+        """Ask for a sign of life."""
+        self.pinged = True
+        self.last_ping_time = now
+        self.send(Ping())
+
+    @property
+    def queued(self) -> int:
+        """Bytes that ``data_to_send`` would return."""
+        return self._stream.queued
+
+    @property
+    def over_limit(self) -> bool:
+        """Whether the peer has left so much unread that it should be given up."""
+        return self.queued > self._output_limit
+
+    def data_to_send(self) -> bytes:
+        """Take everything that is queued, encrypted as it has to be."""
+        data = self._stream.data_to_send()
+        if data:
+            logs.meta.debug("Flushing %d bytes to %s", len(data), self.peer)
+        self._sent += len(data)
+        return data
+
+    def _require_active(self) -> None:
+        # What the mesh knows must not reach a peer that has not proved its name.
+        if not self.active:
+            raise RuntimeError("nothing may be sent before the handshake is complete")
+
+    def _send_request(self, request: Request, line: bytes) -> bool:
+        self._log("Sending %s to %s", request, line)
+        return self._queue_line(line)
+
+    def _queue_line(self, line: bytes) -> bool:
+        if len(line) >= MAX_LINE:
+            logs.always.error(
+                "Output buffer overflow while sending request to %s", self.peer
+            )
+            return False
+        return self._queue(line + b"\n")
+
+    def _queue(self, data: bytes) -> bool:
+        """Queue bytes; an exhausted cipher is reported by the next ``check``."""
+        if self._failed or self._send_error is not None:
+            return False
+        logs.meta.debug("Sending %d bytes of metadata to %s", len(data), self.peer)
+        try:
+            self._stream.send(data)
+        except PeerError as error:
+            self._send_error = error
+            return False
+        return True
+
+    def _log(self, text: str, request: Request, line: bytes) -> None:
+        """Log a request: by name at debug level 3, with its text from level 4 on."""
+        if logs.meta.isEnabledFor(logging.DEBUG):
+            logs.meta.debug(text + ": %s", request.name, self.peer, _printable(line))
+        else:
+            logs.protocol.debug(text, request.name, self.peer)
+
+    # Time.
+
+    def check(self, now: float, ping_interval: float, ping_timeout: float) -> None:
+        """Do the work of a maintenance tick: queue a PING, or give the peer up."""
+        if self._failed:
+            return
+        with self._ending():
+            if self._send_error is not None:
+                raise self._send_error
+            silent = now - self.last_ping_time
+            if silent >= ping_timeout:
+                self._check_alive(now, silent, ping_interval)
+            self._check_flushed(now, ping_timeout)
+
+    def _check_alive(self, now: float, silent: float, ping_interval: float) -> None:
+        if not self.active:
+            line = "Timeout from {peer} during authentication"
+            raise PeerTimeout(line, logging.WARNING)
+        if self.pinged:
+            line = f"{{peer}} didn't respond to PING in {silent:.0f} seconds"
+            raise PeerTimeout(line, logging.INFO)
+        if silent >= ping_interval:
+            self.ping(now)
+
+    def _check_flushed(self, now: float, timeout: float) -> None:
+        """Give up a peer for which nothing could be written since an earlier check."""
+        progress = self._sent != self._sent_at_check
+        self._sent_at_check = self._sent
+        if not self.queued:
+            self._stalled_since = None
+        elif progress or self._stalled_since is None:
+            self._stalled_since = now
+        elif self.active and now - self._stalled_since >= timeout:
+            stalled = f"{now - self._stalled_since:.0f} seconds"
+            line = f"could not flush for {stalled} ({self.queued} bytes remaining)"
+            raise PeerTimeout(f"{{peer}} {line}", logging.INFO)
+
+
+@contextmanager
+def _processing(request: Request) -> Iterator[None]:
+    """Name the request under way in the error about it, as a second log line."""
+    try:
+        yield
+    except PeerError as error:
+        line = f"Error while processing {request.name} from {{peer}}"
+        raise PeerError(f"{error.template}\n{line}") from error
+
+
+def _unknown(line: bytes) -> PeerError:
+    text = "Unknown request from {peer}"
+    if logs.meta.isEnabledFor(logging.DEBUG):
+        return UnknownRequest(f"{text}: {_printable(line)}")
+    return PeerError(text)
+
+
+def _printable(line: bytes) -> str:
+    """Return a line as a log may show it."""
+    return line.decode("ascii", "backslashreplace").translate(_ESCAPES)

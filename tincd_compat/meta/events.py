@@ -1,0 +1,68 @@
+"""What a meta connection has to tell: events, and the errors that are not faults."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
+
+from tincd_compat import logs
+from tincd_compat.errors import PeerError
+from tincd_compat.meta.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptNeeded:
+    """Run the private-key operation on this block of ``Identity.private_key.size``."""
+
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """The handshake is complete; the peer is who it says.
+
+    ``port``, ``weight`` and ``options`` are the peer's ACK as received, ``my_weight``
+    and ``my_options`` what ours said.
+    """
+
+    port: str
+    weight: int
+    my_weight: int
+    options: int
+    my_options: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request of the active phase; ``line`` is what arrived, for forwarding."""
+
+    message: Message
+    line: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PacketReceived:
+    """A VPN frame that came over the meta connection."""
+
+    frame: bytes = field(repr=False)
+
+
+Event: TypeAlias = DecryptNeeded | Activated | Received | PacketReceived
+
+
+class PeerTimeout(PeerError):
+    """The peer took too long; shown from debug level 1 on."""
+
+    logger: ClassVar[logging.Logger] = logs.connections
+
+    def __init__(self, template: str, severity: int) -> None:
+        super().__init__(template)
+        self.severity = severity
+
+
+class UnknownRequest(PeerError):
+    """An unknown request with its text, for debug level 4 and more."""
+
+    logger: ClassVar[logging.Logger] = logs.meta
+    severity: ClassVar[int] = logging.DEBUG

@@ -1,0 +1,404 @@
+"""How two daemons become sure of each other: ID, METAKEY, CHALLENGE, CHAL_REPLY, ACK.
+
+Each side encrypts a random block with the other's RSA key (METAKEY); the block becomes
+the key of everything the sender of it says from then on.  Each then sends a random
+challenge inside its stream and accepts nothing but the right digest of it.  Who can
+answer has read the challenge, so has the stream's key, so has the RSA private key.
+
+The rules, enforced by the table below and by nothing else:
+
+* Requests come in one order, each exactly once.  What has no row in the table is
+  unauthorized and ends the connection; so does any error, for good.
+* The side that was called stays silent until it has seen a valid ID of a node it knows.
+* That side also proves itself last: its CHAL_REPLY leaves only after the caller's has
+  been verified.  It could otherwise be made to answer challenges of a third party
+  (CVE-2018-16737, CVE-2018-16738).  The caller proves itself unasked.
+
+Older daemons say ID and CHAL_REPLY earlier than the table would; that is compatible,
+because the order within each direction is the same.
+
+::
+
+    caller (INITIATOR)                        called (RESPONDER)
+    start        ID           ->
+                              <-              ID METAKEY
+    ID           METAKEY      ->
+    METAKEY      CHALLENGE*   ->              METAKEY
+                              <-              CHALLENGE*
+    CHALLENGE    CHAL_REPLY*  ->              CHALLENGE    nothing
+                                              CHAL_REPLY
+                              <-              CHAL_REPLY* ACK*
+    CHAL_REPLY   ACK*         ->
+    ACK          active                       ACK          active
+
+    * encrypted
+
+Decrypting the peer's block takes milliseconds, so it is left to the caller of this
+module: state DECRYPTION admits nothing until the block is handed in.
+
+With --bypass-security both sides go from ID to ACK at once, in the clear.
+
+This file holds no buffers and no sockets.  A step is checked, then answered by a list
+of actions that the connection performs in order.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, NamedTuple, TypeAlias
+
+from tincd_compat.addresses import valid_name
+from tincd_compat.errors import ConfigError, PeerError
+from tincd_compat.meta import ciphers
+from tincd_compat.meta.ciphers import StreamCipher
+from tincd_compat.meta.events import Activated, DecryptNeeded
+from tincd_compat.meta.identity import Identity, PeerIdentity, RawPublicKey
+from tincd_compat.meta.messages import (
+    Ack,
+    Challenge,
+    ChalReply,
+    Id,
+    Message,
+    MetaKey,
+    Request,
+)
+
+#: The only protocol version there is in tinc 1.0.
+VERSION: Final = 17
+
+UNKNOWN_NAME: Final = "<unknown>"
+
+
+class Role(Enum):
+    """Who called whom."""
+
+    INITIATOR = "initiator"
+    RESPONDER = "responder"
+
+
+class State(Enum):
+    """What is awaited."""
+
+    START = "our own ID"
+    ID = "ID"
+    METAKEY = "METAKEY"
+    DECRYPTION = "the decrypted block"
+    CHALLENGE = "CHALLENGE"
+    CHAL_REPLY = "CHAL_REPLY"
+    ACK = "ACK"
+    ACTIVE = "anything but the handshake"
+    FAILED = "nothing"
+
+
+class Step(NamedTuple):
+    """The outcome of a valid request: what is awaited next and what is said now."""
+
+    state: State
+    answers: tuple[Request, ...] = ()
+
+
+Table: TypeAlias = dict[tuple[Role, State, Request], Step]
+
+_I, _R = Role.INITIATOR, Role.RESPONDER
+
+STEPS: Final[Table] = {
+    (_I, State.ID, Request.ID): Step(State.METAKEY, (Request.METAKEY,)),
+    (_R, State.ID, Request.ID): Step(State.METAKEY, (Request.ID, Request.METAKEY)),
+    (_I, State.METAKEY, Request.METAKEY): Step(State.DECRYPTION),
+    (_R, State.METAKEY, Request.METAKEY): Step(State.DECRYPTION),
+    (_I, State.CHALLENGE, Request.CHALLENGE): Step(
+        State.CHAL_REPLY, (Request.CHAL_REPLY,)
+    ),
+    (_R, State.CHALLENGE, Request.CHALLENGE): Step(State.CHAL_REPLY),
+    (_I, State.CHAL_REPLY, Request.CHAL_REPLY): Step(State.ACK, (Request.ACK,)),
+    (_R, State.CHAL_REPLY, Request.CHAL_REPLY): Step(
+        State.ACK, (Request.CHAL_REPLY, Request.ACK)
+    ),
+    (_I, State.ACK, Request.ACK): Step(State.ACTIVE),
+    (_R, State.ACK, Request.ACK): Step(State.ACTIVE),
+}
+
+#: What follows the METAKEY once its block is decrypted, in both roles.
+AFTER_DECRYPTION: Final = Step(State.CHALLENGE, (Request.CHALLENGE,))
+
+#: The whole handshake under --bypass-security.
+BYPASS_STEPS: Final[Table] = {
+    (_I, State.ID, Request.ID): Step(State.ACK, (Request.ACK,)),
+    (_R, State.ID, Request.ID): Step(State.ACK, (Request.ID, Request.ACK)),
+    (_I, State.ACK, Request.ACK): Step(State.ACTIVE),
+    (_R, State.ACK, Request.ACK): Step(State.ACTIVE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Queue this request."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class StartEncryption:
+    """Encrypt whatever is queued from now on."""
+
+    cipher: StreamCipher = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StartDecryption:
+    """Decrypt whatever follows the METAKEY line."""
+
+    cipher: StreamCipher = field(repr=False)
+
+
+Action: TypeAlias = Send | StartEncryption | StartDecryption | DecryptNeeded | Activated
+
+
+class Handshake:
+    """One side of one handshake.
+
+    ``find_peer`` returns what is known about a name.  It raises ConfigError or KeyError
+    if there is no usable host file, PeerError for any other reason to refuse the peer.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        identity: Identity,
+        find_peer: Callable[[str], PeerIdentity],
+        *,
+        started: float,
+        random_bytes: Callable[[int], bytes],
+        expected_name: str | None,
+        hostname: str,
+        bypass_security: bool,
+    ) -> None:
+        self.role = role
+        self.state = State.START if role is Role.INITIATOR else State.ID
+        self.name = expected_name or UNKNOWN_NAME
+        self._identity = identity
+        self._find_peer = find_peer
+        self._started = started
+        self._random_bytes = random_bytes
+        self._hostname = hostname
+        self._bypass = bypass_security
+        self._table = BYPASS_STEPS if bypass_security else STEPS
+        self._peer: PeerIdentity
+        self._peer_metakey: MetaKey
+        self._received_challenge = b""
+        self._sent_challenge = b""
+        self._weight = 0
+
+    def start(self) -> list[Action]:
+        """Begin as the caller."""
+        if self.state is not State.START:
+            raise RuntimeError("only a caller starts, and only once")
+        self._enter(State.ID)
+        return [Send(self._id())]
+
+    def fail(self) -> None:
+        """Admit nothing any more."""
+        self._enter(State.FAILED)
+
+    def admit(self, request: Request) -> None:
+        """PeerError unless the table lets this request in now."""
+        if (self.role, self.state, request) not in self._table:
+            raise PeerError("Unauthorized request from {peer}")
+
+    def receive(self, message: Message, now: float) -> list[Action]:
+        """Check an admitted request and answer it; PeerError if a check fails."""
+        step = self._table[self.role, self.state, message.request]
+        match message:
+            case Id():
+                self._check_id(message)
+            case MetaKey():
+                return self._request_decryption(message, step)
+            case Challenge():
+                self._check_challenge(message)
+            case ChalReply():
+                self._check_reply(message)
+            case Ack():
+                return self._activate(message, step)
+        return self._take(step, now)
+
+    def decrypted(self, block: bytes, now: float) -> list[Action]:
+        """Go on with the peer's block; PeerError if its announcement is refused."""
+        decryptor = self._check_cipher(block)
+        self._check_digest()
+        return [StartDecryption(decryptor), *self._take(AFTER_DECRYPTION, now)]
+
+    def decrypt_failed(self) -> None:
+        """Refuse a block that is no ciphertext of our key."""
+        raise PeerError("Error during decryption of meta key from {peer}")
+
+    @property
+    def options(self) -> int:
+        """Our options for this link."""
+        return self._peer.options
+
+    def _enter(self, state: State) -> None:
+        if self.state is not State.FAILED:
+            self.state = state
+
+    def _take(self, step: Step, now: float) -> list[Action]:
+        actions = [
+            action for answer in step.answers for action in self._answer(answer, now)
+        ]
+        self._enter(step.state)
+        return actions
+
+    def _answer(self, request: Request, now: float) -> list[Action]:
+        match request:
+            case Request.ID:
+                return [Send(self._id())]
+            case Request.METAKEY:
+                return self._metakey()
+            case Request.CHALLENGE:
+                return [Send(self._challenge())]
+            case Request.CHAL_REPLY:
+                return [Send(self._reply())]
+            case _:
+                return [Send(self._ack(now))]
+
+    # What we say.
+
+    def _id(self) -> Id:
+        return Id(self._identity.name, VERSION)
+
+    def _metakey(self) -> list[Action]:
+        """Draw the block of our stream; only its ciphertext leaves this function."""
+        key = self._public_key
+        number = int.from_bytes(self._random_bytes(key.size), "big")
+        # The block has to be a smaller number than the modulus.
+        block = (number % (1 << (key.bits - 1))).to_bytes(key.size, "big")
+        nid = self._identity.meta_cipher
+        try:
+            encryptor = ciphers.CIPHERS[nid].encryptor(block)
+        except ValueError as error:
+            line = f"Error during initialisation of cipher for {{peer}}: {error}"
+            raise PeerError(line) from error
+        text = key.encrypt(block).hex().upper()
+        return [
+            Send(MetaKey(nid, ciphers.SHA256, 0, 0, text)),
+            StartEncryption(encryptor),
+        ]
+
+    def _challenge(self) -> Challenge:
+        self._sent_challenge = self._random_bytes(self._public_key.size)
+        return Challenge(self._sent_challenge.hex().upper())
+
+    def _reply(self) -> ChalReply:
+        """Answer with the digest that the issuer of the challenge announced."""
+        digest = ciphers.digest(self._peer_metakey.digest, self._received_challenge)
+        assert digest is not None, "checked when it was announced"
+        return ChalReply(digest.hex().upper())
+
+    def _ack(self, now: float) -> Ack:
+        fixed = self._peer.weight
+        self._weight = int((now - self._started) * 1000) if fixed is None else fixed
+        return Ack(self._identity.port, self._weight, self._peer.options)
+
+    @property
+    def _public_key(self) -> RawPublicKey:
+        key = self._peer.public_key
+        if key is None:
+            raise PeerError(f"No public key for {self.name} specified!")
+        return key
+
+    # What the peer says.
+
+    def _check_id(self, message: Id) -> None:
+        name = message.name
+        if not valid_name(name) or name == self._identity.name:
+            raise PeerError("Got bad ID from {peer}: invalid name")
+        if self.role is Role.INITIATOR and name != self.name:
+            raise PeerError(f"Peer {self._hostname} is {name} instead of {self.name}")
+        self.name = name
+        if message.version != VERSION:
+            raise PeerError(
+                f"Peer {{peer}} uses incompatible version {message.version}"
+            )
+        self._peer = self._look_up(name)
+
+    def _look_up(self, name: str) -> PeerIdentity:
+        if self._bypass and self.role is Role.RESPONDER:
+            return PeerIdentity(None, None, self._identity.options)
+        unknown = f"Peer {self._hostname} had unknown identity ({name})"
+        try:
+            return self._find_peer(name)
+        except KeyError as error:
+            raise PeerError(unknown) from error
+        except ConfigError as error:
+            raise PeerError(f"{error}\n{unknown}") from error
+
+    def _request_decryption(self, message: MetaKey, step: Step) -> list[Action]:
+        size = self._identity.private_key.size
+        if len(message.key) != 2 * size:
+            raise PeerError("Possible intruder {peer}: wrong keylength")
+        ciphertext = _from_hex(message.key, "Got bad METAKEY from {peer}: invalid key")
+        self._peer_metakey = message
+        self._enter(step.state)
+        return [DecryptNeeded(ciphertext)]
+
+    def _check_cipher(self, block: bytes) -> StreamCipher:
+        nid = self._peer_metakey.cipher
+        if nid == 0:
+            raise PeerError("{peer} uses null cipher!")
+        cipher = ciphers.CIPHERS.get(nid)
+        if cipher is None:
+            raise PeerError("{peer} uses unknown cipher!")
+        try:
+            return cipher.decryptor(block)
+        except ValueError as error:
+            line = f"Error during initialisation of cipher from {{peer}}: {error}"
+            raise PeerError(line) from error
+
+    def _check_digest(self) -> None:
+        metakey = self._peer_metakey
+        if metakey.digest == 0:
+            raise PeerError("{peer} uses null digest!")
+        size = ciphers.digest_size(metakey.digest)
+        if size is None:
+            raise PeerError("Node {peer} uses unknown digest!")
+        # The length has no use on this stream, but a wrong one is a wrong daemon.
+        if not 0 <= metakey.maclength <= size:
+            raise PeerError("{peer} uses bogus MAC length!")
+
+    def _check_challenge(self, message: Challenge) -> None:
+        if len(message.data) != 2 * self._identity.private_key.size:
+            raise PeerError("Possible intruder {peer}: wrong challenge length")
+        self._received_challenge = _from_hex(
+            message.data, "Got bad CHALLENGE from {peer}: invalid challenge"
+        )
+
+    def _check_reply(self, message: ChalReply) -> None:
+        expected = ciphers.digest(ciphers.SHA256, self._sent_challenge) or b""
+        if len(message.digest) != 2 * len(expected):
+            raise PeerError("Possible intruder {peer}: wrong challenge reply length")
+        reply = _from_hex(
+            message.digest, "Got bad CHAL_REPLY from {peer}: invalid hash"
+        )
+        if not hmac.compare_digest(reply, expected):
+            raise PeerError("Possible intruder {peer}: wrong challenge reply")
+
+    def _activate(self, message: Ack, step: Step) -> list[Action]:
+        self._enter(step.state)
+        return [
+            Activated(
+                message.port,
+                message.weight,
+                self._weight,
+                message.options,
+                self._peer.options,
+            )
+        ]
+
+
+def _from_hex(text: str, complaint: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise PeerError(complaint) from error

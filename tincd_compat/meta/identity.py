@@ -1,0 +1,52 @@
+"""Who the two sides of a handshake are: names, keys and what their files say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class RawPrivateKey(Protocol):
+    """Our RSA key, of which only the modulus length in bytes matters here."""
+
+    @property
+    def size(self) -> int: ...
+
+
+class RawPublicKey(Protocol):
+    """The peer's RSA key: modulus length in bytes and bits, and the bare operation."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def bits(self) -> int: ...
+
+    def encrypt(self, block: bytes) -> bytes:
+        """Return ``block ** e mod n`` in exactly ``size`` bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are: ``meta_cipher`` is the number of the cipher we speak with.
+
+    ``options`` are our own flags, used where no host file is read.
+    """
+
+    name: str
+    private_key: RawPrivateKey
+    port: str
+    meta_cipher: int
+    options: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerIdentity:
+    """What hosts/NAME says: key, fixed weight if any, our options for this link.
+
+    Only --bypass-security does without a key.
+    """
+
+    public_key: RawPublicKey | None
+    weight: int | None
+    options: int

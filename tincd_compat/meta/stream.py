@@ -1,0 +1,127 @@
+"""Bytes to lines and packet bodies, and back: the framing of a meta connection.
+
+What arrives is a sequence of lines, each ended by LF, of which a PACKET line announces
+a body of raw bytes behind it.  From the LF of the peer's METAKEY on everything is
+encrypted, and the last plain byte and the first encrypted one often share a segment;
+hence bytes are decrypted either when they arrive or, for those behind that LF, when
+decryption is switched on, and never twice.
+
+The buffer offers: append at the end, take a line or N bytes from the front, each in
+time proportional to the bytes.  A bytearray drops its front without moving the rest,
+and the search for LF goes on where it stopped, so that a peer sending single bytes
+costs no more than one sending segments.
+
+What leaves is encrypted the moment it is queued, so the order of queueing is the order
+on the wire.
+"""
+
+from __future__ import annotations
+
+from tincd_compat.errors import PeerError
+from tincd_compat.meta.ciphers import StreamCipher
+from tincd_compat.meta.messages import MAX_LINE
+
+
+class MetaStream:
+    """Both directions of the byte stream under a meta connection."""
+
+    def __init__(self) -> None:
+        self._input = bytearray()
+        self._searched = 0
+        self._body_length = 0
+        self._output = bytearray()
+        self._decryptor: StreamCipher | None = None
+        self._encryptor: StreamCipher | None = None
+
+    # Input.
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what arrived; PeerError if the cipher must not decrypt any more."""
+        if self._decryptor is not None:
+            data = self._decryptor.update(data)
+        self._input += data
+
+    def start_decryption(self, cipher: StreamCipher) -> None:
+        """Everything behind the lines taken so far is encrypted."""
+        self._decryptor = cipher
+        self._input[:] = cipher.update(bytes(self._input))
+        self._searched = 0
+
+    @property
+    def decrypting(self) -> bool:
+        return self._decryptor is not None
+
+    @property
+    def in_body(self) -> bool:
+        """Whether the next bytes are a packet body and not a line."""
+        return self._body_length > 0
+
+    def expect_body(self, length: int) -> None:
+        """Treat the next ``length`` bytes as a packet body; 0 is no body at all."""
+        self._body_length = length
+
+    def next_line(self) -> bytes | None:
+        """Take a line without its LF, or None if it is not complete yet."""
+        end = self._input.find(b"\n", self._searched, MAX_LINE)
+        if end < 0:
+            self._searched = len(self._input)
+            self.check_overflow()
+            return None
+        return self._take(end, skip=1)
+
+    def next_body(self) -> bytes | None:
+        """Take the packet body, or None if it is not complete yet.
+
+        A body too long for tincd's receive buffer ends the connection, as there.
+        """
+        length = self._body_length
+        if length > MAX_LINE:
+            self.check_overflow()
+        if length > min(len(self._input), MAX_LINE):
+            return None
+        self._body_length = 0
+        return self._take(length)
+
+    def check_overflow(self) -> None:
+        """PeerError if more is waiting than one line or body may have."""
+        if len(self._input) >= MAX_LINE:
+            raise PeerError("Metadata read buffer overflow for {peer}")
+
+    def _take(self, length: int, skip: int = 0) -> bytes:
+        taken = bytes(self._input[:length])
+        del self._input[: length + skip]
+        self._searched = 0
+        return taken
+
+    # Output.
+
+    def start_encryption(self, cipher: StreamCipher) -> None:
+        """Encrypt what is queued from now on."""
+        self._encryptor = cipher
+
+    @property
+    def encrypting(self) -> bool:
+        return self._encryptor is not None
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to be taken."""
+        return len(self._output)
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes; PeerError if the cipher must not encrypt any more."""
+        if self._encryptor is not None:
+            data = self._encryptor.update(data)
+        self._output += data
+
+    def data_to_send(self) -> bytes:
+        """Take everything that is queued."""
+        data = bytes(self._output)
+        self._output.clear()
+        return data
+
+    def discard(self) -> None:
+        """Forget what waits in either direction."""
+        self._input.clear()
+        self._output.clear()
+        self._searched = 0

@@ -1,0 +1,1 @@
+"""Where a frame goes; reads the mesh, never writes it."""

@@ -1,0 +1,313 @@
+"""Where a frame goes: the rules of tincd's router mode, one frame at a time.
+
+1. Forwarding = kernel: what the mesh sends is the kernel's to route.
+2. The mode reads the destination: ARP and neighbour solicitations are answered,
+   multicast and broadcast go to everybody, the rest is unicast.
+3. Unicast: owner, loops, permission, TTL, priority, next stop, size, MSS.
+
+Frames are changed in place when they go on (TTL, MSS); errors and answers are new ones.
+The source of a frame is the previous hop, not its author: every hop routes it afresh.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Final
+
+from tincd_compat import logs
+from tincd_compat.addresses import format_host
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.options import CLAMP_MSS
+from tincd_compat.routing import headers, mss, neighbours
+from tincd_compat.routing.fragments import fragment, stated_length
+from tincd_compat.routing.replies import ErrorReplies, IcmpError, LocalAddress
+from tincd_compat.routing.verdicts import (
+    Answer,
+    Broadcast,
+    Deliver,
+    Drop,
+    Fragments,
+    Reason,
+    Send,
+    Verdict,
+)
+
+_DONT_FRAGMENT: Final = 0x40
+_SHORTEST_ICMPV6: Final = 62
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """What differs between IPv4 and IPv6 in the rules for unicast."""
+
+    unknown_address: str
+    destination: slice
+    #: No path is taken to carry less than frames of this size, whatever was discovered.
+    smallest: int
+    priority: Callable[[bytearray], int]
+    format: Callable[[bytes], str]
+
+
+# The datagram every IPv4 host accepts (RFC 791); the smallest MTU of IPv6 (RFC 8200).
+_SMALLEST_IPV4: Final = 576 + headers.ETHERNET
+_SMALLEST_IPV6: Final = 1280 + headers.ETHERNET
+
+_IPV4: Final = _Family(
+    "Cannot route packet from %s: unknown IPv4 destination address %s",
+    slice(30, 34),
+    _SMALLEST_IPV4,
+    headers.ipv4_tos,
+    format_host,
+)
+_IPV6: Final = _Family(
+    "Cannot route packet from %s: unknown IPv6 destination address %s",
+    slice(38, 54),
+    _SMALLEST_IPV6,
+    headers.ipv6_traffic_class,
+    headers.format_groups,
+)
+
+
+class Mode(Enum):
+    """The Mode variable: what a destination is."""
+
+    ROUTER = "router"
+    SWITCH = "switch"
+    HUB = "hub"
+
+
+class Forwarding(Enum):
+    """The Forwarding variable: who routes what is not for this node."""
+
+    OFF = "off"
+    INTERNAL = "internal"
+    KERNEL = "kernel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteOptions:
+    """What the configuration says about routing (tinc.conf(5)).
+
+    Whether segments are clamped is an option of each node instead, our own included.
+    """
+
+    mode: Mode = Mode.ROUTER
+    #: Whether broadcast and multicast packets are treated as such.
+    broadcast: bool = True
+    forwarding: Forwarding = Forwarding.INTERNAL
+    decrement_ttl: bool = False
+    priority_inheritance: bool = False
+    direct_only: bool = False
+
+
+class Router:
+    """Routes frames by what the mesh knows, and keeps the count of errors sent."""
+
+    def __init__(
+        self, mesh: Mesh, options: RouteOptions, *, local_address: LocalAddress
+    ) -> None:
+        modes = {Mode.ROUTER: self._route_packet}
+        if options.mode not in modes:
+            raise ValueError(f"no rules for mode {options.mode.value}")
+        self._mesh = mesh
+        self._options = options
+        self._errors = ErrorReplies(local_address)
+        self._route_by_mode = modes[options.mode]
+
+    def route(self, frame: bytearray, source: Node, now: float) -> Verdict:
+        """Return what to do with a frame that came from ``source``, any bytes at all.
+
+        ``source`` is our own node for frames of the device; ``now`` is in seconds.
+        """
+        if len(frame) < headers.ETHERNET:
+            return self._too_short(source)
+        if (
+            self._options.forwarding is Forwarding.KERNEL
+            and source is not self._mesh.myself
+        ):
+            return Deliver(frame)
+        return self._route_by_mode(frame, source, now)
+
+    def _route_packet(self, frame: bytearray, source: Node, now: float) -> Verdict:
+        kind = frame[12:14]
+        if kind == headers.TYPE_IPV4:
+            return self._route_ipv4(frame, source, now)
+        if kind == headers.TYPE_IPV6:
+            return self._route_ipv6(frame, source, now)
+        if kind == headers.TYPE_ARP:
+            return self._route_arp(frame, source)
+        self._log(
+            logging.WARNING,
+            "Cannot route packet from %s: unknown type %x",
+            source,
+            headers.get16(frame, 12),
+        )
+        return Drop(Reason.UNKNOWN_TYPE)
+
+    def _route_ipv4(self, frame: bytearray, source: Node, now: float) -> Verdict:
+        if len(frame) < headers.ETHERNET + headers.IPV4:
+            return self._too_short(source)
+        if self._options.broadcast and (
+            frame[30] & 0xF0 == 0xE0 or frame[30:34] == b"\xff\xff\xff\xff"
+        ):
+            return self._broadcast(frame, source, now)
+        return self._route_unicast(frame, source, now, _IPV4)
+
+    def _route_ipv6(self, frame: bytearray, source: Node, now: float) -> Verdict:
+        if len(frame) < headers.ETHERNET + headers.IPV6:
+            return self._too_short(source)
+        if frame[20] == headers.PROTOCOL_ICMPV6:
+            if len(frame) < _SHORTEST_ICMPV6:
+                self._too_short(source)
+            elif frame[54] == headers.NEIGHBOUR_SOLICITATION:
+                return self._route_solicitation(frame, source)
+        if self._options.broadcast and frame[38] == 0xFF:
+            return self._broadcast(frame, source, now)
+        return self._route_unicast(frame, source, now, _IPV6)
+
+    def _route_unicast(
+        self, frame: bytearray, source: Node, now: float, family: _Family
+    ) -> Verdict:
+        """Apply the rules for one destination; their order shows in errors and logs."""
+        myself, options, errors = self._mesh.myself, self._options, self._errors
+        address = bytes(frame[family.destination])
+        owner = self._owner(address)
+        if owner is None:
+            shown = family.format(address)
+            self._log(logging.WARNING, family.unknown_address, source, shown)
+            return errors.answer(frame, IcmpError.UNKNOWN, now)
+        if owner is source:
+            self._log(logging.WARNING, "Packet looping back to %s!", source)
+            return Drop(Reason.LOOPING_BACK)
+        if not owner.reachable:
+            return errors.answer(frame, IcmpError.UNREACHABLE, now)
+        if source is not myself and owner is not myself:
+            if options.forwarding is Forwarding.OFF:
+                return errors.answer(frame, IcmpError.PROHIBITED, now)
+            expired = self._age(frame, source, now)
+            if expired is not None:
+                return expired
+        tos = family.priority(frame) if options.priority_inheritance else 0
+        via = self._next_stop(owner)
+        if via is source:
+            self._log(logging.ERROR, "Routing loop for packet from %s!", source)
+            return Drop(Reason.ROUTING_LOOP)
+        if options.direct_only and owner is not via:
+            return errors.answer(frame, IcmpError.PROHIBITED, now)
+        if via is not myself and len(frame) > max(via.mtu, family.smallest):
+            self._log_too_large(frame, owner, via)
+            return self._shrink(frame, via, family, tos, now)
+        self._clamp(frame, source, via)
+        return Deliver(frame) if owner is myself else Send(owner, frame, tos)
+
+    def _owner(self, address: bytes) -> Node | None:
+        found = self._mesh.subnets.lookup(address)
+        return None if found is None else found[1]
+
+    def _next_stop(self, owner: Node) -> Node:
+        """Return who gets the packet next: ourselves if it is for us.
+
+        Through a reachable node's ``via`` by UDP, unless no node on the way has any.
+        """
+        via = owner.nexthop if owner.via is self._mesh.myself else owner.via
+        return owner if via is None else via
+
+    def _age(self, frame: bytearray, source: Node, now: float) -> Answer | Drop | None:
+        """Lower the TTL if we are to; return a verdict if the packet dies of it."""
+        if not self._options.decrement_ttl:
+            return None
+        alive = headers.decrement_ttl(frame)
+        if alive is None:
+            return self._too_short(source)
+        if not alive:
+            return self._errors.answer(frame, IcmpError.TTL_EXPIRED, now)
+        return None
+
+    def _broadcast(self, frame: bytearray, source: Node, now: float) -> Verdict:
+        expired = None
+        if source is not self._mesh.myself:
+            expired = self._age(frame, source, now)
+        return Broadcast(frame) if expired is None else expired
+
+    def _shrink(
+        self, frame: bytearray, via: Node, family: _Family, tos: int, now: float
+    ) -> Verdict:
+        """Cut a packet that is too big for the path, or tell its author the limit."""
+        limit = max(via.mtu, family.smallest)
+        if family is _IPV4 and not frame[20] & _DONT_FRAGMENT:
+            return self._fragment(frame, via, limit, tos)
+        mtu = limit - headers.ETHERNET
+        return self._errors.answer(frame, IcmpError.TOO_BIG, now, mtu)
+
+    def _fragment(self, frame: bytearray, via: Node, limit: int, tos: int) -> Verdict:
+        pieces = fragment(frame, headers.ETHERNET, limit)
+        if pieces is Reason.BAD_LENGTH:
+            self._log(
+                logging.WARNING,
+                "Length of packet (%d) doesn't match length in IPv4 header (%d)",
+                len(frame),
+                stated_length(frame, headers.ETHERNET),
+            )
+        if isinstance(pieces, Reason):
+            return Drop(pieces)
+        text = "Fragmenting packet of %d bytes to %s"
+        self._log(logging.INFO, text, len(frame), via)
+        return Fragments(via, pieces, tos)
+
+    def _clamp(self, frame: bytearray, source: Node, via: Node) -> None:
+        """Lower the MSS to the way the packet came and the way it goes."""
+        if not via.options & CLAMP_MSS:
+            return
+        # Our own mtu says nothing about a path.
+        mtu = source.mtu
+        if via is not self._mesh.myself:
+            mtu = min(mtu, via.mtu)
+        size = mss.clamp(frame, mtu)
+        if size is not None:
+            text = "Clamping MSS of packet from %s to %s to %d"
+            self._log(logging.INFO, text, source.name, via.name, size)
+
+    def _route_arp(self, frame: bytearray, source: Node) -> Verdict:
+        if len(frame) < neighbours.ARP_LENGTH:
+            return self._too_short(source)
+        if source is not self._mesh.myself:
+            text = "Got ARP request from %s while in router mode!"
+            self._log(logging.WARNING, text, source)
+            return Drop(Reason.NOT_FROM_DEVICE)
+        complain = partial(self._log, logging.WARNING)
+        return neighbours.answer_arp(frame, self._owner, self._mesh.myself, complain)
+
+    def _route_solicitation(self, frame: bytearray, source: Node) -> Verdict:
+        if len(frame) < neighbours.SOLICITATION_LENGTH:
+            return self._too_short(source)
+        if source is not self._mesh.myself:
+            text = "Got neighbor solicitation request from %s while in router mode!"
+            self._log(logging.WARNING, text, source)
+            return Drop(Reason.NOT_FROM_DEVICE)
+        complain = partial(self._log, logging.WARNING)
+        return neighbours.answer_solicitation(
+            frame, self._owner, self._mesh.myself, complain
+        )
+
+    def _too_short(self, source: Node) -> Drop:
+        self._log(logging.WARNING, "Got too short packet from %s", source)
+        return Drop(Reason.TOO_SHORT)
+
+    def _log_too_large(self, frame: bytearray, owner: Node, via: Node) -> None:
+        text = "Packet for %s length %d larger than MTU %d"
+        self._log(logging.INFO, text, owner, len(frame), via.mtu)
+
+    def _log(self, severity: int, text: str, *values: Node | str | int) -> None:
+        """Log at the level of traffic; nodes become ``NODE (HOST)``."""
+        if logs.traffic.isEnabledFor(severity):
+            shown = (self._label(v) if isinstance(v, Node) else v for v in values)
+            logs.traffic.log(severity, text, *shown)
+
+    def _label(self, node: Node) -> str:
+        if node is self._mesh.myself:
+            return f"{node.name} (MYSELF)"
+        return f"{node.name} ({node.address or '(null)'})"

@@ -1,0 +1,1 @@
+"""The process in its system: detaching, pid file, logs, scripts."""

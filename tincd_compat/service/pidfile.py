@@ -1,0 +1,161 @@
+"""The pid file: one tincd per file, and how ``tincd -k`` finds it.
+
+The file holds the decimal process id and a newline.  It is there with and without
+``-D``, and it goes last: init scripts wait for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from tincd_compat.errors import ConfigError
+
+_NUMBER: Final = re.compile(rb"\s*([+-]?[0-9]{1,18})")
+#: More than any number this file may begin with.
+_READ_SIZE: Final = 64
+
+
+def parse_pid(content: bytes) -> int | None:
+    """Return the number that ``content`` begins with, None if it is no process id.
+
+    0 and negative numbers would signal whole process groups.  1 is right: it is what
+    a tincd has that is the only program of its container.
+    """
+    match = _NUMBER.match(content)
+    pid = int(match[1]) if match else 0
+    return pid if pid > 0 else None
+
+
+def read_pid(path: Path) -> int | None:
+    """Return the process id in the file, None if it cannot be read or holds none."""
+    try:
+        with path.open("rb") as file:
+            return parse_pid(file.read(_READ_SIZE))
+    except OSError:
+        return None
+
+
+def process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def kill_running(path: Path, netname: str | None, number: int) -> tuple[int, str]:
+    """Send a signal to the tincd named by the pid file: ``tincd -k``.
+
+    Returns the exit status and the line for stderr, if any.  A process that is gone is
+    a success, which takes its pid file away; one that must not be signalled is too.
+    """
+    net = f" for net `{netname}'" if netname is not None else ""
+    pid = read_pid(path)
+    if pid is None:
+        return 1, f"No other tincd is running{net}."
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, OverflowError):
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return 0, f"The tincd{net} is no longer running. Removing stale lock file."
+    except OSError:
+        pass
+    return 0, ""
+
+
+class PidFile:
+    """This daemon's pid file, from :meth:`claim` to :meth:`remove`.
+
+    The lock of a claim belongs to the open file, so it survives the fork of a daemon
+    that detaches: two starts at once cannot both succeed, and the file never holds the
+    number of a parent that is about to leave.
+    """
+
+    def __init__(self, path: Path, netname: str | None) -> None:
+        self.path = path
+        self._netname = netname
+        self._file: int | None = None
+        self._directory: int | None = None
+
+    def claim(self) -> None:
+        """Open and lock the file; ConfigError if a tincd runs or it is not writable."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            # The directory is kept open because the path means another file, or none,
+            # after chroot.
+            parent = os.open(self.path.parent, os.O_PATH | os.O_CLOEXEC)
+            self._directory = parent
+            self._file = os.open(self.path.name, flags, 0o644, dir_fd=parent)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            running = parse_pid(os.pread(self._file, _READ_SIZE, 0))
+        except OSError as error:
+            self._close()
+            raise ConfigError(
+                f"Couldn't write pid file {self.path}: {error.strerror}"
+            ) from error
+        if running and running != os.getpid() and process_exists(running):
+            self._close()
+            net = f" for net `{self._netname}'" if self._netname is not None else ""
+            raise ConfigError(f"A tincd is already running{net} with pid {running}.")
+
+    def publish(self) -> None:
+        """Write this process's id and release the lock; ConfigError if that fails."""
+        if self._file is None:
+            raise ValueError("publish() without claim()")
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            self.remove()
+            raise ConfigError(
+                f"Could not write pid file {self.path}: {error.strerror}"
+            ) from error
+        os.close(self._file)
+        self._file = None
+
+    def remove(self) -> None:
+        """Delete the file, if it is still ours.
+
+        After a change of user the directory is seldom writable; then the file stays,
+        and the next start sees that it is stale.
+        """
+        if self._directory is None:
+            return
+        try:
+            if self._file is not None or self._names_us():
+                os.unlink(self.path.name, dir_fd=self._directory)
+        except OSError as error:
+            if error.errno not in (
+                errno.ENOENT,
+                errno.EACCES,
+                errno.EPERM,
+                errno.EROFS,
+            ):
+                raise
+        finally:
+            self._close()
+
+    def _names_us(self) -> bool:
+        file = os.open(
+            self.path.name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory
+        )
+        try:
+            return parse_pid(os.read(file, _READ_SIZE)) == os.getpid()
+        finally:
+            os.close(file)
+
+    def _close(self) -> None:
+        """Close what is open; closing the last copy of the file releases its lock."""
+        for descriptor in (self._file, self._directory):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._file = self._directory = None

@@ -1,0 +1,106 @@
+"""Locked memory, priority, chroot and the change of user.
+
+A failure raises :class:`DeviceError`, or :class:`ConfigError` for an unknown user, with
+tincd's line; all of them end the start.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pwd
+import time
+from pathlib import Path
+from typing import Final
+
+from tincd_compat.errors import ConfigError, DeviceError
+
+_MCL_CURRENT: Final = 1
+_MCL_FUTURE: Final = 2
+
+#: What the standard library imports only when it is first used.  In a chroot that is
+#: too late.
+_LATE_IMPORTS: Final = (
+    "concurrent.futures.thread",
+    "encodings.idna",
+    "linecache",
+    "subprocess",
+    "traceback",
+    "unicodedata",
+)
+
+
+def _failed(call: str, error: OSError) -> DeviceError:
+    return DeviceError(f"System call `{call}' failed: {error.strerror}")
+
+
+def lock_memory() -> None:
+    """Keep all memory, present and future, out of swap: ``--mlock``."""
+    import ctypes  # heavy, and rarely asked for
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE):
+        number = ctypes.get_errno()
+        raise _failed("mlockall", OSError(number, os.strerror(number)))
+
+
+def set_priority(nice: int) -> None:
+    """Set the nice value, -20 to 19, whatever it is now: ProcessPriority."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except OSError as error:
+        raise _failed("setpriority", error) from error
+
+
+def import_for_chroot() -> None:
+    """Import what would otherwise be looked for inside the new root."""
+    for name in _LATE_IMPORTS:
+        importlib.import_module(name)
+
+
+def drop(user: str | None, root: Path | None) -> None:
+    """Become ``user`` inside ``root``; None leaves that as it is.
+
+    The groups go first and the user last, since each step needs the rights that the
+    next one gives up.  Afterwards ``/`` is the working directory if there is a root.
+    """
+    account = None
+    if user is not None:
+        try:
+            account = pwd.getpwnam(user)
+        except KeyError:
+            raise ConfigError(f"unknown user `{user}'") from None
+        try:
+            os.initgroups(account.pw_name, account.pw_gid)
+            os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
+        except OSError as error:
+            raise _failed("initgroups", error) from error
+    if root is not None:
+        _change_root(root)
+    if account is not None:
+        _change_user(account.pw_uid)
+
+
+def _change_root(root: Path) -> None:
+    import_for_chroot()
+    time.tzset()  # reads the time zone while its file is in reach
+    time.localtime()
+    try:
+        os.chroot(root)
+        os.chdir("/")
+    except OSError as error:
+        raise _failed("chroot", error) from error
+
+
+def _change_user(uid: int) -> None:
+    try:
+        os.setresuid(uid, uid, uid)
+    except OSError as error:
+        raise _failed("setuid", error) from error
+    if uid == 0:
+        return
+    try:
+        os.setuid(0)
+    except PermissionError:
+        return
+    raise DeviceError("Privileges could be regained after setuid")

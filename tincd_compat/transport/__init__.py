@@ -1,0 +1,1 @@
+"""Sockets: batched UDP and the TCP glue around MetaConnection."""

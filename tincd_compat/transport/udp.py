@@ -1,0 +1,325 @@
+"""UDP sockets: batches in, trains out.
+
+One socket is bound to each listening address and everything leaves through these, so
+the source port is always the listening port.  Equal datagrams for one peer travel as
+one message that the kernel cuts up (UDP_SEGMENT), and the kernel hands several
+datagrams of one peer over in one piece (UDP_GRO).  Both are probed when the socket is
+taken over, and both can be switched off.
+
+Answers to the socket part of tincd's net_socket and net_packet; what the datagrams mean
+is for :mod:`tincd_compat.tunnel` to know.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.udp_options import DatagramSocket, to_sockaddr
+
+#: Kernels before 6.10 take 64 segments in one message, later ones 128.
+MAX_SEGMENTS: Final = 64
+#: Longer messages are cut once more on their way to a coalescing receiver.
+MAX_RUN_BYTES: Final = 65400
+#: A coalesced message may have this many bytes; a smaller buffer loses its tail.
+RECEIVE_BUFFER: Final = 1 << 16
+#: Cached source addresses; a stranger who invents more only empties the cache.
+MAX_KNOWN_ADDRESSES: Final = 1024
+
+# Linux numbers that Python 3.11's socket module does not name.
+UDP_SEGMENT: Final = 103
+UDP_GRO: Final = 104
+
+_SEGMENT_SIZE = struct.Struct("=H")
+_GRO_SIZE = struct.Struct("=i")
+_GRO_SPACE: Final = socket.CMSG_SPACE(_GRO_SIZE.size)
+_TRAIN_REFUSED: Final = frozenset({errno.EIO, errno.EINVAL})
+
+Datagram: TypeAlias = tuple[bytes, SocketAddress, int]
+
+
+def from_sockaddr(sockaddr: tuple[Any, ...]) -> SocketAddress:
+    """Return the address of a received datagram, IPv4-mapped ones as plain IPv4."""
+    host, port, *rest = sockaddr
+    return SocketAddress(host, port, rest[1] if rest else 0).unmapped()
+
+
+def split_runs(sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Cut a train into the ``[start, end)`` runs that one message each can carry.
+
+    A run is equal sizes, of which the last may be shorter.
+    """
+    runs: list[tuple[int, int]] = []
+    start = total = 0
+    for index, size in enumerate(sizes):
+        room = index - start < MAX_SEGMENTS and total + size <= MAX_RUN_BYTES
+        # After a shorter datagram nothing may follow; a longer one never fits in.
+        fits = index == start or sizes[index - 1] == sizes[start] >= size
+        if index > start and not (room and fits):
+            runs.append((start, index))
+            start, total = index, 0
+        total += size
+    if sizes:
+        runs.append((start, len(sizes)))
+    return runs
+
+
+def segmentation_is_sound(release: str) -> bool:
+    """Tell whether this kernel's UDP_SEGMENT can be trusted.
+
+    Linux 7.0 to 7.1.4 send trains of equal datagrams with broken headers, and nothing
+    at run time shows it.
+    """
+    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
+    if match is None:
+        return False
+    version = tuple(int(number or 0) for number in match.groups())
+    return not (7, 0, 0) <= version <= (7, 1, 4)
+
+
+class UdpSocket:
+    """One bound socket with what the kernel can do for it.
+
+    ``segmentation`` and ``coalescing`` are wishes; the attributes of the same name say
+    what is in use.
+    """
+
+    def __init__(
+        self,
+        sock: DatagramSocket,
+        *,
+        segmentation: bool = True,
+        coalescing: bool = True,
+        release: str | None = None,
+    ) -> None:
+        self.sock = sock
+        kernel = os.uname().release if release is None else release
+        self.segmentation = (
+            segmentation and segmentation_is_sound(kernel) and self._can_segment()
+        )
+        self.coalescing = coalescing and self._start_coalescing()
+        self._tos = 0
+        self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
+        self._addresses: dict[tuple[Any, ...], SocketAddress] = {}
+
+    @property
+    def is_ipv6(self) -> bool:
+        return self.sock.family == socket.AF_INET6
+
+    def _can_segment(self) -> bool:
+        try:
+            self.sock.getsockopt(socket.SOL_UDP, UDP_SEGMENT)
+        except OSError:
+            return False
+        return True
+
+    def _start_coalescing(self) -> bool:
+        try:
+            self.sock.setsockopt(socket.SOL_UDP, UDP_GRO, 1)
+            # Kernels too old to read it back are too old to be trusted with it.
+            return self.sock.getsockopt(socket.SOL_UDP, UDP_GRO) == 1
+        except OSError:
+            return False
+
+    def receive(self) -> list[tuple[bytes, SocketAddress]]:
+        """Read one message and return its datagrams; OSError as from the socket."""
+        # Room for the answer is given even without coalescing: it costs nothing.
+        got = self.sock.recvmsg_into((self._buffer,), _GRO_SPACE)
+        length, ancillary, _flags, sockaddr = got
+        address = self._address(sockaddr)
+        size = _segment_size(ancillary) or length
+        if size >= length:
+            return [(bytes(self._buffer[:length]), address)]
+        data = bytes(self._buffer[:length])
+        return [(data[at : at + size], address) for at in range(0, length, size)]
+
+    def _address(self, sockaddr: tuple[Any, ...]) -> SocketAddress:
+        address = self._addresses.get(sockaddr)
+        if address is None:
+            if len(self._addresses) >= MAX_KNOWN_ADDRESSES:
+                self._addresses.clear()
+            address = self._addresses[sockaddr] = from_sockaddr(sockaddr)
+        return address
+
+    def set_tos(self, tos: int) -> None:
+        """Give the datagrams that follow this type of service or traffic class."""
+        if tos == self._tos:
+            return
+        family = "IPv6" if self.is_ipv6 else "IPv4"
+        logs.traffic.debug("Setting %s outgoing packet priority to %d", family, tos)
+        if self.is_ipv6:
+            self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, tos)
+        else:
+            self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+        self._tos = tos
+
+    def send(
+        self, train: Sequence[bytes], sockaddr: tuple[Any, ...]
+    ) -> list[tuple[int, OSError]]:
+        """Send a train in its order; return the datagrams refused, and why.
+
+        A full socket buffer is not told: the datagrams are lost, as on the way.
+        """
+        if not self.segmentation or len(train) == 1:
+            return self._send_singly(train, 0, len(train), sockaddr)
+        refused: list[tuple[int, OSError]] = []
+        for start, end in split_runs([len(datagram) for datagram in train]):
+            failure = self._send_run(train[start:end], sockaddr)
+            if failure is None:
+                continue
+            singly = self._send_singly(train, start, end, sockaddr)
+            refused += singly
+            # An interface without checksum offload says so only now.  If the single
+            # datagrams fail as well it is the address that the kernel dislikes.
+            if failure.errno in _TRAIN_REFUSED and len(singly) < end - start:
+                self.segmentation = False
+                reason = failure.strerror
+                logs.always.info("UDP segmentation offload switched off: %s", reason)
+        return refused
+
+    def _send_run(
+        self, run: Sequence[bytes], sockaddr: tuple[Any, ...]
+    ) -> OSError | None:
+        """Send a run as one message; an error if it has to go datagram by datagram.
+
+        EMSGSIZE of a run says nothing about its datagrams: they are asked singly.
+        """
+        if len(run) == 1 or not self.segmentation:
+            return OSError()
+        size = _SEGMENT_SIZE.pack(len(run[0]))
+        ancillary = ((socket.SOL_UDP, UDP_SEGMENT, size),)
+        try:
+            self.sock.sendmsg(run, ancillary, 0, sockaddr)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            return error
+        return None
+
+    def _send_singly(
+        self, train: Sequence[bytes], start: int, end: int, sockaddr: tuple[Any, ...]
+    ) -> list[tuple[int, OSError]]:
+        refused: list[tuple[int, OSError]] = []
+        for index in range(start, end):
+            try:
+                self.sock.sendto(train[index], sockaddr)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as error:
+                refused.append((index, error))
+        return refused
+
+
+def _segment_size(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """Return the size of the pieces of a coalesced message, or 0."""
+    for level, kind, data in ancillary:
+        if level == socket.SOL_UDP and kind == UDP_GRO and len(data) >= _GRO_SIZE.size:
+            size: int = _GRO_SIZE.unpack_from(data)[0]
+            return max(size, 0)
+    return 0
+
+
+class UdpSockets:
+    """All UDP sockets of the daemon, numbered as its listening addresses are."""
+
+    def __init__(self, sockets: Sequence[UdpSocket]) -> None:
+        self.sockets = list(sockets)
+        self._complained = -1.0
+
+    def close(self) -> None:
+        for udp in self.sockets:
+            udp.sock.close()
+
+    def choose(self, address: SocketAddress, remembered: int) -> int | None:
+        """Return the index of the socket to send from, None if no family fits.
+
+        The remembered one if it fits, else the first that does.
+        """
+        wanted = address.is_ipv6
+        fitting = [i for i, udp in enumerate(self.sockets) if udp.is_ipv6 == wanted]
+        if remembered in fitting:
+            return remembered
+        return fitting[0] if fitting else None
+
+    def recv_batch(self, index: int, limit: int = 64) -> list[Datagram]:
+        """Read until ``limit`` datagrams are there or none is left.
+
+        A coalesced message is never split, so a few more than ``limit`` may come.
+        """
+        udp = self.sockets[index]
+        batch: list[Datagram] = []
+        while len(batch) < limit:
+            try:
+                received = udp.receive()
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                if self._may_complain():
+                    logs.always.error("Receiving packet failed: %s", error.strerror)
+                break
+            batch += [(data, address, index) for data, address in received]
+        return batch
+
+    def send_train(
+        self,
+        address: SocketAddress | None,
+        train: Sequence[bytes],
+        socket_index: int = 0,
+        tos: int = 0,
+        *,
+        peer: str = "",
+    ) -> list[int]:
+        """Send datagrams to one address in order.
+
+        Returns the indices that are too big for the path.  Other failures are logged
+        with ``peer`` (the node's name) and forgotten.
+        """
+        index = None if address is None else self.choose(address, socket_index)
+        if address is None or index is None:
+            self._complain(peer, address, os.strerror(errno.EAFNOSUPPORT))
+            return []
+        udp = self.sockets[index]
+        udp.set_tos(tos)
+        too_big: list[int] = []
+        for position, refusal in udp.send(train, to_sockaddr(address)):
+            if refusal.errno == errno.EMSGSIZE:
+                too_big.append(position)
+            else:
+                self._complain(peer, address, refusal.strerror)
+        return too_big
+
+    def broadcast(
+        self, port: int, train: Sequence[bytes], socket_index: int, *, peer: str = ""
+    ) -> list[int]:
+        """Send datagrams to everybody on the local networks of one socket."""
+        udp = self.sockets[socket_index]
+        if udp.is_ipv6:
+            scope: int = udp.sock.getsockname()[3]
+            address = SocketAddress("ff02::1", port, scope)
+        else:
+            address = SocketAddress("255.255.255.255", port)
+        return self.send_train(address, train, socket_index, peer=peer)
+
+    def _complain(
+        self, peer: str, address: SocketAddress | None, reason: str | None
+    ) -> None:
+        if logs.traffic.isEnabledFor(30) and self._may_complain():
+            logs.traffic.warning(
+                "Error sending packet to %s (%s): %s", peer, address, reason
+            )
+
+    def _may_complain(self) -> bool:
+        """Allow one line a second: what fails once fails for every datagram."""
+        now = time.monotonic()
+        if now - self._complained < 1:
+            return False
+        self._complained = now
+        return True

@@ -1,0 +1,1 @@
+"""The data plane: frames to datagrams and back, in bursts."""

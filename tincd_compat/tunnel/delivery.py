@@ -1,0 +1,328 @@
+"""Sending a frame to a node: which way, in what packing, and what came of it.
+
+The decision for one frame, in the order in which tincd takes it:
+
+1. To ourselves: to the device.
+2. The next stop is the node's ``via``, which UDP reaches; or its ``nexthop``, if no UDP
+   does or the frame came over TCP because UDP failed it one hop earlier.
+3. TCPONLY on either side, or a frame that came over TCP: over the meta connection.
+4. No key: ask for it, at most every ten seconds, and use TCP meanwhile.
+5. Longer than what the path is known to carry: through the neighbour on the way, which
+   may have a better path, or over TCP if it is that neighbour itself.
+6. By UDP.  Frames for one node wait until the burst ends and leave as one train.
+
+Nothing is queued beyond the burst and nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Protocol
+
+from tincd_compat import logs
+from tincd_compat.mesh import graph
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
+from tincd_compat.routing.route import RouteOptions
+from tincd_compat.tunnel.flows import FlowTable
+from tincd_compat.tunnel.pmtu import Probe, is_probe, request
+from tincd_compat.tunnel.tunnel import Tunnel
+
+#: Datagrams in one train: what a C peer's replay window of 128 and its socket's buffer
+#: of some 180 take without loss when two arrive at once.
+MAX_TRAIN: Final = 64
+
+
+class BroadcastMode(Enum):
+    """The Broadcast variable; all nodes of a mesh must agree on it."""
+
+    NO = "no"
+    MST = "mst"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the configuration says about the data plane; ``options`` are ours."""
+
+    options: int = 0
+    broadcast: BroadcastMode = BroadcastMode.MST
+    tunnel_server: bool = False
+    route: RouteOptions = field(default_factory=RouteOptions)
+
+
+class Ports(Protocol):
+    """What the data plane needs from outside; the daemon implements it."""
+
+    def deliver(self, frames: list[bytearray]) -> None:
+        """Write frames to the device; they must be left unchanged."""
+
+    def send_train(
+        self, node: Node, train: list[bytes], socket_index: int, tos: int
+    ) -> list[int]:
+        """Send datagrams to the node's UDP address in order.
+
+        ``socket_index`` is the socket the node was last heard on.  Returns the indices
+        of single datagrams that failed with EMSGSIZE.
+        """
+
+    def broadcast_probe(self, node: Node, datagram: bytes, port: int) -> bool:
+        """Send a datagram to that port of all local hosts; False if EMSGSIZE."""
+
+    def send_packet(self, neighbour: Node, frame: bytes) -> None:
+        """Send a PACKET on the neighbour's meta connection, with random early drop."""
+
+    def request_key(self, node: Node) -> None:
+        """Send a REQ_KEY for the node to its nexthop."""
+
+
+def label(node: Node, mesh: Mesh) -> str:
+    """Return the ``NODE (HOST)`` of log lines."""
+    return f"{node.name} ({_place(node, mesh)})"
+
+
+def _place(node: Node | None, mesh: Mesh) -> str:
+    if node is mesh.myself:
+        return "MYSELF"
+    return "(null)" if node is None else str(node.address or "(null)")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Frames of one burst for one node, with their type of service."""
+
+    tos: int
+    frames: list[bytes | bytearray]
+
+
+class Delivery:
+    """Sends frames to nodes; :meth:`flush` ends a burst.
+
+    ``tracing`` says whether single packets are logged; the owner sets it per burst.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        tunnels: Callable[[Node], Tunnel],
+        ports: Ports,
+        policy: Policy,
+        flows: FlowTable,
+    ) -> None:
+        self.tracing = False
+        #: Frames and datagrams not passed on, by reason.
+        self.drops: Counter[str] = Counter()
+        self._mesh = mesh
+        self._tunnels = tunnels
+        self._ports = ports
+        self._policy = policy
+        self._flows = flows
+        self._delivered: list[bytearray] = []
+        self._waiting: dict[Node, _Waiting] = {}
+        self._sockets: dict[Node, int] = {}
+        self._neighbours: list[Node] | None = None
+
+    def topology_changed(self) -> None:
+        self._neighbours = None
+
+    def heard_on(self, node: Node, socket_index: int) -> None:
+        """Remember the socket on which a genuine datagram came: answers leave there."""
+        sockets = self._sockets
+        if node not in sockets and len(sockets) >= len(self._mesh.nodes):
+            self._sockets = {n: i for n, i in sockets.items() if n.reachable}
+        self._sockets[node] = socket_index
+
+    # To one node.
+
+    def deliver(self, frame: bytearray) -> None:
+        """Write a frame to our device at the end of the burst."""
+        self._delivered.append(frame)
+
+    def send(
+        self, node: Node, frame: bytearray, now: float, *, tcp: bool, tos: int = 0
+    ) -> None:
+        """Send a frame towards a node; ``tcp``: it came over TCP for want of UDP."""
+        myself = self._mesh.myself
+        if node is myself:
+            self.deliver(frame)
+            return
+        self._trace(logging.ERROR, "Sending packet of %d bytes to %s", len(frame), node)
+        via = node.nexthop if tcp or node.via is myself else node.via
+        if not node.reachable or via is None:
+            self._trace(logging.INFO, "Node %s is not reachable", node)
+            self.drops["unreachable"] += 1
+            return
+        if via is not node and self.tracing:
+            place = _place(node.via, self._mesh)
+            logs.traffic.info(
+                "Sending packet to %s via %s (%s)", node.name, via.name, place
+            )
+        if tcp or (self._policy.options | via.options) & TCPONLY:
+            self._send_packet(via, frame)
+        else:
+            self._send_udp(via, frame, now, tos)
+
+    def _send_udp(self, via: Node, frame: bytearray, now: float, tos: int) -> None:
+        if not via.reachable:
+            text = "Trying to send UDP packet to unreachable node %s"
+            self._trace(logging.INFO, text, via)
+            self.drops["unreachable"] += 1
+            return
+        tunnel = self._tunnels(via)
+        if not tunnel.valid_key:
+            text = "No valid key known yet for %s, forwarding via TCP"
+            self._trace(logging.INFO, text, via)
+            self.ask_key(via, tunnel, now)
+            self._send_packet(via, frame)
+        elif self._too_long(via, tunnel, frame):
+            self._send_around(via, frame, now, tos)
+        else:
+            self.enqueue(via, frame, tos)
+
+    @staticmethod
+    def _too_long(via: Node, tunnel: Tunnel, frame: bytearray) -> bool:
+        """Tell whether the path is not known to carry the frame."""
+        return (
+            bool(via.options & PMTU_DISCOVERY)
+            and len(frame) > tunnel.pmtu.minmtu
+            and not is_probe(frame)
+        )
+
+    def _send_around(self, via: Node, frame: bytearray, now: float, tos: int) -> None:
+        nexthop = via.nexthop
+        around = nexthop is not None and nexthop is not via
+        if self.tracing:
+            logs.traffic.info(
+                "Packet for %s larger than minimum MTU, forwarding via %s",
+                label(via, self._mesh),
+                nexthop.name if nexthop is not None and around else "TCP",
+            )
+        if nexthop is not None and around:
+            self.send(nexthop, frame, now, tcp=False, tos=tos)
+        else:
+            self._send_packet(via, frame)
+
+    def _send_packet(self, via: Node, frame: bytearray) -> None:
+        """Send over TCP; only neighbours have a connection, so by the next of them."""
+        self._ports.send_packet(via.nexthop or via, bytes(frame))
+
+    def ask_key(self, node: Node, tunnel: Tunnel, now: float) -> None:
+        """Send a REQ_KEY, unless one was sent a moment ago."""
+        if tunnel.request_due(now):
+            self._ports.request_key(node)
+
+    # To everybody.
+
+    def broadcast(
+        self, source: Node, frame: bytearray, now: float, *, tcp: bool
+    ) -> None:
+        """Pass a broadcast frame on: to our device, and along the tree or directly."""
+        mesh, mode = self._mesh, self._policy.broadcast
+        if source is not mesh.myself:
+            self.deliver(frame)
+        if self._policy.tunnel_server or mode is BroadcastMode.NO:
+            return
+        text = "Broadcasting packet of %d bytes from %s"
+        self._trace(logging.INFO, text, len(frame), source)
+        if mode is BroadcastMode.MST:
+            for neighbour in self._tree_neighbours():
+                if neighbour is not source.nexthop:
+                    self.send(neighbour, frame, now, tcp=tcp)
+        elif source is mesh.myself:
+            for node in mesh.nodes.values():
+                if self._takes_direct(node, frame, now):
+                    self.send(node, frame, now, tcp=False)
+
+    def _tree_neighbours(self) -> Sequence[Node]:
+        if self._neighbours is None:
+            found = graph.broadcast_neighbours(self._mesh)
+            self._neighbours = sorted(found, key=lambda node: node.name)
+        return self._neighbours
+
+    def _takes_direct(self, node: Node, frame: bytearray, now: float) -> bool:
+        """Tell whether a node gets its own copy of our broadcast.
+
+        A copy that some other node had to pass on would be one more broadcast there.
+        """
+        myself = self._mesh.myself
+        if node is myself or not node.reachable or node.address is None:
+            return False
+        if node.nexthop is node and node.via in (myself, node):
+            return True
+        if node.via is not node:
+            return False
+        tunnel = self._tunnels(node)
+        if not tunnel.valid_key:
+            self.ask_key(node, tunnel, now)
+            return False
+        return not self._too_long(node, tunnel, frame)
+
+    # By UDP.
+
+    def enqueue(self, node: Node, frame: bytes | bytearray, tos: int = 0) -> None:
+        """Let a frame leave by UDP with the burst; the node's key must be valid."""
+        waiting = self._waiting.get(node)
+        if waiting is None:
+            self._waiting[node] = _Waiting(tos, [frame])
+        elif waiting.tos == tos:
+            waiting.frames.append(frame)
+        else:
+            self._emit(node, waiting)
+            self._waiting[node] = _Waiting(tos, [frame])
+
+    def flush(self) -> None:
+        """End the burst: write to the device and let the trains leave."""
+        delivered, self._delivered = self._delivered, []
+        if delivered:
+            self._ports.deliver(delivered)
+        waiting, self._waiting = self._waiting, {}
+        for node, train in waiting.items():
+            self._emit(node, train)
+
+    def _emit(self, node: Node, waiting: _Waiting) -> None:
+        for start in range(0, len(waiting.frames), MAX_TRAIN):
+            frames = waiting.frames[start : start + MAX_TRAIN]
+            train = self._seal(node, frames)
+            if not train:
+                continue
+            index = self._sockets.get(node, 0)
+            for refused in self._ports.send_train(node, train, index, waiting.tos):
+                self._too_big(node, len(frames[refused]))
+
+    def _seal(self, node: Node, frames: list[bytes | bytearray]) -> list[bytes]:
+        sealer = self._tunnels(node).sealer
+        train = [] if sealer is None else sealer.seal_train(frames)
+        if len(train) < len(frames):
+            self.drops["no valid key"] += len(frames) - len(train)
+        return train
+
+    def _too_big(self, node: Node, length: int) -> None:
+        """The kernel refused a single datagram: the path is narrower than that."""
+        self.drops["larger than the path MTU"] += 1
+        pmtu = self._tunnels(node).pmtu
+        pmtu.too_big(length)
+        node.mtu = pmtu.mtu
+        self._flows.invalidate()
+
+    def send_probe(
+        self, node: Node, probe: Probe, random_bytes: Callable[[int], bytes]
+    ) -> None:
+        """Send one MTU probe at once."""
+        frame = request(probe.length, random_bytes)
+        if not probe.broadcast or node.prevedge is None:
+            self._emit(node, _Waiting(0, [frame]))
+            return
+        for datagram in self._seal(node, [frame]):
+            port = node.prevedge.address.port
+            if not self._ports.broadcast_probe(node, datagram, port):
+                self._too_big(node, probe.length)
+
+    def _trace(self, severity: int, text: str, *values: Node | int) -> None:
+        if self.tracing:
+            mesh = self._mesh
+            shown = (label(v, mesh) if isinstance(v, Node) else v for v in values)
+            logs.traffic.log(severity, text, *shown)

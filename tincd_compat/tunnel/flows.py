@@ -1,0 +1,146 @@
+"""Short cuts for ordinary packets: destination to next stop, remembered.
+
+Routing a packet and choosing its path answers a dozen questions whose answers change
+only when the mesh, a key or a path MTU changes.  For plain unicast in router mode they
+are asked once per destination.  Whatever is not plain - broadcast, neighbour discovery,
+an MSS to clamp, priorities, a path over TCP - is left to the full rules, and so is
+everything while single packets are logged.  A short cut never decides differently from
+:mod:`tincd_compat.routing.route` and :mod:`tincd_compat.tunnel.delivery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
+from tincd_compat.routing import headers
+from tincd_compat.routing.route import Mode, RouteOptions
+from tincd_compat.tunnel.tunnel import Tunnel
+
+#: Destinations remembered; forged ones can fill the memory, so it is emptied when full.
+MAX_FLOWS: Final = 4096
+
+_MSS: Final = 2
+_TCP_OFFSET: Final = 12
+#: The options of nearly every segment after the handshake: two paddings, timestamps.
+_TIMESTAMPS: Final = b"\x01\x01\x08\x0a"
+
+
+def plain_destination(frame: bytearray) -> bytes | None:
+    """Return the destination of a frame that only its destination decides about.
+
+    None for everything that routing might answer, broadcast, or change.
+    """
+    kind = frame[12:14]
+    if kind == headers.TYPE_IPV4:
+        # Version 4 without options: 0x45.
+        if len(frame) < 34 or frame[14] != 0x45 or frame[30] >= 0xE0:
+            return None
+        if frame[23] == headers.PROTOCOL_TCP and _may_carry_mss(frame, 34):
+            return None
+        return bytes(frame[30:34])
+    if kind == headers.TYPE_IPV6:
+        if len(frame) < 54 or frame[38] == 0xFF:
+            return None
+        protocol = frame[20]
+        if protocol == headers.PROTOCOL_ICMPV6:
+            return None
+        if protocol == headers.PROTOCOL_TCP and _may_carry_mss(frame, 54):
+            return None
+        return bytes(frame[38:54])
+    return None
+
+
+def _may_carry_mss(frame: bytearray, start: int) -> bool:
+    if len(frame) < start + headers.TCP:
+        return True
+    words = frame[start + _TCP_OFFSET] >> 4
+    if words == 5:
+        return False
+    if words == 8 and frame[start + 20 : start + 24] == _TIMESTAMPS:
+        return False
+    return any(kind == _MSS for kind, _, _ in headers.tcp_options(frame, start))
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The next stop of a destination; longer frames than ``limit`` are not plain."""
+
+    node: Node
+    tunnel: Tunnel
+    limit: int
+
+
+class FlowTable:
+    """Next stops by destination, a snapshot of mesh, keys and path MTUs.
+
+    ``own_options`` are our node's option bits.  Whoever changes one of the three calls
+    :meth:`invalidate`.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        tunnels: Callable[[Node], Tunnel],
+        own_options: int,
+        route: RouteOptions,
+    ) -> None:
+        self._mesh = mesh
+        self._tunnels = tunnels
+        self._direct_only = route.direct_only
+        #: Whether frames from the mesh can be short cut.
+        self.inward = route.mode is Mode.ROUTER
+        #: Whether frames from the device can be short cut.
+        self.outward = (
+            self.inward and not route.priority_inheritance and not own_options & TCPONLY
+        )
+        self._flows: dict[bytes, Flow | None] = {}
+        self._ours: dict[bytes, bool] = {}
+
+    def invalidate(self) -> None:
+        self._flows.clear()
+        self._ours.clear()
+
+    def lookup(self, destination: bytes) -> Flow | None:
+        """Return the next stop for our own packets to an address of 4 or 16 bytes."""
+        try:
+            return self._flows[destination]
+        except KeyError:
+            pass
+        if len(self._flows) >= MAX_FLOWS:
+            self._flows.clear()
+        flow = self._flows[destination] = self._build(destination)
+        return flow
+
+    def is_ours(self, destination: bytes) -> bool:
+        """Tell whether packets from the mesh to this address are for our device."""
+        ours = self._ours.get(destination)
+        if ours is None:
+            if len(self._ours) >= MAX_FLOWS:
+                self._ours.clear()
+            found = self._mesh.subnets.lookup(destination)
+            ours = found is not None and found[1] is self._mesh.myself
+            self._ours[destination] = ours
+        return ours
+
+    def _build(self, destination: bytes) -> Flow | None:
+        myself = self._mesh.myself
+        found = self._mesh.subnets.lookup(destination)
+        if found is None or found[1] is myself or not found[1].reachable:
+            return None
+        owner = found[1]
+        via = owner.nexthop if owner.via is myself else owner.via
+        if via is None or via is myself or (self._direct_only and via is not owner):
+            return None
+        if not via.reachable or via.options & TCPONLY:
+            return None
+        tunnel = self._tunnels(via)
+        if not tunnel.valid_key:
+            return None
+        limit = via.mtu
+        if via.options & PMTU_DISCOVERY:
+            limit = min(limit, tunnel.pmtu.minmtu)
+        return Flow(via, tunnel, limit)

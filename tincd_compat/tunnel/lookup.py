@@ -1,0 +1,145 @@
+"""Whose datagram is this?  Finding a sender by its MAC when its address is new.
+
+A datagram names nobody.  Normally its source address is some node's UDP address.  When
+it is not - the node roams, sits behind another translation, or speaks for the first
+time - the MAC is tried under the keys we handed out.  A stranger can ask for that with
+every datagram, so the work is bounded: nodes known at the source's host come first,
+and all others once a second for each host, both within a number of tests a second.
+
+tinc 1.0.36 makes one search of all nodes a second, whoever asked for it; its own looped
+back broadcast can use that up, and then a genuine newcomer goes unheard.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import Mesh, Node
+
+#: MAC tests a second spent on searches of all nodes, unless a single search needs more.
+MAX_TESTS: Final = 2000
+#: MAC tests a second spent on nodes known at the source's host.
+MAX_NEARBY_TESTS: Final = 4000
+#: Lines a second about datagrams from nobody.
+MAX_LINES: Final = 3
+
+
+class LogLimit:
+    """Writes at most so many lines a second, and says how many were left out."""
+
+    def __init__(self, logger: logging.Logger, level: int, per_second: int) -> None:
+        self._logger = logger
+        self._level = level
+        self._per_second = per_second
+        self._second = -1
+        self._count = 0
+
+    def log(self, now: float, message: str, *args: object) -> None:
+        second = int(now)
+        if second != self._second:
+            suppressed = self._count - self._per_second
+            if suppressed > 0:
+                self._logger.log(self._level, "... %d more suppressed", suppressed)
+            self._second, self._count = second, 0
+        self._count += 1
+        if self._count <= self._per_second:
+            self._logger.log(self._level, message, *args)
+
+
+class SenderLookup:
+    """Finds the node behind a datagram from an address that is not its own.
+
+    ``matches(node, datagram)`` tests the MAC; None from it means that there is nothing
+    to test, because we gave that node no key or use no MAC.
+    """
+
+    def __init__(
+        self, mesh: Mesh, matches: Callable[[Node, bytes], bool | None]
+    ) -> None:
+        self._mesh = mesh
+        self._matches = matches
+        self._second = -1
+        self._tests = 0
+        self._nearby_tests = 0
+        self._searched: set[str] = set()
+        self._by_host: dict[str, list[Node]] | None = None
+        self._stale = True
+        self._strangers = LogLimit(logs.protocol, logging.WARNING, MAX_LINES)
+
+    def invalidate(self) -> None:
+        """Nodes, edges or addresses changed."""
+        self._stale = True
+
+    def find(
+        self,
+        datagram: bytes,
+        source: SocketAddress,
+        now: float,
+        except_: Node | None = None,
+    ) -> Node | None:
+        """Return the node whose key made the datagram's MAC; ``except_`` was tried."""
+        self._turn(int(now))
+        if self._nearby_tests < MAX_NEARBY_TESTS:
+            nearby = self._nearby(source.host)
+            node, tests = self._try(datagram, nearby, except_)
+            self._nearby_tests += tests
+            if node is not None:
+                return node
+        if self._tests < MAX_TESTS and source.host not in self._searched:
+            self._searched.add(source.host)
+            node, tests = self._try(datagram, self._mesh.nodes.values(), except_)
+            # One at least, so that this second's set of hosts stays bounded too.
+            self._tests += tests + 1
+            if node is not None:
+                return node
+        return None
+
+    def report(self, source: SocketAddress, now: float) -> None:
+        """Log a datagram that nobody has sent."""
+        self._strangers.log(now, "Received UDP packet from unknown source %s", source)
+
+    def _turn(self, second: int) -> None:
+        """Begin a new second, with new allowances."""
+        if second == self._second:
+            return
+        self._second = second
+        self._tests = self._nearby_tests = 0
+        self._searched.clear()
+        if self._stale:
+            # Only here: a storm of changes must not make strangers expensive.
+            self._by_host = None
+            self._stale = False
+
+    def _nearby(self, host: str) -> Iterable[Node]:
+        """Nodes that some edge, or their own UDP address, places at this host."""
+        if self._by_host is None:
+            self._by_host = self._index()
+        return self._by_host.get(host, ())
+
+    def _index(self) -> dict[str, list[Node]]:
+        found: dict[str, dict[Node, None]] = {}
+        for node in self._mesh.nodes.values():
+            for edge in node.edges.values():
+                found.setdefault(edge.address.host, {})[edge.target] = None
+            if node.address is not None:
+                found.setdefault(node.address.host, {})[node] = None
+        return {host: list(nodes) for host, nodes in found.items()}
+
+    def _try(
+        self, datagram: bytes, nodes: Iterable[Node], except_: Node | None
+    ) -> tuple[Node | None, int]:
+        """Return the node that matches, if any, and the number of tests made."""
+        tests = 0
+        for node in nodes:
+            if node is except_ or not node.reachable or node is self._mesh.myself:
+                continue
+            answer = self._matches(node, datagram)
+            if answer is not None:
+                tests += 1
+                if answer:
+                    return node, tests
+        return None, tests

@@ -1,0 +1,312 @@
+"""The two pumps of the data plane, in the order in which a packet meets them.
+
+Outward, :meth:`Pipeline.from_device`:
+
+1. A burst of frames comes from the device.
+2. A plain packet with a known flow goes straight to its next stop's train.
+3. Everything else is routed: deliver, send, broadcast, answer or drop.
+4. What is sent passes the decisions of :mod:`tincd_compat.tunnel.delivery`.
+5. At the end of the burst every peer's train is sealed and leaves.
+
+Inward, :meth:`Pipeline.from_udp`:
+
+1. A burst of datagrams is sorted by source address, which names the sender; if it does
+   not, or if that sender's key does not fit, the MAC is tried (:mod:`.lookup`).
+2. The sender's opener: length, MAC, decryption, replay window, decompression.
+3. Only what has passed all that may change the sender's UDP address.
+4. A probe is answered at once and in order; an answer to ours is credited.
+5. Every other frame is routed afresh: its source is the peer it came from, nothing
+   says that it is for us.  Then as outward.
+
+A frame that arrives as PACKET over TCP enters at 5 of the inward pump.  Time is a
+parameter, in seconds of a monotonic clock; nothing here waits or raises for what a peer
+sends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.options import TCPONLY
+from tincd_compat.routing.route import Router
+from tincd_compat.routing.verdicts import Answer, Broadcast, Deliver, Fragments, Send
+from tincd_compat.tunnel import codec
+from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
+from tincd_compat.tunnel.flows import FlowTable, plain_destination
+from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
+from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
+from tincd_compat.tunnel.tunnel import Tunnel
+
+#: Frames or datagrams to hand over in one call, after which the event loop gets its
+#: turn: two full trains are what a C peer can take at once.
+BURST: Final = 2 * MAX_TRAIN
+#: Largest datagram a tincd accepts (its MAXSIZE).
+MAX_DATAGRAM: Final = 1661
+
+Received: TypeAlias = tuple[bytes, SocketAddress, int]
+
+
+class Pipeline:
+    """Moves frames between device, UDP and meta connections.
+
+    ``tunnels`` returns the tunnel of any node of the mesh but our own.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        tunnels: Callable[[Node], Tunnel],
+        router: Router,
+        ports: Ports,
+        policy: Policy,
+        *,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._mesh = mesh
+        self._tunnels = tunnels
+        self._router = router
+        self._random_bytes = random_bytes
+        self._flows = FlowTable(mesh, tunnels, policy.options, policy.route)
+        self._delivery = Delivery(mesh, tunnels, ports, policy, self._flows)
+        self._lookup = SenderLookup(mesh, self._matches)
+        self._empty = LogLimit(logs.always, logging.ERROR, 1)
+
+    @property
+    def drops(self) -> Counter[str]:
+        """How many frames and datagrams went nowhere, by reason."""
+        return self._delivery.drops
+
+    # What the owner tells.
+
+    def invalidate(self) -> None:
+        """The mesh (nodes, edges, subnets, options), a key or an MTU has changed."""
+        self._flows.invalidate()
+        self._lookup.invalidate()
+        self._delivery.topology_changed()
+
+    def limit_mtu(self, node: Node, mtu: int) -> None:
+        """Route no longer frames through a node, until its path MTU is found."""
+        pmtu = self._tunnels(node).pmtu
+        pmtu.limit(mtu)
+        node.mtu = pmtu.mtu
+        self._flows.invalidate()
+
+    # The pumps.
+
+    def from_device(self, frames: Iterable[bytearray], now: float) -> None:
+        """Route frames of our own device; at most BURST of them, which become ours."""
+        myself, flows, delivery = self._mesh.myself, self._flows, self._delivery
+        short_cuts = self._begin() and flows.outward
+        for frame in frames:
+            if short_cuts:
+                destination = plain_destination(frame)
+                flow = None if destination is None else flows.lookup(destination)
+                if flow is not None and len(frame) <= flow.limit:
+                    delivery.enqueue(flow.node, frame)
+                    continue
+            self._route(frame, myself, now)
+        delivery.flush()
+
+    def from_udp(self, datagrams: Iterable[Received], now: float) -> None:
+        """Open datagrams (data, source address, index of the socket) and route them.
+
+        At most BURST, in the order of arrival, which is kept for each source.
+        """
+        self._begin()
+        sources: dict[SocketAddress, tuple[list[bytes], int]] = {}
+        for data, source, index in datagrams:
+            if not data:
+                self._empty.log(now, "Receiving packet with invalid size")
+                self.drops["invalid size"] += 1
+            elif len(data) > MAX_DATAGRAM:
+                self.drops["too long"] += 1
+            else:
+                sources.setdefault(source, ([], index))[0].append(data)
+        for source, (group, index) in sources.items():
+            self._receive(group, source, index, now)
+        self._delivery.flush()
+
+    def from_meta(
+        self, frame: bytes, node: Node, link_options: int, now: float
+    ) -> None:
+        """Route a frame that came as PACKET over the node's meta connection.
+
+        Unless the link is TCPONLY it came so for want of UDP, and goes on over TCP.
+        """
+        self._begin()
+        tcp = not link_options & TCPONLY
+        self._route(bytearray(frame), node, now, tcp=tcp)
+        self._delivery.flush()
+
+    def probe_step(self, node: Node, now: float) -> float | None:
+        """Perform one step of path MTU discovery; return seconds until the next.
+
+        None if no further step is due.  Only for nodes with PMTU_DISCOVERY.
+        """
+        self._begin()
+        tunnel = self._tunnels(node)
+        pmtu = tunnel.pmtu
+        before = pmtu.minmtu, pmtu.mtu
+        step = pmtu.step(usable=node.reachable and tunnel.valid_key)
+        for probe in step.probes:
+            self._delivery.send_probe(node, probe, self._random_bytes)
+        node.mtu = pmtu.mtu
+        if (pmtu.minmtu, pmtu.mtu) != before:
+            self._flows.invalidate()
+        return step.delay
+
+    def _begin(self) -> bool:
+        """Start a burst; True if single packets are not logged."""
+        tracing = logs.traffic.isEnabledFor(logging.DEBUG)
+        self._delivery.tracing = tracing
+        return not tracing
+
+    # Datagrams.
+
+    def _matches(self, node: Node, datagram: bytes) -> bool | None:
+        opener = self._tunnels(node).opener
+        return None if opener is None else opener.matches(datagram)
+
+    def _receive(
+        self, group: list[bytes], source: SocketAddress, index: int, now: float
+    ) -> None:
+        """Find out who sent the datagrams of one source, and open them."""
+        owner = self._mesh.node_by_address(source)
+        if owner is not None:
+            group = self._open(owner, group, source, index, now)
+        # Two nodes can be announced at one address, and an address changes hands.
+        while group:
+            node = self._lookup.find(group[0], source, now, owner)
+            if node is not None:
+                group = self._open(node, group, source, index, now)
+                continue
+            del group[0]
+            if owner is None:
+                self._lookup.report(source, now)
+                self.drops["unknown source"] += 1
+            elif self._tunnels(owner).opener is None:
+                self.drops["has no key from us"] += 1
+            else:
+                self.drops[codec.Drop.UNAUTHENTICATED.value] += 1
+
+    def _open(
+        self,
+        node: Node,
+        group: list[bytes],
+        source: SocketAddress,
+        index: int,
+        now: float,
+    ) -> list[bytes]:
+        """Open a train and act on its frames; return what the node did not seal."""
+        opener = self._tunnels(node).opener
+        if opener is None:
+            if self._delivery.tracing:
+                text = "Got packet from %s but he hasn't got our key yet"
+                logs.traffic.debug(text, label(node, self._mesh))
+            return group
+        train = opener.open_train(group)
+        if self._delivery.tracing:
+            codec.log_train(train, label(node, self._mesh))
+        foreign: list[bytes] = []
+        frames: list[bytes] = []
+        for datagram, opened in zip(group, train, strict=True):
+            if opened.drop is None:
+                frames.append(opened.frame)
+            elif opened.drop is codec.Drop.UNAUTHENTICATED:
+                foreign.append(datagram)
+            else:
+                self.drops[opened.drop.value] += 1
+        if frames:
+            self._heard(node, source, index)
+            self._take(node, frames, now)
+        return foreign
+
+    def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
+        """A genuine datagram came from this address and socket: answer there."""
+        self._delivery.heard_on(node, index)
+        owner = self._mesh.node_by_address(source)
+        if owner is node:
+            return
+        # The address is the node's from now on.  A former owner keeps it as the best
+        # that is known of it, but datagrams from there are tried as the node's first.
+        if owner is not None:
+            self._mesh.set_address(owner, None)
+        moved = node.address != source
+        self._mesh.set_address(node, source)
+        if owner is not None:
+            self._mesh.set_address(owner, source)
+        if moved:
+            logs.protocol.debug("UDP address of %s set to %s", node.name, source)
+            self._lookup.invalidate()
+
+    def _take(self, node: Node, frames: Sequence[bytes], now: float) -> None:
+        """Act on the frames of a node in order."""
+        flows, delivery = self._flows, self._delivery
+        tracing = delivery.tracing
+        short_cuts = flows.inward and not tracing
+        for data in frames:
+            if is_probe(data):
+                self._probed(node, data, now)
+                continue
+            frame = bytearray(data)
+            if short_cuts:
+                destination = plain_destination(frame)
+                if destination is not None and flows.is_ours(destination):
+                    delivery.deliver(frame)
+                    continue
+            if tracing:
+                place = label(node, self._mesh)
+                logs.traffic.debug(
+                    "Received packet of %d bytes from %s", len(frame), place
+                )
+            self._route(frame, node, now)
+
+    def _probed(self, node: Node, frame: bytes, now: float) -> None:
+        """Answer a probe of the same length, or credit the answer to one of ours."""
+        if self._delivery.tracing:
+            place = label(node, self._mesh)
+            logs.traffic.info("Got MTU probe length %d from %s", len(frame), place)
+        tunnel = self._tunnels(node)
+        if not is_request(frame):
+            before = tunnel.pmtu.minmtu
+            if not tunnel.pmtu.reply(len(frame)):
+                self.drops["unasked probe reply"] += 1
+            if tunnel.pmtu.minmtu != before:
+                self._flows.invalidate()
+        elif not node.reachable:
+            self.drops["unreachable"] += 1
+        elif tunnel.valid_key:
+            self._delivery.enqueue(node, answer(frame))
+        else:
+            self._delivery.ask_key(node, tunnel, now)
+
+    # Frames.
+
+    def _route(
+        self, frame: bytearray, source: Node, now: float, *, tcp: bool = False
+    ) -> None:
+        """Route a frame and do as the verdict says; answers go back the way it came."""
+        delivery = self._delivery
+        match self._router.route(frame, source, now):
+            case Send(node, frame, tos):
+                delivery.send(node, frame, now, tcp=tcp, tos=tos)
+            case Deliver(frame):
+                delivery.deliver(frame)
+            case Broadcast(frame):
+                delivery.broadcast(source, frame, now, tcp=tcp)
+            case Answer(frames, reason):
+                if reason is not None:
+                    self.drops[reason] += 1
+                for reply in frames:
+                    delivery.send(source, reply, now, tcp=tcp)
+            case Fragments(node, frames, tos):
+                for piece in frames:
+                    delivery.send(node, piece, now, tcp=tcp, tos=tos)
+            case drop:
+                self.drops[drop.reason] += 1

@@ -1,0 +1,88 @@
+"""The replay window of one direction of one tunnel.
+
+With R the highest number accepted so far and W the number of packets the window spans
+(eight for each byte of ReplayWindow), a packet numbered S that has passed its MAC is
+
+* accepted if S = R + 1;
+* far in the future if S >= R + W: the first few in a row are dropped, in case they are
+  strays; then the sender is believed, and nothing older than S is acceptable any more;
+* late if S <= R: accepted only if it is less than W behind and was skipped, once;
+* accepted otherwise, and the numbers R + 1 to S - 1 count as skipped.
+
+Numbers are 32 bits wide and do not wrap: the receiver renews the key at 2**30.  Number
+0 is never valid, since the first packet under a key carries 1.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+#: Default of ReplayWindow, in bytes.
+DEFAULT_WINDOW: Final = 16
+
+
+class Verdict(Enum):
+    """What to do with a packet."""
+
+    ACCEPT = "accept"
+    #: Accept it, and give up what was skipped.
+    RESUME = "resume"
+    LATE = "late"
+    FUTURE = "future"
+
+
+class ReplayWindow:
+    """Remembers which numbers may still come; ``window_bytes`` 0 accepts everything."""
+
+    __slots__ = ("_missing", "_patience", "_span", "highest", "strays")
+
+    def __init__(self, window_bytes: int) -> None:
+        self.highest = 0
+        #: How many packets from the far future were dropped in a row.
+        self.strays = 0
+        self._span = 8 * window_bytes
+        self._patience = window_bytes // 4
+        # One byte for each number modulo W: 1 = skipped, may still come.
+        self._missing = bytearray(self._span)
+
+    def check(self, seqno: int) -> Verdict:
+        """Judge a packet and remember that it came, if it is accepted."""
+        if not self._span:
+            self.highest = max(self.highest, seqno)
+            return Verdict.ACCEPT
+        verdict = Verdict.ACCEPT
+        if seqno != self.highest + 1:
+            verdict = self._judge(seqno)
+            if verdict is Verdict.LATE or verdict is Verdict.FUTURE:
+                return verdict
+        if seqno > self.highest:
+            self.highest = seqno
+        self.strays = 0
+        self._missing[seqno % self._span] = 0
+        return verdict
+
+    def _judge(self, seqno: int) -> Verdict:
+        """Judge a packet that is not the next one, and note what it leaves out."""
+        span, highest = self._span, self.highest
+        if seqno <= highest:
+            fresh = seqno > highest - span and self._missing[seqno % span]
+            return Verdict.ACCEPT if fresh else Verdict.LATE
+        if seqno < highest + span:
+            self._skip(highest + 1, seqno)
+            return Verdict.ACCEPT
+        if self.strays < self._patience:
+            self.strays += 1
+            return Verdict.FUTURE
+        self._missing = bytearray(span)
+        return Verdict.RESUME
+
+    def _skip(self, first: int, end: int) -> None:
+        """Mark the numbers from ``first`` up to, not including, ``end`` as skipped."""
+        span, missing = self._span, self._missing
+        start, stop = first % span, end % span
+        if start < stop:
+            missing[start:stop] = b"\1" * (stop - start)
+        else:
+            missing[start:] = b"\1" * (span - start)
+            missing[:stop] = b"\1" * stop

@@ -1,0 +1,228 @@
+"""The tunnel to one node: the keys of both directions and the path MTU between them.
+
+The two directions know nothing of each other.  What we *open* is sealed as our own
+configuration says, under a key block we made for this node alone; a new one replaces
+the old at once.  What we *seal* follows the last ANS_KEY of the node.  A node whose
+wishes we cannot or will not fulfil has no valid key here, so its packets go over TCP.
+
+A null cipher or a missing MAC is honoured only where our own configuration has the
+same: otherwise whoever can alter the meta stream could have our packets in the clear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from tincd_compat import logs
+from tincd_compat.tunnel.codec import Opener, Sealer, unusable
+from tincd_compat.tunnel.compression import MAX_LEVEL
+from tincd_compat.tunnel.pmtu import PmtuDiscovery
+from tincd_compat.tunnel.replay import DEFAULT_WINDOW
+from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
+
+#: Seconds between two REQ_KEY for the same node: every answer voids the one before.
+REQUEST_INTERVAL: Final = 10.0
+#: The bit of a valid key in the status word of the dump.
+STATUS_VALID_KEY: Final = 0x2
+
+_HEX: Final = re.compile(r"[0-9A-Fa-f]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """What our configuration asks of packets towards us; the window in bytes."""
+
+    suite: Suite
+    compression: int = 0
+    replay_window: int = DEFAULT_WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFields:
+    """The fields of ANS_KEY that are about packets; ``key`` in hexadecimal."""
+
+    key: str = field(repr=False)
+    cipher: int
+    digest: int
+    maclength: int
+    compression: int
+
+
+class DumpView(NamedTuple):
+    """The tunnel's part of a node's line in the dump: the outgoing direction."""
+
+    cipher: int
+    digest: int
+    maclength: int
+    compression: int
+    status: int
+    mtu: int
+    minmtu: int
+    maxmtu: int
+
+
+class Tunnel:
+    """Keys, numbers and path MTU of one node; ``peer`` renders as ``NODE (HOST)``.
+
+    ``sealer`` is None without a valid key from the node, ``opener`` is None while it
+    has no key from us.
+    """
+
+    def __init__(
+        self, peer: object, parameters: Parameters, pmtu: PmtuDiscovery
+    ) -> None:
+        self.pmtu = pmtu
+        self.sealer: Sealer | None = None
+        self.opener: Opener | None = None
+        self._peer = peer
+        self._parameters = parameters
+        self._last_request: float | None = None
+        self._outgoing = (0, 0, 0, 0)
+        self._told: set[str] = set()
+
+    @property
+    def valid_key(self) -> bool:
+        """Tell whether frames can be sealed for the node."""
+        return self.sealer is not None and not self.sealer.exhausted
+
+    @property
+    def needs_rekey(self) -> bool:
+        """Tell whether the node has used up its share of numbers under our key."""
+        return self.opener is not None and self.opener.needs_rekey
+
+    def request_due(self, now: float) -> bool:
+        """Tell whether a REQ_KEY may be sent now, and if so remember that it was."""
+        last = self._last_request
+        if last is not None and now - last < REQUEST_INTERVAL:
+            return False
+        self._last_request = now
+        return True
+
+    def new_own_key(self, random_bytes: Callable[[int], bytes]) -> KeyFields:
+        """Make a key for the node and open with it from now on; return its ANS_KEY.
+
+        What the node still sends under the previous key is lost.
+        """
+        own = self._parameters
+        suite = own.suite
+        key_block = random_bytes(suite.cipher.key_block_size)
+        reason = unusable(suite, own.compression)
+        if reason is not None:
+            self._refuse("Cannot open packets from %s: %s", reason)
+        self.opener = None
+        # A missing compressor does not matter here: the opener drops what needs it.
+        if suite.usable:
+            self.opener = Opener(suite, key_block, own.compression, own.replay_window)
+        return KeyFields(
+            key_block.hex().upper(),
+            suite.cipher.nid,
+            suite.digest.nid,
+            suite.maclength,
+            own.compression,
+        )
+
+    def install_peer_key(
+        self,
+        key: str,
+        cipher: int,
+        digest: int,
+        maclength: int,
+        compression: int,
+        *,
+        allow_null: bool = False,
+    ) -> bool:
+        """Seal as the node's ANS_KEY says; False, and no valid key, if that is bad.
+
+        ``allow_null`` honours a null cipher or a missing MAC that our own configuration
+        does not have.
+        """
+        self.sealer = None
+        key_block = self._decode(key)
+        if key_block is None:
+            return False
+        suite = self._validate(key_block, cipher, digest, maclength)
+        if suite is None:
+            return False
+        if not 0 <= compression <= MAX_LEVEL:
+            return self._bad("Node %s uses bogus compression level!")
+        if not self._acceptable(suite, compression, allow_null):
+            return False
+        self.sealer = Sealer(suite, key_block, compression)
+        self._outgoing = (cipher, digest, maclength, compression)
+        return True
+
+    def void_peer_key(self) -> None:
+        """The node's key is void (KEY_CHANGED): do not use it, ask again at once."""
+        self.sealer = None
+        self._last_request = None
+
+    def expire(self) -> None:
+        """Our own key is void: drop what the node sends until it gets a new one."""
+        self.opener = None
+
+    def reset(self) -> None:
+        """The node became reachable or unreachable."""
+        self.void_peer_key()
+        self.pmtu.reset()
+        self._told.clear()
+
+    def dump(self) -> DumpView:
+        pmtu = self.pmtu
+        status = STATUS_VALID_KEY if self.valid_key else 0
+        return DumpView(*self._outgoing, status, pmtu.mtu, pmtu.minmtu, pmtu.maxmtu)
+
+    def _decode(self, key: str) -> bytes | None:
+        if not _HEX.fullmatch(key):
+            self._bad("Got bad ANS_KEY from %s: invalid key")
+            return None
+        # As tincd does, an odd last digit is left out.
+        return bytes.fromhex(key[: len(key) & ~1])
+
+    def _validate(
+        self, key_block: bytes, nid: int, digest_nid: int, maclength: int
+    ) -> Suite | None:
+        cipher = find_cipher(nid)
+        if cipher is None:
+            self._bad("Node %s uses unknown cipher!")
+            return None
+        if len(key_block) != cipher.key_block_size:
+            self._bad("Node %s uses wrong keylength!")
+            return None
+        digest = find_digest(digest_nid)
+        if digest is None:
+            self._bad("Node %s uses unknown digest!")
+            return None
+        if not digest.is_null and not 0 <= maclength <= digest.size:
+            self._bad("Node %s uses bogus MAC length!")
+            return None
+        return Suite(cipher, digest, maclength)
+
+    def _acceptable(self, suite: Suite, level: int, allow_null: bool) -> bool:
+        """Tell whether we may and can seal like that."""
+        own = self._parameters.suite
+        if not (suite.encrypts or allow_null or not own.encrypts):
+            return self._refuse("Node %s wants no encryption, forwarding via TCP")
+        if not (suite.authenticates or allow_null or not own.authenticates):
+            return self._refuse("Node %s wants no MAC, forwarding via TCP")
+        reason = unusable(suite, level)
+        if reason is None:
+            return True
+        if suite.usable:
+            text = "Cannot seal packets to %s, forwarding via TCP: %s"
+        else:
+            text = "Error during initialisation of key from %s: %s"
+        return self._refuse(text, reason)
+
+    def _bad(self, text: str, *args: object) -> bool:
+        logs.always.error(text, self._peer, *args)
+        return False
+
+    def _refuse(self, text: str, *args: object) -> bool:
+        """Log what stands until somebody changes a configuration, but only once."""
+        if text not in self._told:
+            self._told.add(text)
+            self._bad(text, *args)
+        return False
