@@ -36,12 +36,7 @@ class Requirements:
 
     @cached_property
     def _machine(self) -> str | None:
-        if os.geteuid() != 0:
-            return "network namespaces need root"
-        if not _TUN.exists():
-            return f"there is no {_TUN}"
-        missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
-        return f"not installed: {', '.join(missing)}" if missing else None
+        return machine_problem()
 
     @cached_property
     def _c_tincd(self) -> str | None:
@@ -50,6 +45,16 @@ class Requirements:
     @cached_property
     def _own_tincd(self) -> str | None:
         return own_tincd_problem()
+
+
+def machine_problem() -> str | None:
+    """Return why no daemon can be run in a namespace here, or None."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if not _TUN.exists():
+        return f"there is no {_TUN}"
+    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    return f"not installed: {', '.join(missing)}" if missing else None
 
 
 def strict() -> bool:

@@ -1,17 +1,11 @@
-"""Cases side by side, each in a worker process, and the report about them.
-
-A worker leads its own process group: everything that a case starts belongs to that
-group, so a case that hangs can be ended from outside without touching anything else.
-"""
+"""Cases side by side, each in a worker process, and the report about them."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +18,7 @@ from types import FrameType
 from typing import Final
 
 from conformance import worker
+from conformance.attend import Attended
 from conformance.harness.keys import KeyStore
 from conformance.harness.kinds import placement_text
 from conformance.harness.netns import remove_all
@@ -32,10 +27,6 @@ from conformance.requirements import Requirements, strict
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOGS: Final = Path(__file__).resolve().parent / "logs"
-
-#: Time a worker has to tidy up after it was told to end.
-_GRACE: Final = 15.0
-_POLL: Final = 0.05
 
 
 class Outcome(Enum):
@@ -115,44 +106,23 @@ class _Session:
         directory.mkdir()
         tag = f"tcx{os.getpid():x}{secrets.token_hex(2)}"
         started = time.monotonic()
-        status = self._worker(case, directory, tag)
-        left = remove_all(tag)
+        attended = self._start(case, directory, tag)
+        status = attended.wait(case.scenario.limit, lambda: self._stopping)
+        left = [*attended.left, *remove_all(tag)]
         reason = _verdict(directory) if status != worker.PASSED else ""
         if left:
-            reason = f"{reason} (left: {', '.join(left)})".strip()
+            reason = f"{reason}\nleft behind: {', '.join(left)}".strip()
+        if self._stopping:
+            return Result(case, Outcome.SKIPPED, reason="interrupted")
         outcome = Outcome.FAILED if reason else Outcome.PASSED
         logs = self._keep_logs(case, directory, outcome)
         return Result(case, outcome, time.monotonic() - started, reason, logs)
 
-    def _worker(self, case: Case, directory: Path, tag: str) -> int | None:
+    def _start(self, case: Case, directory: Path, tag: str) -> Attended:
         argv = [sys.executable, "-m", "conformance", case.scenario.name]
         argv += ["--placement", placement_text(case.placement)]
         argv += ["--work", str(directory), "--keys", str(self._keys), "--tag", tag]
-        with (directory / "output.txt").open("wb") as output:
-            child = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=ROOT,
-                start_new_session=True,
-            )
-            return self._attend(child, case.scenario.limit)
-
-    def _attend(self, child: subprocess.Popen[bytes], limit: float) -> int | None:
-        """Wait for a worker; end it, and at last its whole group, if it takes long."""
-        deadline = time.monotonic() + limit
-        while child.poll() is None and time.monotonic() < deadline:
-            if self._stopping:
-                break
-            time.sleep(_POLL)
-        if child.poll() is None:
-            child.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(_GRACE)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        return child.wait()
+        return Attended(argv, directory / "output.txt", ROOT)
 
     def _keep_logs(self, case: Case, directory: Path, outcome: Outcome) -> Path | None:
         if outcome is Outcome.PASSED and not self._keep:

@@ -41,6 +41,7 @@ class PingResult:
 class TransferResult:
     size: int
     seconds: float
+    sha256: str
 
     @property
     def megabits_per_second(self) -> float:
@@ -154,7 +155,7 @@ def transfer(
     out, back = sent.read_text().split(), received.read_text().split()
     expect_equal("what arrived (bytes, SHA-256)", back[1:3], out[0:2])
     expect_equal("bytes sent", int(out[0]), size)
-    result = TransferResult(size, float(out[2]))
+    result = TransferResult(size, float(out[2]), out[1])
     say(
         f"  {result.seconds:6.2f} s  {megabytes} MB {source.name} > {target.name}, "
         f"{result.megabits_per_second:.0f} Mbit/s, SHA-256 equal"

@@ -28,6 +28,27 @@ _JUNK_DATAGRAMS: Final = 2_000
 _TARPIT: Final = 12
 _KEY_BYTES: Final = 256
 
+#: What administrators find in the log, at every debug level, in C's words.
+_FIRST_WORDS_LOGGED: Final = (
+    r"Peer \S+ port \d+ had unknown identity \(nobody\)",
+    r"Got bad ID from <unknown> \(.+\): invalid name",
+    r"Peer member \(.+\) uses incompatible version 16",
+    r"Got bad ID from <unknown> \(.+\)",
+    r"Unauthorized request from <unknown> \(.+\)",
+    r"Unknown request from <unknown> \(.+\)",
+    r"Bogus data received from <unknown> \(.+\)",
+    r"Metadata read buffer overflow for <unknown> \(.+\)",
+    r"Timeout from <unknown> \(.+\) during authentication",
+)
+_BAD_METAKEYS_LOGGED: Final = (
+    r"spare \(.+\) uses null cipher!",
+    r"spare \(.+\) uses null digest!",
+    r"spare \(.+\) uses unknown cipher!",
+    r"spare \(.+\) uses bogus MAC length!",
+    r"Possible intruder spare \(.+\): wrong keylength",
+    r"Unauthorized request from spare \(.+\)",
+)
+
 
 def play(lab: Lab, placement: Placement) -> None:
     kind_victim, kind_member = placement
@@ -67,6 +88,7 @@ def play(lab: Lab, placement: Placement) -> None:
 
 def _silence(outside: Namespace, victim: TincNode) -> None:
     """Nobody who does not begin with a known name gets a single byte."""
+    mark = victim.log.mark()
     strangers = {}
     for what, words in _first_words():
         strangers[what] = Stranger(outside, victim.outer[0])
@@ -75,12 +97,14 @@ def _silence(outside: Namespace, victim: TincNode) -> None:
     for what, stranger in strangers.items():
         expect(not stranger.received, f"{what} was answered {stranger.received[:60]!r}")
     say(f"          {len(strangers)} strangers, not one byte")
+    _expect_logged(victim, _FIRST_WORDS_LOGGED, mark)
     for stranger in strangers.values():
         stranger.close()
 
 
 def _bad_keys(outside: Namespace, victim: TincNode) -> None:
     """A known name gets ID and METAKEY, and after a bad METAKEY nothing more."""
+    mark = victim.log.mark()
     strangers = {}
     for what, metakey in _bad_metakeys():
         strangers[what] = Stranger(outside, victim.outer[0])
@@ -95,6 +119,7 @@ def _bad_keys(outside: Namespace, victim: TincNode) -> None:
         form = len(lines[1].split()) == 6 and len(lines[1].split()[-1])
         expect_equal(f"length of the METAKEY to {what}", form, 2 * _KEY_BYTES)
     say(f"          {len(strangers)} bad keys, ID and METAKEY each, no more")
+    _expect_logged(victim, _BAD_METAKEYS_LOGGED, mark)
     for stranger in strangers.values():
         stranger.close()
 
@@ -123,6 +148,11 @@ def _wrong_key(lab: Lab, spare: TincNode, victim: TincNode) -> None:
         not victim.log.has(r"^Connection with spare .* activated", mark), "activated"
     )
     spare.stop()
+
+
+def _expect_logged(victim: TincNode, patterns: tuple[str, ...], mark: int) -> None:
+    missing = [each for each in patterns if not victim.log.has(f"^{each}$", mark)]
+    expect(not missing, "not in the log: " + "; ".join(missing))
 
 
 def _wait_lines(stranger: Stranger, count: int) -> None:

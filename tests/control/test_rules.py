@@ -49,9 +49,9 @@ def test_warnings_are_rationed(caplog: pytest.LogCaptureFixture) -> None:
 def test_forwarding_is_logged_once(
     logger: logging.Logger, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    levels = {logs.protocol: logging.DEBUG, logs.meta: logging.WARNING}
-    levels[logger] = logging.DEBUG
-    for each, level in levels.items():
-        caplog.set_level(level, each.name)
-    forward(Request.ADD_EDGE, Arrival(b"12 a b c", World()["peer"], PEER, 0))
+    arrival = Arrival(b"12 a b c", World()["peer"], PEER, 0)
+    caplog.set_level(logging.WARNING, logs.meta.name)
+    caplog.set_level(logging.DEBUG, logs.protocol.name)
+    caplog.set_level(logging.DEBUG, logger.name)
+    forward(Request.ADD_EDGE, arrival)
     assert caplog.record_tuples == [(logger.name, logging.DEBUG, text)]

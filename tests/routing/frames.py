@@ -89,8 +89,8 @@ def tagged(frame: bytearray) -> bytearray:
 def line(us: str = "a") -> Mesh:
     """Nodes a - b - c in a row, d unreachable, of which ``us`` is ours.
 
-    a owns 192.168.1.0/24 and fd00:1::/64, b has 2, d has 3 and c has 4.  Only neighbours
-    have UDP, as if c and a had IndirectData.
+    a owns 192.168.1.0/24 and fd00:1::/64, b has 2, d has 3 and c has 4.  UDP goes to
+    neighbours only, as if a and c had IndirectData.
     """
     mesh = Mesh(us)
     mesh.myself.options = CLAMP_MSS

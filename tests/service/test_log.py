@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tincd_compat import logs
-from tincd_compat.service import log as log_module
 from tincd_compat.service.log import (
     BURST,
     LINES_PER_SECOND,
@@ -270,7 +269,7 @@ def test_a_short_write_does_not_tear_the_next_line(
         return min(len(data), 1)
 
     output = FileOutput(tmp_path / "log", "tinc")
-    monkeypatch.setattr(log_module.os, "write", short)
+    monkeypatch.setattr(os, "write", short)
     output.write_line(logging.INFO, 0.0, "Ready")
     monkeypatch.undo()
     output.close()

@@ -223,9 +223,8 @@ def test_the_pmtu_variable_is_an_initial_value() -> None:
 
 
 def test_reset_keeps_the_mtu() -> None:
-    probing = in_state(32, 1353, 1353)
-    probing.step(usable=True)
-    probing.step(usable=True)
+    probing = in_state(31, 1353, 1353)
+    assert 1353 in lengths(probing.step(usable=True))
     probing.reset()
     assert (probing.minmtu, probing.maxmtu, probing.mtuprobes) == (0, MTU, 0)
     assert not probing.started
@@ -305,8 +304,10 @@ def test_a_full_cycle() -> None:
     assert path.step() == PING_TIMEOUT
     assert probing.mtuprobes == 32
     path.step()
-    assert (probing.mtuprobes, probing.minmtu) == (1, 0)
-    assert probing.mtu <= 1451
+    assert probing.mtuprobes == 1
+    assert probing.minmtu < 1353
+    # EMSGSIZE has lowered the limit a little, the rest is found out again.
+    assert 1353 < probing.mtu < 1451
     path.settle()
     assert probing.mtu == 1353
     # It widens again: the probe 8 bytes above is answered first.

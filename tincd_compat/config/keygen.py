@@ -29,16 +29,17 @@ _MAX_BITS: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The standard streams; ``stdin`` and ``stdout`` are None when closed."""
+    """The standard streams, each of them None when closed."""
 
     stdin: TextIO | None
     stdout: TextIO | None
-    stderr: TextIO
+    stderr: TextIO | None
 
     def say(self, line: str) -> None:
         """Write a line to standard error."""
-        self.stderr.write(f"{line}\n")
-        self.stderr.flush()
+        if self.stderr is not None:
+            self.stderr.write(f"{line}\n")
+            self.stderr.flush()
 
     def ask(self, kind: str, default: Path) -> Path:
         """Return the file to save to: the answer, or ``default`` off a terminal."""

@@ -48,8 +48,8 @@ Options: TypeAlias = Sequence[tuple[str | None, Entry]]
 class IncompleteConfigError(ConfigError):
     """A file was not read to its end; ``entries`` is what came before.
 
-    ``reason`` is the system's word if the file could not be read at all, and None if
-    one of its lines is wrong.
+    ``reason`` is the system's word if the file could not be opened, and None for any
+    other problem, such as a wrong line.
     """
 
     def __init__(
@@ -181,8 +181,7 @@ def _conf_d(directory: Path) -> list[Path]:
         return []
     except OSError as error:
         reason = error.strerror or str(error)
-        text = f"Failed to read `{folder}': {reason}"
-        raise IncompleteConfigError(text, reason=reason) from error
+        raise IncompleteConfigError(f"Failed to read `{folder}': {reason}") from error
     return [folder / name for name in names if len(name) > 5 and name.endswith(".conf")]
 
 

@@ -10,7 +10,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
@@ -30,7 +30,6 @@ from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
 
 if TYPE_CHECKING:
-    from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.device.base import Device
@@ -38,6 +37,16 @@ if TYPE_CHECKING:
 #: Frames or datagrams taken from one source before others get their turn.  A C peer's
 #: receive buffer and replay window bear two such bursts.
 BURST: Final = 64
+
+
+class KeyRequests(Protocol):
+    """Who asks other nodes for keys and renews ours."""
+
+    def request_key(self, node: Node) -> None:
+        """Send a REQ_KEY for the node."""
+
+    def expire_keys_now(self) -> None:
+        """Renew our keys at the next tick."""
 
 
 class NodeLabel:
@@ -70,7 +79,7 @@ class DataPlane:
         self._device: Device | None = None
         self._device_failed: Callable[[DeviceError], None]
         self._sockets = UdpSockets([])
-        self._control: ControlPlane
+        self._control: KeyRequests
         self._loop = asyncio.get_running_loop()
         router = Router(mesh, _route_options(settings), local_address=local_address)
         policy = _policy(settings, mesh.myself.options)
@@ -80,7 +89,7 @@ class DataPlane:
 
     # What is attached in the course of the start.
 
-    def attach_control(self, control: ControlPlane) -> None:
+    def attach_control(self, control: KeyRequests) -> None:
         """Name who sends key requests and renews keys."""
         self._control = control
 

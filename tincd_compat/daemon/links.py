@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
@@ -42,8 +42,33 @@ if TYPE_CHECKING:
     from tincd_compat.config.keys import PrivateKey
     from tincd_compat.config.settings import Settings
     from tincd_compat.control.outgoing import Outgoing
-    from tincd_compat.daemon.control import ControlPlane
-    from tincd_compat.mesh.node import Node
+    from tincd_compat.mesh.node import Mesh, Node
+    from tincd_compat.meta.messages import Message
+
+
+class Control(Protocol):
+    """Who is told of messages and of links that come and go."""
+
+    @property
+    def mesh(self) -> Mesh: ...
+
+    def handle(self, link: Link, message: Message, line: bytes) -> None:
+        """Act on a message from an active link."""
+
+    def settle(self) -> None:
+        """Run the graph, if it is due."""
+
+    def limit_mtu(self, node: Node, mtu: int) -> None:
+        """Begin with no more than ``mtu`` towards that node."""
+
+    def link_up(self, link: Link, event: Activated, bits: int) -> None:
+        """A link is active with these options."""
+
+    def link_down(self, node: Node, report: bool) -> None:
+        """The link with the node has ended; ``report`` tells the others."""
+
+    def purge(self) -> None:
+        """Forget what is unreachable."""
 
 
 class Links:
@@ -65,7 +90,7 @@ class Links:
         self._files = files
         self._tarpit = tarpit
         self._bypass_security = bypass_security
-        self._control: ControlPlane
+        self._control: Control
         self._packet_received: Callable[[bytes, Link], None]
         self._all: list[Link] = []
         self._by_node: dict[Node, Link] = {}
@@ -73,7 +98,7 @@ class Links:
         self._closing = False
 
     def attach(
-        self, control: ControlPlane, packet_received: Callable[[bytes, Link], None]
+        self, control: Control, packet_received: Callable[[bytes, Link], None]
     ) -> None:
         """Name those who act on what the links bring."""
         self._control = control

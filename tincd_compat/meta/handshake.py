@@ -161,7 +161,9 @@ class Handshake:
     """One side of one handshake.
 
     ``find_peer`` returns what is known about a name.  It raises ConfigError or KeyError
-    if there is no usable host file, PeerError for any other reason to refuse the peer.
+    if there is no usable host file, PeerError for any other reason to refuse the peer
+    (a file without a usable key, say).  Under --bypass-security nobody who calls is
+    looked up.
     """
 
     def __init__(
@@ -232,7 +234,8 @@ class Handshake:
 
     def decrypt_failed(self) -> None:
         """Refuse a block that is no ciphertext of our key."""
-        raise PeerError("Error during decryption of meta key from {peer}")
+        line = "Error during decryption of meta key for {peer}"
+        raise PeerError(f"{line}: data too large for modulus")
 
     @property
     def options(self) -> int:
@@ -332,7 +335,9 @@ class Handshake:
         except KeyError as error:
             raise PeerError(unknown) from error
         except ConfigError as error:
-            raise PeerError(f"{error}\n{unknown}") from error
+            # A caller has read the file before: it knew whom to call.
+            known = self.role is Role.INITIATOR
+            raise PeerError(f"{error}" if known else f"{error}\n{unknown}") from error
 
     def _request_decryption(self, message: MetaKey, step: Step) -> list[Action]:
         size = self._identity.private_key.size

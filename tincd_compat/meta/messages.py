@@ -106,7 +106,7 @@ class Id:
         return cls(_text(name), int(version[:32]))
 
     def encode(self) -> bytes:
-        return f"0 {self.name} {self.version}".encode()
+        return f"0 {self.name} {self.version}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class MetaKey:
 
     def encode(self) -> bytes:
         numbers = f"{self.cipher} {self.digest} {self.maclength} {self.compression}"
-        return f"1 {numbers} {self.key}".encode()
+        return f"1 {numbers} {self.key}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Challenge:
         return cls(_text(data))
 
     def encode(self) -> bytes:
-        return f"2 {self.data}".encode()
+        return f"2 {self.data}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class ChalReply:
         return cls(_text(digest))
 
     def encode(self) -> bytes:
-        return f"3 {self.digest}".encode()
+        return f"3 {self.digest}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Ack:
         return cls(_text(port), _int32(weight), _uint32(options))
 
     def encode(self) -> bytes:
-        return f"4 {self.port} {self.weight} {self.options:x}".encode()
+        return f"4 {self.port} {self.weight} {self.options:x}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class AddSubnet:
         return cls(_uint32(nonce), name, _subnet(subnet, "ADD_SUBNET"))
 
     def encode(self) -> bytes:
-        return f"10 {self.nonce:x} {self.owner} {self.subnet}".encode()
+        return f"10 {self.nonce:x} {self.owner} {self.subnet}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ class DelSubnet:
         return cls(_uint32(nonce), name, _subnet(subnet, "DEL_SUBNET"))
 
     def encode(self) -> bytes:
-        return f"11 {self.nonce:x} {self.owner} {self.subnet}".encode()
+        return f"11 {self.nonce:x} {self.owner} {self.subnet}".encode("latin-1")
 
 
 def _edge_ends(source: bytes, target: bytes, request: str) -> tuple[str, str]:
@@ -291,7 +291,8 @@ class AddEdge:
 
     def encode(self) -> bytes:
         ends = f"{self.source} {self.target} {self.address} {self.port}"
-        return f"12 {self.nonce:x} {ends} {self.options:x} {self.weight}".encode()
+        line = f"12 {self.nonce:x} {ends} {self.options:x} {self.weight}"
+        return line.encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +311,7 @@ class DelEdge:
         return cls(_uint32(nonce), *_edge_ends(source, target, "DEL_EDGE"))
 
     def encode(self) -> bytes:
-        return f"13 {self.nonce:x} {self.source} {self.target}".encode()
+        return f"13 {self.nonce:x} {self.source} {self.target}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +329,7 @@ class KeyChanged:
         return cls(_uint32(nonce), _node_name(origin, "KEY_CHANGED"))
 
     def encode(self) -> bytes:
-        return f"14 {self.nonce:x} {self.origin}".encode()
+        return f"14 {self.nonce:x} {self.origin}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +347,7 @@ class ReqKey:
         return cls(_node_name(source, "REQ_KEY"), _node_name(target, "REQ_KEY"))
 
     def encode(self) -> bytes:
-        return f"15 {self.source} {self.target}".encode()
+        return f"15 {self.source} {self.target}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +396,7 @@ class AnsKey:
         line = f"16 {self.source} {self.target} {self.key} {suite}"
         if self.address is not None:
             line += f" {self.address} {self.port}"
-        return line.encode()
+        return line.encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,7 +414,7 @@ class Packet:
         return cls(int(length[:32]) & 0xFFFF)
 
     def encode(self) -> bytes:
-        return f"17 {self.length}".encode()
+        return f"17 {self.length}".encode("latin-1")
 
 
 Message: TypeAlias = (

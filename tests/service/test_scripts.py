@@ -1,0 +1,408 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.service import scripts
+from tincd_compat.service.scripts import (
+    ScriptRunner,
+    script_command,
+    script_environment,
+)
+
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+
+
+def subnet(text: str) -> Subnet:
+    parsed = Subnet.parse(text)
+    assert parsed is not None
+    return parsed
+
+
+#: Captured from tincd 1.0.36: ``-n vpn``, node alpha, peer beta.
+OWN = "DEVICE=dummy INTERFACE=dummy NAME=alpha NETNAME=vpn"
+BETA = f"{OWN} NODE=beta REMOTEADDRESS=10.99.0.2 REMOTEPORT=6552"
+CAPTURED: list[tuple[str, str, str | None, SocketAddress | None, Subnet | None]] = [
+    ("tinc-up", OWN, None, None, None),
+    (
+        "subnet-up (own)",
+        f"{OWN} NODE=alpha SUBNET=10.1.0.0/16 WEIGHT=10",
+        "alpha",
+        None,
+        subnet("10.1.0.0/16"),
+    ),
+    ("host-up", BETA, "beta", SocketAddress("10.99.0.2", 6552), None),
+    (
+        "subnet-up",
+        f"{BETA} SUBNET=10.2.0.0/16 WEIGHT=7",
+        "beta",
+        SocketAddress("10.99.0.2", 6552),
+        subnet("10.2.0.0/16#7"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("script", "expected", "node", "address", "net"), CAPTURED)
+def test_captured_environments(
+    script: str,
+    expected: str,
+    node: str | None,
+    address: SocketAddress | None,
+    net: Subnet | None,
+) -> None:
+    variables = script_environment(
+        netname="vpn",
+        name="alpha",
+        device="dummy",
+        interface="dummy",
+        node=node,
+        address=address,
+        subnet=net,
+    )
+    shown = " ".join(f"{key}={variables[key]}" for key in sorted(variables))
+    assert shown == expected, script
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "weight"),
+    [
+        ("10.1.2.3", "10.1.2.3/32", "10"),
+        ("fec0:0:0:1::/64#-3", "fec0:0:0:1:0:0:0:0/64", "-3"),
+        ("00:1a:2b:3c:4d:5e", "0:1a:2b:3c:4d:5e", "10"),
+    ],
+)
+def test_subnets_are_written_in_full(text: str, shown: str, weight: str) -> None:
+    variables = script_environment(
+        netname=None, name="a", device=None, interface=None, subnet=subnet(text)
+    )
+    assert (variables["SUBNET"], variables["WEIGHT"]) == (shown, weight)
+
+
+def test_unknown_values_are_empty() -> None:
+    assert script_environment(
+        netname=None, name="a", device=None, interface=None
+    ) == {"NETNAME": "", "NAME": "a", "DEVICE": "", "INTERFACE": ""}
+
+
+def test_an_address_has_no_zone() -> None:
+    variables = script_environment(
+        netname=None,
+        name="a",
+        device=None,
+        interface=None,
+        address=SocketAddress("fe80::1", 655, scope=3),
+    )
+    assert variables["REMOTEADDRESS"] == "fe80::1"
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "text"),
+    [(None, '"$0"'), ("", '"$0"'), ("/bin/sh -e", '/bin/sh -e "$0"')],
+)
+def test_the_path_is_a_value_for_the_shell(interpreter: str | None, text: str) -> None:
+    path = Path('/etc/tinc/$(reboot)"`x`/tinc-up')
+    command = script_command(path, interpreter)
+    assert command == ["/bin/sh", "-c", text, str(path)]
+
+
+class Lines(logging.Handler):
+    """Keeps (severity, text)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[int, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append((record.levelno, record.getMessage()))
+
+
+@pytest.fixture
+def lines() -> list[tuple[int, str]]:
+    handler = Lines()
+    logging.getLogger().addHandler(handler)
+    logs.always.setLevel(logging.DEBUG)
+    logs.status.setLevel(logging.DEBUG)
+    return handler.lines
+
+
+def write(path: Path, text: str, mode: int = 0o755) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(coroutine, 20))
+
+
+def run_script(directory: Path, name: str, interpreter: str | None = None) -> None:
+    async def once() -> None:
+        runner = ScriptRunner(directory, ENVIRONMENT, interpreter)
+        runner.run(name, {"NAME": "alpha"})
+        assert await runner.drain()
+
+    run(once())
+
+
+def executed(name: str) -> tuple[int, str]:
+    return logging.INFO, f"Executing script {name}"
+
+
+def failed(name: str, status: int) -> tuple[int, str]:
+    return logging.ERROR, f"Script {name} exited with non-zero status {status}"
+
+
+@pytest.mark.parametrize("first_line", ["#!/bin/sh\n", ""])
+def test_with_and_without_an_interpreter_line(
+    tmp_path: Path, lines: list[tuple[int, str]], first_line: str
+) -> None:
+    out = tmp_path / "out"
+    write(tmp_path / "tinc-up", f'{first_line}echo "$NAME $#" > {out}\n')
+    run_script(tmp_path, "tinc-up")
+    assert out.read_text() == "alpha 0\n"
+    assert lines == [executed("tinc-up")]
+
+
+def test_characters_of_the_path_mean_nothing(
+    tmp_path: Path, lines: list[tuple[int, str]]
+) -> None:
+    directory = tmp_path / "$(exit 5)`exit 6`;'\\ x"
+    write(directory / "tinc-up", "exit 0\n")
+    run_script(directory, "tinc-up")
+    assert lines == [executed("tinc-up")]
+
+
+def test_an_absent_script_is_not_mentioned(
+    tmp_path: Path, lines: list[tuple[int, str]]
+) -> None:
+    (tmp_path / "tinc-up").symlink_to(tmp_path / "dangling")
+    run_script(tmp_path, "tinc-up")
+    run_script(tmp_path, "hosts/beta-up")
+    assert lines == []
+
+
+def test_a_script_that_is_not_executable_fails(
+    tmp_path: Path, lines: list[tuple[int, str]]
+) -> None:
+    write(tmp_path / "hosts" / "beta-up", "exit 0\n", 0o644)
+    run_script(tmp_path, "hosts/beta-up")
+    assert lines == [executed("hosts/beta-up"), failed("hosts/beta-up", 126)]
+
+
+def test_an_interpreter_needs_no_permission(
+    tmp_path: Path, lines: list[tuple[int, str]]
+) -> None:
+    write(tmp_path / "tinc-up", "false\nexit 3\n", 0o644)
+    run_script(tmp_path, "tinc-up", "/bin/sh -e")
+    assert lines == [executed("tinc-up"), failed("tinc-up", 1)]
+
+
+def test_a_status_is_logged(tmp_path: Path, lines: list[tuple[int, str]]) -> None:
+    write(tmp_path / "tinc-down", "exit 3\n")
+    run_script(tmp_path, "tinc-down")
+    assert lines == [executed("tinc-down"), failed("tinc-down", 3)]
+
+
+def test_a_killed_shell_is_logged(
+    tmp_path: Path, lines: list[tuple[int, str]]
+) -> None:
+    write(tmp_path / "tinc-up", "")
+    run_script(tmp_path, "tinc-up", "exec kill -9 $$;")
+    killed = (logging.ERROR, "Script tinc-up was killed by signal 9 (Killed)")
+    assert lines == [executed("tinc-up"), killed]
+
+
+def test_no_shell_to_be_found(
+    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripts, "script_command", lambda path, _: ["/nonexistent"])
+    write(tmp_path / "tinc-down", "exit 0\n")
+    run_script(tmp_path, "tinc-down")
+    assert lines == [executed("tinc-down"), failed("tinc-down", 127)]
+
+
+def test_no_process_to_be_had(
+    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A directory cannot be executed: an error of the system call itself.
+    monkeypatch.setattr(scripts, "script_command", lambda path, _: [str(tmp_path)])
+    write(tmp_path / "tinc-up", "exit 0\n")
+    run_script(tmp_path, "tinc-up")
+    error = (logging.ERROR, "System call `system' failed: Permission denied")
+    assert lines == [executed("tinc-up"), error]
+
+
+def test_a_kernel_without_pidfd(
+    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(pid: int) -> int:
+        raise OSError("Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", missing)
+    write(tmp_path / "tinc-up", "exit 4\n")
+    run_script(tmp_path, "tinc-up")
+    assert lines == [executed("tinc-up"), failed("tinc-up", 4)]
+
+
+def test_the_environment_is_new_for_each_script(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(tmp_path / "subnet-up", f"env | grep -v ^PWD= | sort >> {out}\n")
+
+    async def two() -> None:
+        base = {**ENVIRONMENT, "KEPT": "1", "NODE": "inherited", "WEIGHT": "9"}
+        runner = ScriptRunner(tmp_path, base)
+        runner.run("subnet-up", {"NODE": "a"})
+        runner.run("subnet-up", {"SUBNET": "b"})
+        await runner.drain()
+
+    run(two())
+    path = f"PATH={ENVIRONMENT['PATH']}"
+    shown = [x for x in out.read_text().splitlines() if not x.startswith(("_=", "OLD"))]
+    assert shown == ["KEPT=1", "NODE=a", path, "KEPT=1", path, "SUBNET=b"]
+
+
+def test_strictly_one_after_the_other(tmp_path: Path) -> None:
+    """Each notes where it begins and ends; the first is the slowest."""
+    out, fifo = tmp_path / "out", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    note = f'echo "$0 begins" >> {out}; {{}}; echo "$0 ends" >> {out}\n'
+    write(tmp_path / "host-up", note.format(f"read line < {fifo}"))
+    write(tmp_path / "subnet-up", note.format(":"))
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.run("host-up", {})
+        runner.run("hosts/beta-up", {})
+        runner.run("subnet-up", {})
+        # The daemon goes on while host-up waits for us.
+        assert not await runner.drain(0)
+        fifo.write_text("go\n")
+        assert await runner.drain(20)
+        runner.run("subnet-up", {})
+        assert await runner.drain()
+        assert await runner.drain()
+
+    run(events())
+    names = ["host-up", "subnet-up", "subnet-up"]
+    expected = [f"{tmp_path}/{n} {verb}" for n in names for verb in ("begins", "ends")]
+    assert out.read_text().splitlines() == expected
+
+
+def test_a_script_may_bring_the_next_one(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(
+        tmp_path / "tinc-up",
+        f"cd {tmp_path}; echo 'echo ran > {out}' > subnet-up; chmod +x subnet-up\n",
+    )
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.run("tinc-up", {})
+        runner.run("subnet-up", {})
+        await runner.drain()
+
+    run(events())
+    assert out.read_text() == "ran\n"
+
+
+def test_the_directory_and_interpreter_can_change(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(tmp_path / "new" / "tinc-down", f"echo $NAME > {out}\n", 0o644)
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.directory = tmp_path / "new"
+        runner.interpreter = "/bin/sh"
+        runner.run("tinc-down", {"NAME": "alpha"})
+        await runner.drain()
+
+    run(events())
+    assert out.read_text() == "alpha\n"
+
+
+def test_a_slow_script_is_complained_about_and_waited_for(
+    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripts, "SLOW_SCRIPT", 0.0)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    write(tmp_path / "host-up", f"read line < {fifo}; exit 2\n")
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.run("host-up", {})
+        while len(lines) < 2:
+            assert not await runner.drain(0)
+        fifo.write_text("go\n")
+        await runner.drain()
+
+    run(events())
+    assert lines == [
+        executed("host-up"),
+        (logging.WARNING, "Script host-up has not finished after 0 seconds"),
+        failed("host-up", 2),
+    ]
+
+
+def test_the_queue_has_an_end(
+    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripts, "QUEUE_LIMIT", 3)
+    write(tmp_path / "host-up", "exit 0\n")
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        for _ in range(2):
+            for _ in range(6):
+                runner.run("host-up", {})
+            await runner.drain()
+
+    run(events())
+    too_many = "Too many scripts are waiting, leaving out host-up"
+    assert lines.count((logging.ERROR, too_many)) == 2
+    assert lines.count(executed("host-up")) == 6
+
+
+def test_the_end_of_the_loop_kills_no_script(tmp_path: Path) -> None:
+    out, fifo = tmp_path / "out", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    os.mkfifo(out)
+    write(tmp_path / "tinc-down", f"read line < {fifo}; echo $line > {out}\n")
+    processes = []
+
+    async def leave() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.run("tinc-down", {})
+        assert not await runner.drain(0)
+
+    original = subprocess.Popen
+
+    def remembered(*args: Any, **kwargs: Any) -> Any:
+        processes.append(original(*args, **kwargs))
+        return processes[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", remembered)
+        run(leave())
+    fifo.write_text("finished\n")
+    assert out.read_text() == "finished\n"
+    assert processes[0].wait() == 0
+
+
+def test_descriptors_are_not_inherited(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(tmp_path / "tinc-up", f"ls /proc/self/fd > {out}\n")
+    with (tmp_path / "open").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        run_script(tmp_path, "tinc-up")
+    # 3 is the directory that ls reads.
+    assert out.read_text().split() == ["0", "1", "2", "3"]

@@ -1,0 +1,289 @@
+"""Short cuts: which packets are plain, and that they change nothing but the time."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import struct
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.tunnel.world import DEFAULT, World, ipv4, neighbours, sized
+from tincd_compat.options import CLAMP_MSS, INDIRECT, PMTU_DISCOVERY, TCPONLY
+from tincd_compat.routing.route import Forwarding, RouteOptions
+from tincd_compat.tunnel.delivery import BroadcastMode, Policy
+from tincd_compat.tunnel.flows import MAX_FLOWS, plain_destination
+
+MSS = b"\x02\x04\x05\xb4"
+TIMESTAMPS = b"\x01\x01\x08\x0a\x02\x04\x05\xb4\x02\x04\x05\xb4"
+
+
+def tcp(options: bytes = b"", words: int | None = None) -> bytes:
+    offset = 5 + len(options) // 4 if words is None else words
+    fixed = struct.pack("!HHIIBBHHH", 80, 81, 1, 2, offset << 4, 0x10, 99, 0, 0)
+    return fixed + options + b"data"
+
+
+def ipv6(target: str, payload: bytes = b"payload", protocol: int = 17) -> bytearray:
+    header = b"\x60\0\0\0" + struct.pack("!HBB", len(payload), protocol, 64)
+    ends = (ipaddress.IPv6Address(text).packed for text in ("fd00:1::1", target))
+    return bytearray(bytes(12) + b"\x86\xdd" + header + b"".join(ends) + payload)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        ipv4("10.0.1.1", "10.0.2.1"),
+        ipv4("10.0.1.1", "10.0.2.1", b""),
+        ipv4("10.0.1.1", "10.0.2.1", tcp(), protocol=6),
+        ipv4("10.0.1.1", "10.0.2.1", tcp(TIMESTAMPS), protocol=6),
+        ipv4("10.0.1.1", "10.0.2.1", tcp(b"\x01\x01\x05\x0a" + bytes(8)), protocol=6),
+        ipv4("10.0.1.1", "10.0.2.1", tcp(b"\x03\x03\x07\x01"), protocol=6),
+    ],
+    ids=["udp", "empty", "tcp", "timestamps", "sack", "scale"],
+)
+def test_plain(frame: bytearray) -> None:
+    assert plain_destination(frame) == bytes([10, 0, 2, 1])
+
+
+def test_plain_ipv6() -> None:
+    target = ipaddress.IPv6Address("fd00:2::1").packed
+    assert plain_destination(ipv6("fd00:2::1")) == target
+    assert plain_destination(ipv6("fd00:2::1", tcp(TIMESTAMPS), 6)) == target
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        bytearray(),
+        bytearray(33),
+        ipv4("10.0.1.1", "10.0.2.1", b"")[:33],
+        ipv4("10.0.1.1", "224.0.0.1"),
+        ipv4("10.0.1.1", "255.255.255.255"),
+        ipv4("10.0.1.1", "10.0.2.1", tcp(MSS), protocol=6),
+        ipv4("10.0.1.1", "10.0.2.1", tcp(b"\x01\x01\x01\x01" + MSS), protocol=6),
+        ipv4("10.0.1.1", "10.0.2.1", tcp()[:19], protocol=6),
+        ipv6("fd00:2::1")[:53],
+        ipv6("ff02::1"),
+        ipv6("fd00:2::1", tcp(MSS), 6),
+        ipv6("fd00:2::1", bytes(24), 58),
+        bytearray(bytes(12) + b"\x08\x06" + bytes(40)),
+        bytearray(bytes(12) + b"\x81\0\0\0\x08\0" + ipv4("10.0.1.1", "10.0.2.1")[14:]),
+    ],
+)
+def test_not_plain(frame: bytearray) -> None:
+    assert plain_destination(frame) is None
+
+
+def test_a_flow_leads_to_the_next_stop() -> None:
+    world = neighbours("b")
+    flow = world.pipeline._flows.lookup(bytes([10, 0, 2, 1]))
+    assert flow is not None
+    assert (flow.node, flow.limit) == (world.node("b"), 1451)
+    assert flow.tunnel is world.tunnel(world.node("b"))
+    assert world.pipeline._flows.lookup(bytes([10, 9, 9, 9])) is None
+    assert world.pipeline._flows.lookup(bytes([10, 0, 1, 1])) is None
+
+
+def test_what_is_ours() -> None:
+    flows = neighbours("b").pipeline._flows
+    assert flows.is_ours(bytes([10, 0, 1, 9]))
+    assert not flows.is_ours(bytes([10, 0, 2, 9]))
+    assert not flows.is_ours(bytes([10, 9, 9, 9]))
+
+
+def test_a_snapshot_lasts_until_it_is_invalidated() -> None:
+    world = neighbours("b")
+    flows = world.pipeline._flows
+    before = flows.lookup(bytes([10, 0, 2, 1]))
+    assert flows.lookup(bytes([10, 0, 2, 1])) is before
+    world.proved("b", 900)
+    after = flows.lookup(bytes([10, 0, 2, 1]))
+    assert after is not None
+    assert after.limit == 900
+
+
+@pytest.mark.parametrize("change", ["reply", "refusal", "liveness", "limit"])
+def test_what_the_pipeline_changes_itself_it_invalidates(change: str) -> None:
+    world = neighbours("b")
+    node, flows = world.node("b"), world.pipeline._flows
+    pmtu = world.tunnel(node).pmtu
+    assert flows.lookup(bytes([10, 0, 2, 1])) is not None
+    if change == "reply":
+        pmtu.minmtu = 0
+        pmtu._sent.add(64)
+        world.from_peer("b", b"\1" + bytes(63))
+    elif change == "refusal":
+        world.ports.largest = 1000
+        world.from_device(sized(1100))
+    elif change == "liveness":
+        pmtu.mtuprobes = 32
+        world.pipeline.probe_step(node, world.now)
+    else:
+        world.pipeline.limit_mtu(node, 1300)
+    flow = flows.lookup(bytes([10, 0, 2, 1]))
+    assert flow is not None
+    assert flow.limit == min(node.mtu, pmtu.minmtu)
+
+
+def test_forged_destinations_do_not_fill_the_memory() -> None:
+    flows = neighbours("b").pipeline._flows
+    for number in range(MAX_FLOWS + 10):
+        flows.lookup(number.to_bytes(4))
+        flows.is_ours(number.to_bytes(4))
+    assert len(flows._flows) <= MAX_FLOWS
+    assert len(flows._ours) <= MAX_FLOWS
+
+
+# The same results with and without.
+
+HOSTS = [
+    *("10.0.1.1", "10.0.2.1", "10.0.3.1", "10.0.4.1", "10.9.9.9"),
+    *("172.16.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1"),
+]
+HOSTS6 = ["fd00:1::1", "fd00:2::1", "fd00:4::1", "fd00:9::1", "2001:db8::1", "ff02::1"]
+SOLICITATION = b"\x87" + bytes(31)
+
+_hosts = st.sampled_from(HOSTS)
+_hosts6 = st.sampled_from(HOSTS6)
+_options = st.sampled_from([b"", MSS, TIMESTAMPS, b"\x01\x02\x04\x05", b"\0" + MSS[:3]])
+_segments = st.builds(tcp, _options, st.none() | st.integers(0, 15))
+_payloads = st.binary(max_size=30) | st.integers(0, 1480).map(bytes)
+_frames = st.one_of(
+    st.builds(ipv4, _hosts, _hosts, _payloads),
+    st.builds(ipv4, _hosts, _hosts, _segments, protocol=st.just(6)),
+    st.builds(ipv6, _hosts6, _payloads, st.sampled_from([17, 58])),
+    st.builds(ipv6, _hosts6, _segments, st.just(6)),
+    st.builds(ipv6, _hosts6, st.just(SOLICITATION), st.just(58)),
+)
+
+
+#: One of each kind to every destination; hypothesis varies the scene around them.
+BATTERY = [
+    *(ipv4("10.0.1.1", host, tos=0xB8) for host in HOSTS),
+    *(sized(length, host) for host in HOSTS for length in (34, 600, 601, 1451, 1452)),
+    *(ipv4("10.0.1.1", host, tcp(MSS), protocol=6) for host in HOSTS),
+    *(ipv6(host) for host in HOSTS6),
+    *(ipv6(host, tcp(MSS), 6) for host in HOSTS6),
+    *(ipv6(host, SOLICITATION, 58) for host in HOSTS6),
+]
+
+
+@st.composite
+def _damaged(draw: st.DrawFn) -> bytes:
+    """Return a frame with a few bytes changed, or cut."""
+    frame = draw(_frames)
+    for _ in range(draw(st.integers(0, 2))):
+        frame[draw(st.integers(0, len(frame) - 1))] = draw(st.integers(0, 255))
+    return bytes(frame[: draw(st.none() | st.integers(0, 60))])
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A mesh of a next to b and c, and d behind c, in some state."""
+
+    options: tuple[int, int, int] = (DEFAULT, DEFAULT, DEFAULT)
+    own: int = DEFAULT
+    keys: frozenset[str] = frozenset("bcd")
+    proved: tuple[int, int, int] = (1451, 1451, 1451)
+    direct_only: bool = False
+    priority: bool = False
+    broadcast: bool = True
+    forwarding: Forwarding = Forwarding.INTERNAL
+    gone: bool = False
+    fixed: bool = True
+
+    def build(self) -> World:
+        route = RouteOptions(
+            direct_only=self.direct_only,
+            priority_inheritance=self.priority,
+            broadcast=self.broadcast,
+            forwarding=self.forwarding,
+        )
+        mode = BroadcastMode.MST if self.broadcast else BroadcastMode.NO
+        policy = Policy(options=self.own, broadcast=mode, route=route)
+        world = World(policy, route)
+        world.subnet("a", "fd00:1::/64")
+        world.subnet("b", "128.0.0.0/1")
+        world.subnet("b", "::/0")
+        ends = (("a", "b"), ("a", "c"), ("c", "d"))
+        for number, (place, options) in enumerate(zip(ends, self.options, strict=True)):
+            world.link(*place, options)
+            world.subnet(place[1], f"10.0.{number + 2}.0/24")
+            world.subnet(place[1], f"fd00:{number + 2}::/64")
+            world.give_key(place[1])
+        for name in sorted(self.keys):
+            world.take_key(name)
+        for name, length in zip("bcd", self.proved, strict=True):
+            world.proved(name, length)
+            if not self.fixed:
+                world.node(name).mtu = 1518
+        if self.gone:
+            world.unlink("c", "d")
+        return world
+
+
+_link = st.sampled_from([DEFAULT, PMTU_DISCOVERY, 0, INDIRECT | DEFAULT, 15])
+_scenes = st.builds(
+    Scene,
+    st.tuples(_link, _link, _link),
+    st.sampled_from([DEFAULT, DEFAULT, CLAMP_MSS, 0, TCPONLY | INDIRECT]),
+    st.frozensets(st.sampled_from("bcd")) | st.just(frozenset("bcd")),
+    st.tuples(*[st.sampled_from([0, 64, 600, 1451, 1518])] * 3),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(Forwarding),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+def outcome(scene: Scene, frames: list[bytes], shortcuts: bool) -> dict[str, object]:
+    world = scene.build()
+    if not shortcuts:
+        world.pipeline._flows.inward = world.pipeline._flows.outward = False
+    # Twice: by snapshot and after what the first time has changed.
+    for _ in range(2):
+        world.from_device(*map(bytearray, BATTERY), *map(bytearray, frames))
+        world.from_peer("b", *BATTERY, *frames)
+    ports = world.ports
+    return {
+        "delivered": ports.delivered,
+        "trains": ports.trains,
+        "tos": ports.tos,
+        "packets": ports.packets,
+        "keys": ports.key_requests,
+        "drops": world.pipeline.drops,
+    }
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_scenes, st.lists(_damaged(), max_size=8))
+@example(Scene(), [])
+@example(Scene(direct_only=True, options=(DEFAULT, DEFAULT, DEFAULT | INDIRECT)), [])
+@example(Scene(proved=(600, 600, 600)), [])
+@example(Scene(options=(15, 15, 15)), [])
+@example(Scene(own=TCPONLY | INDIRECT), [])
+@example(Scene(priority=True), [])
+@example(Scene(gone=True, options=(DEFAULT, DEFAULT, DEFAULT | INDIRECT)), [])
+@example(Scene(fixed=False, proved=(600, 600, 600)), [])
+@example(Scene(keys=frozenset()), [])
+@example(Scene(broadcast=False, proved=(1518, 1518, 1518)), [])
+def test_short_cuts_change_nothing(scene: Scene, frames: list[bytes]) -> None:
+    assert outcome(scene, frames, True) == outcome(scene, frames, False)
+
+
+def test_short_cuts_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = neighbours("b")
+
+    def unused(*_arguments: object) -> None:
+        raise AssertionError("routed")
+
+    monkeypatch.setattr(world.pipeline._router, "route", unused)
+    world.from_device(sized(100))
+    world.from_peer("b", sized(200, "10.0.1.1"))
+    assert [len(frame) for frame in world.received("b")] == [100]
+    assert [len(frame) for frame in world.ports.delivered] == [200]
