@@ -28,6 +28,9 @@ from conformance.requirements import Requirements, strict
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOGS: Final = Path(__file__).resolve().parent / "logs"
 
+#: A comparison can differ everywhere; the report is for reading.
+_REASON_LINES: Final = 20
+
 
 class Outcome(Enum):
     PASSED = "ok"
@@ -147,8 +150,10 @@ def _report(result: Result) -> None:
     print(f"{result.outcome.value:<5}{result.case.title:<32}{seconds}", end="")
     first, *more = result.reason.splitlines() or [""]
     print(f"  {first}".rstrip())
-    for line in more:
+    for line in more[:_REASON_LINES]:
         print(f"     {line}")
+    if len(more) > _REASON_LINES:
+        print(f"     ... and {len(more) - _REASON_LINES} lines more in output.txt")
     if result.logs is not None:
         print(f"     logs: {result.logs}")
     sys.stdout.flush()

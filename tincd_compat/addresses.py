@@ -24,7 +24,7 @@ def valid_name(name: str) -> bool:
 
 
 def format_host(packed: bytes) -> str:
-    """Return the numeric text of a packed IPv4 or IPv6 address as inet_ntop writes it."""
+    """Return the text of a packed IPv4 or IPv6 address, as inet_ntop writes it."""
     if len(packed) == 4:
         return f"{packed[0]}.{packed[1]}.{packed[2]}.{packed[3]}"
     mapped = packed[:10] == bytes(10) and packed[10:12] in (b"\xff\xff", b"\0\0")
@@ -44,7 +44,7 @@ class SocketAddress:
 
     @classmethod
     def parse(cls, host: str, port: str) -> SocketAddress | None:
-        """Read numeric text, or return None: neither names nor services are looked up."""
+        """Read numeric text, or return None: names and services are not looked up."""
         if not (port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
             return None
         try:
@@ -66,7 +66,7 @@ class SocketAddress:
         return SocketAddress(self.host, port, self.scope)
 
     def unmapped(self) -> SocketAddress:
-        """Return the IPv4 form of an IPv4-mapped IPv6 address, else the same address."""
+        """Return the IPv4 form of an IPv4-mapped IPv6 address, else the same."""
         if self.host.startswith("::ffff:") and "." in self.host:
             return SocketAddress(self.host[7:], self.port)
         return self

@@ -19,6 +19,6 @@ CLAMP_MSS: Final = 0x8
 
 
 def combine(ours: int, theirs: int) -> int:
-    """Return the options of a link: PMTU discovery needs both sides, the rest either."""
+    """Return the options of a link; PMTU discovery needs both, the rest either."""
     both = ours & theirs & PMTU_DISCOVERY
     return ((ours | theirs) & ~PMTU_DISCOVERY) | both

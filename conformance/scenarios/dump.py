@@ -30,8 +30,7 @@ def play(lab: Lab, placement: Placement) -> None:
     (kind,) = placement
     wanted = _stages(lab, Kind.C, "ref-")
     actual = _stages(lab, kind, "sub-")
-    for stage, text in wanted.items():
-        expect_same_text(f"the dump {stage}", actual[stage], text)
+    expect_same_text("the dumps", _joined(actual), _joined(wanted))
 
 
 def _stages(lab: Lab, kind: Kind, part: str) -> dict[str, str]:
@@ -75,6 +74,10 @@ def _stages(lab: Lab, kind: Kind, part: str) -> dict[str, str]:
     stages["alone again"] = _dump(subject)
     subject.stop()
     return stages
+
+
+def _joined(stages: dict[str, str]) -> str:
+    return "".join(f"== {stage}\n{text}" for stage, text in stages.items())
 
 
 def _dump(node: TincNode) -> str:

@@ -7,12 +7,16 @@ import pytest
 
 from tests.config.samples import SUITES, config, settings
 from tincd_compat.addresses import Subnet
-from tincd_compat.config.parser import parse_option
+from tincd_compat.config.parser import (
+    options_for,
+    parse_option,
+    read_server_config,
+)
 from tincd_compat.config.settings import (
     Settings,
+    complete_settings,
     find_name,
     name_for_keys,
-    read_settings,
     resolve_name,
 )
 from tincd_compat.config.values import (
@@ -242,7 +246,10 @@ def test_a_host_name_may_have_31_bytes() -> None:
 
 def read(directory: Path, *options: str) -> Settings:
     parsed = [parse_option(text, number) for number, text in enumerate(options, 1)]
-    return read_settings(directory, parsed, SUITES, environment={}, hostname="h")
+    entries = read_server_config(directory, options_for(parsed, None))
+    return complete_settings(
+        entries, directory, parsed, SUITES, environment={}, hostname="h"
+    )
 
 
 def test_our_collection_is_one(tmp_path: Path) -> None:

@@ -254,8 +254,10 @@ def test_a_rotation_that_fails_keeps_the_file(tmp_path: Path) -> None:
     folder.rmdir()
     log.reopen()
     log.close()
-    assert (tmp_path / "kept").read_text().endswith(
-        f": Unable to reopen log file {path}: No such file or directory\n"
+    assert (
+        (tmp_path / "kept")
+        .read_text()
+        .endswith(f": Unable to reopen log file {path}: No such file or directory\n")
     )
 
 

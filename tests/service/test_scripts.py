@@ -88,9 +88,12 @@ def test_subnets_are_written_in_full(text: str, shown: str, weight: str) -> None
 
 
 def test_unknown_values_are_empty() -> None:
-    assert script_environment(
-        netname=None, name="a", device=None, interface=None
-    ) == {"NETNAME": "", "NAME": "a", "DEVICE": "", "INTERFACE": ""}
+    assert script_environment(netname=None, name="a", device=None, interface=None) == {
+        "NETNAME": "",
+        "NAME": "a",
+        "DEVICE": "",
+        "INTERFACE": "",
+    }
 
 
 def test_an_address_has_no_zone() -> None:
@@ -212,9 +215,7 @@ def test_a_status_is_logged(tmp_path: Path, lines: list[tuple[int, str]]) -> Non
     assert lines == [executed("tinc-down"), failed("tinc-down", 3)]
 
 
-def test_a_killed_shell_is_logged(
-    tmp_path: Path, lines: list[tuple[int, str]]
-) -> None:
+def test_a_killed_shell_is_logged(tmp_path: Path, lines: list[tuple[int, str]]) -> None:
     write(tmp_path / "tinc-up", "")
     run_script(tmp_path, "tinc-up", "exec kill -9 $$;")
     killed = (logging.ERROR, "Script tinc-up was killed by signal 9 (Killed)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -294,7 +294,8 @@ def load_settings(config: Config, name: str, suites: Suites) -> Settings:
     )
 
 
-def read_settings(
+def complete_settings(
+    entries: Sequence[Entry],
     directory: Path,
     options: Options,
     suites: Suites,
@@ -302,11 +303,14 @@ def read_settings(
     environment: Mapping[str, str],
     hostname: str,
 ) -> Settings:
-    """Read tinc.conf, conf.d and our own host file; ConfigError if we cannot start."""
-    entries = parser.read_server_config(directory, options_for(options, None))
+    """Add our own host file to the ``entries`` of tinc.conf and read the whole.
+
+    ConfigError if we cannot start with that.
+    """
     name = resolve_name(Config(entries), environment, hostname)
-    entries += parser.read_own_host_config(directory, name, options_for(options, name))
-    return load_settings(Config(entries), name, suites)
+    given = options_for(options, name)
+    own = parser.read_own_host_config(directory, name, given)
+    return load_settings(Config([*entries, *own]), name, suites)
 
 
 def name_for_keys(

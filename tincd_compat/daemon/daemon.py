@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tincd_compat import logs
@@ -24,6 +24,7 @@ from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import Policy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon import dumps, unsupported
+from tincd_compat.daemon.configuration import load, load_again
 from tincd_compat.daemon.control import ControlPlane, new_nonce
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.dialer import Dialer
@@ -31,20 +32,20 @@ from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import Pair, adopt_pairs, open_pairs
-from tincd_compat.daemon.run import load
 from tincd_compat.device.base import Device, DeviceOptions, open_device
 from tincd_compat.errors import DeviceError, TincError
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta.connection import Identity
 from tincd_compat.service import privileges
 from tincd_compat.service.notify import open_notifier
-from tincd_compat.service.process import handle_signals
+from tincd_compat.service.process import handle_signals, original_environment
 from tincd_compat.service.scripts import ScriptRunner
 from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel.suites import Suite, meta_cipher_for
 
 if TYPE_CHECKING:
+    from tincd_compat.config.parser import Entry
     from tincd_compat.service.start import StartOptions
 
 #: How long scripts may hold up the end; systemd's unit kills after five seconds.
@@ -54,7 +55,7 @@ STOP_PATIENCE: Final = 4.0
 class Daemon:
     """One tincd.  :meth:`run` is its whole life."""
 
-    def __init__(self, options: StartOptions) -> None:
+    def __init__(self, options: StartOptions, entries: Sequence[Entry]) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
@@ -65,7 +66,7 @@ class Daemon:
         self._device: Device | None = None
         self._ready = False
         self._reloading: asyncio.Task[None] | None = None
-        self.settings = load(options)
+        self.settings = load(options, entries)
         self._build(self.settings)
 
     def _build(self, settings: Settings) -> None:
@@ -97,7 +98,9 @@ class Daemon:
         self.dataplane = DataPlane(self.mesh, settings, suite, self.links)
         self._dialer = Dialer(lambda: self.settings, self.links)
         self._scripts = ScriptRunner(
-            options.directory, os.environ, settings.scripts_interpreter
+            options.directory,
+            original_environment(),
+            settings.scripts_interpreter,
         )
 
     # Start.
@@ -298,7 +301,7 @@ class Daemon:
         """Read the configuration again; a broken one changes nothing."""
         self._notifier.reloading(self._loop.time())
         try:
-            new = load(self._options)
+            new = load_again(self._options)
             configured = None
             if self.settings.strict_subnets:
                 configured = read_subnets(self.files.directory, self._options.options)

@@ -44,7 +44,7 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Edge:
-    """A directed edge: ``address`` is where ``target`` can be reached, seen by ``source``."""
+    """A directed edge; ``address`` is where ``source`` reaches ``target``."""
 
     source: Node
     target: Node
@@ -93,7 +93,12 @@ class Mesh:
             yield from node.sorted_edges()
 
     def add_edge(
-        self, source: Node, target: Node, address: SocketAddress, options: int, weight: int
+        self,
+        source: Node,
+        target: Node,
+        address: SocketAddress,
+        options: int,
+        weight: int,
     ) -> Edge:
         edge = Edge(source, target, address, options, weight)
         source.edges[target.name] = edge
@@ -103,7 +108,7 @@ class Mesh:
         del edge.source.edges[edge.target.name]
 
     def set_address(self, node: Node, address: SocketAddress | None) -> None:
-        """Set or clear the UDP address of a node; the first owner of an address keeps it."""
+        """Set or clear the UDP address of a node; the first at an address keeps it."""
         if node.address is not None and self._by_address.get(node.address) is node:
             del self._by_address[node.address]
         node.address = address

@@ -17,11 +17,7 @@ from typing import ClassVar, Final
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import Blowfish
 from cryptography.hazmat.decrepit.ciphers.modes import CFB, OFB
-from cryptography.hazmat.primitives.ciphers import (
-    BlockCipherAlgorithm,
-    Cipher,
-    CipherContext,
-)
+from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
@@ -42,8 +38,10 @@ class BudgetExceeded(PeerError):
 class StreamCipher:
     """One direction of the stream, with the number of bytes it may still carry."""
 
-    def __init__(self, context: CipherContext, budget: int, action: str) -> None:
-        self._context = context
+    def __init__(
+        self, transform: Callable[[bytes], bytes], budget: int, action: str
+    ) -> None:
+        self._transform = transform
         self._budget = budget
         self._action = action
 
@@ -52,7 +50,7 @@ class StreamCipher:
         if len(data) > self._budget:
             raise BudgetExceeded(f"Byte limit exceeded for {self._action} {{peer}}")
         self._budget -= len(data)
-        return self._context.update(data)
+        return self._transform(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +75,12 @@ class MetaCipher:
     def encryptor(self, block: bytes) -> StreamCipher:
         """Start our direction; ValueError if ``block`` is too short for this cipher."""
         context = self._cipher(block).encryptor()
-        return StreamCipher(context, self.budget, "encryption of data to")
+        return StreamCipher(context.update, self.budget, "encryption of data to")
 
     def decryptor(self, block: bytes) -> StreamCipher:
         """Start the peer's direction; ValueError as above."""
         context = self._cipher(block).decryptor()
-        return StreamCipher(context, self.budget, "decryption of data from")
+        return StreamCipher(context.update, self.budget, "decryption of data from")
 
     def _cipher(self, block: bytes) -> Cipher[CFB | OFB | CTR]:
         """Take the key from the end of the block and the IV from in front of it."""

@@ -58,6 +58,21 @@ def set_name(name: str = PROCESS_NAME) -> None:
         return
 
 
+def original_environment() -> dict[str, str]:
+    """Return the environment without what Python has put into it.
+
+    In the C locale Python sets LC_CTYPE for its children; scripts shall not see that.
+    """
+    environment = dict(os.environ)
+    try:
+        given = Path("/proc/self/environ").read_bytes().split(b"\0")
+    except OSError:
+        return environment
+    if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+        environment.pop("LC_CTYPE", None)
+    return environment
+
+
 def hold_signals() -> None:
     """Keep the signals of :data:`SIGNALS` waiting until :func:`handle_signals`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

@@ -4,7 +4,7 @@ A datagram names nobody.  Normally its source address is some node's UDP address
 it is not - the node roams, sits behind another translation, or speaks for the first
 time - the MAC is tried under the keys we handed out.  A stranger can ask for that with
 every datagram, so the work is bounded: nodes known at the source's host come first,
-and all others once a second for each host, both within a number of tests a second.
+and all others, in vain only once a second for each host, both within a number of tests a second.
 
 tinc 1.0.36 makes one search of all nodes a second, whoever asked for it; its own looped
 back broadcast can use that up, and then a genuine newcomer goes unheard.
@@ -90,12 +90,13 @@ class SenderLookup:
             if node is not None:
                 return node
         if self._tests < MAX_TESTS and source.host not in self._searched:
-            self._searched.add(source.host)
             node, tests = self._try(datagram, self._mesh.nodes.values(), except_)
             # One at least, so that this second's set of hosts stays bounded too.
             self._tests += tests + 1
             if node is not None:
+                # Not counted: what was found may be a replay, and the node be next.
                 return node
+            self._searched.add(source.host)
         return None
 
     def report(self, source: SocketAddress, now: float) -> None:

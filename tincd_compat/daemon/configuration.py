@@ -1,0 +1,42 @@
+"""From the configuration files to the settings of this run."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tincd_compat.config.parser import Entry, options_for, read_server_config
+from tincd_compat.config.settings import Settings, Suites, complete_settings
+from tincd_compat.tunnel.suites import find_cipher, find_digest
+
+if TYPE_CHECKING:
+    from tincd_compat.service.start import StartOptions
+
+
+def _digest_size(name: str) -> int | None:
+    digest = find_digest(name)
+    return None if digest is None else digest.size
+
+
+def load(options: StartOptions, entries: Sequence[Entry]) -> Settings:
+    """Return the settings behind tinc.conf's ``entries``; ConfigError if they won't do.
+
+    Our own host file is read here, since its name is in those entries.
+    """
+    suites = Suites(lambda name: find_cipher(name) is not None, _digest_size)
+    return complete_settings(
+        entries,
+        options.directory,
+        options.options,
+        suites,
+        environment=os.environ,
+        hostname=socket.gethostname(),
+    )
+
+
+def load_again(options: StartOptions) -> Settings:
+    """Read everything anew (SIGHUP); ConfigError leaves the caller with the old."""
+    given = options_for(options.options, None)
+    return load(options, read_server_config(options.directory, given))
