@@ -177,7 +177,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert (first, blank) == ("Usage: tincd [option]...", "")
     described = [line for line in lines if line.startswith("  ")]
     assert len(described) == 14
-    assert all(re.match(r"  (-\w,|   ) --.{25} \w", line) for line in described)
+    assert all(re.match(r"  (-\w,|   ) --\S+ +(?<=^.{33})\S", x) for x in described)
     assert lines[-2] == ""
 
 
@@ -405,7 +405,7 @@ return 0
 
 def test_a_start_in_the_background_that_fails_is_seen(net: Path) -> None:
     body = 'logs.always.warning("a warning")\nlogs.always.error("no key")\nreturn 1'
-    done = start(net, body)
+    done = start(net, body, "--logfile=log")
     assert (done.returncode, done.stderr) == (1, "no key\n")
     assert not (net / "pid").exists()
 

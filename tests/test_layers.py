@@ -1,4 +1,4 @@
-"""The table of ARCHITECTURE.md, enforced: who may import whom, and what from outside."""
+"""The table of ARCHITECTURE.md, enforced: who may import whom and from outside what."""
 
 from __future__ import annotations
 

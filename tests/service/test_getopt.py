@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,9 +113,7 @@ def test_posixly_correct_stops_at_the_first_word() -> None:
 
 @given(st.lists(st.text("-Dnd=ofx ", max_size=6), max_size=6))
 def test_nothing_but_usage_errors(words: list[str]) -> None:
-    try:
+    with contextlib.suppress(UsageError):
         for option, value in PARSER.scan(words):
             assert (value is None) or option.argument is not Argument.NONE
             assert (value is not None) or option.argument is not Argument.REQUIRED
-    except UsageError as error:
-        assert str(error).startswith("prog: ")

@@ -73,7 +73,7 @@ def test_groups_then_root_then_user(
 
 
 def test_an_unknown_user(system: System) -> None:
-    with pytest.raises(ConfigError, match="^unknown user `nosuch'$"):
+    with pytest.raises(ConfigError, match=r"^unknown user `nosuch'$"):
         privileges.drop("nosuch", Path("/"))
     assert system.calls == []
 

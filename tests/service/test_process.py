@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,10 @@ def test_held_signals_reach_their_handlers() -> None:
                 both.set()
 
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGHUP, signal.SIGALRM)
-        handlers = {number: (lambda n=number: note(n)) for number in numbers}
+        handlers: dict[int, Callable[[], None]] = {
+            signal.SIGHUP: lambda: note(signal.SIGHUP),
+            signal.SIGALRM: lambda: note(signal.SIGALRM),
+        }
         process.handle_signals(loop, handlers)
         assert not signal.sigpending()
         await both.wait()

@@ -61,7 +61,18 @@ def run(mesh: Mesh) -> GraphChanges:
         logs.traffic.debug(
             "Node %s (%s) became %s", node.name, _place(node.address), state
         )
+    mesh.myself.visited = _starts_the_tree(mesh)
     return GraphChanges(flips, addressed)
+
+
+def _starts_the_tree(mesh: Mesh) -> bool:
+    """Tell whether tincd's dump shows us as visited.
+
+    It draws the broadcast tree with the same flag: where there are edges, but none that
+    starts at a reachable node, nobody is visited by the end.
+    """
+    linked = [node for node in mesh.nodes.values() if node.edges]
+    return not linked or any(node.reachable for node in linked)
 
 
 def settle_down(mesh: Mesh, node: Node) -> None:

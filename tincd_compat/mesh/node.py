@@ -66,7 +66,7 @@ class Mesh:
     """The tables of one daemon: its own node, all others, their edges and subnets."""
 
     def __init__(self, name: str) -> None:
-        self.myself = Node(name, reachable=True)
+        self.myself = Node(name, reachable=True, visited=True)
         self.myself.nexthop = self.myself.via = self.myself
         self.nodes: dict[str, Node] = {name: self.myself}
         self.subnets: SubnetTable[Node] = SubnetTable()

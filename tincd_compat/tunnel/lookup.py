@@ -3,8 +3,9 @@
 A datagram names nobody.  Normally its source address is some node's UDP address.  When
 it is not - the node roams, sits behind another translation, or speaks for the first
 time - the MAC is tried under the keys we handed out.  A stranger can ask for that with
-every datagram, so the work is bounded: nodes known at the source's host come first,
-and all others, in vain only once a second for each host, both within a number of tests a second.
+every datagram, so the work is bounded by a number of tests a second: nodes known at the
+source's host come first, then all others, unless a search for this host was already in
+vain within the second.
 
 tinc 1.0.36 makes one search of all nodes a second, whoever asked for it; its own looped
 back broadcast can use that up, and then a genuine newcomer goes unheard.
