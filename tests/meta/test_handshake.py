@@ -88,14 +88,15 @@ def test_the_side_called_proves_itself_last() -> None:
     assert (State.CHALLENGE, Request.CHAL_REPLY) not in says
 
 
-@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(
-    "state", [state for state in State if state not in (State.FAILED, State.ACTIVE)]
+    ("role", "state"),
+    [
+        (Role.INITIATOR, State.START),
+        *product(Role, ScriptedPeer.ORDER[:-1]),
+    ],
 )
 @pytest.mark.parametrize("number", range(-1, 20))
 def test_every_request_in_every_state(role: Role, state: State, number: int) -> None:
-    if (role, state) == (Role.RESPONDER, State.START):
-        return
     peer = ScriptedPeer(role).reach(state)
     complaint = peer.complaint(b"%d" % number)
     if state is State.DECRYPTION:

@@ -37,8 +37,9 @@ from tincd_compat.errors import DeviceError, TincError
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta.connection import Identity
 from tincd_compat.service import privileges
+from tincd_compat.service.environment import original_environment
 from tincd_compat.service.notify import open_notifier
-from tincd_compat.service.process import handle_signals, original_environment
+from tincd_compat.service.process import handle_signals
 from tincd_compat.service.scripts import ScriptRunner
 from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
 from tincd_compat.transport.udp import UdpSocket, UdpSockets

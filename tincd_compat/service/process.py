@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import asyncio
 
-#: The name that ``pidof``, ``killall`` and ``pgrep`` look for.
+#: What scripts look for.
 PROCESS_NAME: Final = "tincd"
 
 #: Signals that mean something to tincd.  They are held from before the pid file exists
@@ -50,27 +51,26 @@ def complain(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def set_name(name: str = PROCESS_NAME) -> None:
-    """Name the process, where the kernel lets us."""
-    try:
-        Path("/proc/self/comm").write_text(name)
-    except OSError:
-        return
+def set_name(argv: Sequence[str]) -> None:
+    """Be called tincd, with the command line ``argv``, where the kernel lets us.
 
-
-def original_environment() -> dict[str, str]:
-    """Return the environment without what Python has put into it.
-
-    In the C locale Python sets LC_CTYPE for its children; scripts shall not see that.
+    ``killall`` and ``pgrep`` look at the one, ``pidof`` and ``pgrep -f`` at the other,
+    where the interpreter would come first.
     """
-    environment = dict(os.environ)
-    try:
-        given = Path("/proc/self/environ").read_bytes().split(b"\0")
-    except OSError:
-        return environment
-    if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
-        environment.pop("LC_CTYPE", None)
-    return environment
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        Path("/proc/self/comm").write_text(PROCESS_NAME)
+        _set_command_line(argv)
+
+
+def _set_command_line(argv: Sequence[str]) -> None:
+    """Write over the memory in which the kernel keeps it (proc(5), arg_start)."""
+    shown = b"".join(os.fsencode(word) + b"\0" for word in argv)
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    if start and len(shown) <= end - start:
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:
+            memory.seek(start)
+            memory.write(shown.ljust(end - start, b"\0"))
 
 
 def hold_signals() -> None:

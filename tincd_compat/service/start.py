@@ -87,7 +87,7 @@ def launch(options: StartOptions, serve: Callable[[StartOptions], int]) -> int:
     pidfile.claim()
     readiness = process.detach() if options.detach else process.Readiness()
     process.hold_signals()
-    process.set_name()
+    process.set_name(options.argv)
     pidfile.publish()
     try:
         _place_log(options)

@@ -1,0 +1,628 @@
+"""Whole connections: a recorded session, two of ours, arbitrary bytes, time limits."""
+
+from __future__ import annotations
+
+import logging
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.meta import recording
+from tests.meta.scripted import (
+    HOSTNAME,
+    OUR_KEY,
+    PEER_KEY,
+    US,
+    Counter,
+    FakeKey,
+    ScriptedPeer,
+    connection,
+    find_peer,
+    take_events,
+)
+from tincd_compat import logs
+from tincd_compat.errors import PeerError
+from tincd_compat.meta import ciphers
+from tincd_compat.meta.connection import (
+    Activated,
+    DecryptNeeded,
+    Event,
+    Identity,
+    MetaConnection,
+    PacketReceived,
+    PeerIdentity,
+    PeerTimeout,
+    Received,
+    Role,
+    Status,
+    UnknownRequest,
+)
+from tincd_compat.meta.handshake import State
+from tincd_compat.meta.messages import (
+    MAX_LINE,
+    MAX_PACKET,
+    KeyChanged,
+    Ping,
+    Pong,
+    ReqKey,
+    Request,
+    parse,
+)
+
+ROLES = list(Role)
+PEER = f"peer ({HOSTNAME})"
+OVERFLOW = f"Metadata read buffer overflow for {PEER}"
+
+
+def active(role: Role = Role.RESPONDER) -> ScriptedPeer:
+    peer = ScriptedPeer(role).reach(State.ACTIVE)
+    peer.heard.clear()
+    peer.events.clear()
+    return peer
+
+
+# The recorded session.
+
+
+def feed(
+    subject: MetaConnection, key: recording.RecordedKey, data: bytes, step: int
+) -> list[Event]:
+    """Feed a recording in pieces of ``step`` bytes; return the events of its lines."""
+    events: list[Event] = []
+    now = recording.RESP_ELAPSED
+    for start in range(0, len(data), step):
+        subject.receive_data(data[start : start + step], now)
+        for event in take_events(subject):
+            if isinstance(event, DecryptNeeded):
+                subject.decrypted(key.decrypt(event.ciphertext), now)
+                events += take_events(subject)
+            else:
+                events.append(event)
+    return events
+
+
+def received(lines: tuple[bytes, ...]) -> list[Event]:
+    return [Received(parse(line), line) for line in lines]
+
+
+@pytest.mark.parametrize("step", [1, 7, 1500, 100_000])
+def test_the_recorded_session_as_the_caller(step: int) -> None:
+    drawn = iter([recording.INIT_BLOCK, recording.INIT_CHALLENGE])
+    subject = MetaConnection(
+        Role.INITIATOR,
+        recording.INIT,
+        {"v_resp": recording.RESP_SEEN_BY_INIT}.__getitem__,
+        now=0.0,
+        random_bytes=lambda length: next(drawn),
+        peer_name="v_resp",
+    )
+    subject.start()
+    heard = recording.RESP_PLAIN + recording.RESP_CIPHERTEXT
+    events = feed(subject, recording.INIT_KEY, heard, step)
+    assert events == [
+        Activated("6551", 45, 10, 0xC, 0xC),
+        *received(recording.RESP_LINES),
+    ]
+    for line in recording.INIT_LINES:
+        subject.send(parse(line))
+    said = subject.data_to_send()
+    assert said == recording.INIT_PLAIN + recording.INIT_CIPHERTEXT
+
+
+@pytest.mark.parametrize("step", [1, 7, 1500, 100_000])
+def test_the_recorded_session_as_the_side_called(step: int) -> None:
+    drawn = iter([recording.RESP_BLOCK, recording.RESP_CHALLENGE])
+    subject = MetaConnection(
+        Role.RESPONDER,
+        recording.RESP,
+        {"v_init": recording.INIT_SEEN_BY_RESP}.__getitem__,
+        now=0.0,
+        random_bytes=lambda length: next(drawn),
+    )
+    heard = recording.INIT_PLAIN + recording.INIT_CIPHERTEXT
+    events = feed(subject, recording.RESP_KEY, heard, step)
+    assert events == [
+        Activated("7001", 10, 45, 0xC, 0xC),
+        *received(recording.INIT_LINES),
+    ]
+    for line in recording.RESP_LINES:
+        subject.send_line(line)
+    said = subject.data_to_send()
+    assert said == recording.RESP_PLAIN + recording.RESP_CIPHERTEXT
+    assert subject.status_word() == 0xC2
+
+
+# Two of ours.
+
+
+def pair(ours: int, theirs: int) -> tuple[MetaConnection, MetaConnection]:
+    us = Identity("us", OUR_KEY, "655", ours)
+    peer = Identity("peer", PEER_KEY, "7001", theirs)
+    caller = MetaConnection(
+        Role.INITIATOR,
+        us,
+        {"peer": PeerIdentity(PEER_KEY, 10, 0xC)}.__getitem__,
+        now=0.0,
+        random_bytes=Counter(),
+        peer_name="peer",
+    )
+    called = MetaConnection(
+        Role.RESPONDER,
+        peer,
+        {"us": PeerIdentity(OUR_KEY, -20, 0x700000D)}.__getitem__,
+        now=0.0,
+        random_bytes=Counter(),
+    )
+    caller.start()
+    return caller, called
+
+
+def exchange(
+    subject: MetaConnection, other: MetaConnection, key: FakeKey
+) -> list[Event]:
+    """Carry what one side says to the other; return what that tells the other."""
+    other.receive_data(subject.data_to_send(), 0.0)
+    events = []
+    for event in take_events(other):
+        if isinstance(event, DecryptNeeded):
+            other.decrypted(key.decrypt(event.ciphertext), 0.0)
+            events += take_events(other)
+        else:
+            events.append(event)
+    return events
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), list(product(sorted(ciphers.CIPHERS), repeat=2))
+)
+def test_any_two_ciphers(ours: int, theirs: int) -> None:
+    caller, called = pair(ours, theirs)
+    told_caller: list[Event] = []
+    told_called: list[Event] = []
+    while caller.queued or called.queued:
+        told_called += exchange(caller, called, PEER_KEY)
+        told_caller += exchange(called, caller, OUR_KEY)
+    assert told_called == [Activated("655", 10, -20, 0xC, 0x700000D)]
+    assert told_caller == [Activated("7001", -20, 10, 0x700000D, 0xC)]
+    caller.send(ReqKey("us", "peer"))
+    caller.send_packet(bytes(60))
+    assert exchange(caller, called, PEER_KEY) == [
+        Received(ReqKey("us", "peer"), b"15 us peer"),
+        PacketReceived(bytes(60)),
+    ]
+
+
+# After the handshake.
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("number", range(5))
+def test_the_handshake_happens_once(role: Role, number: int) -> None:
+    peer = active(role)
+    complaint = peer.complaint(b"%d peer 17" % number)
+    assert complaint == [f"Unauthorized request from {PEER}"]
+    assert peer.heard == []
+
+
+@pytest.mark.parametrize("number", [-1, 5, 6, 7, 18])
+def test_unknown_requests(number: int) -> None:
+    assert active().complaint(b"%d" % number) == [f"Unknown request from {PEER}"]
+
+
+def test_lines_are_handed_over_as_they_came() -> None:
+    peer = active()
+    line = b"14  0x1F peer and more\r"
+    peer.say(line)
+    assert peer.events == [Received(KeyChanged(0x1F, "peer"), line)]
+    (event,) = peer.events
+    assert isinstance(event, Received)
+    assert event.line == line
+
+
+def test_a_bad_line() -> None:
+    assert active().complaint(b"13 1 a a") == [
+        f"Got bad DEL_EDGE from {PEER}: invalid name",
+        f"Error while processing DEL_EDGE from {PEER}",
+    ]
+
+
+def test_what_precedes_an_error_still_counts() -> None:
+    peer = active()
+    assert peer.complaint_raw(b"14 1 peer\n17 2\nab\n") == [
+        f"Bogus data received from {PEER}"
+    ]
+    assert peer.events == [
+        Received(KeyChanged(1, "peer"), b"14 1 peer"),
+        PacketReceived(b"ab"),
+    ]
+    # Whoever ends the connection has to know that it was active.
+    assert peer.subject.active
+
+
+def test_nothing_goes_in_or_out_after_an_error() -> None:
+    peer = active()
+    peer.subject.send(Ping())
+    peer.complaint(b"")
+    peer.say(b"8")
+    assert peer.events == []
+    assert peer.subject.data_to_send() == b""
+    assert not peer.subject.send(Ping())
+    assert not peer.subject.send_line(b"8")
+    assert not peer.subject.send_packet(b"x")
+    peer.subject.check(1e6, 60, 5)
+    assert peer.subject.data_to_send() == b""
+
+
+def test_ping_is_answered_at_once() -> None:
+    peer = active()
+    peer.say(b"8 salt\r")
+    assert peer.heard == [b"9"]
+    assert [type(e.message) for e in peer.events if isinstance(e, Received)] == [Ping]
+
+
+def test_pong_clears_the_question() -> None:
+    peer = active()
+    peer.subject.ping(1.0)
+    assert peer.subject.status_word() & Status.PINGED
+    peer.say(b"9")
+    assert peer.subject.pinged is False
+    assert peer.events == [Received(Pong(), b"9")]
+    peer.say(b"9")
+
+
+def test_packets() -> None:
+    peer = active()
+    frame = bytes(range(256)) * 5
+    peer.say_raw(b"17 %d\n" % len(frame) + frame + b"17 1\n\n17 0\n8\n")
+    assert peer.events == [
+        PacketReceived(frame),
+        PacketReceived(b"\n"),
+        Received(Ping(), b"8"),
+    ]
+
+
+@pytest.mark.parametrize("length", [MAX_PACKET + 1, MAX_LINE])
+def test_packets_too_large_are_skipped(length: int) -> None:
+    peer = active()
+    peer.say_raw(b"17 %d\n" % length + bytes(length) + b"8\n")
+    assert peer.events == [Received(Ping(), b"8")]
+
+
+def test_the_largest_packet() -> None:
+    peer = active()
+    peer.say_raw(b"17 %d\n" % MAX_PACKET + bytes(MAX_PACKET))
+    assert peer.events == [PacketReceived(bytes(MAX_PACKET))]
+
+
+@pytest.mark.parametrize("length", [b"2177", b"65535", b"-1"])
+def test_packets_that_cannot_be_skipped(length: bytes) -> None:
+    peer = active()
+    data = b"17 " + length + b"\n" + bytes(MAX_LINE)
+    assert peer.complaint_raw(data) == [OVERFLOW]
+
+
+def test_a_line_without_end() -> None:
+    peer = active()
+    assert peer.complaint_raw(b"8" + b" " * (MAX_LINE - 2)) == []
+    assert peer.complaint_raw(b" ") == [OVERFLOW]
+
+
+def test_a_stranger_without_line_ends() -> None:
+    peer = ScriptedPeer(Role.RESPONDER)
+    assert peer.complaint_raw(bytes(4096)) == [
+        f"Metadata read buffer overflow for <unknown> ({HOSTNAME})"
+    ]
+
+
+# While the private key is at work.
+
+
+def test_input_waits_for_the_private_key() -> None:
+    peer = ScriptedPeer(Role.RESPONDER).reach(State.METAKEY)
+    peer.say(peer.metakey())
+    assert peer.subject.paused
+    peer.encrypt()
+    peer.say(peer.proper_line(State.CHALLENGE))
+    peer.say(peer.proper_line(State.CHALLENGE))
+    assert len(peer.events) == 1
+    with pytest.raises(PeerError, match="Unauthorized"):
+        peer.answer()
+
+
+@pytest.mark.parametrize("cut", range(0, 150, 7))
+def test_a_caller_that_waits_for_nothing(cut: int) -> None:
+    """ID, METAKEY and the encrypted CHALLENGE in two segments, cut anywhere."""
+    peer = ScriptedPeer(Role.RESPONDER)
+    secret = ciphers.CIPHERS[429].encryptor(Counter()(OUR_KEY.size))
+    challenge = secret.update(peer.proper_line(State.CHALLENGE) + b"\n")
+    data = b"0 peer 17\n" + peer.metakey() + b"\n" + challenge
+    border = len(data) - len(challenge) + cut - 75
+    peer.subject.receive_data(data[:border], 0.0)
+    peer.subject.receive_data(data[border:], 0.0)
+    (needed,) = take_events(peer.subject)
+    assert isinstance(needed, DecryptNeeded)
+    peer.subject.decrypted(OUR_KEY.decrypt(needed.ciphertext), 0.0)
+    with pytest.raises(PeerError, match="wrong challenge reply length"):
+        peer.subject.receive_data(secret.update(b"3 00\n"), 0.0)
+
+
+def test_what_waits_meanwhile_is_bounded() -> None:
+    peer = ScriptedPeer(Role.RESPONDER).reach(State.DECRYPTION)
+    assert peer.complaint_raw(bytes(MAX_LINE - 1)) == []
+    assert peer.complaint_raw(bytes(1)) == [OVERFLOW]
+    # The answer comes too late and changes nothing.
+    peer.answer()
+    peer.subject.decrypt_failed(0.0)
+    assert peer.subject.data_to_send() == b""
+
+
+def test_an_answer_that_nobody_asked_for() -> None:
+    with pytest.raises(RuntimeError):
+        connection(Role.RESPONDER).decrypted(bytes(72), 0.0)
+
+
+# Arbitrary input.
+
+FRAGMENTS = st.one_of(
+    st.binary(max_size=60),
+    st.binary(max_size=40).map(lambda text: b"0 peer 17 " + text + b"\n"),
+    st.sampled_from(
+        [
+            b"0 peer 17\n",
+            b"4 655 10 c\n",
+            b"8\n",
+            b"9\r\n",
+            b"10 1 peer 10.0.0.0/8\n",
+            b"12 2 peer us 192.0.2.1 655 c 5\n",
+            b"17 5\n8\n8\nx",
+            b"17 0\n",
+            b"17 1662\n" + bytes(1662),
+            b"17 9999\n",
+            bytes(MAX_LINE // 2),
+            b"1 429 672 0 0 " + b"0" * 144 + b"\n",
+        ]
+    ),
+)
+
+
+def outcome(
+    pieces: list[bytes], *, bypass_security: bool
+) -> tuple[list[Event], str, bytes]:
+    subject = connection(Role.RESPONDER, bypass_security=bypass_security)
+    error = ""
+    said = b""
+    try:
+        for piece in pieces:
+            subject.receive_data(piece, 0.0)
+    except PeerError as caught:
+        error = caught.text(subject.peer)
+    else:
+        said = subject.data_to_send()
+    return take_events(subject), error, said
+
+
+@given(st.lists(FRAGMENTS, max_size=8).map(b"".join), st.booleans())
+def test_any_bytes_in_any_pieces(data: bytes, bypass_security: bool) -> None:
+    whole = outcome([data], bypass_security=bypass_security)
+    single = outcome([bytes([b]) for b in data], bypass_security=bypass_security)
+    assert whole == single
+
+
+# Output.
+
+
+@pytest.mark.parametrize("state", ScriptedPeer.ORDER[:-1])
+def test_nobody_unproved_hears_of_the_mesh(state: State) -> None:
+    subject = ScriptedPeer(Role.RESPONDER).reach(state).subject
+    with pytest.raises(RuntimeError):
+        subject.send(Ping())
+    with pytest.raises(RuntimeError):
+        subject.send_line(b"10 1 us 10.0.0.0/8")
+    with pytest.raises(RuntimeError):
+        subject.send_packet(b"secret")
+    assert subject.queued == 0
+
+
+def test_order_of_queueing_is_order_on_the_wire() -> None:
+    peer = active()
+    peer.subject.send(KeyChanged(1, "us"))
+    peer.subject.send_line(b"14 2 other \r")
+    peer.subject.send(Pong())
+    peer.say(b"9")
+    assert peer.heard == [b"14 1 us", b"14 2 other \r", b"9"]
+
+
+def test_lines_no_peer_would_take(caplog: pytest.LogCaptureFixture) -> None:
+    peer = active()
+    assert peer.subject.send_line(b"8" * (MAX_LINE - 1))
+    assert peer.subject.queued == MAX_LINE
+    assert not peer.subject.send_line(b"8" * MAX_LINE)
+    assert peer.subject.queued == MAX_LINE
+    assert caplog.messages == [
+        f"Output buffer overflow while sending request to {PEER}"
+    ]
+
+
+def test_over_limit() -> None:
+    subject = MetaConnection(
+        Role.RESPONDER,
+        US,
+        find_peer,
+        now=0.0,
+        random_bytes=Counter(),
+        hostname=HOSTNAME,
+        output_limit=100,
+    )
+    ScriptedPeer(Role.RESPONDER, subject=subject).reach(State.ACTIVE)
+    subject.send_packet(bytes(97))
+    assert (subject.queued, subject.over_limit) == (103, True)
+    assert len(subject.data_to_send()) == 103
+    assert not subject.over_limit
+
+
+def test_an_exhausted_cipher_is_reported_by_the_next_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ciphers.MetaCipher, "budget", 1000)
+    peer = active()
+    while peer.subject.send_packet(bytes(90)):
+        pass
+    assert peer.subject.queued < 1000
+    assert not peer.subject.send(Ping())
+    with pytest.raises(PeerError) as caught:
+        peer.subject.check(0.0, 60, 5)
+    line = f"Byte limit exceeded for encryption of data to {PEER}"
+    assert caught.value.text(PEER) == line
+    assert isinstance(caught.value, ciphers.BudgetExceeded)
+    assert caught.value.logger is logs.meta
+
+
+# Time.
+
+
+def timeout(subject: MetaConnection, now: float) -> tuple[str, int]:
+    with pytest.raises(PeerTimeout) as caught:
+        subject.check(now, 60, 5)
+    assert caught.value.logger is logs.connections
+    return caught.value.text(subject.peer), caught.value.severity
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("state", ScriptedPeer.ORDER[:-1])
+def test_the_handshake_has_to_finish_in_time(role: Role, state: State) -> None:
+    peer = ScriptedPeer(role).reach(state)
+    peer.subject.check(4.9, 60, 5)
+    line = f"Timeout from {peer.subject.peer} during authentication"
+    assert timeout(peer.subject, 5.0) == (line, logging.WARNING)
+
+
+def test_single_bytes_do_not_buy_time() -> None:
+    subject = connection(Role.RESPONDER)
+    for second in range(5):
+        subject.receive_data(b"0", float(second))
+    line = f"Timeout from <unknown> ({HOSTNAME}) during authentication"
+    assert timeout(subject, 5.0) == (line, logging.WARNING)
+
+
+def test_ping_and_pong_at_the_ticks() -> None:
+    peer = active()
+    for now in (5.0, 30.0, 59.9):
+        peer.subject.check(now, 60, 5)
+    assert peer.subject.data_to_send() == b""
+    peer.subject.check(60.0, 60, 5)
+    assert peer.subject.last_ping_time == 60.0
+    assert peer.subject.pinged
+    # Anything else is no sign of life.
+    peer.say(b"14 1 peer", 61.0)
+    assert peer.heard == [b"8"]
+    peer.subject.check(64.9, 60, 5)
+    peer.say(b"9", 64.9)
+    peer.subject.check(65.0, 60, 5)
+    peer.subject.check(120.0, 60, 5)
+    line = f"{PEER} didn't respond to PING in 5 seconds"
+    peer.subject.check(124.0, 60, 5)
+    assert timeout(peer.subject, 125.0) == (line, logging.INFO)
+
+
+def test_a_peer_that_does_not_read() -> None:
+    peer = active()
+    peer.subject.send_packet(bytes(93))
+    peer.subject.check(5.0, 60, 5)
+    peer.subject.send(Pong())
+    peer.subject.check(9.9, 60, 5)
+    line = f"{PEER} could not flush for 5 seconds (101 bytes remaining)"
+    assert timeout(peer.subject, 10.0) == (line, logging.INFO)
+
+
+def test_a_peer_that_reads_slowly() -> None:
+    peer = active()
+    for tick in range(5, 50, 5):
+        peer.subject.send(Pong())
+        peer.subject.check(float(tick), 60, 5)
+        peer.subject.data_to_send()
+        peer.subject.send(Pong())
+    assert peer.subject.data_to_send() != b""
+    peer.subject.check(50.0, 60, 5)
+    peer.subject.check(55.0, 60, 5)
+
+
+# What is shown.
+
+
+def test_status_word() -> None:
+    peer = ScriptedPeer(Role.RESPONDER)
+    assert peer.subject.status_word() == 0
+    assert (
+        ScriptedPeer(Role.RESPONDER).reach(State.METAKEY).subject.status_word() == 0x40
+    )
+    peer.reach(State.ACTIVE)
+    assert peer.subject.status_word() == 0xC2
+    peer.subject.flags |= Status.MST
+    peer.subject.ping(0.0)
+    assert f"{peer.subject.status_word():04x}" == "01c3"
+
+
+def test_name_and_options() -> None:
+    peer = ScriptedPeer(Role.RESPONDER)
+    assert peer.subject.peer == f"<unknown> ({HOSTNAME})"
+    assert connection(Role.INITIATOR).peer == PEER
+    assert peer.subject.options == 0
+    peer.reach(State.ACTIVE)
+    assert peer.subject.peer == PEER
+    assert peer.subject.options == 0xC
+
+
+def test_log_lines_at_debug_level_3(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logs.meta.name)
+    caplog.set_level(logging.DEBUG, logs.protocol.name)
+    peer = ScriptedPeer(Role.RESPONDER).reach(State.ACTIVE)
+    peer.say(b"8")
+    assert caplog.messages == [
+        f"Got ID from <unknown> ({HOSTNAME})",
+        f"Sending ID to {PEER}",
+        f"Sending METAKEY to {PEER}",
+        f"Got METAKEY from {PEER}",
+        f"Sending CHALLENGE to {PEER}",
+        f"Got CHALLENGE from {PEER}",
+        f"Got CHAL_REPLY from {PEER}",
+        f"Sending CHAL_REPLY to {PEER}",
+        f"Sending ACK to {PEER}",
+        f"Got ACK from {PEER}",
+        f"Got PING from {PEER}",
+        f"Sending PONG to {PEER}",
+    ]
+    assert {record.name for record in caplog.records} == {logs.protocol.name}
+    assert {record.levelno for record in caplog.records} == {logging.DEBUG}
+
+
+def test_log_lines_at_debug_level_4(caplog: pytest.LogCaptureFixture) -> None:
+    peer = active()
+    caplog.set_level(logging.DEBUG)
+    peer.say(b"8 \x1b[31m\xff")
+    peer.subject.send_line(b"14 1 other")
+    peer.subject.send_line(b"15 other peer", Request.REQ_KEY)
+    peer.subject.send_packet(bytes(60))
+    assert caplog.messages == [
+        rf"Got PING from {PEER}: 8 \x1b[31m\xff",
+        f"Sending PONG to {PEER}: 9",
+        f"Sending 2 bytes of metadata to {PEER}",
+        f"Flushing 2 bytes to {PEER}",
+        f"Sending 11 bytes of metadata to {PEER}",
+        f"Sending REQ_KEY to {PEER}: 15 other peer",
+        f"Sending 14 bytes of metadata to {PEER}",
+        f"Sending PACKET to {PEER}: 17 60",
+        f"Sending 66 bytes of metadata to {PEER}",
+    ]
+    with pytest.raises(UnknownRequest) as caught:
+        peer.say(b"99 \x1b")
+    assert caught.value.text(PEER) == rf"Unknown request from {PEER}: 99 \x1b"
+    assert (caught.value.logger, caught.value.severity) == (logs.meta, logging.DEBUG)
+
+
+def test_no_key_material_is_shown() -> None:
+    peer = ScriptedPeer(Role.RESPONDER).reach(State.DECRYPTION)
+    shown = repr(vars(peer.subject)) + repr(vars(peer.subject._handshake))
+    block = OUR_KEY.decrypt(bytes.fromhex(peer.metakey().split()[-1].decode()))
+    assert repr(block)[2:-1] not in shown
