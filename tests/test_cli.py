@@ -270,6 +270,7 @@ def test_in_the_foreground(net: Path) -> None:
     body = """
 print(open("pid").read() == f"{os.getpid()}\\n", os.getcwd())
 print(open("/proc/self/comm").read(), end="")
+print(*open("/proc/self/cmdline").read().split("\\0"))
 print(options.netname, options.directory, options.ident, options.detach)
 print(options.debug_level, options.user, options.mlock, options.chroot)
 print([(host, e.variable, e.value) for host, e in options.options])
@@ -280,9 +281,10 @@ return 3
 """
     words = ["-D", "-d", "-n", "vpn", "-o", "Port=1", "-o", "b.Port=2", "-Uu"]
     done = start(net, body, *words)
-    assert done.stdout.splitlines() == [
+    assert [line.rstrip() for line in done.stdout.splitlines()] == [
         f"True {net}",
         "tincd",
+        f"tincd -c . --pidfile=pid {' '.join(words)}",
         "vpn . tinc.vpn False",
         "1 u False False",
         "[(None, 'Port', '1'), ('b', 'Port', '2')]",

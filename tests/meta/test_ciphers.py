@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.decrepit.ciphers.modes import OFB
+from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
 
 from tincd_compat.meta.ciphers import (
     CIPHERS,
     DIGESTS,
     BudgetExceeded,
+    MetaCipher,
     StreamCipher,
     digest,
     digest_size,
@@ -78,6 +82,15 @@ def test_a_block_too_short_for_key_and_iv(nid: int) -> None:
     cipher.encryptor(bytes(cipher.block_length))
     with pytest.raises(ValueError, match="too short"):
         cipher.encryptor(bytes(cipher.block_length - 1))
+
+
+def test_a_cipher_that_this_openssl_lacks() -> None:
+    def unsupported(key: bytes) -> BlockCipherAlgorithm:
+        raise UnsupportedAlgorithm("legacy ciphers are not loaded")
+
+    cipher = MetaCipher(unsupported, OFB, 16, 8)
+    with pytest.raises(ValueError, match="legacy ciphers are not loaded"):
+        cipher.decryptor(bytes(24))
 
 
 def test_budget_follows_the_block_size() -> None:

@@ -108,7 +108,7 @@ def test_a_name_the_kernel_refuses_is_no_error(monkeypatch: pytest.MonkeyPatch) 
         raise PermissionError
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    process.set_name()
+    process.set_name(["tincd", "-n", "vpn"])
 
 
 CLOSED_STREAMS = """

@@ -12,22 +12,20 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, valid_name
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.listening import socket_family
 from tincd_compat.errors import ConfigError
-from tincd_compat.transport.tcp import connect, to_socket_address
+from tincd_compat.transport.resolver import resolve
+from tincd_compat.transport.tcp import connect
 
 if TYPE_CHECKING:
     from tincd_compat.config.hosts import HostSettings
     from tincd_compat.config.settings import Settings
     from tincd_compat.daemon.link import Link
-
-#: How long a name may take to resolve before the next address is tried, seconds.
-RESOLVE_TIMEOUT: Final = 10.0
 
 
 class Network(Protocol):
@@ -143,17 +141,13 @@ class Dialer:
 
     async def _resolve(self, name: str, port: str) -> list[SocketAddress]:
         family = socket_family(self._settings().address_family)
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(RESOLVE_TIMEOUT):
-                found = await loop.getaddrinfo(
-                    name, port, family=family, type=socket.SOCK_STREAM
-                )
-        except (OSError, TimeoutError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "no answer in time"
+            return await resolve(name, port, family)
+        except OSError as error:
+            # A look-up that timed out is an OSError without a text.
+            reason = error.strerror or "no answer in time"
             logs.always.warning("Error looking up %s port %s: %s", name, port, reason)
             return []
-        return [to_socket_address(entry[4]) for entry in found]  # type: ignore[arg-type]
 
     async def _dial(
         self, outgoing: Outgoing, address: SocketAddress, started: float

@@ -237,14 +237,8 @@ class Handshake:
         line = "Error during decryption of meta key for {peer}"
         raise PeerError(f"{line}: data too large for modulus")
 
-    @property
-    def options(self) -> int:
-        """Our options for this link."""
-        return self._peer.options
-
     def _enter(self, state: State) -> None:
-        if self.state is not State.FAILED:
-            self.state = state
+        self.state = state
 
     def _take(self, step: Step, now: float) -> list[Action]:
         actions = [
