@@ -41,7 +41,7 @@ def test_a_failure_says_why(error: Exception, reason: str) -> None:
     def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
         raise error
 
-    with pytest.raises(OSError, match="") as caught:
+    with pytest.raises(OSError, match=reason) as caught:
         run(lookup)
     assert caught.value.strerror == reason
 
