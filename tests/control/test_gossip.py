@@ -13,6 +13,7 @@ from tests.control.world import (
     World,
     subnet,
 )
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.effects import (
     Announce,
     Forward,
@@ -147,6 +148,19 @@ def test_purge(caplog: pytest.LogCaptureFixture) -> None:
     assert world.subnets() == {"alpha 10.1.0.0/24#10"}
     assert caplog.messages == ["Purging unreachable nodes"]
     assert graph.run(world.mesh).flips == []
+
+
+def test_a_restarted_peer_is_heard_though_it_repeats_its_nonces() -> None:
+    world = World()
+    line = "10 5eed peer 10.9.0.0/24"
+    assert world.hear(line) != []
+    assert world.hear(line) == []
+    lose_peer(world)
+    world.gossip.purge()
+    peer = world.mesh.get_or_add("peer")
+    world.gossip.connection_up(peer, SocketAddress("10.0.0.2", 40000), "655", 5, 0xC)
+    assert world.hear(line) != []
+    assert "peer 10.9.0.0/24#10" in world.subnets()
 
 
 def test_purge_keeps_nodes_that_edges_point_to() -> None:

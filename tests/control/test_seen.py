@@ -44,6 +44,17 @@ def test_oldest_go_when_it_is_full() -> None:
     assert seen.add(b"1", 0)
 
 
+def test_a_node_that_connects_anew_may_repeat_itself() -> None:
+    seen = SeenRequests(60)
+    seen.add(b"10 1 a 10.0.0.0/8", 0, "a")
+    seen.add(b"10 2 b 10.1.0.0/16", 0, "b")
+    seen.forget("a")
+    assert len(seen) == 1
+    assert not seen.add(b"10 2 b 10.1.0.0/16", 1, "b")
+    assert seen.add(b"10 1 a 10.0.0.0/8", 1, "a")
+    assert not seen.add(b"10 1 a 10.0.0.0/8", 1, "a")
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), max_size=40))
 def test_agrees_with_a_dictionary(steps: list[tuple[int, int]]) -> None:
     seen, model, now = SeenRequests(8), dict[bytes, int](), 0

@@ -33,6 +33,17 @@ from tincd_compat.meta.messages import (
 Flooded: TypeAlias = AddSubnet | DelSubnet | AddEdge | DelEdge | KeyChanged
 
 
+def _subject(message: Flooded) -> str:
+    """Return the node that says such things, and says them again after a restart."""
+    match message:
+        case AddSubnet() | DelSubnet():
+            return message.owner
+        case KeyChanged():
+            return message.origin
+        case _:
+            return message.source
+
+
 def link_weight(ours: int, theirs: int) -> int:
     """The weight of a new edge: the mean of both ACKs, rounded towards zero."""
     total = ours + theirs
@@ -82,7 +93,7 @@ class Gossip:
         ``peer`` is how logs name the connection; by default the node and its UDP
         address.
         """
-        if not self._seen.add(line, now):
+        if not self._seen.add(line, now, _subject(message)):
             logs.scary.debug("Already seen request")
             return []
         if peer is None:
@@ -146,6 +157,7 @@ class Gossip:
         """
         if port_text.isascii() and port_text.isdigit() and 0 < int(port_text) <= 0xFFFF:
             address = address.with_port(int(port_text))
+        self._seen.forget(node.name)
         return self._edges.link_up(node, address, options, weight)
 
     def connection_down(self, node: Node, *, report: bool) -> list[Effect]:
