@@ -192,6 +192,10 @@ class Gossip:
         """Apply the subnets of all host files, by owner (StrictSubnets, on reload)."""
         return self._subnets.reload(configured)
 
+    def reload_own_subnets(self, configured: Collection[Subnet]) -> list[Effect]:
+        """Apply a change of our own subnets (on reload)."""
+        return self._subnets.reload_own(configured)
+
     def learn_mac(self, mac: bytes, now: float) -> list[Effect]:
         """Note that a frame from ``mac`` came out of our device (switch mode)."""
         return self._subnets.learn(mac, now)

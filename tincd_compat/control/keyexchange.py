@@ -9,6 +9,7 @@ messages are handled.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.control.effects import (
@@ -21,6 +22,9 @@ from tincd_compat.control.effects import (
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import MAX_LINE, AnsKey, KeyChanged, ReqKey
 
+#: Part of KeyExpire by which a key may end early.  Nodes that were started together
+#: would otherwise all renew their keys in the same second, for ever.
+MAX_JITTER: Final = 0.1
 #: Fields of an ANS_KEY without an address.
 _PLAIN_ANS_KEY = 8
 
@@ -29,7 +33,8 @@ class KeyExchange:
     """Routes key messages and tells when our keys are to be renewed.
 
     ``udp_confirmed`` says whether packets are known to reach a node by UDP: only then
-    an address seen here is worth telling it.  Times are monotonic seconds.
+    an address seen here is worth telling it.  ``jitter`` draws from 0 to 1.  Times are
+    monotonic seconds.
     """
 
     def __init__(
@@ -41,13 +46,15 @@ class KeyExchange:
         nonce: Callable[[], int],
         key_expire: float,
         now: float,
+        jitter: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._mesh = mesh
         self._tunnel_server = tunnel_server
         self._udp_confirmed = udp_confirmed
         self._nonce = nonce
         self._key_expire = key_expire
-        self.expires_at = now + key_expire
+        self._jitter = jitter
+        self.expires_at = now + self._lifetime()
 
     def handle(
         self,
@@ -133,12 +140,16 @@ class KeyExchange:
         when they need a key.
         """
         logs.status.info("Expiring symmetric keys")
-        self.expires_at = now + self._key_expire
+        self.expires_at = now + self._lifetime()
         myself = self._mesh.myself
         changed = KeyChanged(self._nonce(), myself.name)
         neighbours = [edge.target for edge in myself.sorted_edges()]
         keys = [SendKey(node) for node in neighbours if node.reachable]
         return [Announce(changed), *keys]
+
+    def _lifetime(self) -> float:
+        """Seconds that our keys last this time."""
+        return self._key_expire * (1 - MAX_JITTER * self._jitter())
 
     def expire_now(self, now: float) -> None:
         """Let the next tick renew the keys: a peer's packet numbers get too large."""

@@ -94,6 +94,16 @@ class SubnetRules:
                 self._subnets.remove(node, subnet)
         return effects
 
+    def reload_own(self, configured: Collection[Subnet]) -> list[Effect]:
+        """Make our own subnets what the configuration now says; learned MACs stay."""
+        myself = self._mesh.myself
+        others = {
+            node.name: self._subnets.of(node)
+            for node in self._mesh.nodes.values()
+            if node is not myself
+        }
+        return self.reload({**others, myself.name: configured})
+
     def reload(self, configured: Mapping[str, Collection[Subnet]]) -> list[Effect]:
         """Make the table what the host files now say, by owner; learned MACs stay."""
         effects: list[Effect] = []

@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from tincd_compat import logs
@@ -48,7 +48,9 @@ def to_socket_address(
 def configure(sock: socket.socket) -> None:
     """Set what every meta socket has: non-blocking, no Nagle, low-delay TOS."""
     sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # None of these is worth a connection; on one that is dead already they may fail.
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _LOW_DELAY)
     if sock.family == socket.AF_INET6:
@@ -56,15 +58,16 @@ def configure(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _LOW_DELAY)
 
 
-def bind_to_interface(sock: socket.socket, interface: str) -> None:
-    """Restrict a socket to one interface; OSError is logged in C's words and raised."""
+def bind_to_interface(sock: socket.socket, interface: str) -> bool:
+    """Restrict a socket to one interface; a failure is logged and gives False."""
     try:
         sock.setsockopt(
             socket.SOL_SOCKET, socket.SO_BINDTODEVICE, os.fsencode(interface) + b"\0"
         )
     except OSError as error:
         logs.always.error("Can't bind to interface %s: %s", interface, error.strerror)
-        raise
+        return False
+    return True
 
 
 def open_listener(
@@ -83,8 +86,9 @@ def open_listener(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if interface is not None:
-            bind_to_interface(sock, interface)
+        if interface is not None and not bind_to_interface(sock, interface):
+            sock.close()
+            return None
         sock.bind(sockaddr)
         sock.listen(BACKLOG)
         sock.setblocking(False)
@@ -141,6 +145,7 @@ class Listener:
         limit: AcceptLimit,
         tarpit: Tarpit,
         accepted: Callable[[socket.socket, SocketAddress], None],
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.socket = sock
         self.address = to_socket_address(sock.getsockname())
@@ -148,7 +153,8 @@ class Listener:
         self._tarpit = tarpit
         self._accepted = accepted
         self._pause: asyncio.TimerHandle | None = None
-        self._loop = asyncio.get_running_loop()
+        self._exhausted = False
+        self._loop = loop or asyncio.get_running_loop()
         self._resume()
 
     def _resume(self) -> None:
@@ -162,20 +168,29 @@ class Listener:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:
-            logs.always.error("Accepting a new connection failed: %s", error.strerror)
-            if error.errno in _EXHAUSTED:
-                # The waiting connection keeps the socket readable: without a pause
-                # the loop would spin and fill the log.
-                self._loop.remove_reader(self.socket.fileno())
-                self._pause = self._loop.call_later(EXHAUSTED_PAUSE, self._resume)
+            self._failed(error)
             return
+        self._exhausted = False
         if not self._limit.admit(self._loop.time()):
             self._tarpit.add(sock)
             return
         configure(sock)
         self._accepted(sock, to_socket_address(sockaddr))
 
+    def _failed(self, error: OSError) -> None:
+        if error.errno not in _EXHAUSTED:
+            logs.always.error("Accepting a new connection failed: %s", error.strerror)
+            return
+        # The waiting connection keeps the socket readable: without a pause the loop
+        # would spin, and the same line fill the log.
+        self._loop.remove_reader(self.socket.fileno())
+        self._pause = self._loop.call_later(EXHAUSTED_PAUSE, self._resume)
+        if not self._exhausted:
+            self._exhausted = True
+            logs.always.error("Accepting a new connection failed: %s", error.strerror)
+
     def close(self) -> None:
+        """Stop listening."""
         if self._pause is not None:
             self._pause.cancel()
         else:
@@ -201,8 +216,7 @@ async def connect(
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if interface is not None:
-            with contextlib.suppress(OSError):
-                bind_to_interface(sock, interface)
+            bind_to_interface(sock, interface)
         if source is not None:
             _bind_source(sock, source)
         target: tuple[str, int] | tuple[str, int, int, int]
@@ -247,6 +261,9 @@ class LinkOwner(Protocol):
     def link_error(self, error: PeerError) -> None:
         """The peer broke the protocol or a time limit."""
 
+    def link_broken(self, error: Exception) -> None:
+        """An error of ours came up; it shall cost this connection and no other."""
+
 
 class MetaSocket:
     """Moves bytes between a connected socket and its MetaConnection.
@@ -256,12 +273,16 @@ class MetaSocket:
     """
 
     def __init__(
-        self, sock: socket.socket, connection: MetaConnection, owner: LinkOwner
+        self,
+        sock: socket.socket,
+        connection: MetaConnection,
+        owner: LinkOwner,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._socket = sock
         self._connection = connection
         self._owner = owner
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop or asyncio.get_running_loop()
         self._out = memoryview(b"")
         self._writing = False
         self._flush_planned = False
@@ -310,17 +331,33 @@ class MetaSocket:
     def feed(self, step: Callable[[], None]) -> None:
         """Let the connection work; what it found out before an error still counts."""
         failure: PeerError | None = None
+        with self._last_resort():
+            try:
+                step()
+            except PeerError as error:
+                failure = error
+            self.dispatch()
+            if failure is not None and not self.closed:
+                self._owner.link_error(failure)
+
+    @contextlib.contextmanager
+    def _last_resort(self) -> Iterator[None]:
+        """Give the connection up if what is done for it fails unforeseen."""
         try:
-            step()
-        except PeerError as error:
-            failure = error
-        self.dispatch()
-        if failure is not None and not self.closed:
-            self._owner.link_error(failure)
+            yield
+        except Exception as error:
+            if self.closed:
+                raise
+            self._owner.link_broken(error)
 
     def _planned_flush(self) -> None:
         self._flush_planned = False
-        self.flush()
+        with self._last_resort():
+            self.flush()
+
+    def _writable(self) -> None:
+        with self._last_resort():
+            self._write()
 
     def flush(self) -> None:
         """Send as much as the socket takes; the rest follows when it is writable."""
@@ -362,7 +399,7 @@ class MetaSocket:
             return
         self._writing = wanted
         if wanted:
-            self._loop.add_writer(self._socket.fileno(), self._write)
+            self._loop.add_writer(self._socket.fileno(), self._writable)
         else:
             self._loop.remove_writer(self._socket.fileno())
 

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tincd_compat.daemon import graphdump
+from tincd_compat.daemon.graphdump import INTERVAL, GraphDump, feed, write
+
+
+class Loop:
+    """Keeps what is planned until the test lets the time come."""
+
+    def __init__(self) -> None:
+        self.planned: list[tuple[float, Callable[[], None]]] = []
+        self.tasks: list[Any] = []
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> Loop:
+        self.planned.append((delay, call))
+        return self
+
+    def create_task(self, work: Any) -> None:
+        self.tasks.append(work)
+
+    def cancel(self) -> None:
+        self.planned.clear()
+
+    def pass_time(self) -> None:
+        (delay, call), *self.planned = self.planned
+        assert delay == INTERVAL
+        call()
+
+
+class World:
+    def __init__(self, target: str | None) -> None:
+        self.loop = Loop()
+        self.target = target
+        self.version = 0
+        loop = cast(asyncio.AbstractEventLoop, self.loop)
+        self.dump = GraphDump(
+            lambda: self.target,
+            lambda: f"graph {self.version}",
+            lambda: self.version,
+            loop,
+        )
+        self.dump.start()
+
+
+def test_a_changed_graph_is_written_once(tmp_path: Path) -> None:
+    path = tmp_path / "graph"
+    world = World(str(path))
+    world.loop.pass_time()
+    assert path.read_text() == "graph 0"
+    path.unlink()
+    world.loop.pass_time()
+    assert not path.exists()
+    world.version = 1
+    world.loop.pass_time()
+    assert path.read_text() == "graph 1"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_a_target_nothing_happens_until_a_reload(tmp_path: Path) -> None:
+    world = World(None)
+    world.loop.pass_time()
+    world.target = str(tmp_path / "graph")
+    world.loop.pass_time()
+    assert (tmp_path / "graph").read_text() == "graph 0"
+
+
+def test_a_stopped_dump_plans_nothing() -> None:
+    world = World("graph")
+    world.dump.stop()
+    assert world.loop.planned == []
+
+
+def test_a_command_is_fed_in_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    fed: list[tuple[str, str]] = []
+    monkeypatch.setattr(graphdump, "feed", lambda *given: fed.append(given))
+    world = World("|cat > graph")
+    world.loop.pass_time()
+    assert fed == [("cat > graph", "graph 0")]
+    assert len(world.loop.tasks) == 1
+
+
+def test_a_file_that_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "missing" / "graph"
+    write(str(path), "graph")
+    assert caplog.messages == [
+        f"Unable to open graph dump file {path}.new: No such file or directory"
+    ]
+
+
+def test_a_file_that_cannot_be_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(str(tmp_path), "graph")
+    assert caplog.messages == [
+        f"Could not rename {tmp_path}.new to {tmp_path}: Is a directory"
+    ]
+
+
+def test_a_command_gets_the_text(tmp_path: Path) -> None:
+    asyncio.run(feed(f"cat > {tmp_path}/graph", "digraph {}"))
+    assert (tmp_path / "graph").read_text() == "digraph {}"
+
+
+def test_a_command_that_does_not_read_is_no_error(tmp_path: Path) -> None:
+    asyncio.run(feed("true", "digraph {}" * 100_000))
