@@ -336,7 +336,7 @@ def test_connection_up_announces_our_edge() -> None:
     world = World()
     ghost = world["ghost"]
     tcp = SocketAddress("192.0.2.1", 40000)
-    effects = world.gossip.connection_up(ghost, tcp, "7777", 37, OPTIONS)
+    effects = world.gossip.connection_up(ghost, tcp, "7777", 37, OPTIONS, 0)
     message = AddEdge(0x100, "alpha", "ghost", "192.0.2.1", "7777", OPTIONS, 37)
     assert effects == [Announce(message), GROWN]
     assert world["alpha"].edges["ghost"].address == SocketAddress("192.0.2.1", 7777)
@@ -345,7 +345,7 @@ def test_connection_up_announces_our_edge() -> None:
 def test_connection_up_in_tunnel_server_mode_tells_only_the_peer() -> None:
     world = World(TUNNEL_SERVER)
     tcp = SocketAddress("192.0.2.1", 40000)
-    effects = world.gossip.connection_up(world["ghost"], tcp, "7777", 37, 0)
+    effects = world.gossip.connection_up(world["ghost"], tcp, "7777", 37, 0, 0)
     assert [type(effect) for effect in effects] == [Reply, GraphChanged]
 
 
@@ -353,7 +353,7 @@ def test_connection_up_in_tunnel_server_mode_tells_only_the_peer() -> None:
 def test_unusable_port_leaves_that_of_the_connection(port: str) -> None:
     world = World()
     tcp = SocketAddress("192.0.2.1", 40000)
-    world.gossip.connection_up(world["ghost"], tcp, port, 37, 0)
+    world.gossip.connection_up(world["ghost"], tcp, port, 37, 0, 0)
     assert world["alpha"].edges["ghost"].address == tcp
 
 

@@ -152,14 +152,21 @@ def test_purge(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_restarted_peer_is_heard_though_it_repeats_its_nonces() -> None:
     world = World()
-    line = "10 5eed peer 10.9.0.0/24"
-    assert world.hear(line) != []
-    assert world.hear(line) == []
+    own = "10 5eed peer 10.9.0.0/24"
+    others = "10 5eed far 10.8.0.0/24"
+    assert world.hear(own) != []
+    assert world.hear(own) == []
+    world.hear(others)
     lose_peer(world)
     world.gossip.purge()
     peer = world.mesh.get_or_add("peer")
-    world.gossip.connection_up(peer, SocketAddress("10.0.0.2", 40000), "655", 5, 0xC)
-    assert world.hear(line) != []
+    place = SocketAddress("10.0.0.2", 40000)
+    world.gossip.connection_up(peer, place, "655", 5, 0xC, now=2)
+    # An old copy of its words, and old words about others, stay repetitions.
+    assert world.hear(own, source="other", now=3) == []
+    assert world.hear(others, now=3) == []
+    assert world.hear(own, now=3) != []
+    assert world.hear(own, now=3) == []
     assert "peer 10.9.0.0/24#10" in world.subnets()
 
 

@@ -44,15 +44,13 @@ def test_oldest_go_when_it_is_full() -> None:
     assert seen.add(b"1", 0)
 
 
-def test_a_node_that_connects_anew_may_repeat_itself() -> None:
+def test_what_was_said_before_counts_as_new() -> None:
     seen = SeenRequests(60)
-    seen.add(b"10 1 a 10.0.0.0/8", 0, "a")
-    seen.add(b"10 2 b 10.1.0.0/16", 0, "b")
-    seen.forget("a")
+    seen.add(b"10 1 a 10.0.0.0/8", 1)
+    assert not seen.add(b"10 1 a 10.0.0.0/8", 3, since=1)
+    assert seen.add(b"10 1 a 10.0.0.0/8", 3, since=2)
+    assert not seen.add(b"10 1 a 10.0.0.0/8", 4, since=2)
     assert len(seen) == 1
-    assert not seen.add(b"10 2 b 10.1.0.0/16", 1, "b")
-    assert seen.add(b"10 1 a 10.0.0.0/8", 1, "a")
-    assert not seen.add(b"10 1 a 10.0.0.0/8", 1, "a")
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), max_size=40))

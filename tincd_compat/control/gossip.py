@@ -68,6 +68,8 @@ class Gossip:
         self._mesh = mesh
         self._seen = seen
         self._ground = Ground(mesh, policy, limits or Limits(), nonce)
+        #: When the present connection with a neighbour became active.
+        self._connected: dict[Node, float] = {}
         self._edges = EdgeRules(self._ground)
         self._subnets = SubnetRules(self._ground)
 
@@ -93,7 +95,7 @@ class Gossip:
         ``peer`` is how logs name the connection; by default the node and its UDP
         address.
         """
-        if not self._seen.add(line, now, _subject(message)):
+        if not self._seen.add(line, now, self._said_anew(message, source)):
             logs.scary.debug("Already seen request")
             return []
         if peer is None:
@@ -112,6 +114,18 @@ class Gossip:
                 return self._key_changed(message, arrival)
             case _:
                 assert_never(message)
+
+    def _said_anew(self, message: Flooded, source: Node) -> float:
+        """Return since when a line like this one counts as a repetition.
+
+        A tincd 1.0 that was killed and starts again repeats its "random" nonces.  What
+        a node says of itself over its own connection is news if it was last heard
+        before that connection; copies that come by way of others stay repetitions, so
+        nothing can go round in circles.
+        """
+        if _subject(message) != source.name:
+            return float("-inf")
+        return self._connected.get(source, float("-inf"))
 
     def _key_changed(self, message: KeyChanged, arrival: Arrival) -> list[Effect]:
         origin = self._mesh.nodes.get(message.origin)
@@ -149,6 +163,7 @@ class Gossip:
         port_text: str,
         weight: int,
         options: int,
+        now: float,
     ) -> list[Effect]:
         """Add our edge to a node whose connection has become active.
 
@@ -157,7 +172,7 @@ class Gossip:
         """
         if port_text.isascii() and port_text.isdigit() and 0 < int(port_text) <= 0xFFFF:
             address = address.with_port(int(port_text))
-        self._seen.forget(node.name)
+        self._connected[node] = now
         return self._edges.link_up(node, address, options, weight)
 
     def connection_down(self, node: Node, *, report: bool) -> list[Effect]:
@@ -166,6 +181,7 @@ class Gossip:
         With ``report`` the others are told, and after the graph run comes the second
         step, :meth:`withdraw_reverse`, if the effects ask for it.
         """
+        self._connected.pop(node, None)
         return self._edges.link_down(node, report)
 
     def withdraw_reverse(self, node: Node) -> list[Effect]:

@@ -7,6 +7,7 @@ run serves all messages of one read; it runs first wherever a message depends on
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
@@ -163,7 +164,7 @@ class ControlPlane:
     def _announce(self, message: Message) -> None:
         line = message.encode()
         name = message.request.name
-        if logs.meta.isEnabledFor(10):
+        if logs.meta.isEnabledFor(logging.DEBUG):
             text = line.decode("latin-1")
             logs.meta.debug("Sending %s to everyone (BROADCAST): %s", name, text)
         else:
@@ -227,7 +228,9 @@ class ControlPlane:
         for message in self.gossip.state_dump():
             link.send(message)
         weight = link_weight(event.my_weight, event.weight)
-        found = self.gossip.connection_up(node, link.address, event.port, weight, bits)
+        found = self.gossip.connection_up(
+            node, link.address, event.port, weight, bits, self._clock()
+        )
         self.perform(found, link)
         self.settle()
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tincd_compat import logs
@@ -29,11 +31,14 @@ from tincd_compat.daemon.control import ControlPlane, new_nonce
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.dialer import Dialer
 from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import Pair, adopt_pairs, open_pairs
+from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.device.base import Device, DeviceOptions, open_device
 from tincd_compat.errors import DeviceError, TincError
+from tincd_compat.mesh.dump import graphviz
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta.connection import Identity
 from tincd_compat.service import privileges
@@ -41,6 +46,7 @@ from tincd_compat.service.environment import original_environment
 from tincd_compat.service.notify import open_notifier
 from tincd_compat.service.process import handle_signals
 from tincd_compat.service.scripts import ScriptRunner
+from tincd_compat.transport.netwatch import NetworkWatch
 from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel.suites import Suite, meta_cipher_for
@@ -51,6 +57,8 @@ if TYPE_CHECKING:
 
 #: How long scripts may hold up the end; systemd's unit kills after five seconds.
 STOP_PATIENCE: Final = 4.0
+#: How many signs of life fit into the interval in which the watchdog wants one.
+WATCHDOG_SHARE: Final = 3
 
 
 class Daemon:
@@ -66,7 +74,8 @@ class Daemon:
         self._tarpit = Tarpit()
         self._device: Device | None = None
         self._ready = False
-        self._reloading: asyncio.Task[None] | None = None
+        self._mishaps = Mishaps()
+        self._watch: NetworkWatch | None = None
         self.settings = load(options, entries)
         self._build(self.settings)
 
@@ -94,10 +103,11 @@ class Daemon:
             self._identity,
             self.files,
             self._tarpit,
+            self._mishaps,
             bypass_security=options.bypass_security,
         )
         self.dataplane = DataPlane(self.mesh, settings, suite, self.links)
-        self._dialer = Dialer(lambda: self.settings, self.links)
+        self._dialer = Dialer(lambda: self.settings, self.links, self._mishaps)
         self._scripts = ScriptRunner(
             options.directory,
             original_environment(),
@@ -108,6 +118,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Start, serve until told to stop, and stop; return the exit status."""
+        self._loop.set_exception_handler(self._mishaps.from_loop)
         handle_signals(self._loop, self._signal_handlers())
         try:
             self._open_device()
@@ -158,6 +169,7 @@ class Daemon:
             nonce=new_nonce,
             key_expire=settings.key_expire,
             now=self._loop.time(),
+            jitter=random.random,
         )
         self.control = ControlPlane(
             self.mesh,
@@ -167,6 +179,12 @@ class Daemon:
             self.dataplane,
             self.events,
             self._loop.time,
+        )
+        self._graph_dump = GraphDump(
+            lambda: self.settings.graph_dump_file,
+            lambda: graphviz(self.mesh),
+            lambda: self.control.graph_runs,
+            self._loop,
         )
         self.links.attach(self.control, self.dataplane.packet_received)
         self.dataplane.attach_control(self.control)
@@ -218,7 +236,7 @@ class Daemon:
         if not self.settings.port_set or port == "0":
             return str(pairs[0].address.port)
         if not port.isdigit():
-            return str(socket.getservbyname(port, "udp"))
+            return _service_port(port, pairs[0].address.port)
         return port
 
     def _go(self) -> None:
@@ -230,7 +248,24 @@ class Daemon:
         if priority is not None:
             privileges.set_priority(priority)
         self._drop_privileges()
+        self._graph_dump.start()
+        self._watch = NetworkWatch(self._own_index(), self._network_changed)
+        self._watch.start()
+        self._feed_watchdog()
         self._tick_later()
+
+    def _own_index(self) -> int:
+        """Return the number of our interface, 0 if it is none of the kernel's."""
+        assert self._device is not None
+        try:
+            return socket.if_nametoindex(self._device.interface)
+        except OSError:
+            return 0
+
+    def _network_changed(self) -> None:
+        """Try at once what had to wait: another network may lead somewhere."""
+        self._dialer.retry_now()
+        self.dataplane.probe_now()
 
     def _drop_privileges(self) -> None:
         root = self._options.directory if self._options.chroot else None
@@ -238,7 +273,9 @@ class Daemon:
             return
         privileges.drop(self._options.user, root)
         if root is not None:
-            self.files.directory = self._scripts.directory = type(root)("/")
+            inside = type(root)("/")
+            self.files.directory = self._scripts.directory = inside
+            self._options = replace(self._options, directory=inside)
 
     # Time.
 
@@ -249,21 +286,23 @@ class Daemon:
         """Do the periodic work of every PingTimeout seconds."""
         if self._stopping.is_set():
             return
+        # First, so that the clock goes on if something below fails unforeseen.
+        self._tick_later()
         now = self._loop.time()
         self.links.check(now)
         self.control.settle()
         self.dataplane.check_numbers()
         pause = self.control.tick(now)
         if pause:
-            self._rest(pause)
-        self._notifier.alive()
-        self._tick_later()
+            # Another node uses our name: stop dialling, go on for everybody else.
+            self._dialer.rest(pause)
 
-    def _rest(self, seconds: int) -> None:
-        """Another node uses our name: stop dialling, go on for everybody else."""
-        task = self._loop.create_task(self._dialer.stop())
-        self._loop.call_later(seconds, self._dialer.start)
-        task.add_done_callback(lambda done: done.exception())
+    def _feed_watchdog(self) -> None:
+        """Tell the service manager in time that the loop still turns."""
+        interval = self._notifier.watchdog_seconds
+        if interval is not None:
+            self._notifier.alive()
+            self._loop.call_later(interval / WATCHDOG_SHARE, self._feed_watchdog)
 
     def _device_failed(self, error: DeviceError) -> None:
         logs.always.error("%s", error)
@@ -296,9 +335,9 @@ class Daemon:
         logs.always.log(logs.NOTICE, "Got HUP signal")
         self._options.log.reopen()
         if self._ready:
-            self._reloading = self._loop.create_task(self._reload())
+            self._reload()
 
-    async def _reload(self) -> None:
+    def _reload(self) -> None:
         """Read the configuration again; a broken one changes nothing."""
         self._notifier.reloading(self._loop.time())
         try:
@@ -312,20 +351,26 @@ class Daemon:
                 "Unable to reread configuration file, keeping the old configuration."
             )
         else:
-            await self._apply(new, configured)
-        self._notifier.ready("Ready")
+            self._apply(new, configured)
+        finally:
+            self._notifier.ready("Ready")
 
-    async def _apply(
+    def _apply(
         self, new: Settings, configured: dict[str, tuple[Subnet, ...]] | None
     ) -> None:
-        await self._dialer.stop()
-        self.settings = self.settings.reloaded(new)
+        self._dialer.stop()
+        subnets = new.subnets
+        self.settings = replace(self.settings.reloaded(new), subnets=subnets)
         self.links.settings = self.settings
         self._scripts.interpreter = self.settings.scripts_interpreter
         self.links.recheck_hosts()
+        gossip = self.control.gossip
         if configured is not None:
-            self.control.perform(self.control.gossip.reload_subnets(configured))
-            self.dataplane.topology_changed()
+            found = gossip.reload_subnets({**configured, new.name: subnets})
+        else:
+            found = gossip.reload_own_subnets(subnets)
+        self.control.perform(found)
+        self.dataplane.topology_changed()
         self._dialer.start()
 
     def _alarm(self) -> None:
@@ -364,7 +409,10 @@ class Daemon:
             return
         if logs.connections.isEnabledFor(logging.DEBUG):
             dumps.write(dumps.statistics(self._device))
-        await self._dialer.stop()
+        self._dialer.stop()
+        if self._watch is not None:
+            await self._watch.stop()
+        self._graph_dump.stop()
         self.links.close()
         logs.connections.log(
             logs.NOTICE, "Closing connection with %s (MYSELF)", self.settings.name
@@ -379,3 +427,11 @@ class Daemon:
             logs.always.warning("Not waiting any longer for scripts to finish")
         self._device.close()
         logs.always.log(logs.NOTICE, "Terminating")
+
+
+def _service_port(service: str, bound: int) -> str:
+    """Return the number of a service; what was bound if it has none for UDP."""
+    try:
+        return str(socket.getservbyname(service, "udp"))
+    except OSError:
+        return str(bound)

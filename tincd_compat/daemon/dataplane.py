@@ -63,7 +63,12 @@ class DataPlane:
     """Device, sockets and tunnels of the daemon."""
 
     def __init__(
-        self, mesh: Mesh, settings: Settings, suite: Suite, links: Links
+        self,
+        mesh: Mesh,
+        settings: Settings,
+        suite: Suite,
+        links: Links,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._mesh = mesh
         self._settings = settings
@@ -80,7 +85,7 @@ class DataPlane:
         self._device_failed: Callable[[DeviceError], None]
         self._sockets = UdpSockets([])
         self._control: KeyRequests
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop or asyncio.get_running_loop()
         router = Router(mesh, _route_options(settings), local_address=local_address)
         policy = _policy(settings, mesh.myself.options)
         self._pipeline = Pipeline(

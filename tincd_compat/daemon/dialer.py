@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, valid_name
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.listening import socket_family
+from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError
 from tincd_compat.transport.resolver import resolve
 from tincd_compat.transport.tcp import connect
@@ -50,30 +51,77 @@ class Network(Protocol):
         """Return the local address to dial from, or None for any."""
 
 
+class Resolve(Protocol):
+    """As :func:`tincd_compat.transport.resolver.resolve`."""
+
+    def __call__(
+        self, host: str, port: str, family: int
+    ) -> Awaitable[list[SocketAddress]]: ...
+
+
+class Connect(Protocol):
+    """As :func:`tincd_compat.transport.tcp.connect`."""
+
+    def __call__(
+        self,
+        address: SocketAddress,
+        *,
+        interface: str | None,
+        source: SocketAddress | None,
+        patience: float,
+    ) -> Awaitable[socket.socket]: ...
+
+
 class Dialer:
     """Keeps a task per ConnectTo."""
 
-    def __init__(self, settings: Callable[[], Settings], network: Network) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        network: Network,
+        mishaps: Mishaps,
+        *,
+        resolve: Resolve = resolve,
+        connect: Connect = connect,
+    ) -> None:
         self._settings = settings
         self._network = network
+        self._mishaps = mishaps
+        self._lookup = resolve
+        self._connect = connect
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._alarm = asyncio.Event()
+        self._resting: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Pursue every ConnectTo of the settings, each with a fresh back-off."""
-        for name in dict.fromkeys(self._settings().connect_to):
-            if valid_name(name):
+        """Pursue every ConnectTo of the settings, each with a fresh back-off.
+
+        This replaces whatever has been pursued so far.
+        """
+        self.stop()
+        settings = self._settings()
+        for name in dict.fromkeys(settings.connect_to):
+            if name == settings.name:
+                logs.connections.info("Already connected to %s", name)
+            elif valid_name(name):
                 self._tasks[name] = asyncio.create_task(
                     self._pursue(self._new_outgoing(name)), name=f"ConnectTo {name}"
                 )
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Give up all attempts; links that are up stay, without anyone redialling."""
-        tasks = list(self._tasks.values())
-        self._tasks.clear()
-        for task in tasks:
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def rest(self, seconds: float) -> None:
+        """Give up all attempts and start afresh after that time."""
+        self.stop()
+        loop = asyncio.get_running_loop()
+        self._resting = loop.call_later(seconds, self.start)
 
     def retry_now(self) -> None:
         """End every pause at once; the back-off keeps growing (SIGALRM)."""
@@ -88,7 +136,11 @@ class Dialer:
 
     async def _pursue(self, outgoing: Outgoing) -> None:
         while True:
-            unusable = not await self._round(outgoing)
+            try:
+                unusable = not await self._round(outgoing)
+            except Exception as error:
+                self._mishaps.report(f"Connecting to {outgoing.name}", error)
+                unusable = False
             now = asyncio.get_running_loop().time()
             retry_at = outgoing.failed(now, unusable=unusable)
             with suppress(TimeoutError):
@@ -111,22 +163,20 @@ class Dialer:
             return False
         loop = asyncio.get_running_loop()
         started = loop.time()
-        async for address in self._addresses(host):
-            link = await self._dial(outgoing, address, started)
-            if link is not None:
-                await link.ended.wait()
-                if link.proven or await self._adopted(outgoing):
-                    return True
-            # The time lost on this address must not count as distance to the next.
-            started = loop.time()
+        for name, port in host.targets:
+            for address in await self._resolve(name, port):
+                link = await self._dial(outgoing, address, started)
+                if link is not None:
+                    await link.ended.wait()
+                    if link.proven or await self._adopted(outgoing):
+                        return True
+                # The time lost here must not count as distance to the next address.
+                started = loop.time()
         return True
 
     async def _adopted(self, outgoing: Outgoing) -> bool:
         """Follow a link somebody else set up, until it ends; False if there is none."""
         link = self._network.link_to(outgoing.name)
-        if outgoing.name == self._settings().name:
-            logs.connections.info("Already connected to %s", outgoing.name)
-            await asyncio.Event().wait()
         if link is None:
             return False
         logs.connections.info("Already connected to %s", outgoing.name)
@@ -134,15 +184,10 @@ class Dialer:
         await link.ended.wait()
         return True
 
-    async def _addresses(self, host: HostSettings) -> AsyncIterator[SocketAddress]:
-        for name, port in host.targets:
-            for address in await self._resolve(name, port):
-                yield address
-
     async def _resolve(self, name: str, port: str) -> list[SocketAddress]:
         family = socket_family(self._settings().address_family)
         try:
-            return await resolve(name, port, family)
+            return await self._lookup(name, port, family)
         except OSError as error:
             # A look-up that timed out is an OSError without a text.
             reason = error.strerror or "no answer in time"
@@ -156,7 +201,7 @@ class Dialer:
         settings = self._settings()
         logs.connections.info("Trying to connect to %s (%s)", name, address)
         try:
-            sock = await connect(
+            sock = await self._connect(
                 address,
                 interface=settings.bind_to_interface,
                 source=self._network.source_for(address),

@@ -30,6 +30,8 @@ class LinkHandler(Protocol):
 
     def link_lost(self, link: Link) -> None: ...
 
+    def link_broken(self, link: Link, error: Exception) -> None: ...
+
 
 class Link:
     """A connection with a peer, from accept or connect until it ends."""
@@ -41,6 +43,7 @@ class Link:
         sock: socket.socket,
         address: SocketAddress,
         outgoing: Outgoing | None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.connection = connection
         self.address = address
@@ -54,7 +57,7 @@ class Link:
         #: A PONG has arrived: the connection works both ways.
         self.proven = False
         self._handler = handler
-        self.socket = MetaSocket(sock, connection, self)
+        self.socket = MetaSocket(sock, connection, self, loop)
 
     def __str__(self) -> str:
         return self.connection.peer
@@ -99,3 +102,6 @@ class Link:
         for line in error.text(str(self)).splitlines():
             logger.log(severity, "%s", line)
         self._handler.link_lost(self)
+
+    def link_broken(self, error: Exception) -> None:
+        self._handler.link_broken(self, error)

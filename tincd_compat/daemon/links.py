@@ -12,15 +12,15 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.meta.connection import (
     OUTPUT_LIMIT,
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from tincd_compat.control.outgoing import Outgoing
     from tincd_compat.mesh.node import Mesh, Node
     from tincd_compat.meta.messages import Message
+
+#: Callers that may be in the handshake at a time.  The accept limit alone does not
+#: bound them where PingTimeout is long.
+MAX_STRANGERS: Final = 128
 
 
 class Control(Protocol):
@@ -81,15 +85,19 @@ class Links:
         identity: Identity,
         files: HostFiles,
         tarpit: Tarpit,
+        mishaps: Mishaps,
         *,
         bypass_security: bool,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.settings = settings
         self._private_key = private_key
         self._identity = identity
         self._files = files
         self._tarpit = tarpit
+        self._mishaps = mishaps
         self._bypass_security = bypass_security
+        self._loop = loop or asyncio.get_running_loop()
         self._control: Control
         self._packet_received: Callable[[bytes, Link], None]
         self._all: list[Link] = []
@@ -140,6 +148,9 @@ class Links:
         started: float,
     ) -> Link:
         link = self._new_link(Role.INITIATOR, sock, address, outgoing, started)
+        # Looking up the name and connecting count for the weight of the edge, but not
+        # for the time that the handshake may take.
+        link.connection.last_ping_time = self._loop.time()
         link.connection.start()
         link.socket.plan_flush()
         return link
@@ -147,8 +158,15 @@ class Links:
     def accepted(self, sock: socket.socket, address: SocketAddress) -> None:
         """Begin the handshake with whoever called."""
         logs.connections.log(logs.NOTICE, "Connection from %s", address)
-        now = asyncio.get_running_loop().time()
-        self._new_link(Role.RESPONDER, sock, address, None, now)
+        self._make_room()
+        self._new_link(Role.RESPONDER, sock, address, None, self._loop.time())
+
+    def _make_room(self) -> None:
+        """Give up the caller that has been in the handshake for the longest time."""
+        strangers = [link for link in self._all if not (link.active or link.outgoing)]
+        if len(strangers) >= MAX_STRANGERS:
+            logs.connections.warning("Too many callers, giving up the oldest")
+            self.terminate(strangers[0], report=False)
 
     def _new_link(
         self,
@@ -175,7 +193,7 @@ class Links:
             hostname=str(address),
             bypass_security=self._bypass_security,
         )
-        link = Link(self, connection, sock, address, outgoing)
+        link = Link(self, connection, sock, address, outgoing, self._loop)
         self._all.append(link)
         return link
 
@@ -202,6 +220,10 @@ class Links:
     def link_lost(self, link: Link) -> None:
         self.terminate(link, report=link.active)
 
+    def link_broken(self, link: Link, error: Exception) -> None:
+        self._mishaps.report(f"Internal error, giving up {link}", error)
+        self.link_lost(link)
+
     def _pong(self, link: Link) -> None:
         link.proven = True
         if link.outgoing is not None:
@@ -209,21 +231,23 @@ class Links:
 
     def _decrypt(self, link: Link, ciphertext: bytes) -> None:
         """Run the private-key operation in a thread: it takes milliseconds."""
-        loop = asyncio.get_running_loop()
         decrypt = self._private_key.decrypt
-        future = loop.run_in_executor(None, decrypt, ciphertext)
+        future = self._loop.run_in_executor(None, decrypt, ciphertext)
         future.add_done_callback(partial(self._decrypted, link))
 
-    def _decrypted(self, link: Link, future: Future[bytes]) -> None:
-        now = asyncio.get_running_loop().time()
+    def _decrypted(self, link: Link, future: asyncio.Future[bytes]) -> None:
+        now = self._loop.time()
         if future.cancelled():
             return
         try:
             block = future.result()
         except ValueError:
             link.feed(partial(link.connection.decrypt_failed, now))
-            return
-        link.feed(partial(link.connection.decrypted, block, now))
+        except Exception as error:
+            # The key or the machine is broken, which is not the peer's fault.
+            self.link_broken(link, error)
+        else:
+            link.feed(partial(link.connection.decrypted, block, now))
 
     # Activation.
 
@@ -309,17 +333,19 @@ class Links:
 
     def check(self, now: float) -> None:
         """Do the periodic work: PING, time-outs, peers that do not read."""
-        settings = self.settings
         for link in self:
             try:
-                link.connection.check(
-                    now, settings.ping_interval, settings.ping_timeout
-                )
+                self._check(link, now)
             except PeerError as error:
                 link.link_error(error)
-                continue
-            link.socket.plan_flush()
-            self._check_output(link, now, settings.ping_timeout)
+            except Exception as error:
+                self.link_broken(link, error)
+
+    def _check(self, link: Link, now: float) -> None:
+        settings = self.settings
+        link.connection.check(now, settings.ping_interval, settings.ping_timeout)
+        link.socket.plan_flush()
+        self._check_output(link, now, settings.ping_timeout)
 
     def _check_output(self, link: Link, now: float, timeout: int) -> None:
         queued = link.socket.queued
@@ -336,5 +362,7 @@ class Links:
 
     def ping_all(self) -> None:
         """Send a PING on every active link (SIGALRM)."""
+        now = self._loop.time()
         for link in self.active():
-            link.send(Ping())
+            link.connection.ping(now)
+            link.socket.plan_flush()

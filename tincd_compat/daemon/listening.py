@@ -55,23 +55,32 @@ def adopt_pairs(settings: Settings, count: int) -> list[Pair]:
     for number in range(3, 3 + count):
         try:
             tcp = socket.socket(fileno=number)
-            address = to_socket_address(tcp.getsockname())
         except OSError as error:
-            raise ConfigError(
-                f"Could not get address of listen fd {number}: {error.strerror}"
-            ) from error
+            raise _unusable(number, error.strerror) from error
+        if tcp.family not in (socket.AF_INET, socket.AF_INET6):
+            tcp.close()
+            raise _unusable(number, "it is no TCP socket")
+        address = to_socket_address(tcp.getsockname())
         tcp.setblocking(False)
         tcp.set_inheritable(False)
         udp = open_socket(address, udp_options(settings))
         if udp is None:
+            tcp.close()
             continue
         logs.connections.log(logs.NOTICE, "Listening on %s", address)
         pairs.append(Pair(address, tcp, udp))
     return _checked(pairs)
 
 
+def _unusable(number: int, reason: str | None) -> ConfigError:
+    return ConfigError(f"Could not get address of listen fd {number}: {reason}")
+
+
 def _checked(pairs: list[Pair]) -> list[Pair]:
     if len(pairs) > MAX_SOCKETS:
+        for pair in pairs:
+            pair.tcp.close()
+            pair.udp.close()
         raise ConfigError("Too many listening sockets")
     if not pairs:
         raise ConfigError("Unable to create any listening socket!")
@@ -98,10 +107,10 @@ def _addresses(settings: Settings) -> Iterator[tuple[int, Any]]:
                 proto=socket.IPPROTO_TCP,
                 flags=socket.AI_PASSIVE,
             )
-        except OSError as error:
-            raise ConfigError(
-                f"System call `getaddrinfo' failed: {error.strerror}"
-            ) from error
+        except (OSError, UnicodeError) as error:
+            # A name that no resolver can be asked for is a UnicodeError.
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"System call `getaddrinfo' failed: {reason}") from error
         for family, _, _, _, sockaddr in found:
             yield family, sockaddr
 

@@ -19,9 +19,6 @@ def check(settings: Settings) -> None:
         )
     if settings.proxy is not None:
         raise ConfigError("Proxy is not supported yet: remove it to connect directly")
-    for variable, given in (
-        ("GraphDumpFile", settings.graph_dump_file),
-        ("Hostnames", settings.hostnames),
-    ):
+    for variable, given in (("Hostnames", settings.hostnames),):
         if given:
             logs.always.warning("%s is not supported yet and ignored", variable)

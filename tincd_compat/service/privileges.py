@@ -24,6 +24,7 @@ _LATE_IMPORTS: Final = (
     "concurrent.futures.thread",
     "encodings.idna",
     "linecache",
+    "pyroute2",
     "subprocess",
     "traceback",
     "unicodedata",
