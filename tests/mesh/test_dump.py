@@ -56,7 +56,7 @@ def test_nodes() -> None:
     ]
 
 
-def test_lost_node_shows_no_flags() -> None:
+def test_lost_node_shows_that_it_is_indirect() -> None:
     mesh = sample()
     b = mesh.nodes["b"]
     mesh.remove_edge(mesh.myself.edges["b"])
@@ -64,7 +64,7 @@ def test_lost_node_shows_no_flags() -> None:
     graph.settle_down(mesh, b)
     assert dump.nodes(mesh, lambda node: State())[2] == (
         " b at (null) cipher 0 digest 0 maclength 0 compression 0 options 0"
-        " status 0000 nexthop b via b pmtu 1518 (min 0 max 1518)"
+        " status 0020 nexthop b via b pmtu 1518 (min 0 max 1518)"
     )
 
 

@@ -250,7 +250,7 @@ def test_going_down_keeps_the_address_for_the_scripts(
     assert a.options == C
     graph.settle_down(mesh, a)
     after: list[object] = [a.address, a.options, a.visited, a.indirect]
-    assert after == [None, 0, False, False]
+    assert after == [None, 0, False, True]
     assert mesh.node_by_address(place("a")) is None
     assert a.nexthop is a
     assert caplog.messages == [

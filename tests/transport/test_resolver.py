@@ -61,3 +61,12 @@ def test_nobody_waits_for_a_resolver_that_hangs(
             run(lookup)
     finally:
         release.set()
+
+
+def test_names_of_an_address() -> None:
+    def lookup(place: Any, flags: int) -> tuple[str, str]:
+        assert (place, flags) == (("10.0.0.1", 655), 0)
+        return "gate.example", "tinc"
+
+    found = resolver.name_of(SocketAddress("10.0.0.1", 655), lookup=lookup)
+    assert asyncio.run(found) == "gate.example port tinc"

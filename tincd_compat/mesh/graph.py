@@ -85,8 +85,21 @@ def settle_down(mesh: Mesh, node: Node) -> None:
     if node.address is not None:
         mesh.set_address(node, None)
         logs.protocol.debug("UDP address of %s cleared", node.name)
-    node.visited = node.indirect = False
+    # As the next search, for the other direction of the same loss, would leave it.
+    node.visited, node.indirect = False, True
     node.options = 0
+
+
+def relied_on(edge: Edge) -> bool:
+    """Tell whether the last run may have reached anybody by way of this edge.
+
+    Everybody it found is still reachable without the others, however many of them go.
+    An edge counts only as long as there is the opposite one too.
+    """
+    ahead, back = edge.target.prevedge, edge.source.prevedge
+    return (ahead is not None and ahead.source is edge.source) or (
+        back is not None and back.source is edge.target
+    )
 
 
 def _place(address: SocketAddress | None) -> str:
@@ -144,13 +157,17 @@ def broadcast_tree(mesh: Mesh) -> frozenset[Edge]:
     total, so there is one smallest tree, and a union of sets over the sorted edges of
     our component finds the same one without walking the list again and again.
     """
-    candidates = [
-        (edge.weight, node.name, name, edge)
-        for node in mesh.nodes.values()
-        if node.reachable
-        for name, edge in node.edges.items()
-        if edge.target.reachable and node.name in edge.target.edges
-    ]
+    candidates = []
+    for node in mesh.nodes.values():
+        if not node.reachable:
+            continue
+        for name, edge in node.edges.items():
+            back = edge.target.edges.get(node.name)
+            if back is None or not edge.target.reachable:
+                continue
+            # The later one of two opposite edges always ends where both have been.
+            if (edge.weight, node.name) < (back.weight, name):
+                candidates.append((edge.weight, node.name, name, edge))
     candidates.sort()
     leader = {name: name for name, node in mesh.nodes.items() if node.reachable}
     missing = len(leader) - 1

@@ -7,7 +7,7 @@ belongs to the tunnel.  The results of the graph search (``reachable``, ``nextho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,13 +33,26 @@ class Node:
     via: Node | None = None
     prevedge: Edge | None = None
     edges: dict[str, Edge] = field(default_factory=dict)
+    #: The edges by name of the target; None until asked for after a change.
+    _in_order: list[Edge] | None = field(default=None, init=False)
 
     def __repr__(self) -> str:
         return f"Node({self.name!r})"
 
-    def sorted_edges(self) -> list[Edge]:
+    def sorted_edges(self) -> Sequence[Edge]:
         """The outgoing edges in ascending order of the target's name."""
-        return [self.edges[name] for name in sorted(self.edges)]
+        if self._in_order is None:
+            self._in_order = [self.edges[name] for name in sorted(self.edges)]
+        return self._in_order
+
+    def add_edge(self, edge: Edge) -> None:
+        """Add an outgoing edge, in place of any other to the same node."""
+        self.edges[edge.target.name] = edge
+        self._in_order = None
+
+    def remove_edge(self, edge: Edge) -> None:
+        del self.edges[edge.target.name]
+        self._in_order = None
 
 
 @dataclass(slots=True, eq=False)
@@ -101,11 +114,11 @@ class Mesh:
         weight: int,
     ) -> Edge:
         edge = Edge(source, target, address, options, weight)
-        source.edges[target.name] = edge
+        source.add_edge(edge)
         return edge
 
     def remove_edge(self, edge: Edge) -> None:
-        del edge.source.edges[edge.target.name]
+        edge.source.remove_edge(edge)
 
     def set_address(self, node: Node, address: SocketAddress | None) -> None:
         """Set or clear the UDP address of a node; the first at an address keeps it."""

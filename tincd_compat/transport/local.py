@@ -13,10 +13,13 @@ def local_address(remote: bytes) -> bytes | None:
     Connecting a UDP socket asks the routing table and sends nothing.
     """
     family = socket.AF_INET if len(remote) == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        try:
+    try:
+        # There may be no socket at all: of a family the kernel lacks, or for want of
+        # descriptors.
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
             # Any port will do; 0 is refused by some kernels.
             sock.connect((format_host(remote), 1))
-        except OSError:
-            return None
-        return socket.inet_pton(family, sock.getsockname()[0])
+            host: str = sock.getsockname()[0]
+    except OSError:
+        return None
+    return socket.inet_pton(family, host.partition("%")[0])

@@ -57,16 +57,17 @@ class NetworkWatch:
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        # Loading the library takes a fifth of a second; packets need not wait for it.
-        library = await loop.run_in_executor(None, _load)
         try:
+            # Loading the library takes a fifth of a second; packets need not wait.
+            library = await loop.run_in_executor(None, _load)
             async with library.AsyncIPRoute() as route:
                 await route.bind(groups=_groups(library))
                 while True:
                     async for message in route.get():
                         self.note(message)
-        except OSError as error:
-            logs.status.warning("Cannot watch the network: %s", error.strerror)
+        except Exception as error:
+            # The library or the kernel does not want to: the daemon can do without.
+            logs.status.warning("Cannot watch the network: %s", error)
 
     def note(self, message: Any) -> None:
         """Take one netlink message."""

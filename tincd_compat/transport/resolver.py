@@ -1,4 +1,4 @@
-"""Looking up names without ever waiting for it.
+"""Looking up names and addresses without ever waiting for it.
 
 The system's resolver can hang for minutes.  Each look-up has a thread of its own that
 nobody joins: neither the event loop nor the end of the daemon waits for it.
@@ -10,15 +10,17 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.tcp import to_socket_address
 
-#: How long a name may take to resolve, seconds.
+#: How long a look-up may take, seconds.
 PATIENCE: Final = 10.0
 
 Lookup: TypeAlias = Callable[..., list[tuple[Any, ...]]]
+ReverseLookup: TypeAlias = Callable[[Any, int], tuple[str, str]]
+T = TypeVar("T")
 
 
 async def resolve(
@@ -28,19 +30,42 @@ async def resolve(
 
     OSError if it does not know them, TimeoutError if it does not answer.
     """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[SocketAddress]] = loop.create_future()
 
-    def work() -> None:
+    def work() -> list[SocketAddress]:
+        found = lookup(host, port, family=family, type=socket.SOCK_STREAM)
+        return [to_socket_address(entry[4]) for entry in found]
+
+    return await _in_thread(work)
+
+
+async def name_of(
+    address: SocketAddress, *, lookup: ReverseLookup = socket.getnameinfo
+) -> str:
+    """Return the address with names for host and port, as far as they have any.
+
+    OSError and TimeoutError as for :func:`resolve`.
+    """
+
+    def work() -> str:
+        host, port = lookup((address.host, address.port), 0)
+        return f"{host} port {port}"
+
+    return await _in_thread(work)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
         try:
-            found = lookup(host, port, family=family, type=socket.SOCK_STREAM)
-            addresses = [to_socket_address(entry[4]) for entry in found]
+            result = work()
         except (OSError, UnicodeError) as error:
             _deliver(loop, _fail, answer, error)
         else:
-            _deliver(loop, _succeed, answer, addresses)
+            _deliver(loop, _succeed, answer, result)
 
-    threading.Thread(target=work, name=f"look up {host}", daemon=True).start()
+    threading.Thread(target=run, name="look-up", daemon=True).start()
     async with asyncio.timeout(PATIENCE):
         return await answer
 
@@ -52,14 +77,12 @@ def _deliver(loop: asyncio.AbstractEventLoop, *call: Any) -> None:
         return  # the daemon has ended meanwhile
 
 
-def _succeed(
-    answer: asyncio.Future[list[SocketAddress]], addresses: list[SocketAddress]
-) -> None:
+def _succeed(answer: asyncio.Future[T], result: T) -> None:
     if not answer.done():
-        answer.set_result(addresses)
+        answer.set_result(result)
 
 
-def _fail(answer: asyncio.Future[list[SocketAddress]], error: Exception) -> None:
+def _fail(answer: asyncio.Future[T], error: Exception) -> None:
     if not answer.done():
         reason = error if isinstance(error, OSError) else OSError(0, str(error))
         answer.set_exception(reason)

@@ -289,6 +289,8 @@ class MetaSocket:
         self.closed = False
         #: Since when the socket has taken nothing; None while it takes everything.
         self.blocked_since: float | None = None
+        #: The most bytes that have waited here.
+        self.most_queued = 0
         self._loop.add_reader(sock.fileno(), self._readable)
 
     @property
@@ -361,6 +363,7 @@ class MetaSocket:
 
     def flush(self) -> None:
         """Send as much as the socket takes; the rest follows when it is writable."""
+        self.most_queued = max(self.most_queued, self.queued)
         if self._writing or self.closed:
             return
         self._write()

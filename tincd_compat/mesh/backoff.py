@@ -1,0 +1,80 @@
+"""How long a graph run that nothing depends on may wait, after RFC 8405.
+
+A lone change is acted upon at once, and so is the first of a storm.  The further ones
+share runs: at first with a short delay, and with a long one if the storm does not end.
+After a time without changes everything is as at the beginning.
+
+::
+
+    QUIET -- change --> SHORT_WAIT -- time to learn is over --> LONG_WAIT
+      ^                     |                                       |
+      +-- hold-down over ---+---------------------------------------+
+
+The RFC's example has 50, 200 and 5000 ms for routers that tell each other little.  A
+tincd hears of every node that comes and goes and its users wait for that, so here the
+delays begin at 0, and the longest is reached only where a run is that expensive.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+#: Delays in seconds until the run that serves a change, by state.
+INITIAL_DELAY: Final = 0.0
+SHORT_DELAY: Final = 0.05
+LONG_DELAY: Final = 0.2
+#: In LONG_WAIT a run may take this share of the time at most, up to the longest delay.
+RUN_SHARE: Final = 0.1
+LONGEST_DELAY: Final = 5.0
+#: Seconds from the first change on in which a single event should have become known.
+TIME_TO_LEARN: Final = 0.5
+#: Seconds without a change after which the storm is over.
+HOLD_DOWN: Final = 10.0
+
+
+class State(Enum):
+    """What is to be expected, going by the latest changes."""
+
+    QUIET = "a lone change"
+    SHORT_WAIT = "the rest of a single event"
+    LONG_WAIT = "a storm"
+
+
+class Backoff:
+    """The state machine; times are monotonic seconds and never go back.
+
+    Its two timers are deadlines, looked at when the next change comes.
+    """
+
+    def __init__(self) -> None:
+        self._state = State.QUIET
+        self._learned_at = 0.0
+        self._quiet_at = 0.0
+        self._long_delay = LONG_DELAY
+
+    def state(self, now: float) -> State:
+        """Return the state, after the timers that have run out by now."""
+        if now >= self._quiet_at:
+            self._state = State.QUIET
+        elif self._state is State.SHORT_WAIT and now >= self._learned_at:
+            self._state = State.LONG_WAIT
+        return self._state
+
+    def change(self, now: float) -> float:
+        """Note a change; return in how many seconds the graph should run.
+
+        A run that is planned already serves this change too, and is not put off.
+        """
+        state = self.state(now)
+        self._quiet_at = now + HOLD_DOWN
+        if state is State.QUIET:
+            self._state = State.SHORT_WAIT
+            self._learned_at = now + TIME_TO_LEARN
+            return INITIAL_DELAY
+        return SHORT_DELAY if state is State.SHORT_WAIT else self._long_delay
+
+    def ran(self, seconds: float) -> None:
+        """Note how long a run has taken."""
+        wanted = seconds / RUN_SHARE
+        self._long_delay = min(max(wanted, LONG_DELAY), LONGEST_DELAY)
