@@ -31,8 +31,8 @@ from tincd_compat.errors import PeerError
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
 TRUE_EDGE = AddEdge(0x100, "alpha", "peer", "10.99.0.2", "7001", 0xC, 5)
-GROWN = GraphChanged(deleted=False)
-SHRUNK = GraphChanged(deleted=True)
+GROWN = GraphChanged(loss=False)
+SHRUNK = GraphChanged(loss=True)
 
 # line, policy, effects (None stands for the forwarded line), log line
 ADD_EDGE = {

@@ -44,12 +44,13 @@ def test_oldest_go_when_it_is_full() -> None:
     assert seen.add(b"1", 0)
 
 
-def test_what_was_said_before_counts_as_new() -> None:
+def test_what_was_said_before_can_count_as_new() -> None:
     seen = SeenRequests(60)
     seen.add(b"10 1 a 10.0.0.0/8", 1)
-    assert not seen.add(b"10 1 a 10.0.0.0/8", 3, since=1)
-    assert seen.add(b"10 1 a 10.0.0.0/8", 3, since=2)
-    assert not seen.add(b"10 1 a 10.0.0.0/8", 4, since=2)
+    assert not seen.renew(b"10 1 a 10.0.0.0/8", 3, since=1)
+    assert seen.renew(b"10 1 a 10.0.0.0/8", 3, since=2)
+    assert not seen.renew(b"10 1 a 10.0.0.0/8", 4, since=2)
+    assert not seen.add(b"10 1 a 10.0.0.0/8", 4)
     assert len(seen) == 1
 
 

@@ -19,6 +19,7 @@ from tincd_compat.control.effects import (
     Reply,
 )
 from tincd_compat.control.rules import Arrival, Ground, forward
+from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Edge, Node
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
@@ -70,7 +71,7 @@ class EdgeRules:
             edge.weight = message.weight
             edge.options = message.options
             edge.address = address
-        return [*self._forward(message, arrival), GraphChanged(deleted=False)]
+        return [*self._forward(message, arrival), GraphChanged(loss=False)]
 
     def delete(self, message: DelEdge, arrival: Arrival) -> list[Effect]:
         """Handle DEL_EDGE."""
@@ -92,7 +93,7 @@ class EdgeRules:
             return self._correct(self.describe(edge), arrival)
         effects = self._forward(message, arrival)
         self._ground.remove_edge(edge)
-        effects.append(GraphChanged(deleted=True))
+        effects.append(GraphChanged(loss=graph.relied_on(edge)))
         return effects + self._check_reverse(target)
 
     def link_up(
@@ -103,7 +104,7 @@ class EdgeRules:
         message = self.describe(edge)
         to_peer_only = self._ground.policy.tunnel_server
         sending: Effect = Reply(message) if to_peer_only else Announce(message)
-        return [sending, GraphChanged(deleted=False)]
+        return [sending, GraphChanged(loss=False)]
 
     def link_down(self, node: Node, report: bool) -> list[Effect]:
         """Remove the edge to a node whose connection has ended."""
@@ -111,7 +112,7 @@ class EdgeRules:
         if edge is None:
             return []
         effects = self._withdraw(edge, announce=report)
-        effects.append(GraphChanged(deleted=True))
+        effects.append(GraphChanged(loss=True))
         return effects + self._check_reverse(node) if report else effects
 
     def withdraw_reverse(self, node: Node) -> list[Effect]:

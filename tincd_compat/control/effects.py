@@ -83,13 +83,13 @@ class SubnetDown:
 
 @dataclass(frozen=True, slots=True)
 class GraphChanged:
-    """The edges are not what they were.
+    """The edges are not what they were; a ``loss`` may have cut a node off.
 
-    Runs for additions may be put off and merged.  After a deletion the graph has to run
-    before anything else is done: a node that goes and comes back must lose its keys.
+    Runs may be put off and merged, but after a loss the graph has to run before edges
+    are added or keys are handled: a node that goes and comes back must lose its keys.
     """
 
-    deleted: bool
+    loss: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,12 +70,19 @@ class Gossip:
         self._ground = Ground(mesh, policy, limits or Limits(), nonce)
         #: When the present connection with a neighbour became active.
         self._connected: dict[Node, float] = {}
+        #: Lines so far that had been seen before.
+        self.duplicates = 0
         self._edges = EdgeRules(self._ground)
         self._subnets = SubnetRules(self._ground)
 
     @property
     def policy(self) -> Policy:
         return self._ground.policy
+
+    @property
+    def remembered(self) -> int:
+        """How many lines would be recognised now."""
+        return len(self._seen)
 
     @property
     def contradictions(self) -> tuple[int, int]:
@@ -95,9 +102,12 @@ class Gossip:
         ``peer`` is how logs name the connection; by default the node and its UDP
         address.
         """
-        if not self._seen.add(line, now, self._said_anew(message, source)):
-            logs.scary.debug("Already seen request")
-            return []
+        if not self._seen.add(line, now):
+            if not self._said_anew(message, line, source, now):
+                self.duplicates += 1
+                logs.scary.debug("Already seen request")
+                return []
+            line = self._with_new_nonce(line, now)
         if peer is None:
             peer = f"{source.name} ({source.address or '(null)'})"
         arrival = Arrival(line, source, peer, now)
@@ -115,17 +125,27 @@ class Gossip:
             case _:
                 assert_never(message)
 
-    def _said_anew(self, message: Flooded, source: Node) -> float:
-        """Return since when a line like this one counts as a repetition.
+    def _said_anew(
+        self, message: Flooded, line: bytes, source: Node, now: float
+    ) -> bool:
+        """Tell whether a known line is news all the same.
 
         A tincd 1.0 that was killed and starts again repeats its "random" nonces.  What
         a node says of itself over its own connection is news if it was last heard
         before that connection; copies that come by way of others stay repetitions, so
         nothing can go round in circles.
         """
-        if _subject(message) != source.name:
-            return float("-inf")
-        return self._connected.get(source, float("-inf"))
+        since = self._connected.get(source)
+        if since is None or _subject(message) != source.name:
+            return False
+        return self._seen.renew(line, now, since)
+
+    def _with_new_nonce(self, line: bytes, now: float) -> bytes:
+        """Return a line that the others have not heard yet either."""
+        number, _, rest = line.split(maxsplit=2)
+        renewed = b"%s %x %s" % (number, self._ground.nonce(), rest)
+        self._seen.add(renewed, now)
+        return renewed
 
     def _key_changed(self, message: KeyChanged, arrival: Arrival) -> list[Effect]:
         origin = self._mesh.nodes.get(message.origin)

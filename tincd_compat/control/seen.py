@@ -24,17 +24,23 @@ class SeenRequests:
     def __len__(self) -> int:
         return len(self._times)
 
-    def add(self, line: bytes, now: float, since: float = float("-inf")) -> bool:
-        """Remember a line; False if it is known already, from ``since`` on."""
-        digest = blake2b(line, digest_size=16).digest()
-        then = self._times.get(digest)
-        if then is not None:
-            if then >= since:
-                return False
-            # Taken out, so that the order of entries stays the order of time.
-            del self._times[digest]
+    def add(self, line: bytes, now: float) -> bool:
+        """Remember a line; False if it is known already."""
+        digest = _digest(line)
+        if digest in self._times:
+            return False
         if len(self._times) >= self._limit:
             del self._times[next(iter(self._times))]
+        self._times[digest] = now
+        return True
+
+    def renew(self, line: bytes, now: float, since: float) -> bool:
+        """Take a known line for new if it was last heard before ``since``."""
+        digest = _digest(line)
+        if self._times[digest] >= since:
+            return False
+        # Taken out first, so that the order of entries stays the order of time.
+        del self._times[digest]
         self._times[digest] = now
         return True
 
@@ -48,3 +54,7 @@ class SeenRequests:
             old.append(digest)
         for digest in old:
             del self._times[digest]
+
+
+def _digest(line: bytes) -> bytes:
+    return blake2b(line, digest_size=16).digest()
