@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Debian packages by the command that shows they are there; tinc is C tincd.
 TOOLS := ip:iproute2 ping:iputils-ping tcpdump:tcpdump nft:nftables tincd:tinc
 
-.PHONY: help demo test lint unit conformance bench startup tools clean
+.PHONY: help demo test lint unit conformance bench bench-mesh startup tools clean
 
 help:
 	@echo "make demo         a mesh of this daemon and C tincd, shown at work"
@@ -17,6 +17,7 @@ help:
 	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
 	@echo "make bench        the figures that the README quotes"
+	@echo "make bench-mesh   the cost of learning a large mesh beside C tincd"
 
 demo: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.demo
@@ -37,6 +38,9 @@ conformance: tools $(VENV)/.runtime
 
 startup bench: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.startup
+
+bench-mesh: tools $(VENV)/.runtime
+	$(BIN)/python -m conformance.bench_mesh $(ARGS)
 
 # Installs what is missing and nothing else.  C tincd may be impossible to have; the
 # commands that need it say so themselves.

@@ -80,6 +80,6 @@ def _matches(case: Case, wanted: str) -> bool:
 
 def _print_list() -> None:
     for scenario in SCENARIOS:
-        print(f"{scenario.name:<12}{scenario.summary}")
+        print(f"{scenario.name:<24}{scenario.summary}")
         placements = "  ".join(placement_text(each) for each in scenario.placements)
-        print(f"{'':<12}{placements}")
+        print(f"{'':<24}{placements}")

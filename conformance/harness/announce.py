@@ -12,8 +12,8 @@ from tincd_compat.meta.messages import AddEdge, AddSubnet
 
 #: PMTU discovery and MSS clamping, as every edge has by default.
 OPTIONS: Final = 0xC
-_PORT: Final = "655"
 _NONCE_BITS: Final = 31
+_HEAVIEST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Size:
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """Read ``NODES/EDGES/SUBNETS``; ValueError if no such mesh is connected."""
+        """Read ``NODES/EDGES/SUBNETS``; ValueError if there is no such mesh."""
         nodes, edges, subnets = (int(part) for part in text.split("/"))
-        links = edges // 2
-        if not (2 <= nodes <= links + 1 <= nodes * (nodes - 1) // 2 + 1):
-            raise ValueError(f"no connected mesh: {text}")
-        if edges % 2 or not 0 <= subnets <= 1 << 16:
-            raise ValueError(f"edges come in pairs, subnets up to 65536: {text}")
+        links, most = edges // 2, nodes * (nodes - 1) // 2
+        if edges % 2 or not (2 <= nodes <= 1 << 16 and nodes - 1 <= links <= most):
+            raise ValueError(f"not a connected mesh: {text}")
+        if not 0 <= subnets <= 1 << 17:
+            raise ValueError(f"too many subnets: {text}")
         return cls(nodes, edges, subnets)
 
     @property
@@ -43,61 +43,57 @@ class Size:
         return f"{self.nodes}/{self.edges}/{self.subnets}"
 
 
+def edge_line(nonce: int, source: str, target: str, number: int, weight: int) -> bytes:
+    """Return an ADD_EDGE; ``number`` below 65536 gives the address of ``target``."""
+    address = f"10.200.{number >> 8}.{number & 0xFF}"
+    return AddEdge(nonce, source, target, address, "655", OPTIONS, weight).encode()
+
+
 class PaperMesh:
-    """A random connected graph of ``size`` with subnets; ``root`` is its first node."""
+    """A random connected graph with subnets; ``root`` is its first node.
+
+    All but the root have subnets, in turn IPv4 and IPv6.
+    """
 
     def __init__(self, root: str, size: Size, seed: int) -> None:
         self._random = random.Random(seed)
-        names = [f"n{number:05d}" for number in range(1, size.nodes)]
-        self.names = [root, *names]
-        self.links = self._make_links(size.edges // 2)
-        self.subnets = [
-            (names[number % len(names)], _subnet(number))
-            for number in range(size.subnets)
-        ]
+        self._names = [root, *(f"n{number:05d}" for number in range(1, size.nodes))]
+        self._links = self._make_links(size.edges // 2)
+        self._subnets = size.subnets
 
     def lines(self) -> Iterator[bytes]:
-        """Yield ADD_SUBNET and ADD_EDGE by owner, in the order of a tincd's dump."""
-        owned: dict[str, list[bytes]] = {name: [] for name in self.names}
-        for owner, subnet in self.subnets:
-            owned[owner].append(AddSubnet(self._nonce(), owner, subnet).encode())
-        for first, second, weight in self.links:
-            for ends in ((first, second), (second, first)):
-                owned[ends[0]].append(self._edge(*ends, weight))
+        """Yield ADD_SUBNET and ADD_EDGE by owner, as a tincd dumps them."""
+        owned: dict[str, list[bytes]] = {name: [] for name in self._names}
+        for number in range(self._subnets):
+            owner = self._names[1 + number % (len(self._names) - 1)]
+            line = AddSubnet(self._nonce(), owner, _subnet(number)).encode()
+            owned[owner].append(line)
+        for first, second in self._links:
+            weight = self._random.randint(1, _HEAVIEST)
+            for source, target in ((first, second), (second, first)):
+                names = self._names[source], self._names[target]
+                line = edge_line(self._nonce(), *names, target, weight)
+                owned[names[0]].append(line)
         for name in sorted(owned):
             yield from owned[name]
-
-    def _edge(self, source: str, target: str, weight: int) -> bytes:
-        number = self.names.index(target) if target == self.names[0] else int(target[1:])
-        address = f"10.{200 + (number >> 16)}.{number >> 8 & 0xFF}.{number & 0xFF}"
-        nonce = self._nonce()
-        return AddEdge(nonce, source, target, address, _PORT, OPTIONS, weight).encode()
 
     def _nonce(self) -> int:
         return self._random.getrandbits(_NONCE_BITS)
 
-    def _make_links(self, count: int) -> list[tuple[str, str, int]]:
-        """Every node to an earlier one, then any that are not linked yet."""
-        pairs = {
-            (self._random.randrange(number), number)
-            for number in range(1, len(self.names))
-        }
+    def _make_links(self, count: int) -> list[tuple[int, int]]:
+        """Link every node to an earlier one, then any that are not linked yet."""
+        total = len(self._names)
+        pairs = {(self._random.randrange(node), node) for node in range(1, total)}
         while len(pairs) < count:
-            first, second = sorted(self._random.sample(range(len(self.names)), 2))
+            first, second = sorted(self._random.sample(range(total), 2))
             pairs.add((first, second))
-        return [
-            (self.names[first], self.names[second], self._random.randint(1, 500))
-            for first, second in sorted(pairs)
-        ]
+        return sorted(pairs)
 
 
 def _subnet(number: int) -> Subnet:
-    """Return an IPv4 network for even numbers and an IPv6 one for odd numbers."""
-    high, low = number >> 8 & 0xFF, number & 0xFF
-    text = f"172.{16 + (high >> 4)}.{high & 0xF}.{low}/32"
+    text = f"172.{16 + (number >> 16)}.{number >> 8 & 0xFF}.{number & 0xFF}"
     if number % 2:
-        text = f"fd30:0:{number:x}:0:0:0:0:0/64"
+        text = f"fd30:0:{number >> 16:x}:{number & 0xFFFF:x}:0:0:0:0/64"
     subnet = Subnet.parse(text)
-    if subnet is None:
-        raise ValueError(text)
+    assert subnet is not None
     return subnet

@@ -23,6 +23,7 @@ from conformance.harness.kinds import Kind, command
 from conformance.harness.logfile import Log
 from conformance.harness.netns import Namespace
 from conformance.harness.processes import Processes
+from conformance.harness.signals import signal_idle
 from conformance.harness.waits import Failed, say, wait_for
 
 #: The netname of every node; it also names the device inside the namespace.
@@ -82,6 +83,8 @@ class TincNode:
         self.debug = debug
         self.etc = directory / "etc"
         self.pidfile = directory / "pid"
+        #: Words before the command: a program that ends by becoming the daemon.
+        self.wrapper: tuple[str, ...] = ()
         self.log = Log(directory / f"{name}.log")
         self._stderr = directory / f"{name}.err"
         self._processes = processes
@@ -103,6 +106,7 @@ class TincNode:
         self._before = footprint(self.namespace, self.etc)
         mark = self.log.mark()
         argv = [
+            *self.wrapper,
             *command(self.kind),
             "-D",
             *("-c", str(self.etc)),
@@ -125,12 +129,20 @@ class TincNode:
             self.wait_ready(mark)
 
     def wait_ready(self, since: int = 0) -> None:
-        self.log.wait(r"^Ready$", READY_LIMIT, since)
+        """Wait for ``Ready``; a daemon that has died by then fails at once."""
+
+        def ready() -> bool:
+            if self.log.has(r"^Ready$", since):
+                return True
+            self._running()
+            return False
+
+        wait_for(f"{self.name}: Ready", ready, READY_LIMIT)
 
     def stop(self) -> None:
         """End it by SIGTERM: status 0, pid file gone, nothing left behind."""
         child = self._running()
-        child.terminate()
+        self.signal(signal.SIGTERM)
         started = time.monotonic()
         try:
             status = child.wait(STOP_LIMIT)
@@ -146,15 +158,24 @@ class TincNode:
 
     def kill(self) -> None:
         """End it by SIGKILL; the pid file stays behind, as it would in the field."""
-        self._running().kill()
-        self._running().wait(STOP_LIMIT)
+        child = self._running()
+        child.kill()
+        child.wait(STOP_LIMIT)
 
     def signal(self, number: signal.Signals) -> None:
-        self._running().send_signal(number)
+        """Send it a signal; to C when it can take one."""
+        child = self._running()
+        if self.kind is Kind.C:
+            signal_idle(child.pid, number)
+        else:
+            child.send_signal(number)
 
     def descriptors(self) -> int:
         """Return how many file descriptors it holds open."""
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        return len(self._descriptors())
+
+    def highest_descriptor(self) -> int:
+        return max(self._descriptors())
 
     def complaints(self) -> list[str]:
         """Return what in the output of our own daemon is a fault by itself."""
@@ -174,6 +195,14 @@ class TincNode:
     def row(self, peer: str) -> NodeRow | None:
         """Return what it knows of a node now, None if nothing."""
         return self.dump().nodes.get(peer)
+
+    def wait_dump(
+        self, what: str, condition: Callable[[Dump], bool], limit: float
+    ) -> None:
+        """Wait until what it dumps satisfies a condition."""
+        wait_for(
+            f"{self.name}: {what}", lambda: condition(self.dump()), limit, every=0.1
+        )
 
     def wait_row(
         self,
@@ -241,6 +270,9 @@ class TincNode:
         after = footprint(self.namespace, self.etc)
         for what, value in self._before.items():
             expect_equal(f"{what} after {self.name} has stopped", after[what], value)
+
+    def _descriptors(self) -> list[int]:
+        return [int(path.name) for path in Path(f"/proc/{self.pid}/fd").iterdir()]
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:

@@ -28,6 +28,13 @@ class Firewall:
             "meta l4proto udp drop",
         )
 
+    def cut(self, address: str) -> None:
+        """Lose everything to and from an IPv4 address."""
+        self._add(
+            f"add rule inet conformance incoming ip saddr {address} drop",
+            f"add rule inet conformance outgoing ip daddr {address} drop",
+        )
+
     def limit_udp(self, length: int) -> None:
         """Lose every datagram whose IP packet is longer than ``length``, unsaid."""
         self._add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from typing import Final
@@ -13,18 +14,32 @@ from conformance.harness.netns import Namespace
 #: C parks all but the first ten connections that it accepts within a second.
 _APART: Final = 0.12
 _CONNECT_TIMEOUT: Final = 5.0
+#: A buffer of the default size holds about 180 small datagrams.
+_BURST: Final = 25
+_BURST_APART: Final = 0.01
 
 
 class Stranger:
-    """One TCP connection from another namespace to a node's port."""
+    """One TCP connection from another namespace to a node's port.
 
-    def __init__(self, namespace: Namespace, address: str, port: int = 655) -> None:
-        time.sleep(_APART)
+    In a ``hurry`` it waits neither before nor while it connects.
+    """
+
+    def __init__(
+        self,
+        namespace: Namespace,
+        address: str,
+        port: int = 655,
+        *,
+        hurry: bool = False,
+    ) -> None:
+        time.sleep(0 if hurry else _APART)
         self._socket: socket.socket = netns.create_socket(
             namespace.name, socket.AF_INET, socket.SOCK_STREAM
         )
-        self._socket.settimeout(_CONNECT_TIMEOUT)
-        self._socket.connect((address, port))
+        self._socket.settimeout(0 if hurry else _CONNECT_TIMEOUT)
+        with contextlib.suppress(BlockingIOError):
+            self._socket.connect((address, port))
         self._socket.setblocking(False)
         self._unsent = b""
         self.received = b""
@@ -65,10 +80,16 @@ class Stranger:
 def throw(
     namespace: Namespace, address: str, datagrams: list[bytes], port: int = 655
 ) -> None:
-    """Send datagrams to a node's port from another namespace."""
+    """Send datagrams to a node's port from another namespace, in small bursts.
+
+    All at once they would overflow the receive buffer of the node's socket, and the
+    kernel would drop its members' datagrams among them, whatever the daemon does.
+    """
     sender: socket.socket = netns.create_socket(
         namespace.name, socket.AF_INET, socket.SOCK_DGRAM
     )
     with sender:
-        for datagram in datagrams:
+        for number, datagram in enumerate(datagrams, start=1):
             sender.sendto(datagram, (address, port))
+            if number % _BURST == 0:
+                time.sleep(_BURST_APART)

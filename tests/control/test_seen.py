@@ -44,6 +44,15 @@ def test_oldest_go_when_it_is_full() -> None:
     assert seen.add(b"1", 0)
 
 
+def test_making_room_is_not_done_for_every_line() -> None:
+    seen = SeenRequests(60, limit=160)
+    for number in range(161):
+        assert seen.add(b"%d" % number, 0)
+    assert len(seen) == 151
+    assert not seen.add(b"10", 0)
+    assert seen.add(b"9", 0)
+
+
 def test_what_was_said_before_can_count_as_new() -> None:
     seen = SeenRequests(60)
     seen.add(b"10 1 a 10.0.0.0/8", 1)

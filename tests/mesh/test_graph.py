@@ -285,6 +285,33 @@ def test_lines_about_coming_up(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+@given(meshes(), st.data())
+def test_nobody_relies_on_the_other_edges(mesh: Mesh, data: st.DataObject) -> None:
+    """Whatever is added and whichever of them go, those once reached stay reached."""
+    graph.run(mesh)
+    reached = {node for node in mesh.nodes.values() if node.reachable}
+    spare = [edge for edge in mesh.edges() if not graph.relied_on(edge)]
+    for name in data.draw(st.lists(st.sampled_from(sorted(mesh.nodes)), max_size=3)):
+        if name != "m":
+            mesh.add_edge(mesh.myself, mesh.nodes[name], place(name), C, 1)
+    for edge in spare:
+        if data.draw(st.booleans()) and edge.source.edges.get(edge.target.name) is edge:
+            mesh.remove_edge(edge)
+    graph.run(mesh)
+    assert reached <= {node for node in mesh.nodes.values() if node.reachable}
+
+
+def test_both_directions_of_an_edge_are_relied_on() -> None:
+    mesh = build(*both("m", "a"), *both("m", "b"), *both("a", "b"))
+    graph.run(mesh)
+    ends = {
+        (edge.source.name, edge.target.name)
+        for edge in mesh.edges()
+        if graph.relied_on(edge)
+    }
+    assert ends == {*both("m", "a"), *both("m", "b")}
+
+
 def test_run_forgets_cached_lookups() -> None:
     mesh = build(*both("m", "a"))
     address = bytes([10, 9, 9, 9])

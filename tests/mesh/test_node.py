@@ -24,6 +24,19 @@ def test_new_node_is_unreachable() -> None:
     assert repr(node) == "Node('beta')"
 
 
+def test_order_of_edges_follows_every_change() -> None:
+    mesh = Mesh("m")
+    b, a = mesh.get_or_add("b"), mesh.get_or_add("a")
+    first = mesh.add_edge(mesh.myself, b, PLACE, 0, 1)
+    assert mesh.myself.sorted_edges() == [first]
+    second = mesh.add_edge(mesh.myself, a, PLACE, 0, 1)
+    assert mesh.myself.sorted_edges() == [second, first]
+    newer = mesh.add_edge(mesh.myself, b, ELSEWHERE, 0, 1)
+    assert mesh.myself.sorted_edges() == [second, newer]
+    mesh.remove_edge(second)
+    assert mesh.myself.sorted_edges() == [newer]
+
+
 def test_nodes_and_edges_come_in_name_order() -> None:
     mesh = Mesh("m")
     for name in ("z", "B", "a"):

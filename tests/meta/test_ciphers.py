@@ -98,6 +98,15 @@ def test_budget_follows_the_block_size() -> None:
     assert {c.budget for n, c in CIPHERS.items() if n > 94} == {2**63}
 
 
+def test_bytes_can_be_counted_before_they_are_encrypted() -> None:
+    stream = StreamCipher(bytes, 5, "encryption of data to")
+    stream.reserve(3)
+    with pytest.raises(BudgetExceeded):
+        stream.update(b"678")
+    assert stream.update_reserved(b"123") == b"123"
+    assert stream.update(b"45") == b"45"
+
+
 def test_budget_ends_the_stream() -> None:
     stream = StreamCipher(bytes, 5, "encryption of data to")
     stream.update(b"123")

@@ -106,7 +106,7 @@ def test_decryption_begins_behind_the_line_taken_last() -> None:
     assert stream.next_line() == b"3 CD"
 
 
-def test_output_is_encrypted_when_it_is_queued() -> None:
+def test_output_is_encrypted_in_the_order_of_queueing() -> None:
     stream = MetaStream()
     stream.send(b"plain\n")
     stream.start_encryption(CIPHERS[429].encryptor(BLOCK))

@@ -315,6 +315,43 @@ def test_a_script_may_bring_the_next_one(tmp_path: Path) -> None:
     assert out.read_text() == "ran\n"
 
 
+def test_many_events_at_once_look_for_a_script_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    def exists(path: str) -> bool:
+        looks.append(path)
+        return False
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        for _ in range(1000):
+            assert runner.absent("subnet-up")
+            runner.run("subnet-up", {})
+        assert looks == [f"{tmp_path}/subnet-up"]
+        await asyncio.sleep(0)
+        assert runner.absent("subnet-up")
+
+    monkeypatch.setattr(os.path, "exists", exists)
+    run(events())
+    assert len(looks) == 2
+
+
+def test_no_script_is_absent_while_another_may_bring_it(tmp_path: Path) -> None:
+    write(tmp_path / "tinc-up", "exit 0\n")
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        assert runner.absent("subnet-up")
+        runner.run("tinc-up", {})
+        assert not runner.absent("subnet-up")
+        await runner.drain()
+        assert runner.absent("subnet-up")
+
+    run(events())
+
+
 def test_the_directory_and_interpreter_can_change(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write(tmp_path / "new" / "tinc-down", f"echo $NAME > {out}\n", 0o644)

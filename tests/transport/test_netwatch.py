@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.transport.fakes import FakeLoop
+from tincd_compat import logs
 from tincd_compat.transport.netwatch import SETTLE, NetworkWatch, concerns
 
 OWN = 7
@@ -51,3 +54,19 @@ def test_a_burst_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert changes == [1]
     watch.note({"event": "RTM_DELLINK", "index": 2, "attrs": []})
     assert len(loop.planned) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [ModuleNotFoundError("No module named 'pyroute2'"), OSError(1, "No")]
+)
+def test_the_daemon_can_do_without(
+    caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    caplog.set_level(logging.INFO, logs.status.name)
+    loop = FakeLoop()
+    watch = NetworkWatch(OWN, lambda: None)
+    loop.call(watch.start)
+    loop.fail_work(error)
+    loop.run(watch.stop())
+    loop.shut()
+    assert caplog.messages == [f"Cannot watch the network: {error}"]

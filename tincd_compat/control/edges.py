@@ -10,6 +10,7 @@ from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.control.doubts import Doubts
 from tincd_compat.control.effects import (
     Announce,
     CheckReverse,
@@ -40,6 +41,7 @@ class EdgeRules:
         self.contradicting_dels = 0
         self._pause = FIRST_PAUSE
         self._silent_until = float("-inf")
+        self._doubts = Doubts()
 
     def add(self, message: AddEdge, arrival: Arrival) -> list[Effect]:
         """Handle ADD_EDGE."""
@@ -57,6 +59,7 @@ class EdgeRules:
         if edge is not None and _matches(edge, message, address):
             return []
         if source is self._mesh.myself or address is None:
+            self._doubts.note(target.name, arrival.now, message.weight)
             return self._contradict_add(edge, target, arrival)
         if edge is None:
             if not self._ground.room_for_edge(arrival):
@@ -90,6 +93,7 @@ class EdgeRules:
         if source is self._mesh.myself:
             logs.protocol.warning("Got DEL_EDGE from %s for ourself", arrival.peer)
             self.contradicting_dels += 1
+            self._doubts.note(target.name, arrival.now)
             return self._correct(self.describe(edge), arrival)
         effects = self._forward(message, arrival)
         self._ground.remove_edge(edge)
@@ -97,14 +101,26 @@ class EdgeRules:
         return effects + self._check_reverse(target)
 
     def link_up(
-        self, node: Node, address: SocketAddress, options: int, weight: int
+        self,
+        node: Node,
+        address: SocketAddress,
+        options: int,
+        weight: int,
+        now: float,
     ) -> list[Effect]:
         """Add and announce the edge to a node whose connection became active."""
         edge = self._ground.add_edge(self._mesh.myself, node, address, options, weight)
         message = self.describe(edge)
-        to_peer_only = self._ground.policy.tunnel_server
-        sending: Effect = Reply(message) if to_peer_only else Announce(message)
-        return [sending, GraphChanged(loss=False)]
+        self._doubts.put_off(node.name, now)
+        if self._ground.policy.tunnel_server:
+            return [Reply(message), GraphChanged(loss=False)]
+        effects: list[Effect] = [Announce(message), GraphChanged(loss=False)]
+        if self._doubts.was_withdrawn(node.name) and len(self._mesh.myself.edges) > 1:
+            # Our DEL_EDGE may overtake its ADD_EDGE somewhere, and only it can know
+            # how to mend that.  As a contradiction it makes it do so.
+            ends = node.name, self._mesh.myself.name
+            effects.append(Reply(DelEdge(self._ground.nonce(), *ends)))
+        return effects
 
     def link_down(self, node: Node, report: bool) -> list[Effect]:
         """Remove the edge to a node whose connection has ended."""
@@ -123,6 +139,7 @@ class EdgeRules:
         edge = node.edges.get(self._mesh.myself.name)
         if edge is None or node.reachable:
             return []
+        self._doubts.note_withdrawn(node.name)
         return self._withdraw(edge)
 
     def purge_edges(self, node: Node) -> list[Effect]:
@@ -142,6 +159,20 @@ class EdgeRules:
                 continue
             self._mesh.remove_node(node)
             effects.append(NodeForgotten(node))
+        return effects
+
+    def resolve_doubts(self, now: float) -> list[Effect]:
+        """Announce edges of ours anew that others have got wrong; once per tick."""
+        self._doubts.age()
+        if now < self._silent_until or self._ground.policy.tunnel_server:
+            return []
+        effects: list[Effect] = []
+        for name in self._doubts.settled(now):
+            edge = self._mesh.myself.edges.get(name)
+            weight = self._doubts.resolve(name, edge.weight if edge else 0)
+            if edge is not None:
+                edge.weight = weight
+                effects += [Announce(self.describe(edge)), GraphChanged(loss=False)]
         return effects
 
     def describe(self, edge: Edge) -> AddEdge:

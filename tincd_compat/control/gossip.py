@@ -193,7 +193,7 @@ class Gossip:
         if port_text.isascii() and port_text.isdigit() and 0 < int(port_text) <= 0xFFFF:
             address = address.with_port(int(port_text))
         self._connected[node] = now
-        return self._edges.link_up(node, address, options, weight)
+        return self._edges.link_up(node, address, options, weight, now)
 
     def connection_down(self, node: Node, *, report: bool) -> list[Effect]:
         """Remove our edge to a node whose connection has ended.
@@ -239,6 +239,7 @@ class Gossip:
     def tick(self, now: float) -> list[Effect]:
         """Age learned MACs and seen requests; due every PingTimeout seconds."""
         effects = self._subnets.expire_learned(now)
+        effects += self._edges.resolve_doubts(now)
         self._seen.expire(now)
         self._ground.notices.renew()
         return effects

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from itertools import islice
 from typing import Final
 
 #: Lines remembered at most; the oldest are dropped first.  A state dump of a mesh of
@@ -30,9 +31,15 @@ class SeenRequests:
         if digest in self._times:
             return False
         if len(self._times) >= self._limit:
-            del self._times[next(iter(self._times))]
+            self._make_room()
         self._times[digest] = now
         return True
+
+    def _make_room(self) -> None:
+        # Many at a time: a dictionary finds its first entry by walking past all that
+        # have been deleted in front of it.
+        for digest in list(islice(self._times, max(1, self._limit // 16))):
+            del self._times[digest]
 
     def renew(self, line: bytes, now: float, since: float) -> bool:
         """Take a known line for new if it was last heard before ``since``."""

@@ -1,8 +1,9 @@
 """The control plane at work: rules give effects, this performs them.
 
-The graph is not run for every message.  A new or changed edge marks it dirty, and one
-run serves all messages of one read; it runs first wherever a message depends on it
-(keys, packets, a lost edge), because becoming reachable resets the keys of a node.
+The graph is not run for every message.  One run serves all messages of one read, and
+under a storm of several.  It runs first wherever a message depends on it (keys,
+packets, an edge added after one was lost), because becoming reachable resets the keys
+of a node.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.control import effects as fx
 from tincd_compat.control.gossip import Flooded, Gossip, link_weight
 from tincd_compat.control.keyexchange import KeyExchange
+from tincd_compat.daemon.graphruns import GraphRuns
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import (
@@ -28,6 +30,8 @@ from tincd_compat.meta.messages import (
     KeyChanged,
     Message,
     ReqKey,
+    Request,
+    request_number,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +90,9 @@ class ControlPlane:
         keys: Keys,
         events: Events,
         clock: Callable[[], float],
+        call_later: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
+        """``call_later(seconds, function)`` allows graph runs to be put off."""
         self.mesh = mesh
         self.gossip = gossip
         self._exchange = exchange
@@ -94,26 +100,34 @@ class ControlPlane:
         self._keys = keys
         self._events = events
         self._clock = clock
-        self._dirty = False
-        #: Graph runs so far, for the dump.
-        self.graph_runs = 0
+        self.runs = GraphRuns(self._run_graph, clock, call_later)
+
+    @property
+    def graph_runs(self) -> int:
+        """Graph runs so far."""
+        return self.runs.count
 
     # Messages.
 
     def handle(self, link: Link, message: Message, line: bytes) -> None:
-        """Act on one message from an active connection; PeerError ends it."""
+        """Act on one message from an active connection."""
         if link.node is None:
             return
         match message:
-            case AddEdge() | AddSubnet() | DelSubnet():
+            case AddEdge():
+                self.runs.settle_losses()
                 found = self._gossiped(message, line, link)
-                if not isinstance(message, AddEdge):
+            case DelEdge():
+                found = self._gossiped(message, line, link)
+            case AddSubnet() | DelSubnet():
+                found = self._gossiped(message, line, link)
+                if found:
                     self._keys.topology_changed()
-            case DelEdge() | KeyChanged():
-                self.settle()
+            case KeyChanged():
+                self._settle_for(message.origin)
                 found = self._gossiped(message, line, link)
             case ReqKey() | AnsKey():
-                self.settle()
+                self._settle_for(message.source, message.target)
                 found = self._exchange.handle(message, line, link.node, str(link))
             case _:
                 return
@@ -146,13 +160,10 @@ class ControlPlane:
                     self._events.subnet(node, subnet, True, node.address)
                 case fx.SubnetDown(node, subnet):
                     self._events.subnet(node, subnet, False, node.address)
-                case fx.GraphChanged(deleted):
-                    self._dirty = True
-                    if deleted:
-                        self.settle()
+                case fx.GraphChanged(loss):
+                    self.runs.change(loss=loss)
                 case fx.CheckReverse(node):
-                    self.settle()
-                    self.perform(self.gossip.withdraw_reverse(node))
+                    self._check_reverse(node)
                 case fx.NodeForgotten(node):
                     self._keys.forget(node)
 
@@ -175,10 +186,21 @@ class ControlPlane:
     def _relay(self, node: Node, line: bytes) -> None:
         link = self._link_towards(node)
         if link is not None:
-            link.send_line(line)
+            link.send_line(line, Request(request_number(line)))
 
     def _link_towards(self, node: Node) -> Link | None:
-        return self._links.of(node.nexthop) if node.nexthop is not None else None
+        # While a new neighbour is known by a detour only, keys that go there and keys
+        # that come over the link would overtake each other.
+        direct = self._links.of(node)
+        if direct is not None or node.nexthop is None:
+            return direct
+        return self._links.of(node.nexthop)
+
+    def _check_reverse(self, node: Node) -> None:
+        # Whoever is linked to us is reachable, and no run has to say so.
+        if self._links.of(node) is None:
+            self.settle()
+            self.perform(self.gossip.withdraw_reverse(node))
 
     def _send_key(self, node: Node) -> None:
         """Send a new key; it replaces the old at once, so only if it can leave."""
@@ -196,10 +218,25 @@ class ControlPlane:
 
     def settle(self) -> None:
         """Run the graph if edges changed and act on who came and who went."""
-        if not self._dirty:
-            return
-        self._dirty = False
-        self.graph_runs += 1
+        self.runs.settle()
+
+    def batch_done(self) -> None:
+        """All messages of one read have been handled."""
+        self.runs.batch_done()
+
+    def _settle_for(self, *names: str) -> None:
+        """Bring what is known of these nodes up to date.
+
+        Nobody who was reachable loses that, or its keys, by edges that were added since
+        the last run.
+        """
+        nodes = self.mesh.nodes
+        if self.runs.losses or not all(
+            name in nodes and nodes[name].reachable for name in names
+        ):
+            self.settle()
+
+    def _run_graph(self) -> None:
         changes = graph.run(self.mesh)
         self._keys.topology_changed()
         for change in changes.flips:
@@ -225,6 +262,7 @@ class ControlPlane:
         """Tell a new neighbour everything and everyone of the new edge."""
         node = link.node
         assert node is not None
+        self.runs.settle_losses()
         for message in self.gossip.state_dump():
             link.send(message)
         weight = link_weight(event.my_weight, event.weight)
@@ -238,6 +276,10 @@ class ControlPlane:
         """Take our edge away; then the opposite one, if that cuts the node off."""
         self.perform(self.gossip.connection_down(node, report=report))
         self.settle()
+        if node.reachable:
+            # By a detour, or so old words of others have it: it may have been restarted
+            # and have forgotten its keys.
+            self._keys.void_key(node)
 
     def purge(self) -> None:
         """Forget what is unreachable."""

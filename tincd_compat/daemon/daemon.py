@@ -34,8 +34,9 @@ from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.links import Links
-from tincd_compat.daemon.listening import Pair, adopt_pairs, open_pairs
+from tincd_compat.daemon.listening import Pair, adopt_pairs, announced_port, open_pairs
 from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.device.base import Device, DeviceOptions, open_device
 from tincd_compat.errors import DeviceError, TincError
 from tincd_compat.mesh.dump import graphviz
@@ -107,11 +108,17 @@ class Daemon:
             bypass_security=options.bypass_security,
         )
         self.dataplane = DataPlane(self.mesh, settings, suite, self.links)
-        self._dialer = Dialer(lambda: self.settings, self.links, self._mishaps)
+        environment = original_environment()
+        self._dialer = Dialer(
+            lambda: self.settings,
+            self.links,
+            self._mishaps,
+            environment=command_environment(
+                environment, settings.name, options.netname
+            ),
+        )
         self._scripts = ScriptRunner(
-            options.directory,
-            original_environment(),
-            settings.scripts_interpreter,
+            options.directory, environment, settings.scripts_interpreter
         )
 
     # Start.
@@ -130,6 +137,10 @@ class Daemon:
             await self._stopping.wait()
         except TincError as error:
             logs.always.error("%s", error)
+            self._status = 1
+        except Exception as error:
+            # tinc-up may have run, and what it did has to be undone.
+            self._mishaps.report("Start", error)
             self._status = 1
         await self._stop()
         return self._status
@@ -179,11 +190,12 @@ class Daemon:
             self.dataplane,
             self.events,
             self._loop.time,
+            self._loop.call_later,
         )
         self._graph_dump = GraphDump(
             lambda: self.settings.graph_dump_file,
             lambda: graphviz(self.mesh),
-            lambda: self.control.graph_runs,
+            lambda: self.control.runs.count,
             self._loop,
         )
         self.links.attach(self.control, self.dataplane.packet_received)
@@ -222,22 +234,13 @@ class Daemon:
         else:
             pairs = open_pairs(self.settings)
         self.links.listening = [pair.address for pair in pairs]
-        self.links.announce_port(self._announced_port(pairs))
+        self.links.announce_port(announced_port(self.settings, pairs))
         limit = AcceptLimit()
         for pair in pairs:
             listener = Listener(pair.tcp, limit, self._tarpit, self.links.accepted)
             self._listeners.append(listener)
         sockets = UdpSockets([UdpSocket(pair.udp) for pair in pairs])
         self.dataplane.attach_sockets(sockets)
-
-    def _announced_port(self, pairs: list[Pair]) -> str:
-        """Return what ACK says; others use it as the port of our edge."""
-        port = self.settings.port
-        if not self.settings.port_set or port == "0":
-            return str(pairs[0].address.port)
-        if not port.isdigit():
-            return _service_port(port, pairs[0].address.port)
-        return port
 
     def _go(self) -> None:
         self._ready = True
@@ -359,14 +362,16 @@ class Daemon:
         self, new: Settings, configured: dict[str, tuple[Subnet, ...]] | None
     ) -> None:
         self._dialer.stop()
-        subnets = new.subnets
+        # Another Name takes a restart, and so do the subnets of its host file.
+        known = new.name == self.settings.name
+        subnets = new.subnets if known else self.settings.subnets
         self.settings = replace(self.settings.reloaded(new), subnets=subnets)
         self.links.settings = self.settings
         self._scripts.interpreter = self.settings.scripts_interpreter
         self.links.recheck_hosts()
         gossip = self.control.gossip
         if configured is not None:
-            found = gossip.reload_subnets({**configured, new.name: subnets})
+            found = gossip.reload_subnets({**configured, self.settings.name: subnets})
         else:
             found = gossip.reload_own_subnets(subnets)
         self.control.perform(found)
@@ -388,7 +393,8 @@ class Daemon:
     def _dump_tables(self) -> None:
         if self._device is None:
             return
-        counters = [("graph runs", self.control.graph_runs)]
+        self.control.settle()
+        counters = dumps.counters(self.links, self.control)
         counters += self.dataplane.counters()
         dumps.write(
             dumps.tables(self._device, self.mesh, self.dataplane.dump, counters)
@@ -427,11 +433,3 @@ class Daemon:
             logs.always.warning("Not waiting any longer for scripts to finish")
         self._device.close()
         logs.always.log(logs.NOTICE, "Terminating")
-
-
-def _service_port(service: str, bound: int) -> str:
-    """Return the number of a service; what was bound if it has none for UDP."""
-    try:
-        return str(socket.getservbyname(service, "udp"))
-    except OSError:
-        return str(bound)

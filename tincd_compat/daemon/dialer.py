@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, valid_name
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.listening import socket_family
 from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.daemon.proxy import Proxies, left_to_proxy
 from tincd_compat.errors import ConfigError
+from tincd_compat.meta.proxy import Target
+from tincd_compat.transport.proxy import Passage
 from tincd_compat.transport.resolver import resolve
 from tincd_compat.transport.tcp import connect
 
@@ -44,8 +47,13 @@ class Network(Protocol):
         address: SocketAddress,
         outgoing: Outgoing,
         started: float,
+        *,
+        proxied: Target | None = None,
     ) -> Link:
-        """Begin the handshake on a connected socket."""
+        """Begin the handshake on a connected socket.
+
+        ``proxied`` is whom a proxy has been asked for, ``address`` what it has said.
+        """
 
     def source_for(self, address: SocketAddress) -> SocketAddress | None:
         """Return the local address to dial from, or None for any."""
@@ -83,12 +91,17 @@ class Dialer:
         *,
         resolve: Resolve = resolve,
         connect: Connect = connect,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """``environment`` is for commands that stand for a proxy."""
         self._settings = settings
         self._network = network
         self._mishaps = mishaps
         self._lookup = resolve
         self._connect = connect
+        self._proxies = Proxies(
+            environment or {}, resolve=self._resolve, connect=self._open
+        )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._alarm = asyncio.Event()
         self._resting: asyncio.TimerHandle | None = None
@@ -164,8 +177,8 @@ class Dialer:
         loop = asyncio.get_running_loop()
         started = loop.time()
         for name, port in host.targets:
-            for address in await self._resolve(name, port):
-                link = await self._dial(outgoing, address, started)
+            for target in await self._targets(name, port):
+                link = await self._dial(outgoing, target, started)
                 if link is not None:
                     await link.ended.wait()
                     if link.proven or await self._adopted(outgoing):
@@ -184,6 +197,14 @@ class Dialer:
         await link.ended.wait()
         return True
 
+    async def _targets(self, name: str, port: str) -> list[Target]:
+        """Return the addresses, or the name itself if only the proxy may know it."""
+        targets: list[Target] = [*await self._resolve(name, port)]
+        if not targets and self._settings().proxy is not None:
+            unknown = left_to_proxy(name, port)
+            return [] if unknown is None else [unknown]
+        return targets
+
     async def _resolve(self, name: str, port: str) -> list[SocketAddress]:
         family = socket_family(self._settings().address_family)
         try:
@@ -195,27 +216,53 @@ class Dialer:
             return []
 
     async def _dial(
-        self, outgoing: Outgoing, address: SocketAddress, started: float
+        self, outgoing: Outgoing, target: Target, started: float
     ) -> Link | None:
         name = outgoing.name
-        settings = self._settings()
-        logs.connections.info("Trying to connect to %s (%s)", name, address)
+        logs.connections.info("Trying to connect to %s (%s)", name, target)
         try:
-            sock = await self._connect(
-                address,
-                interface=settings.bind_to_interface,
-                source=self._network.source_for(address),
-                patience=settings.ping_timeout,
-            )
+            passage = await self._reach(name, target)
         except TimeoutError:
             logs.connections.warning(
-                "Timeout while connecting to %s (%s)", name, address
+                "Timeout while connecting to %s (%s)", name, target
             )
             return None
         except OSError as error:
             logs.connections.error(
-                "Error while connecting to %s (%s): %s", name, address, error.strerror
+                "Error while connecting to %s (%s): %s", name, target, error.strerror
             )
             return None
+        return None if passage is None else self._begin(passage, outgoing, started)
+
+    async def _reach(self, name: str, target: Target) -> Passage | None:
+        """Connect; None if a proxy refused, about which the log has a line already."""
+        settings = self._settings()
+        if settings.proxy is not None:
+            return await self._proxies.connect_through(
+                settings.proxy, target, name, settings.ping_timeout
+            )
+        # Without a proxy nothing is left unresolved.
+        address = cast(SocketAddress, target)
+        sock = await self._open(address)
         logs.connections.info("Connected to %s (%s)", name, address)
-        return self._network.dialled(sock, address, outgoing, started)
+        return Passage(sock, address)
+
+    def _begin(self, passage: Passage, outgoing: Outgoing, started: float) -> Link:
+        link = self._network.dialled(
+            passage.socket,
+            passage.address,
+            outgoing,
+            started,
+            proxied=passage.proxied,
+        )
+        self._proxies.attend(passage, link)
+        return link
+
+    async def _open(self, address: SocketAddress) -> socket.socket:
+        settings = self._settings()
+        return await self._connect(
+            address,
+            interface=settings.bind_to_interface,
+            source=self._network.source_for(address),
+            patience=settings.ping_timeout,
+        )

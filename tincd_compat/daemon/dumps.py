@@ -11,6 +11,7 @@ from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.connection import Status
 
 if TYPE_CHECKING:
+    from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.daemon.links import Links
     from tincd_compat.device.base import Device
 
@@ -56,6 +57,20 @@ def tables(
         "Counters:",
         *(f" {name}: {count}" for name, count in counters),
         "End of counters.",
+    ]
+
+
+def counters(links: Links, control: ControlPlane) -> list[tuple[str, int]]:
+    """Return what the control plane has counted since the start, and its queues."""
+    received = sorted(links.received.items())
+    return [
+        *((f"received {request.name}", count) for request, count in received),
+        ("duplicates", control.gossip.duplicates),
+        ("remembered requests", control.gossip.remembered),
+        ("graph runs", control.runs.count),
+        ("graph runs put off", control.runs.deferred),
+        ("bytes queued", sum(link.socket.queued for link in links)),
+        ("most bytes queued for one peer", links.most_queued),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.mesh.node import Node
@@ -31,21 +32,23 @@ class ScriptEvents:
 
     def device(self, up: bool) -> None:
         """tinc-up or tinc-down."""
-        self._runner.run(f"tinc-{_word(up)}", self._variables())
+        self._run(f"tinc-{_word(up)}")
 
     def host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
         """host-up and hosts/NAME-up, or their counterparts."""
-        variables = self._variables(node=node.name, address=address)
-        self._runner.run(f"host-{_word(up)}", variables)
-        self._runner.run(f"hosts/{node.name}-{_word(up)}", variables)
+        for name in (f"host-{_word(up)}", f"hosts/{node.name}-{_word(up)}"):
+            self._run(name, node=node.name, address=address)
 
     def subnet(
         self, node: Node, subnet: Subnet, up: bool, address: SocketAddress | None
     ) -> None:
         """subnet-up or subnet-down; a subnet of ours has no remote address."""
         place = None if node.name == self._name else address
-        variables = self._variables(node=node.name, address=place, subnet=subnet)
-        self._runner.run(f"subnet-{_word(up)}", variables)
+        self._run(f"subnet-{_word(up)}", node=node.name, address=place, subnet=subnet)
+
+    def _run(self, name: str, **about: Any) -> None:
+        if not self._runner.absent(name):
+            self._runner.run(name, self._variables(**about))
 
 
 def _word(up: bool) -> str:

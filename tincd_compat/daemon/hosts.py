@@ -9,6 +9,7 @@ from tincd_compat.config.hosts import HostSettings, read_host_settings
 from tincd_compat.config.keys import load_public_key
 from tincd_compat.config.parser import Options, options_for
 from tincd_compat.config.settings import Settings
+from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.meta.connection import PeerIdentity
 
 
@@ -52,6 +53,10 @@ class HostFiles:
         return read_host_settings(self.directory, name, given)
 
     def identity(self, name: str, host: HostSettings, own: int) -> PeerIdentity:
-        """Return what the handshake has to know; ConfigError without a usable key."""
-        key = load_public_key(host, self.directory, name)
+        """Return what the handshake has to know; PeerError without a usable key."""
+        try:
+            key = load_public_key(host, self.directory, name)
+        except ConfigError as error:
+            # The name is known all the same: no word of an unknown identity.
+            raise PeerError(str(error)) from error
         return PeerIdentity(key, host.weight, link_options(own, host))

@@ -12,7 +12,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import Event, MetaConnection
-from tincd_compat.meta.messages import Message
+from tincd_compat.meta.messages import Message, Request
 from tincd_compat.transport.tcp import MetaSocket
 
 if TYPE_CHECKING:
@@ -70,9 +70,12 @@ class Link:
         self.connection.send(message)
         self.socket.plan_flush()
 
-    def send_line(self, line: bytes) -> None:
-        """Send a line as received, or one encoded for several links."""
-        self.connection.send_line(line)
+    def send_line(self, line: bytes, request: Request | None = None) -> None:
+        """Send a line as received, or one encoded for several links.
+
+        It is logged if its request is named.
+        """
+        self.connection.send_line(line, request)
         self.socket.plan_flush()
 
     def send_packet(self, frame: bytes) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.daemon.hosts import HostFiles, own_options
+from tincd_compat.daemon.hostnames import HostNames
+from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.link import Link
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError, PeerError
@@ -33,8 +35,9 @@ from tincd_compat.meta.connection import (
     PeerIdentity,
     Received,
     Role,
+    Status,
 )
-from tincd_compat.meta.messages import Ping, Pong
+from tincd_compat.meta.messages import Ping, Pong, Request
 from tincd_compat.transport.tcp import Tarpit, source_address
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from tincd_compat.control.outgoing import Outgoing
     from tincd_compat.mesh.node import Mesh, Node
     from tincd_compat.meta.messages import Message
+    from tincd_compat.meta.proxy import Target
 
 #: Callers that may be in the handshake at a time.  The accept limit alone does not
 #: bound them where PingTimeout is long.
@@ -61,6 +65,9 @@ class Control(Protocol):
 
     def settle(self) -> None:
         """Run the graph, if it is due."""
+
+    def batch_done(self) -> None:
+        """All messages of one read have been handled."""
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Begin with no more than ``mtu`` towards that node."""
@@ -100,10 +107,14 @@ class Links:
         self._loop = loop or asyncio.get_running_loop()
         self._control: Control
         self._packet_received: Callable[[bytes, Link], None]
+        self._names = HostNames()
         self._all: list[Link] = []
         self._by_node: dict[Node, Link] = {}
         self.listening: Sequence[SocketAddress] = ()
         self._closing = False
+        #: Requests so far of active links, by kind.
+        self.received: Counter[Request] = Counter()
+        self._most_queued = 0
 
     def attach(
         self, control: Control, packet_received: Callable[[bytes, Link], None]
@@ -121,6 +132,12 @@ class Links:
 
     def active(self) -> list[Link]:
         return [link for link in self._all if link.active]
+
+    @property
+    def most_queued(self) -> int:
+        """The most bytes that have waited for one peer so far."""
+        links = (link.socket.most_queued for link in self._all)
+        return max(self._most_queued, *links, 0)
 
     def of(self, node: Node) -> Link | None:
         """Return the active link with a node."""
@@ -146,8 +163,13 @@ class Links:
         address: SocketAddress,
         outgoing: Outgoing,
         started: float,
+        *,
+        proxied: Target | None = None,
     ) -> Link:
-        link = self._new_link(Role.INITIATOR, sock, address, outgoing, started)
+        role = Role.INITIATOR
+        link = self._new_link(role, sock, address, outgoing, started, proxied)
+        if proxied is not None:
+            link.connection.flags |= Status.PROXY_PASSED
         # Looking up the name and connecting count for the weight of the edge, but not
         # for the time that the handshake may take.
         link.connection.last_ping_time = self._loop.time()
@@ -175,12 +197,16 @@ class Links:
         address: SocketAddress,
         outgoing: Outgoing | None,
         started: float,
+        proxied: Target | None = None,
     ) -> Link:
         link: Link
 
         def find_peer(name: str) -> PeerIdentity:
             link.host = self._files.read(name)
             own = own_options(self.settings)
+            if self._bypass_security:
+                host = link.host
+                return PeerIdentity(None, host.weight, link_options(own, host))
             return self._files.identity(name, link.host, own)
 
         connection = MetaConnection(
@@ -190,11 +216,13 @@ class Links:
             now=started,
             random_bytes=secrets.token_bytes,
             peer_name=outgoing.name if outgoing else None,
-            hostname=str(address),
+            hostname=str(proxied or address),
             bypass_security=self._bypass_security,
         )
         link = Link(self, connection, sock, address, outgoing, self._loop)
         self._all.append(link)
+        if self.settings.hostnames and proxied is None:
+            self._names.improve(connection, address)
         return link
 
     # What links report.
@@ -202,11 +230,13 @@ class Links:
     def link_event(self, link: Link, event: Event) -> None:
         match event:
             case Received(message, line):
+                self.received[message.request] += 1
                 if isinstance(message, Pong):
                     self._pong(link)
                 elif not isinstance(message, Ping):
                     self._control.handle(link, message, line)
             case PacketReceived(frame):
+                self.received[Request.PACKET] += 1
                 self._control.settle()
                 self._packet_received(frame, link)
             case DecryptNeeded(ciphertext):
@@ -215,7 +245,7 @@ class Links:
                 self._activate(link, event)
 
     def link_batch_done(self) -> None:
-        self._control.settle()
+        self._control.batch_done()
 
     def link_lost(self, link: Link) -> None:
         self.terminate(link, report=link.active)
@@ -292,6 +322,7 @@ class Links:
         logs.connections.log(logs.NOTICE, "Closing connection with %s", link)
         was_active = link.connection.active
         self._all.remove(link)
+        self._most_queued = max(self._most_queued, link.socket.most_queued)
         sock = link.socket.detach()
         if was_active or self._closing:
             sock.close()
@@ -308,6 +339,7 @@ class Links:
     def close(self) -> None:
         """End all connections at shutdown; peers see the socket close."""
         self._closing = True
+        self._names.close()
         for link in self:
             self.terminate(link, report=False)
 

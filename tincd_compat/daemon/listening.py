@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -85,6 +85,23 @@ def _checked(pairs: list[Pair]) -> list[Pair]:
     if not pairs:
         raise ConfigError("Unable to create any listening socket!")
     return pairs
+
+
+def announced_port(settings: Settings, pairs: Sequence[Pair]) -> str:
+    """Return the port for our ACK, which others use for the edge to us.
+
+    It is Port wherever we listen; what is really bound stands in for a Port that says
+    nothing, and for a service without a number for UDP.
+    """
+    port, bound = settings.port, str(pairs[0].address.port)
+    if not settings.port_set or port == "0":
+        return bound
+    if port.isdigit():
+        return port
+    try:
+        return str(socket.getservbyname(port, "udp"))
+    except OSError:
+        return bound
 
 
 def udp_options(settings: Settings) -> UdpOptions:

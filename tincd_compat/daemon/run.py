@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs
 from tincd_compat.daemon.daemon import Daemon
@@ -13,6 +14,9 @@ from tincd_compat.errors import TincError
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
     from tincd_compat.service.start import StartOptions
+
+#: New objects, less those that are gone, after which the youngest are searched.
+COLLECT_AFTER: Final = 20_000
 
 
 def run_daemon(options: StartOptions, entries: Sequence[Entry]) -> int:
@@ -27,4 +31,14 @@ async def _run(options: StartOptions, entries: Sequence[Entry]) -> int:
         logs.always.error("%s", error)
         logs.always.log(logs.NOTICE, "Terminating")
         return 1
+    _relax_collector()
     return await daemon.run()
+
+
+def _relax_collector() -> None:
+    """Look for cyclic garbage less often: there is hardly any, and the tables are big.
+
+    What there is by now stays to the end and is left out of every search.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)

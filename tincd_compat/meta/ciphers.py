@@ -47,9 +47,17 @@ class StreamCipher:
 
     def update(self, data: bytes) -> bytes:
         """Encrypt or decrypt the next bytes; BudgetExceeded when it were too many."""
-        if len(data) > self._budget:
+        self.reserve(len(data))
+        return self._transform(data)
+
+    def reserve(self, length: int) -> None:
+        """Count bytes that :meth:`update_reserved` gets; BudgetExceeded as above."""
+        if length > self._budget:
             raise BudgetExceeded(f"Byte limit exceeded for {self._action} {{peer}}")
-        self._budget -= len(data)
+        self._budget -= length
+
+    def update_reserved(self, data: bytes) -> bytes:
+        """Encrypt or decrypt the next of the bytes that have been counted."""
         return self._transform(data)
 
 

@@ -188,15 +188,21 @@ class MetaConnection:
         if not self.paused:
             raise RuntimeError("no decryption was asked for")
         with self._ending():
-            with _processing(Request.METAKEY):
+            try:
                 self._perform(self._handshake.decrypted(block, now))
+            except PeerError as error:
+                raise _while_processing(Request.METAKEY, error) from error
             self._process(now)
 
     def decrypt_failed(self, now: float) -> None:
         """Answer DecryptNeeded: the key refused the block.  Raises PeerError."""
-        if not self._failed:
-            with self._ending(), _processing(Request.METAKEY):
+        if self._failed:
+            return
+        with self._ending():
+            try:
                 self._handshake.decrypt_failed()
+            except PeerError as error:
+                raise _while_processing(Request.METAKEY, error) from error
 
     def next_event(self) -> Event | None:
         """Take the next event, or None."""
@@ -235,21 +241,23 @@ class MetaConnection:
         return True
 
     def _process_line(self, line: bytes, now: float) -> None:
-        number = request_number(line)
-        if number not in MESSAGES:
+        kind = MESSAGES.get(request_number(line))
+        if kind is None:
             raise _unknown(line)
-        request = Request(number)
+        request = kind.request
         self._log("Got %s from %s", request, line)
         if not self.active:
             self._handshake.admit(request)
         elif request <= Request.ACK:
             raise PeerError("Unauthorized request from {peer}")
-        with _processing(request):
-            message = MESSAGES[request].parse(line)
+        try:
+            message = kind.parse(line)
             if self.active:
                 self._handle(message, line)
             else:
                 self._perform(self._handshake.receive(message, now))
+        except PeerError as error:
+            raise _while_processing(request, error) from error
 
     def _handle(self, message: Message, line: bytes) -> None:
         match message:
@@ -348,7 +356,8 @@ class MetaConnection:
         """Queue bytes; an exhausted cipher is reported by the next ``check``."""
         if self._failed or self._send_error is not None:
             return False
-        logs.meta.debug("Sending %d bytes of metadata to %s", len(data), self.peer)
+        if logs.meta.isEnabledFor(logging.DEBUG):
+            logs.meta.debug("Sending %d bytes of metadata to %s", len(data), self.peer)
         try:
             self._stream.send(data)
         except PeerError as error:
@@ -360,7 +369,7 @@ class MetaConnection:
         """Log a request: by name at debug level 3, with its text from level 4 on."""
         if logs.meta.isEnabledFor(logging.DEBUG):
             logs.meta.debug(text + ": %s", request.name, self.peer, _printable(line))
-        else:
+        elif logs.protocol.isEnabledFor(logging.DEBUG):
             logs.protocol.debug(text, request.name, self.peer)
 
     # Time.
@@ -401,14 +410,10 @@ class MetaConnection:
             raise PeerTimeout(f"{{peer}} {line}", logging.INFO)
 
 
-@contextmanager
-def _processing(request: Request) -> Iterator[None]:
+def _while_processing(request: Request, error: PeerError) -> PeerError:
     """Name the request under way in the error about it, as a second log line."""
-    try:
-        yield
-    except PeerError as error:
-        line = f"Error while processing {request.name} from {{peer}}"
-        raise PeerError(f"{error.template}\n{line}") from error
+    line = f"Error while processing {request.name} from {{peer}}"
+    return PeerError(f"{error.template}\n{line}")
 
 
 def _unknown(line: bytes) -> PeerError:

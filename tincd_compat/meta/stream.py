@@ -11,8 +11,8 @@ time proportional to the bytes.  A bytearray drops its front without moving the 
 and the search for LF goes on where it stopped, so that a peer sending single bytes
 costs no more than one sending segments.
 
-What leaves is encrypted the moment it is queued, so the order of queueing is the order
-on the wire.
+What leaves is encrypted in the order of queueing, but only when it is taken: the cipher
+works on many lines at once, where one line costs it as much as a hundred.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class MetaStream:
         self._searched = 0
         self._body_length = 0
         self._output = bytearray()
+        self._unencrypted = bytearray()
         self._decryptor: StreamCipher | None = None
         self._encryptor: StreamCipher | None = None
 
@@ -97,6 +98,7 @@ class MetaStream:
 
     def start_encryption(self, cipher: StreamCipher) -> None:
         """Encrypt what is queued from now on."""
+        self._encrypt()
         self._encryptor = cipher
 
     @property
@@ -106,16 +108,25 @@ class MetaStream:
     @property
     def queued(self) -> int:
         """Bytes that wait to be taken."""
-        return len(self._output)
+        return len(self._output) + len(self._unencrypted)
 
     def send(self, data: bytes) -> None:
         """Queue bytes; PeerError if the cipher must not encrypt any more."""
-        if self._encryptor is not None:
-            data = self._encryptor.update(data)
-        self._output += data
+        if self._encryptor is None:
+            self._output += data
+        else:
+            self._encryptor.reserve(len(data))
+            self._unencrypted += data
+
+    def _encrypt(self) -> None:
+        if self._encryptor is not None and self._unencrypted:
+            data = self._encryptor.update_reserved(bytes(self._unencrypted))
+            self._output += data
+            self._unencrypted.clear()
 
     def data_to_send(self) -> bytes:
         """Take everything that is queued."""
+        self._encrypt()
         data = bytes(self._output)
         self._output.clear()
         return data
@@ -124,4 +135,5 @@ class MetaStream:
         """Forget what waits in either direction."""
         self._input.clear()
         self._output.clear()
+        self._unencrypted.clear()
         self._searched = 0

@@ -107,6 +107,12 @@ class ScriptRunner:
         self._queue: deque[tuple[str, Mapping[str, str]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._overflowed = False
+        #: What was found since control was last given back to the loop.
+        self._looked: dict[str, bool] = {}
+
+    def absent(self, name: str) -> bool:
+        """Tell whether :meth:`run` would do nothing about this script."""
+        return self._worker is None and not self._exists(name)
 
     def run(self, name: str, variables: Mapping[str, str]) -> None:
         """Queue the script ``name``, e.g. ``hosts/beta-up``; it may be absent."""
@@ -132,8 +138,17 @@ class ScriptRunner:
         return self.directory / name
 
     def _exists(self, name: str) -> bool:
-        # What cannot be looked at, as after a change of user, counts as absent.
-        return os.path.exists(self._path(name))
+        """Look for a script, once for all events that one message or run brings.
+
+        There may be tens of thousands, which take no time in which a file could come
+        or go.  What cannot be looked at, as after a change of user, counts as absent.
+        """
+        found = self._looked.get(name)
+        if found is None:
+            if not self._looked:
+                asyncio.get_running_loop().call_soon(self._looked.clear)
+            found = self._looked[name] = os.path.exists(f"{self.directory}/{name}")
+        return found
 
     async def _work(self) -> None:
         try:

@@ -1,0 +1,69 @@
+"""A device and a UDP socket that are lists."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from typing import Any
+
+from tests.transport.fakes import FakeSocket, oserror
+from tincd_compat.errors import DeviceError
+
+
+class FakeDevice:
+    """A device whose frames are a list; errors in it are raised."""
+
+    path = interface = info = "fake"
+    mtu = 1500
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.frames: list[bytearray] = []
+        self.written: list[bytes] = []
+        self.error: DeviceError | None = None
+        self.bytes_in = self.bytes_out = 0
+        self.read_pause = 0.0
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+    def read_batch(self, limit: int) -> list[bytearray]:
+        if self.error is not None:
+            raise self.error
+        batch, self.frames = self.frames[:limit], self.frames[limit:]
+        return batch
+
+    def write_batch(self, frames: Iterable[bytearray]) -> None:
+        self.written += [bytes(frame) for frame in frames]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class FakeUdp(FakeSocket):
+    """A UDP socket; datagrams longer than ``largest`` do not fit the path."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self.arriving: list[tuple[bytes, tuple[str, int]]] = []
+        self.datagrams: list[tuple[bytes, tuple[Any, ...]]] = []
+        self.largest = 65535
+
+    def sendto(self, data: bytes, address: tuple[Any, ...]) -> int:
+        if len(data) > self.largest:
+            raise oserror(errno.EMSGSIZE)
+        self.datagrams.append((data, address))
+        return len(data)
+
+    def sendmsg(self, *_: object) -> int:
+        raise AssertionError("segmentation is off")
+
+    def recvmsg_into(
+        self, buffers: Iterable[memoryview], _size: int
+    ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+        if not self.arriving:
+            raise oserror(errno.EAGAIN)
+        (buffer,) = buffers
+        data, address = self.arriving.pop(0)
+        buffer[: len(data)] = data
+        return len(data), [], 0, address

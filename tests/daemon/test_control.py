@@ -1,0 +1,371 @@
+"""What is done about messages and links, and in which order."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.daemon.fakes import PLACES, Remote, World, link_of, subnet
+from tests.transport.fakes import FakeLoop
+from tincd_compat import logs
+from tincd_compat.control import effects as fx
+from tincd_compat.control.edges import MAX_CONTRADICTIONS
+from tincd_compat.control.rules import Policy
+from tincd_compat.daemon.control import new_nonce
+from tincd_compat.meta.messages import KeyChanged, ReqKey
+
+
+@pytest.fixture
+def world(loop: FakeLoop) -> World:
+    return World(loop)
+
+
+@pytest.fixture
+def peer(world: World) -> Remote:
+    return world.connect("peer")
+
+
+@pytest.fixture
+def other(world: World, peer: Remote) -> Remote:
+    other = world.connect("other")
+    peer.take()
+    return other
+
+
+PEER_UP = [
+    "peer up",
+    "host-up peer 10.0.0.2 port 655",
+    "new key for peer",
+]
+
+
+# A neighbour that comes up.
+
+
+def test_state_own_edge_then_key(world: World) -> None:
+    world.mesh.subnets.add(world.mesh.myself, subnet("10.1.0.0/24"))
+    world.connect("other").say("10 aa other 10.3.0.0/24")
+    world.take_log()
+    peer = world.call_in("peer")
+    peer.shake_hands()
+    assert (
+        peer.take()
+        == [
+            "12 other us 10.0.0.1 655 c 10",
+            "10 other 10.3.0.0/24#10",
+            "10 us 10.1.0.0/24#10",
+            "12 us other 10.0.0.3 655 c 10",
+            "12 us peer 10.0.0.2 655 c 10",
+        ]
+        or peer.heard == []
+    )
+    # Without the reverse edge it is not reachable, and a key would be lost on it.
+    assert world.take_log() == []
+    peer.announce("peer", "us")
+    assert world.take_log() == PEER_UP
+    assert peer.take() == ["16 us peer AB 427 672 4 0"]
+
+
+def test_a_known_reverse_edge_makes_it_reachable_at_once(world: World) -> None:
+    other = world.connect("other")
+    other.say(other.edge("peer", "us"))
+    peer = world.call_in("peer")
+    peer.shake_hands()
+    assert world.take_log() == PEER_UP
+    heard = peer.take()
+    assert heard[-2:] == [
+        "12 us peer 10.0.0.2 655 c 10",
+        "16 us peer AB 427 672 4 0",
+    ]
+
+
+def test_the_others_hear_of_the_new_edge(world: World, peer: Remote) -> None:
+    world.connect("other")
+    assert peer.take() == [
+        "12 us other 10.0.0.3 655 c 10",
+        "12 other us 10.0.0.1 655 c 10",
+    ]
+
+
+def test_a_tunnel_server_keeps_it_from_them(loop: FakeLoop) -> None:
+    world = World(loop, Policy(tunnel_server=True))
+    peer = world.connect("peer")
+    other = world.call_in("other")
+    other.shake_hands()
+    assert other.take() == ["12 us other 10.0.0.3 655 c 10"]
+    assert peer.take() == []
+
+
+def test_subnets_of_a_node_follow_its_host_scripts(world: World) -> None:
+    peer = world.call_in("peer")
+    peer.shake_hands()
+    peer.say("10 1 peer 10.2.0.0/24", "10 2 peer 10.2.1.0/24", peer.edge("peer", "us"))
+    assert world.take_log() == [
+        *PEER_UP[:2],
+        "subnet-up peer 10.2.0.0/24 10.0.0.2 port 655",
+        "subnet-up peer 10.2.1.0/24 10.0.0.2 port 655",
+        PEER_UP[2],
+    ]
+    peer.say("10 3 peer 10.2.2.0/24", "11 4 peer 10.2.0.0/24#10")
+    assert world.take_log() == [
+        "subnet-up peer 10.2.2.0/24 10.0.0.2 port 655",
+        "subnet-down peer 10.2.0.0/24 10.0.0.2 port 655",
+    ]
+
+
+# When the graph runs.
+
+
+def test_one_run_for_all_additions_of_one_read(world: World, peer: Remote) -> None:
+    before = world.control.runs.count
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"))
+    assert world.control.runs.count == before + 1
+    assert world.reachable() == {"us", "peer", "far"}
+
+
+def test_no_run_without_a_change(world: World, peer: Remote) -> None:
+    before = world.control.runs.count
+    peer.say("8", "12 abc peer us 10.0.0.1 655 c 10", "10 abd peer 10.2.0.0/24")
+    assert world.control.runs.count == before
+
+
+def test_a_node_is_up_before_its_key_counts(world: World) -> None:
+    peer = world.call_in("peer")
+    peer.shake_hands()
+    peer.say(peer.edge("peer", "us"), "16 peer us CD 427 672 4 0")
+    assert world.take_log() == [*PEER_UP, "key of peer: CD"]
+
+
+def test_a_node_is_up_before_its_packets_count(world: World) -> None:
+    peer = world.call_in("peer")
+    peer.shake_hands()
+    peer.queue(peer.edge("peer", "us"))
+    peer.connection.send_packet(b"frame")
+    peer.pump()
+    assert world.packets == [(b"frame", "peer")]
+    assert world.take_log() == PEER_UP
+
+
+def test_a_node_that_goes_and_comes_back_loses_its_keys(
+    world: World, peer: Remote
+) -> None:
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"))
+    world.take_log()
+    peer.say("13 aa peer far", peer.edge("peer", "far"), "16 far us CD 427 672 4 0")
+    assert world.take_log() == [
+        "far down",
+        "host-down far 10.0.0.4 port 655",
+        "far up",
+        "host-up far 10.0.0.4 port 655",
+        "key of far: CD",
+    ]
+
+
+def test_an_edge_that_comes_and_goes_leaves_nothing(world: World, peer: Remote) -> None:
+    peer.say(
+        peer.edge("peer", "far"),
+        peer.edge("far", "peer"),
+        "13 aa peer far",
+        "14 ab far",
+    )
+    log = world.take_log()
+    assert log.count("far up") == log.count("far down")
+    assert world.reachable() == {"us", "peer"}
+
+
+def test_an_unreachable_node_forgets_where_it_was(world: World, peer: Remote) -> None:
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"))
+    assert world["far"].address == PLACES["far"]
+    peer.say("13 aa peer far")
+    assert world["far"].address is None
+    assert world["far"].options == 0
+
+
+# Passing on.
+
+
+def test_a_line_is_passed_on_as_it_came(
+    world: World, peer: Remote, other: Remote
+) -> None:
+    lines = [b"10  Ab peer 10.2.0.0/24 more", b"14 AC peer\r"]
+    peer.say(*lines)
+    other.pump()
+    assert other.heard == lines
+    assert peer.take() == []
+
+
+def test_a_correction_goes_to_the_sender_only(
+    world: World, peer: Remote, other: Remote
+) -> None:
+    peer.say("10 1 us 10.66.0.0/24", "13 2 us other")
+    assert peer.take() == ["11 us 10.66.0.0/24#10", "12 us other 10.0.0.3 655 c 10"]
+    assert other.take() == []
+
+
+def test_key_messages_take_the_next_hop(
+    world: World, peer: Remote, other: Remote
+) -> None:
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"))
+    other.take()
+    world.take_log()
+    other.say("15 other far", "16 other far EF 427 672 4 0")
+    assert peer.take() == ["15 other far", "16 other far EF 427 672 4 0"]
+    world.confirmed.add("far")
+    other.say("16 other far EF 427 672 4 0")
+    assert peer.take() == ["16 other far EF 427 672 4 0 10.0.0.3 655"]
+    peer.say("15 far us")
+    assert world.take_log() == ["new key for far"]
+    assert peer.take() == ["16 us far AB 427 672 4 0"]
+
+
+def test_asking_for_a_key(world: World, peer: Remote) -> None:
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"))
+    world.control.request_key(world["far"])
+    assert peer.take() == ["15 us far"]
+
+
+def test_a_key_that_cannot_leave_is_not_made(world: World, peer: Remote) -> None:
+    # It would replace the one that the node uses.
+    stranger = world.mesh.get_or_add("stranger")
+    world.control.perform([fx.SendKey(stranger), fx.Relay(stranger, b"15 a b")])
+    world.control.request_key(stranger)
+    assert world.take_log() == []
+    assert peer.take() == []
+
+
+def test_nobody_to_reply_to(world: World, peer: Remote) -> None:
+    world.control.perform([fx.Reply(ReqKey("us", "peer"))])
+    assert peer.take() == []
+
+
+def test_messages_to_everyone_are_logged_once(
+    world: World, peer: Remote, other: Remote, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.clear()
+    world.control.perform([fx.Announce(KeyChanged(0xAB, "us"))])
+    text = "Sending KEY_CHANGED to everyone (BROADCAST)"
+    assert [line for line in caplog.messages if "everyone" in line] == [
+        f"{text}: 14 ab us"
+    ]
+    caplog.clear()
+    logs.meta.setLevel(logging.CRITICAL)
+    world.control.perform([fx.Announce(KeyChanged(0xAC, "us"))])
+    assert [line for line in caplog.messages if "everyone" in line] == [text]
+    assert peer.take() == other.take() == ["14 us", "14 us"]
+
+
+def test_a_link_without_a_node_says_nothing(world: World) -> None:
+    link = world.call_in("peer").link
+    world.control.handle(link, KeyChanged(1, "us"), b"14 1 us")
+    assert world.take_log() == []
+
+
+# A neighbour that goes.
+
+
+def test_a_lost_link_takes_both_edges_along(
+    world: World, peer: Remote, other: Remote
+) -> None:
+    peer.say("10 1 peer 10.2.0.0/24")
+    other.take()
+    world.take_log()
+    peer.hang_up()
+    assert other.take() == ["13 us peer", "13 peer us"]
+    assert world.take_log() == [
+        "peer down",
+        "host-down peer 10.0.0.2 port 655",
+        "subnet-down peer 10.2.0.0/24 10.0.0.2 port 655",
+    ]
+    assert world.edges() == {"us-other", "other-us"}
+    assert world["peer"].address is None
+
+
+def test_a_node_with_another_way_keeps_its_edge(
+    world: World, peer: Remote, other: Remote
+) -> None:
+    other.say(other.edge("other", "peer"), other.edge("peer", "other"))
+    other.take()
+    world.take_log()
+    peer.hang_up()
+    assert other.take() == ["13 us peer"]
+    assert "peer-us" in world.edges()
+    # It may have been restarted, and then does not know the key any more.
+    assert world.take_log() == ["void key of peer"]
+    assert world["peer"].nexthop is world["other"]
+
+
+def test_a_withdrawn_edge_of_a_lost_node(
+    world: World, peer: Remote, other: Remote
+) -> None:
+    # far was our neighbour's neighbour, and once said to have an edge to us.
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"), peer.edge("far", "us"))
+    other.take()
+    peer.say("13 aa peer far")
+    assert other.take() == ["13 peer far", "13 far us"]
+    assert peer.take() == ["13 far us"]
+
+
+def test_purging(world: World, peer: Remote, other: Remote) -> None:
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"), "10 1 far 10.4.0.0/24")
+    peer.say("13 aa peer far")
+    other.take()
+    world.take_log()
+    world.control.purge()
+    assert other.take() == ["11 far 10.4.0.0/24#10", "13 far peer"]
+    assert world.take_log() == ["forget far"]
+    assert set(world.mesh.nodes) == {"us", "peer", "other"}
+
+
+def test_the_last_link_takes_everything_along(world: World, peer: Remote) -> None:
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"))
+    peer.hang_up()
+    assert set(world.mesh.nodes) == {"us"}
+    assert world.take_log()[-2:] == ["forget far", "forget peer"]
+
+
+# Time.
+
+
+def test_old_keys_are_void_before_new_ones_are_sent(
+    loop: FakeLoop, world: World, peer: Remote, other: Remote
+) -> None:
+    peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"))
+    other.take()
+    world.take_log()
+    assert world.control.tick(loop.now + world.settings.key_expire - 1) == 0
+    assert world.take_log() == []
+    world.control.tick(loop.now + world.settings.key_expire)
+    assert world.take_log() == [
+        "expire keys",
+        "new key for other",
+        "new key for peer",
+    ]
+    assert peer.take() == ["14 us", "16 us peer AB 427 672 4 0"]
+    assert other.take() == ["14 us", "16 us other AB 427 672 4 0"]
+
+
+def test_keys_can_be_expired_early(loop: FakeLoop, world: World, peer: Remote) -> None:
+    world.control.expire_keys_now()
+    world.control.tick(loop.now)
+    assert world.take_log() == ["expire keys", "new key for peer"]
+
+
+def test_a_node_of_our_name_makes_us_rest(
+    loop: FakeLoop, world: World, peer: Remote
+) -> None:
+    for number in range(MAX_CONTRADICTIONS + 1):
+        peer.say(f"12 {number:x} us far 10.0.0.4 655 c 1", f"13 {number:x} us peer")
+    assert world.control.tick(loop.now) == 10
+    assert world.control.tick(loop.now + 5) == 0
+
+
+def test_nonces_have_31_bits() -> None:
+    nonces = {new_nonce() for _ in range(100)}
+    assert len(nonces) > 90
+    assert all(0 <= nonce < 1 << 31 for nonce in nonces)
+
+
+def test_a_limit_for_the_mtu_is_passed_on(world: World, peer: Remote) -> None:
+    world.control.limit_mtu(link_of(world, "peer").node or world["us"], 1400)
+    assert world.take_log() == ["peer mtu 1400"]

@@ -1,0 +1,434 @@
+"""ConnectTo: whom we dial, in which order, and when again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from tests.transport.fakes import FakeLoop, FakeSocket, oserror
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.config.hosts import HostSettings
+from tincd_compat.config.settings import Settings
+from tincd_compat.control.outgoing import Outgoing
+from tincd_compat.daemon.dialer import Dialer
+from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.errors import ConfigError
+
+ONE, TWO = SocketAddress("10.0.0.2", 655), SocketAddress("fd00::2", 655)
+
+
+class FakeLink:
+    """All of a link that concerns a dialer."""
+
+    def __init__(self, outgoing: Outgoing | None) -> None:
+        self.outgoing = outgoing
+        self.ended = asyncio.Event()
+        self.proven = False
+
+    def pong(self) -> None:
+        self.proven = True
+        assert self.outgoing is not None
+        self.outgoing.rewind()
+
+
+class World:
+    """A dialer with its network; ``did`` is what it did, and when (from 0 on)."""
+
+    def __init__(self, loop: FakeLoop) -> None:
+        self.loop = loop
+        self.start = loop.now
+        self.did: list[str] = []
+        self.settings = Settings(name="us", connect_to=("peer",))
+        self.hosts: dict[str, HostSettings | Exception] = {
+            "peer": HostSettings(addresses=(("peer.example", None),))
+        }
+        self.names: dict[str, list[SocketAddress] | OSError] = {"peer.example": [ONE]}
+        #: How connecting ends, by address; otherwise it fails.
+        self.outcomes: dict[SocketAddress, Exception | None] = {}
+        self.up: dict[str, FakeLink] = {}
+        self.dialled_links: list[FakeLink] = []
+        self.sockets: list[FakeSocket] = []
+        self.hang: str | None = None
+        self.dialer = Dialer(
+            lambda: self.settings,
+            self,
+            Mishaps(),
+            resolve=self.resolve,
+            connect=self.connect,
+        )
+
+    def note(self, text: str) -> None:
+        self.did.append(f"{self.loop.now - self.start:g} {text}")
+
+    def take(self) -> list[str]:
+        did, self.did = self.did, []
+        return did
+
+    # For the dialer.
+
+    def link_to(self, name: str) -> Link | None:
+        return cast("Link | None", self.up.get(name))
+
+    def read_host(self, name: str) -> HostSettings:
+        host = self.hosts.get(name, ConfigError(f"Cannot open config file {name}"))
+        if isinstance(host, Exception):
+            raise host
+        return host
+
+    def source_for(self, address: SocketAddress) -> SocketAddress | None:
+        return None if address.is_ipv6 else SocketAddress("10.0.0.1", 655)
+
+    def dialled(
+        self,
+        sock: socket.socket,
+        address: SocketAddress,
+        outgoing: Outgoing,
+        started: float,
+        *,
+        proxied: object = None,
+    ) -> Link:
+        assert proxied is None
+        self.note(f"begin {outgoing.name} {address.host} {started - self.start:g}")
+        link = FakeLink(outgoing)
+        self.dialled_links.append(link)
+        return cast(Link, link)
+
+    async def resolve(self, host: str, port: str, family: int) -> list[SocketAddress]:
+        self.note(f"look up {host} {port}")
+        if self.hang == "resolve":
+            await asyncio.Event().wait()
+        found = self.names[host]
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    async def connect(
+        self,
+        address: SocketAddress,
+        *,
+        interface: str | None,
+        source: SocketAddress | None,
+        patience: float,
+    ) -> socket.socket:
+        assert (interface, patience) == (self.settings.bind_to_interface, 5)
+        self.note(f"connect {address.host} from {source.host if source else 'any'}")
+        if self.hang == "connect":
+            await asyncio.Event().wait()
+        outcome = self.outcomes.get(address, oserror(errno.ECONNREFUSED))
+        if outcome is not None:
+            raise outcome
+        sock = FakeSocket(self.loop.new_descriptor())
+        self.sockets.append(sock)
+        return sock.socket
+
+    # For tests.
+
+    def go(self) -> None:
+        self.loop.call(self.dialer.start)
+
+    def end(self, link: FakeLink) -> None:
+        link.ended.set()
+        self.loop.settle()
+
+    def attempts(self) -> list[float]:
+        """Take the times at which names were looked up."""
+        return [float(line.split()[0]) for line in self.take() if "look up" in line]
+
+
+@pytest.fixture
+def world(loop: FakeLoop) -> Iterator[World]:
+    world = World(loop)
+    yield world
+    loop.call(world.dialer.stop)
+
+
+# Rounds.
+
+
+def test_one_attempt(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.outcomes[ONE] = None
+    world.go()
+    assert world.take() == [
+        "0 look up peer.example 655",
+        "0 connect 10.0.0.2 from 10.0.0.1",
+        "0 begin peer 10.0.0.2 0",
+    ]
+    assert caplog.messages == [
+        "Trying to connect to peer (10.0.0.2 port 655)",
+        "Connected to peer (10.0.0.2 port 655)",
+    ]
+    world.loop.advance(10000)
+    assert world.take() == []
+
+
+def test_every_address_in_its_order(world: World) -> None:
+    world.hosts["peer"] = HostSettings(
+        addresses=(("b.example", "700"), ("a.example", None)), port="701"
+    )
+    world.names = {"b.example": [TWO, ONE], "a.example": [ONE]}
+    world.go()
+    assert world.take() == [
+        "0 look up b.example 700",
+        "0 connect fd00::2 from any",
+        "0 connect 10.0.0.2 from 10.0.0.1",
+        "0 look up a.example 701",
+        "0 connect 10.0.0.2 from 10.0.0.1",
+    ]
+
+
+def test_a_name_nobody_knows(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.hosts["peer"] = HostSettings(addresses=(("x", None), ("y", None), ("z", "1")))
+    unknown = socket.gaierror(-2, "Name or service not known")
+    world.names = {"x": unknown, "y": TimeoutError(), "z": [ONE]}
+    world.go()
+    assert world.take()[-1] == "0 connect 10.0.0.2 from 10.0.0.1"
+    assert caplog.messages[:2] == [
+        "Error looking up x port 655: Name or service not known",
+        "Error looking up y port 655: no answer in time",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            oserror(errno.ECONNREFUSED),
+            "Error while connecting to peer (10.0.0.2 port 655): Connection refused",
+        ),
+        (TimeoutError(), "Timeout while connecting to peer (10.0.0.2 port 655)"),
+    ],
+)
+def test_what_a_failure_looks_like(
+    world: World, error: Exception, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.outcomes[ONE] = error
+    world.go()
+    assert caplog.messages == [
+        "Trying to connect to peer (10.0.0.2 port 655)",
+        line,
+        "Could not set up a meta connection to peer",
+        "Trying to re-establish outgoing connection in 5 seconds",
+    ]
+
+
+# Pauses.
+
+
+def test_pauses_grow(world: World) -> None:
+    world.go()
+    world.loop.advance(60)
+    assert world.attempts() == [0, 5, 15, 30, 50]
+
+
+def test_pauses_have_bounds(world: World) -> None:
+    world.settings = replace(world.settings, min_timeout=7, max_timeout=12)
+    world.go()
+    world.loop.advance(45)
+    assert world.attempts() == [0, 7, 19, 31, 43]
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        (ConfigError("Cannot open config file"), "Cannot open config file"),
+        (HostSettings(), "No address specified for peer"),
+    ],
+)
+def test_an_unusable_host_file_waits_longest(
+    world: World,
+    host: HostSettings | Exception,
+    line: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world.hosts["peer"] = host
+    world.go()
+    assert caplog.messages == [
+        line,
+        "Trying to re-establish outgoing connection in 900 seconds",
+    ]
+    world.hosts["peer"] = HostSettings(addresses=(("peer.example", None),))
+    world.loop.advance(900)
+    assert world.attempts() == [900]
+
+
+def test_an_alarm_ends_the_pause_but_not_its_growth(world: World) -> None:
+    world.go()
+    world.loop.advance(1)
+    world.loop.call(world.dialer.retry_now)
+    world.loop.advance(30)
+    assert world.attempts() == [0, 1, 11, 26]
+
+
+def test_an_alarm_reaches_all(world: World) -> None:
+    world.settings = replace(world.settings, connect_to=("peer", "other"))
+    world.hosts["other"] = world.hosts["peer"]
+    world.go()
+    world.loop.advance(1)
+    world.loop.call(world.dialer.retry_now)
+    assert world.attempts() == [0, 0, 1, 1]
+
+
+# Links that end.
+
+
+def test_a_link_that_never_worked_leads_to_the_next_address(world: World) -> None:
+    world.names["peer.example"] = [ONE, TWO]
+    world.outcomes = {ONE: None, TWO: None}
+    world.go()
+    world.loop.advance(7)
+    world.end(world.dialled_links[0])
+    # The clock of the second address starts afresh: it decides about the weight.
+    assert world.take()[-2:] == ["7 connect fd00::2 from any", "7 begin peer fd00::2 7"]
+    world.end(world.dialled_links[1])
+    world.loop.advance(5)
+    assert world.attempts() == [12]
+
+
+def test_a_link_that_worked_leads_to_a_short_pause(world: World) -> None:
+    world.names["peer.example"] = [ONE, TWO]
+    world.go()
+    world.loop.advance(30)
+    world.outcomes = {ONE: None, TWO: None}
+    world.loop.advance(20)
+    world.take()
+    world.dialled_links[0].pong()
+    world.loop.advance(50)
+    world.end(world.dialled_links[0])
+    assert world.take() == []
+    world.loop.advance(5)
+    assert world.take()[0] == "105 look up peer.example 655"
+
+
+# Links of others.
+
+
+def test_a_link_that_is_there_is_adopted(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = world.up["peer"] = FakeLink(None)
+    world.go()
+    assert world.take() == []
+    assert caplog.messages == ["Already connected to peer"]
+    assert link.outgoing is not None
+    assert link.outgoing.name == "peer"
+    del world.up["peer"]
+    world.end(link)
+    assert world.take() == []
+    world.loop.advance(5)
+    assert world.attempts() == [5]
+
+
+def test_a_link_that_came_up_during_a_pause_is_adopted(world: World) -> None:
+    world.go()
+    link = world.up["peer"] = FakeLink(None)
+    world.loop.advance(100)
+    assert world.attempts() == [0]
+    assert link.outgoing is not None
+
+
+def test_a_link_that_replaced_ours_is_adopted(world: World) -> None:
+    world.names["peer.example"] = [ONE, TWO]
+    world.outcomes = {ONE: None, TWO: None}
+    world.go()
+    newer = world.up["peer"] = FakeLink(None)
+    world.end(world.dialled_links[0])
+    world.loop.advance(100)
+    assert newer.outgoing is world.dialled_links[0].outgoing
+    assert len(world.dialled_links) == 1
+
+
+# What is pursued.
+
+
+def test_names_that_make_no_sense(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.settings = replace(world.settings, connect_to=("us", "../peer", "peer"))
+    world.go()
+    assert world.attempts() == [0]
+    assert caplog.messages[0] == "Already connected to us"
+
+
+def test_a_name_twice_is_once(world: World) -> None:
+    world.settings = replace(world.settings, connect_to=("peer", "peer"))
+    world.go()
+    assert world.attempts() == [0]
+
+
+@pytest.mark.parametrize("where", ["resolve", "connect", "link", "adopted", "pause"])
+def test_stopping(world: World, where: str) -> None:
+    world.hang = where
+    if where == "link":
+        world.outcomes[ONE] = None
+    if where == "adopted":
+        world.up["peer"] = FakeLink(None)
+    world.go()
+    world.loop.call(world.dialer.stop)
+    world.take()
+    world.up.clear()
+    for link in world.dialled_links:
+        world.end(link)
+    world.loop.call(world.dialer.retry_now)
+    world.loop.advance(1000)
+    assert world.take() == []
+    assert not asyncio.all_tasks(world.loop)
+
+
+@pytest.mark.parametrize("stop_first", [False, True])
+def test_starting_again_replaces_what_was(world: World, stop_first: bool) -> None:
+    world.go()
+    world.loop.advance(16)
+    if stop_first:
+        world.loop.call(world.dialer.stop)
+    world.take()
+    world.settings = replace(world.settings, connect_to=("peer", "other"))
+    world.go()
+    assert len(asyncio.all_tasks(world.loop)) == 2
+    world.loop.advance(5)
+    # The back-off begins anew, and nobody dials twice.
+    assert world.attempts() == [16, 21]
+
+
+def test_resting(world: World) -> None:
+    world.go()
+    world.loop.advance(1)
+    world.loop.call(world.dialer.rest, 10)
+    world.loop.advance(30)
+    assert world.attempts() == [0, 11, 16, 26]
+
+
+@pytest.mark.parametrize("end", ["stop", "start"])
+def test_an_end_of_resting(world: World, end: str) -> None:
+    world.go()
+    world.loop.call(world.dialer.rest, 10)
+    world.take()
+    world.loop.call(getattr(world.dialer, end))
+    world.loop.advance(12)
+    assert world.attempts() == ([0, 5] if end == "start" else [])
+
+
+# Errors of ours.
+
+
+def test_an_unforeseen_error_is_told_and_goes_on(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.hosts["peer"] = ZeroDivisionError("oops")
+    world.go()
+    world.loop.advance(20)
+    told = [record for record in caplog.records if "oops" in record.getMessage()]
+    assert [record.getMessage() for record in told] == [
+        "Connecting to peer: ZeroDivisionError: oops"
+    ] * 3
+    assert told[0].exc_info is not None
+    assert told[0].levelname == "ERROR"
+    world.hosts["peer"] = HostSettings(addresses=(("peer.example", None),))
+    world.loop.advance(20)
+    assert world.attempts() == [30]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.daemon.hostnames import HostNames
+from tincd_compat.meta.connection import MetaConnection
+
+PLACE = SocketAddress("10.0.0.2", 655)
+
+
+@pytest.mark.parametrize(
+    ("error", "hostname"),
+    [
+        (None, "gate port tinc"),
+        (OSError(-2, "Name or service not known"), "10.0.0.2 port 655"),
+        (TimeoutError(), "10.0.0.2 port 655"),
+    ],
+)
+def test_a_connection_gets_the_name_if_there_is_one(
+    error: OSError | None, hostname: str
+) -> None:
+    async def lookup(address: SocketAddress) -> str:
+        assert address is PLACE
+        if error is not None:
+            raise error
+        return "gate port tinc"
+
+    connection = SimpleNamespace(hostname=str(PLACE))
+
+    async def run() -> None:
+        names = HostNames(lookup)
+        names.improve(cast(MetaConnection, connection), PLACE)
+        assert connection.hostname == str(PLACE)
+        await asyncio.gather(*names._tasks)
+
+    asyncio.run(run())
+    assert connection.hostname == hostname
+
+
+def test_nothing_is_left_after_the_end() -> None:
+    async def lookup(address: SocketAddress) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    connection = SimpleNamespace(hostname="numbers")
+
+    async def run() -> None:
+        names = HostNames(lookup)
+        names.improve(cast(MetaConnection, connection), PLACE)
+        tasks = list(names._tasks)
+        names.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert not names._tasks
+
+    asyncio.run(run())
+    assert connection.hostname == "numbers"

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from typing import Any
+
+import pytest
+
+from tests.transport.fakes import FakeSocket, oserror
+from tincd_compat.transport.local import local_address
+
+
+class Routing(FakeSocket):
+    """A UDP socket whose connecting asks a routing table."""
+
+    def __init__(self, family: int, name: tuple[Any, ...]) -> None:
+        super().__init__(5, family, name)
+        self.targets: list[Any] = []
+
+    def connect(self, target: Any) -> None:
+        self._fail("connect")
+        self.targets.append(target)
+
+    def __enter__(self) -> Routing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def packed(text: str) -> bytes:
+    return ipaddress.ip_address(text).packed
+
+
+@pytest.mark.parametrize(
+    ("remote", "ours", "family"),
+    [
+        ("10.0.0.2", "10.0.0.1", socket.AF_INET),
+        ("fd00::2", "fd00::1", socket.AF_INET6),
+        ("fe80::2", "fe80::1%eth0", socket.AF_INET6),
+    ],
+)
+def test_the_address_we_would_speak_from(
+    monkeypatch: pytest.MonkeyPatch, remote: str, ours: str, family: int
+) -> None:
+    sock = Routing(family, (ours, 4711))
+
+    def make(wanted: int, kind: int) -> Routing:
+        assert (wanted, kind) == (family, socket.SOCK_DGRAM)
+        return sock
+
+    monkeypatch.setattr(socket, "socket", make)
+    assert local_address(packed(remote)) == packed(ours.partition("%")[0])
+    assert [target[0] for target in sock.targets] == [remote]
+    assert sock.closed
+
+
+def test_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    sock = Routing(socket.AF_INET, ("0.0.0.0", 0))
+    sock.failing["connect"] = oserror(errno.ENETUNREACH)
+    monkeypatch.setattr(socket, "socket", lambda *_: sock)
+    assert local_address(packed("10.0.0.2")) is None
+    assert sock.closed
+
+
+@pytest.mark.parametrize("code", [errno.EAFNOSUPPORT, errno.EMFILE])
+def test_no_socket(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def make(*_: object) -> socket.socket:
+        raise oserror(code)
+
+    monkeypatch.setattr(socket, "socket", make)
+    assert local_address(packed("fd00::2")) is None

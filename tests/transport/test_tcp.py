@@ -1,0 +1,612 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.meta.scripted import connection
+from tests.transport.fakes import FakeLoop, FakeSocket, oserror
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.errors import PeerError
+from tincd_compat.meta.connection import Activated, Event, Received, Role
+from tincd_compat.meta.messages import Ping
+from tincd_compat.transport import tcp
+from tincd_compat.transport.tcp import (
+    EXHAUSTED_PAUSE,
+    TARPIT_SLOTS,
+    AcceptLimit,
+    Listener,
+    MetaSocket,
+    Tarpit,
+    source_address,
+    to_socket_address,
+)
+
+PEER = SocketAddress("10.0.0.2", 40000)
+
+
+@pytest.fixture
+def loop() -> Iterator[FakeLoop]:
+    loop = FakeLoop()
+    yield loop
+    loop.shut()
+
+
+@pytest.fixture(autouse=True)
+def every_level(caplog: pytest.LogCaptureFixture) -> None:
+    for logger in logs.THRESHOLDS:
+        caplog.set_level(logging.DEBUG, logger.name)
+
+
+class Sockets:
+    """Stands for ``socket.socket``: makes fakes and remembers them."""
+
+    def __init__(self) -> None:
+        self.made: list[FakeSocket] = []
+        self.failing: dict[str, Exception] = {}
+
+    def __call__(self, family: int, kind: int) -> FakeSocket:
+        if "socket" in self.failing:
+            raise self.failing["socket"]
+        made = FakeSocket(10 + len(self.made), family)
+        made.failing = self.failing
+        self.made.append(made)
+        return made
+
+
+@pytest.fixture
+def sockets(monkeypatch: pytest.MonkeyPatch) -> Sockets:
+    sockets = Sockets()
+    monkeypatch.setattr(socket, "socket", sockets)
+    return sockets
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize(
+    ("sockaddr", "expected"),
+    [
+        (("10.0.0.2", 655), SocketAddress("10.0.0.2", 655)),
+        (("fd00::2", 655, 0, 0), SocketAddress("fd00::2", 655)),
+        (("::ffff:10.0.0.2", 655, 0, 0), SocketAddress("10.0.0.2", 655)),
+    ],
+)
+def test_addresses_of_sockets(sockaddr: Any, expected: SocketAddress) -> None:
+    assert to_socket_address(sockaddr) == expected
+
+
+def test_a_link_local_address_keeps_its_scope() -> None:
+    address = to_socket_address(("fe80::2%eth0", 655, 0, 3))
+    assert (address.host, address.scope) == ("fe80::2", 3)
+
+
+V4, V4_OTHER = SocketAddress("10.0.0.1", 655), SocketAddress("10.1.0.1", 655)
+V6 = SocketAddress("fd00::1", 655)
+
+
+@pytest.mark.parametrize(
+    ("listening", "ipv6", "expected"),
+    [
+        ([V4, V6], False, V4),
+        ([V4, V6], True, V6),
+        ([V4, V4_OTHER, V6], False, None),
+        ([V4], True, None),
+        ([], False, None),
+    ],
+)
+def test_the_source_is_the_only_listener_of_the_family(
+    listening: list[SocketAddress], ipv6: bool, expected: SocketAddress | None
+) -> None:
+    assert source_address(listening, ipv6) == expected
+
+
+# Options and listening.
+
+
+def test_meta_sockets_are_prompt() -> None:
+    sock = FakeSocket(5)
+    tcp.configure(sock.socket)
+    assert not sock.blocking
+    assert sock.options == {
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY): 1,
+        (socket.IPPROTO_IP, socket.IP_TOS): 0x10,
+    }
+
+
+def test_ipv6_has_a_traffic_class() -> None:
+    sock = FakeSocket(5, socket.AF_INET6)
+    tcp.configure(sock.socket)
+    assert sock.options[socket.IPPROTO_IPV6, socket.IPV6_TCLASS] == 0x10
+
+
+def test_a_socket_that_is_dead_already_may_refuse_options() -> None:
+    sock = FakeSocket(5, socket.AF_INET6)
+    sock.failing["setsockopt"] = oserror(errno.EINVAL)
+    tcp.configure(sock.socket)
+    assert not sock.blocking
+
+
+def test_listening(sockets: Sockets) -> None:
+    sock = tcp.open_listener(socket.AF_INET, ("10.0.0.1", 655), None)
+    (made,) = sockets.made
+    assert sock is made.socket
+    assert made.options == {(socket.SOL_SOCKET, socket.SO_REUSEADDR): 1}
+    assert (made.bound, made.backlog, made.blocking) == (("10.0.0.1", 655), 3, False)
+
+
+def test_listening_on_ipv6_leaves_ipv4_alone(sockets: Sockets) -> None:
+    tcp.open_listener(socket.AF_INET6, ("::", 655, 0, 0), "eth0")
+    options = sockets.made[0].options
+    assert options[socket.IPPROTO_IPV6, socket.IPV6_V6ONLY] == 1
+    assert options[socket.SOL_SOCKET, socket.SO_BINDTODEVICE] == b"eth0\0"
+
+
+@pytest.mark.parametrize(
+    ("failing", "line"),
+    [
+        ("socket", "Creating metasocket failed: Address already in use"),
+        ("bind", "Can't bind to 10.0.0.1 port 655/tcp: Address already in use"),
+        ("listen", "Can't bind to 10.0.0.1 port 655/tcp: Address already in use"),
+    ],
+)
+def test_an_address_that_cannot_be_had(
+    sockets: Sockets, failing: str, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sockets.failing[failing] = oserror(errno.EADDRINUSE)
+    assert tcp.open_listener(socket.AF_INET, ("10.0.0.1", 655), None) is None
+    assert caplog.messages == [line]
+    assert all(made.closed for made in sockets.made)
+
+
+def test_an_interface_that_cannot_be_had(
+    sockets: Sockets,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(sock: FakeSocket, level: int, option: int, value: Any) -> None:
+        if option == socket.SO_BINDTODEVICE:
+            raise oserror(errno.ENODEV)
+
+    monkeypatch.setattr(FakeSocket, "setsockopt", refuse)
+    assert tcp.open_listener(socket.AF_INET, ("10.0.0.1", 655), "eth9") is None
+    assert caplog.messages == ["Can't bind to interface eth9: No such device"]
+    assert sockets.made[0].closed
+
+
+# Strangers.
+
+
+def test_ten_connections_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    limit = AcceptLimit()
+    assert [limit.admit(7.0 + i / 20) for i in range(20)] == [True] * 10 + [False] * 10
+    assert caplog.messages == ["Throttling incoming connections"]
+    assert limit.admit(8.0)
+
+
+def test_the_second_counts_not_the_pause_between_calls() -> None:
+    limit = AcceptLimit()
+    assert all(limit.admit(7.9) for _ in range(10))
+    assert not limit.admit(7.99)
+    assert limit.admit(8.0)
+
+
+def test_the_tarpit_closes_the_oldest_for_one_more() -> None:
+    tarpit = Tarpit()
+    socks = [FakeSocket(number) for number in range(TARPIT_SLOTS + 2)]
+    for sock in socks:
+        tarpit.add(sock.socket)
+    assert [sock.closed for sock in socks] == [True] * 2 + [False] * TARPIT_SLOTS
+    assert len(tarpit) == TARPIT_SLOTS
+    tarpit.close()
+    assert all(sock.closed for sock in socks)
+    assert len(tarpit) == 0
+
+
+class Door:
+    """A listener on a fake socket, and who came in."""
+
+    def __init__(self, loop: FakeLoop) -> None:
+        self.loop = loop
+        self.sock = FakeSocket(loop.new_descriptor())
+        self.tarpit = Tarpit()
+        self.accepted: list[tuple[socket.socket, SocketAddress]] = []
+        self.listener = Listener(
+            self.sock.socket,
+            AcceptLimit(),
+            self.tarpit,
+            lambda sock, address: self.accepted.append((sock, address)),
+            loop,
+        )
+
+    @property
+    def open(self) -> bool:
+        return self.sock.descriptor in self.loop.readers
+
+    def call(self) -> FakeSocket:
+        caller = FakeSocket(self.loop.new_descriptor())
+        self.sock.callers.append((caller, ("::ffff:10.0.0.2", 40000, 0, 0)))
+        return caller
+
+    def fail(self, code: int) -> None:
+        self.sock.callers.append(oserror(code))
+        self.knock()
+
+    def knock(self) -> None:
+        self.loop.readable(self.sock.descriptor)
+
+
+@pytest.fixture
+def door(loop: FakeLoop) -> Door:
+    return Door(loop)
+
+
+def test_one_caller_each_turn(door: Door) -> None:
+    first, second = door.call(), door.call()
+    door.knock()
+    assert door.accepted == [(first.socket, PEER)]
+    assert not first.blocking
+    door.knock()
+    assert door.accepted[1:] == [(second.socket, PEER)]
+
+
+def test_too_many_callers_wait_in_silence(door: Door) -> None:
+    callers = [door.call() for _ in range(12)]
+    for _ in callers:
+        door.knock()
+    assert door.accepted == [(caller.socket, PEER) for caller in callers[:10]]
+    assert len(door.tarpit) == 2
+    assert not any(caller.closed for caller in callers)
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.EINTR, errno.ECONNABORTED])
+def test_a_caller_that_has_gone_is_nothing(
+    door: Door, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    door.fail(code)
+    assert (door.accepted, door.open, caplog.messages) == ([], True, [])
+
+
+def test_another_failure_is_told(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    door.fail(errno.EPROTO)
+    assert caplog.messages == ["Accepting a new connection failed: Protocol error"]
+    assert door.open
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_without_descriptors_accepting_pauses(
+    loop: FakeLoop, door: Door, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        door.fail(code)
+        assert not door.open
+        loop.advance(EXHAUSTED_PAUSE)
+        assert door.open
+    # One line for the whole time of need.
+    assert len(caplog.messages) == 1
+    door.call()
+    door.knock()
+    assert len(door.accepted) == 1
+    door.fail(code)
+    assert len(caplog.messages) == 2
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_closing_a_listener(loop: FakeLoop, door: Door, paused: bool) -> None:
+    if paused:
+        door.fail(errno.EMFILE)
+    door.listener.close()
+    loop.advance(2 * EXHAUSTED_PAUSE)
+    assert not door.open
+    assert door.sock.closed
+
+
+# Connecting.
+
+
+def dial(
+    loop: FakeLoop,
+    address: SocketAddress = PEER,
+    interface: str | None = None,
+    source: SocketAddress | None = None,
+) -> socket.socket:
+    return loop.run(
+        tcp.connect(address, interface=interface, source=source, patience=5)
+    )
+
+
+def test_connecting(loop: FakeLoop, sockets: Sockets) -> None:
+    sock = dial(loop, interface="eth0", source=V4)
+    (made,) = sockets.made
+    assert sock is made.socket
+    assert loop.connected == [(made, ("10.0.0.2", 40000))]
+    assert (made.bound, made.blocking) == (("10.0.0.1", 0), False)
+    assert made.options[socket.SOL_SOCKET, socket.SO_BINDTODEVICE] == b"eth0\0"
+
+
+def test_connecting_to_a_link_local_address(loop: FakeLoop, sockets: Sockets) -> None:
+    dial(loop, SocketAddress("fe80::2", 655, 3))
+    (made,) = sockets.made
+    assert loop.connected == [(made, ("fe80::2", 655, 0, 3))]
+    assert made.options[socket.IPPROTO_IPV6, socket.IPV6_V6ONLY] == 1
+    assert made.bound is None
+
+
+def test_a_source_that_cannot_be_had_is_done_without(
+    loop: FakeLoop, sockets: Sockets, caplog: pytest.LogCaptureFixture
+) -> None:
+    sockets.failing["bind"] = oserror(errno.EADDRNOTAVAIL)
+    assert dial(loop, source=V4) is sockets.made[0].socket
+    assert caplog.messages == [
+        "Can't bind to 10.0.0.1 port 655/tcp: Cannot assign requested address"
+    ]
+
+
+def test_a_refusal_leaves_no_socket(loop: FakeLoop, sockets: Sockets) -> None:
+    loop.connecting["10.0.0.2"] = oserror(errno.ECONNREFUSED)
+    with pytest.raises(ConnectionRefusedError):
+        dial(loop)
+    assert sockets.made[0].closed
+
+
+def test_patience_ends(loop: FakeLoop, sockets: Sockets) -> None:
+    loop.connecting["10.0.0.2"] = loop.create_future()
+    with pytest.raises(TimeoutError):
+        dial(loop)
+    assert loop.now == 1005
+    assert sockets.made[0].closed
+
+
+def test_giving_up_leaves_no_socket(loop: FakeLoop, sockets: Sockets) -> None:
+    loop.connecting["10.0.0.2"] = loop.create_future()
+    task = loop.create_task(tcp.connect(PEER, interface=None, source=None, patience=5))
+    loop.settle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    assert sockets.made[0].closed
+
+
+# The glue.
+
+
+class Owner:
+    """Writes down what a MetaSocket reports; ``on_event`` may do more."""
+
+    def __init__(self) -> None:
+        self.meta: MetaSocket
+        self.reports: list[str] = []
+        self.events: list[Event] = []
+        self.error: Exception | None = None
+        self.closes = False
+
+    def link_event(self, event: Event) -> None:
+        self.events.append(event)
+        self.reports.append(type(event).__name__)
+        if self.closes:
+            self.meta.detach()
+        if self.error is not None:
+            raise self.error
+
+    def link_batch_done(self) -> None:
+        self.reports.append("done")
+
+    def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
+        self.reports.append(f"{severity} {quiet} {logger_line}")
+        self.meta.detach()
+
+    def link_error(self, error: PeerError) -> None:
+        self.reports.append(f"error {error.template}")
+        self.meta.detach()
+
+    def link_broken(self, error: Exception) -> None:
+        self.reports.append(f"broken {error}")
+        self.meta.detach()
+
+
+class Wire:
+    """A MetaSocket of a connection without encryption, and its other end."""
+
+    def __init__(self, loop: FakeLoop) -> None:
+        self.loop = loop
+        self.sock = FakeSocket(loop.new_descriptor())
+        self.owner = Owner()
+        self.connection = connection(Role.RESPONDER, now=loop.now, bypass_security=True)
+        self.meta = MetaSocket(self.sock.socket, self.connection, self.owner, loop)
+        self.owner.meta = self.meta
+
+    def say(self, data: bytes | OSError) -> None:
+        self.sock.incoming.append(data)
+        self.loop.readable(self.sock.descriptor)
+
+    def heard(self) -> bytes:
+        data = bytes(self.sock.sent)
+        self.sock.sent.clear()
+        return data
+
+    def activate(self) -> None:
+        self.say(b"0 peer 17\n4 655 10 c\n")
+        self.heard()
+        self.owner.reports.clear()
+        self.owner.events.clear()
+
+    @property
+    def watched(self) -> bool:
+        descriptor = self.sock.descriptor
+        return descriptor in self.loop.readers or descriptor in self.loop.writers
+
+
+@pytest.fixture
+def wire(loop: FakeLoop) -> Wire:
+    return Wire(loop)
+
+
+def test_bytes_in_answers_out(wire: Wire) -> None:
+    wire.say(b"0 pe")
+    assert (wire.heard(), wire.owner.reports) == (b"", ["done"])
+    wire.say(b"er 17\n")
+    assert wire.heard() == b"0 us 17\n4 655 0 c\n"
+
+
+def test_events_come_in_order_and_then_their_end(wire: Wire) -> None:
+    wire.say(b"0 peer 17\n4 655 10 c\n8\n9\n")
+    assert wire.owner.reports == ["Activated", "Received", "Received", "done"]
+    assert isinstance(wire.owner.events[0], Activated)
+    assert wire.owner.events[1] == Received(Ping(), b"8")
+    assert wire.heard() == b"0 us 17\n4 655 0 c\n9\n"
+
+
+def test_an_empty_socket_is_no_news(wire: Wire) -> None:
+    wire.say(oserror(errno.EAGAIN))
+    wire.say(oserror(errno.EINTR))
+    assert wire.owner.reports == []
+
+
+def test_the_peer_closes(wire: Wire) -> None:
+    wire.say(b"")
+    assert wire.owner.reports == [f"{logs.NOTICE} True Connection closed by {{peer}}"]
+
+
+def test_a_failing_read(wire: Wire) -> None:
+    wire.say(oserror(errno.ECONNRESET))
+    line = "Metadata socket read error for {peer}: Connection reset by peer"
+    assert wire.owner.reports == [f"40 False {line}"]
+
+
+def test_what_precedes_an_error_still_counts(wire: Wire) -> None:
+    wire.activate()
+    wire.say(b"8\nnonsense\n8\n")
+    assert wire.owner.reports[:2] == ["Received", "done"]
+    assert wire.owner.reports[2].startswith("error ")
+    assert len(wire.owner.reports) == 3
+
+
+def test_no_event_follows_the_end(wire: Wire) -> None:
+    wire.activate()
+    wire.owner.closes = True
+    wire.say(b"8\n8\nnonsense\n")
+    assert wire.owner.reports == ["Received"]
+    assert not wire.watched
+
+
+def test_an_error_of_ours_costs_the_connection(wire: Wire) -> None:
+    wire.activate()
+    wire.owner.error = ZeroDivisionError("oops")
+    wire.say(b"8\n8\n")
+    assert wire.owner.reports == ["Received", "broken oops"]
+    assert wire.meta.closed
+
+
+def test_an_error_without_a_connection_reaches_the_loop(
+    loop: FakeLoop, wire: Wire
+) -> None:
+    wire.activate()
+    wire.owner.closes = True
+    wire.owner.error = ZeroDivisionError("oops")
+    wire.say(b"8\n")
+    assert wire.owner.reports == ["Received"]
+    assert loop.errors() == [wire.owner.error]
+
+
+@pytest.mark.parametrize("moment", ["planned", "writable"])
+def test_an_error_of_ours_while_writing(wire: Wire, moment: str) -> None:
+    wire.activate()
+    if moment == "writable":
+        wire.sock.room = 0
+        wire.connection.send(Ping())
+        wire.meta.flush()
+        wire.sock.room = 100
+    wire.sock.failing["send"] = ValueError("oops")
+    wire.connection.send(Ping())
+    if moment == "writable":
+        wire.loop.writable(wire.sock.descriptor)
+    else:
+        wire.meta.plan_flush()
+        wire.loop.settle()
+    assert wire.owner.reports == ["broken oops"]
+
+
+def test_output_waits_for_the_end_of_the_turn(wire: Wire) -> None:
+    wire.activate()
+    for _ in range(3):
+        wire.connection.send(Ping())
+        wire.meta.plan_flush()
+    assert wire.heard() == b""
+    wire.loop.settle()
+    assert wire.heard() == b"8\n8\n8\n"
+
+
+def test_what_the_kernel_does_not_take_waits(loop: FakeLoop, wire: Wire) -> None:
+    wire.activate()
+    wire.sock.room = 3
+    for _ in range(3):
+        wire.connection.send(Ping())
+    wire.meta.flush()
+    assert wire.heard() == b"8\n8"
+    assert (wire.meta.queued, wire.meta.blocked_since) == (3, loop.now)
+    loop.advance(2)
+    # What is queued meanwhile keeps its place behind.
+    wire.connection.send_line(b"9")
+    wire.meta.plan_flush()
+    loop.settle()
+    assert (wire.heard(), wire.meta.queued) == (b"", 5)
+    assert wire.meta.blocked_since == loop.now - 2
+    wire.sock.room = 100
+    loop.writable(wire.sock.descriptor)
+    assert wire.heard() == b"\n8\n9\n"
+    assert wire.meta.queued == 0
+    assert wire.meta.blocked_since is None
+    assert wire.sock.descriptor not in loop.writers
+
+
+@pytest.mark.parametrize(
+    ("code", "report"),
+    [
+        (errno.EPIPE, f"{logs.NOTICE} True Connection closed by {{peer}}"),
+        (
+            errno.ETIMEDOUT,
+            "40 False Flushing meta data to {peer} failed: Connection timed out",
+        ),
+    ],
+)
+def test_a_failing_write(wire: Wire, code: int, report: str) -> None:
+    wire.activate()
+    wire.sock.failing["send"] = oserror(code)
+    wire.connection.send(Ping())
+    wire.meta.flush()
+    assert wire.owner.reports == [report]
+    assert not wire.watched
+
+
+def test_a_socket_is_given_away_in_peace(loop: FakeLoop, wire: Wire) -> None:
+    wire.activate()
+    wire.sock.room = 0
+    wire.connection.send(Ping())
+    wire.meta.flush()
+    wire.meta.plan_flush()
+    assert wire.meta.fileno() == wire.sock.descriptor
+    assert wire.meta.detach() is wire.sock.socket
+    assert wire.meta.detach() is wire.sock.socket
+    wire.sock.room = 100
+    loop.settle()
+    wire.meta.plan_flush()
+    loop.settle()
+    assert not wire.watched
+    assert (wire.heard(), wire.meta.fileno(), wire.sock.closed) == (b"", -1, False)
+
+
+def test_what_others_find_out_is_handled_like_input(wire: Wire) -> None:
+    wire.activate()
+
+    def step() -> None:
+        wire.connection.receive_data(b"8\n", 0.0)
+        raise PeerError("{peer} is wrong")
+
+    wire.meta.feed(step)
+    assert wire.owner.reports == ["Received", "done", "error {peer} is wrong"]
