@@ -297,7 +297,7 @@ return 3
 
 
 def test_handed_over_sockets_keep_us_in_the_foreground(net: Path) -> None:
-    body = 'print(options.listen_fds, options.detach, "LISTEN_FDS" in os.environ)'
+    body = 'print(options.listen_fds, options.detach, "LISTEN_PID" in os.environ)'
     done = start(net, f"{body}\nreturn 0", "-D", LISTEN_PID="1", LISTEN_FDS="2")
     assert done.stdout == "2 False False\n"
 

@@ -12,10 +12,20 @@ from tincd_compat.service.start import take_listen_fds
         ({}, False, (False, None), {}),
         ({"LISTEN_PID": "7"}, True, (False, None), {}),
         ({"LISTEN_PID": "8"}, True, (True, None), {}),
-        ({"LISTEN_PID": "7", "LISTEN_FDS": "2"}, True, (False, 2), {}),
-        ({"LISTEN_PID": "8", "LISTEN_FDS": "2"}, False, (False, 2), {}),
-        ({"LISTEN_FDS": "0"}, False, (False, 0), {}),
-        ({"LISTEN_FDS": "junk"}, False, (False, 0), {}),
+        (
+            {"LISTEN_PID": "7", "LISTEN_FDS": "2"},
+            True,
+            (False, 2),
+            {"LISTEN_FDS": "2"},
+        ),
+        (
+            {"LISTEN_PID": "8", "LISTEN_FDS": "2"},
+            False,
+            (False, 2),
+            {"LISTEN_FDS": "2"},
+        ),
+        ({"LISTEN_FDS": "0"}, False, (False, 0), {"LISTEN_FDS": "0"}),
+        ({"LISTEN_FDS": "junk"}, False, (False, 0), {"LISTEN_FDS": "junk"}),
         # In the background the sockets are not ours.
         (
             {"LISTEN_PID": "8", "LISTEN_FDS": "2"},

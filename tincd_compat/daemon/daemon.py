@@ -116,6 +116,7 @@ class Daemon:
             environment=command_environment(
                 environment, settings.name, options.netname
             ),
+            jitter=random.random,
         )
         self._scripts = ScriptRunner(
             options.directory, environment, settings.scripts_interpreter
@@ -230,6 +231,7 @@ class Daemon:
         handed = self._options.listen_fds
         pairs: list[Pair]
         if handed is not None:
+            self._scripts.hide("LISTEN_FDS")
             pairs = adopt_pairs(self.settings, handed)
         else:
             pairs = open_pairs(self.settings)

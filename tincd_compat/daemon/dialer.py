@@ -9,6 +9,7 @@ only a PONG from the peer resets it.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -92,13 +93,18 @@ class Dialer:
         resolve: Resolve = resolve,
         connect: Connect = connect,
         environment: Mapping[str, str] | None = None,
+        jitter: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """``environment`` is for commands that stand for a proxy."""
+        """``environment`` is for commands that stand for a proxy.
+
+        ``jitter`` returns by how many seconds a pause is longer than announced.
+        """
         self._settings = settings
         self._network = network
         self._mishaps = mishaps
         self._lookup = resolve
         self._connect = connect
+        self._jitter = jitter
         self._proxies = Proxies(
             environment or {}, resolve=self._resolve, connect=self._open
         )
@@ -157,7 +163,9 @@ class Dialer:
             now = asyncio.get_running_loop().time()
             retry_at = outgoing.failed(now, unusable=unusable)
             with suppress(TimeoutError):
-                async with asyncio.timeout(retry_at - now):
+                # Two nodes that call each other at once end up without a link, both at
+                # the same moment.  With equal pauses they would do so for ever.
+                async with asyncio.timeout(retry_at - now + self._jitter()):
                     await self._alarm.wait()
 
     async def _round(self, outgoing: Outgoing) -> bool:
@@ -228,8 +236,10 @@ class Dialer:
             )
             return None
         except OSError as error:
+            # The event loop puts words of its own into the error.
+            reason = os.strerror(error.errno) if error.errno else str(error)
             logs.connections.error(
-                "Error while connecting to %s (%s): %s", name, target, error.strerror
+                "Error while connecting to %s (%s): %s", name, target, reason
             )
             return None
         return None if passage is None else self._begin(passage, outgoing, started)

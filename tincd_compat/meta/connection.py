@@ -274,7 +274,9 @@ class MetaConnection:
         for action in actions:
             match action:
                 case Send(message):
-                    self._send_request(message.request, message.encode())
+                    name = message.request.name
+                    if not self._send_request(message.request, message.encode()):
+                        raise PeerError(f"Cannot send {name} to {{peer}}")
                 case StartEncryption(cipher):
                     self._stream.start_encryption(cipher)
                 case StartDecryption(cipher):

@@ -114,6 +114,10 @@ class ScriptRunner:
         """Tell whether :meth:`run` would do nothing about this script."""
         return self._worker is None and not self._exists(name)
 
+    def hide(self, variable: str) -> None:
+        """Keep a variable of the daemon's from the scripts that follow."""
+        self._environment.pop(variable, None)
+
     def run(self, name: str, variables: Mapping[str, str]) -> None:
         """Queue the script ``name``, e.g. ``hosts/beta-up``; it may be absent."""
         if self._worker is None:

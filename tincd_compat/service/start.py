@@ -66,14 +66,14 @@ def take_listen_fds(
     """Return whether to detach after all, and how many sockets were handed over.
 
     LISTEN_PID with our own ``pid`` keeps us in the foreground.  In the foreground
-    LISTEN_FDS counts whatever LISTEN_PID says.  Both variables are for us alone and are
-    taken out of ``environment``.
+    LISTEN_FDS counts whatever LISTEN_PID says.  LISTEN_PID is taken out of
+    ``environment``; tinc-up still sees LISTEN_FDS.
     """
     if environment.pop("LISTEN_PID", "") == str(pid):
         detach = False
     if detach or "LISTEN_FDS" not in environment:
         return detach, None
-    count = environment.pop("LISTEN_FDS")
+    count = environment["LISTEN_FDS"]
     return detach, int(count) if count.isascii() and count.isdigit() else 0
 
 
