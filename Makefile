@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 # Debian packages by the command that shows they are there; tinc is C tincd.
 TOOLS := ip:iproute2 ping:iputils-ping tcpdump:tcpdump nft:nftables tincd:tinc
 
-.PHONY: help demo test lint unit conformance bench bench-mesh startup tools clean
+.PHONY: help demo test lint unit simulation conformance bench bench-mesh startup tools clean
 
 help:
 	@echo "make demo         a mesh of this daemon and C tincd, shown at work"
 	@echo "make test         lint, types, unit and property tests, conformance"
 	@echo "make lint         ruff and mypy alone"
 	@echo "make unit         unit and property tests alone"
+	@echo "make simulation   hundreds of control planes on a virtual network"
 	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
 	@echo "make bench        the figures that the README quotes"
@@ -22,7 +23,7 @@ help:
 demo: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.demo
 
-test: lint unit conformance
+test: lint unit simulation conformance
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -30,8 +31,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/python -bb -X dev -m coverage run -m pytest -q
+	$(BIN)/python -bb -X dev -m coverage run -m pytest -q --ignore=tests/simulation
 	$(BIN)/coverage report --format=total
+
+# Millions of messages: without the tracing that the other tests are worth.
+simulation: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/simulation
 
 conformance: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance $(ARGS)

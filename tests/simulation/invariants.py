@@ -1,0 +1,133 @@
+"""What has to be true of a mesh that has come to rest, and how much it may say first.
+
+The bound on messages
+---------------------
+A *fact* is a change of the tables that somebody announces: one directed edge or one
+subnet that comes or goes.  A node passes a line on only when the line changes its
+tables, then once to each of its links except the one it came from; a repeated fact
+changes nothing and stops there.  So every fact crosses every link at most once in each
+direction, however many nodes announce it under however many nonces::
+
+    flooded messages <= 2 x links x facts
+
+Beside the flood, every new link begins with what both ends know::
+
+    dumped messages <= sum over both ends of each new link of (edges + subnets) there
+
+A link that comes up is two facts (one edge from either end), and so is one that goes.
+Growth faster than that is what kills large meshes: lines that circulate, corrections
+that are corrected, edges that rise from the dead.
+"""
+
+from __future__ import annotations
+
+from tests.simulation.node import Daemon
+from tests.simulation.world import World
+from tincd_compat.mesh import graph
+from tincd_compat.mesh.node import Mesh
+
+Tables = dict[str, frozenset[tuple[object, ...]]]
+
+
+def at_rest(world: World) -> None:
+    """Every part of the mesh that is connected by links agrees about itself."""
+    for part in components(world.running):
+        agreed(part)
+    for daemon in world.running:
+        assert all(link.socket.queued == 0 for link in daemon.links)
+        assert not daemon.mesh.nodes.keys() - world.daemons.keys()
+
+
+def whole(world: World) -> None:
+    """All daemons run, all wanted links are up, and everybody reaches everybody."""
+    assert len(world.running) == len(world.daemons)
+    for pair in world.calls:
+        for one, other in (pair, pair[::-1]):
+            assert other in neighbours(world.daemons[one]), f"{one} misses {other}"
+    assert len(components(world.running)) == 1
+    at_rest(world)
+
+
+def neighbours(daemon: Daemon) -> set[str]:
+    return {link.node.name for link in daemon.links.active() if link.node is not None}
+
+
+def components(daemons: list[Daemon]) -> list[list[Daemon]]:
+    """Return the daemons in groups that links hold together."""
+    left = {daemon.name: daemon for daemon in daemons}
+    groups = []
+    while left:
+        group = [left.pop(min(left))]
+        for daemon in group:
+            group += [left.pop(name) for name in neighbours(daemon) if name in left]
+        groups.append(group)
+    return groups
+
+
+def agreed(daemons: list[Daemon]) -> None:
+    """These reach each other and nobody else, and know the same of one another."""
+    members = {daemon.name for daemon in daemons}
+    first = daemons[0]
+    expected = tables(first.mesh, members)
+    for daemon in daemons:
+        found = {node.name for node in daemon.mesh.nodes.values() if node.reachable}
+        assert found == members, f"{daemon.name}: {sorted(found ^ members)} are wrong"
+        for what, rows in tables(daemon.mesh, members).items():
+            difference = sorted(map(str, rows ^ expected[what]))
+            assert not difference, (
+                f"{daemon.name} and {first.name} differ in {what}: {difference[:6]}"
+            )
+        assert daemon.scripts.up == members - {daemon.name}
+    assert len(expected["broadcast tree"]) == len(members) - 1
+    linked_both_ways(daemons)
+    keys_agree(daemons)
+
+
+def tables(mesh: Mesh, members: set[str]) -> Tables:
+    """Return what a mesh knows of these nodes, in a form to be compared."""
+    edges = [
+        edge for edge in mesh.edges() if {edge.source.name, edge.target.name} <= members
+    ]
+    return {
+        "edges": frozenset(
+            (
+                edge.source.name,
+                edge.target.name,
+                edge.weight,
+                edge.options,
+                str(edge.address),
+            )
+            for edge in edges
+        ),
+        "subnets": frozenset(
+            (str(subnet), owner.name)
+            for subnet, owner in mesh.subnets.all()
+            if owner.name in members
+        ),
+        "broadcast tree": frozenset(
+            (edge.source.name, edge.target.name) for edge in graph.broadcast_tree(mesh)
+        ),
+    }
+
+
+def linked_both_ways(daemons: list[Daemon]) -> None:
+    """Each node has an edge for each of its links, which the other end has too."""
+    linked = {daemon.name: neighbours(daemon) for daemon in daemons}
+    for daemon in daemons:
+        name = daemon.name
+        assert set(daemon.mesh.myself.edges) == linked[name]
+        assert all(name in linked[other] for other in linked[name])
+
+
+def keys_agree(daemons: list[Daemon]) -> None:
+    """Nobody seals packets with a key that the other side has given up."""
+    rings = {daemon.name: daemon.keys for daemon in daemons}
+    for daemon in daemons:
+        for name, key in daemon.keys.received.items():
+            given = rings[name].given.get(daemon.name)
+            assert key == given, f"{daemon.name} uses an old key towards {name}"
+
+
+def few_messages(flooded: int, links: int, facts: int, dumped: int) -> None:
+    """The messages of one event stay within the bound of this module."""
+    assert flooded <= 2 * links * facts + dumped, (flooded, links, facts, dumped)

@@ -1,0 +1,297 @@
+"""One simulated daemon: all of the control plane, nothing of the packets.
+
+Links, dialling, gossip, graph and key exchange are the real ones, wired as the daemon
+wires them.  Configuration comes from memory, scripts are counted, and instead of
+tunnels there is :class:`KeyRing`, which knows which key either side believes in.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, cast
+
+from tests.simulation.network import End, Network
+from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.config.hosts import HostSettings
+from tincd_compat.config.settings import Settings
+from tincd_compat.control.gossip import Gossip
+from tincd_compat.control.keyexchange import KeyExchange
+from tincd_compat.control.rules import Policy
+from tincd_compat.control.seen import SeenRequests
+from tincd_compat.daemon.control import ControlPlane
+from tincd_compat.daemon.dialer import Dialer
+from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
+from tincd_compat.daemon.links import Links
+from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.errors import ConfigError
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.meta.connection import Identity, PeerIdentity
+from tincd_compat.meta.messages import AnsKey, Message
+from tincd_compat.transport.tcp import AcceptLimit, Tarpit
+
+if TYPE_CHECKING:
+    from tincd_compat.config.keys import PrivateKey
+
+PORT = "655"
+META_CIPHER = 421
+
+
+class AddressBook(HostFiles):
+    """The host files of everybody, in memory: where to call whom, and no keys."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(Path("/nonexistent"), ())
+        self._addresses = {
+            name: f"10.{number >> 8}.{number & 255}.1"
+            for number, name in enumerate(names)
+        }
+        self._names = {address: name for name, address in self._addresses.items()}
+
+    def address(self, name: str) -> str:
+        return self._addresses[name]
+
+    def name(self, address: str) -> str:
+        return self._names[address]
+
+    def read(self, name: str) -> HostSettings:
+        if name not in self._addresses:
+            raise ConfigError(f"no host file for {name}")
+        return HostSettings(addresses=((self._addresses[name], PORT),))
+
+    def identity(self, name: str, host: HostSettings, own: int) -> PeerIdentity:
+        return PeerIdentity(None, host.weight, link_options(own, host))
+
+
+class KeyRing:
+    """The keys of one daemon, by node name: those given out and those received.
+
+    It forgets and keeps what a tunnel forgets and keeps.
+    """
+
+    def __init__(self, name: str, incarnation: int) -> None:
+        self._name = name
+        self._prefix = incarnation
+        self._made = 0
+        #: The key that packets from a node must use.
+        self.given: dict[str, str] = {}
+        #: The key that packets to a node use.
+        self.received: dict[str, str] = {}
+
+    def new_key(self, node: Node) -> AnsKey:
+        self._made += 1
+        key = f"{self._prefix:04X}{self._made:08X}"
+        self.given[node.name] = key
+        return AnsKey(self._name, node.name, key, 427, 672, 4, 0)
+
+    def install_key(self, node: Node, answer: AnsKey) -> None:
+        self.received[node.name] = answer.key
+
+    def void_key(self, node: Node) -> None:
+        self.received.pop(node.name, None)
+
+    def node_changed(self, node: Node) -> None:
+        self.void_key(node)
+
+    def expire_keys(self) -> None:
+        self.given.clear()
+
+    def limit_mtu(self, node: Node, mtu: int) -> None: ...
+
+    def forget(self, node: Node) -> None:
+        self.given.pop(node.name, None)
+        self.void_key(node)
+
+    def topology_changed(self) -> None: ...
+
+
+class Scripts:
+    """Counts the scripts that would run, and remembers who is up by them."""
+
+    def __init__(self) -> None:
+        self.runs: Counter[str] = Counter()
+        self.up: set[str] = set()
+
+    def host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
+        self.runs["host-up" if up else "host-down"] += 1
+        assert (node.name in self.up) is not up
+        (self.up.add if up else self.up.remove)(node.name)
+
+    def subnet(
+        self, node: Node, subnet: Subnet, up: bool, address: SocketAddress | None
+    ) -> None:
+        self.runs["subnet-up" if up else "subnet-down"] += 1
+
+
+class StrictMishaps(Mishaps):
+    """Nothing unforeseen may happen."""
+
+    def report(self, what: str, error: BaseException) -> None:
+        raise AssertionError(what) from error
+
+
+class CountedGossip(Gossip):
+    """Counts the lines that new links begin with."""
+
+    dumped = 0
+
+    def state_dump(self) -> list[Message]:
+        messages = super().state_dump()
+        self.dumped += len(messages)
+        return messages
+
+
+class Daemon:
+    """A daemon that can be started, killed and started again.
+
+    ``repeats_nonces`` gives every life the same nonces, as tincd 1.0 has them.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        files: AddressBook,
+        seed: str,
+        repeats_nonces: bool = False,
+    ) -> None:
+        self.name = settings.name
+        self.settings = settings
+        self.lives = 0
+        self.running = False
+        self.mesh: Mesh
+        self.links: Links
+        self.control: ControlPlane
+        self.gossip: CountedGossip
+        self.keys: KeyRing
+        self.scripts: Scripts
+        self._network = network
+        self._loop = network.loop
+        self._files = files
+        self._seed = seed
+        self._repeats_nonces = repeats_nonces
+
+    def start(self) -> None:
+        """Begin a life, with nothing known of the one before."""
+        self.lives += 1
+        self.running = True
+        self._random = Random(f"{self._seed} {self.name} {self.lives}")
+        self._limit, self._tarpit = AcceptLimit(), Tarpit()
+        self._build()
+        self._network.listen(self.name, self._accept)
+        self._dialer.start()
+        self._loop.call_later(
+            self._random.uniform(0, self.settings.ping_timeout), self._tick, self.lives
+        )
+
+    def kill(self) -> None:
+        """End without a word; the kernel closes the connections."""
+        self.running = False
+        self._network.listen(self.name, None)
+        self._dialer.stop()
+        for link in self.links:
+            link.socket.detach()
+            link.ended.set()
+        self._network.drop(self.name)
+
+    def _build(self) -> None:
+        settings, loop = self.settings, self._loop
+        self.mesh = Mesh(self.name)
+        self.mesh.myself.options = own_options(settings)
+        for subnet in settings.subnets:
+            self.mesh.subnets.add(self.mesh.myself, subnet)
+        key = cast("PrivateKey", None)
+        identity = Identity(self.name, key, PORT, META_CIPHER, self.mesh.myself.options)
+        mishaps = StrictMishaps()
+        self.links = Links(
+            settings,
+            key,
+            identity,
+            self._files,
+            self._tarpit,
+            mishaps,
+            bypass_security=True,
+            loop=loop,
+        )
+        self._dialer = Dialer(
+            lambda: settings,
+            self.links,
+            mishaps,
+            resolve=self._resolve,
+            connect=self._connect,
+            jitter=self._random.random,
+        )
+        self.keys = KeyRing(self.name, self.lives)
+        self.scripts = Scripts()
+        self._build_control()
+
+    def _build_control(self) -> None:
+        settings, loop = self.settings, self._loop
+        nonce = self._nonces()
+        seen = SeenRequests(settings.ping_interval)
+        self.gossip = CountedGossip(self.mesh, Policy(), seen, nonce)
+        exchange = KeyExchange(
+            self.mesh,
+            tunnel_server=False,
+            udp_confirmed=lambda node: False,
+            nonce=nonce,
+            key_expire=settings.key_expire,
+            now=loop.time(),
+            jitter=self._random.random,
+        )
+        self.control = ControlPlane(
+            self.mesh,
+            self.gossip,
+            exchange,
+            self.links,
+            self.keys,
+            self.scripts,
+            loop.time,
+            loop.call_later,
+        )
+        self.links.attach(self.control, lambda frame, link: None)
+
+    def _nonces(self) -> Callable[[], int]:
+        life = 0 if self._repeats_nonces else self.lives
+        source = Random(f"nonces {self._seed} {self.name} {life}")
+        return lambda: source.getrandbits(31)
+
+    # The edges of the daemon: calls in and out, and the clock.
+
+    async def _resolve(self, host: str, port: str, family: int) -> list[SocketAddress]:
+        return [SocketAddress(host, int(port))]
+
+    async def _connect(
+        self,
+        address: SocketAddress,
+        *,
+        interface: str | None,
+        source: SocketAddress | None,
+        patience: float,
+    ) -> socket.socket:
+        end = await self._network.connect(
+            self.name, self._files.name(address.host), patience
+        )
+        return cast(socket.socket, end)
+
+    def _accept(self, end: End, caller: str) -> None:
+        sock = cast(socket.socket, end)
+        if self._limit.admit(self._loop.time()):
+            host = self._files.address(caller)
+            port = self._random.randrange(32768, 61000)
+            self.links.accepted(sock, SocketAddress(host, port))
+        else:
+            self._tarpit.add(sock)
+
+    def _tick(self, life: int) -> None:
+        if not self.running or life != self.lives:
+            return
+        self._loop.call_later(self.settings.ping_timeout, self._tick, life)
+        now = self._loop.time()
+        self.links.check(now)
+        self.control.settle()
+        pause = self.control.tick(now)
+        assert pause == 0, "took the others for a node of the same name"

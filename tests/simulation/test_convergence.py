@@ -1,0 +1,111 @@
+"""Large meshes of real control planes come to rest, agreeing about themselves.
+
+Everything is seeded: virtual time, delays of the streams, nonces and topologies.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.simulation import invariants
+from tests.simulation.world import World, names, random_calls
+from tincd_compat import logs
+
+
+@pytest.fixture(autouse=True)
+def _quick() -> Iterator[None]:
+    """No log lines and no garbage collector, which millions of messages would feel."""
+    for logger in logs.THRESHOLDS:
+        logger.setLevel(logging.CRITICAL)
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def dumped(world: World) -> int:
+    return sum(daemon.gossip.dumped for daemon in world.running)
+
+
+def joined(count: int, seed: int, *, repeats_nonces: bool = False) -> World:
+    """Return a mesh of mean degree 4 whose daemons all started within 5 seconds."""
+    calls = random_calls(names(count), 4, Random(seed))
+    world = World(calls, seed, repeats_nonces=repeats_nonces)
+    world.start(world.members, 5.0)
+    world.settle()
+    invariants.whole(world)
+    return world
+
+
+def test_three_hundred_join_and_thirty_leave() -> None:
+    world = joined(300, seed=0)
+    facts = 2 * world.links + 300
+    flooded = world.network.traffic.gossip
+    invariants.few_messages(flooded, world.links, facts, dumped(world))
+
+    gone = world.random.sample(world.members, 30)
+    before = sum(len(invariants.neighbours(daemon)) for daemon in world.running)
+    for name in gone:
+        world.daemons[name].kill()
+    world.settle()
+    invariants.at_rest(world)
+    after = sum(len(invariants.neighbours(daemon)) for daemon in world.running)
+    flooded = world.network.traffic.gossip - flooded
+    invariants.few_messages(flooded, world.links, before - after, 0)
+
+
+def test_a_partition_heals() -> None:
+    world = joined(100, seed=0)
+    world.network.partition(world.members[:33])
+    # Longer than it takes to notice that nobody answers.
+    world.loop.run_for(120)
+    invariants.at_rest(world)
+    assert len(invariants.components(world.running)) > 1
+    world.network.heal()
+    world.settle(limit=2000)
+    invariants.at_rest(world)
+    assert len(invariants.components(world.running)) == 1
+
+
+@pytest.mark.parametrize("repeats_nonces", [False, True])
+def test_a_few_are_killed_and_start_again(repeats_nonces: bool) -> None:
+    world = joined(60, seed=1, repeats_nonces=repeats_nonces)
+    world.loop.run_for(10)
+    world.restart(world.random.sample(world.members, 3), within=5.0, pause=0.3)
+    world.settle(limit=600)
+    invariants.whole(world)
+
+
+def test_all_are_killed_and_start_again() -> None:
+    world = joined(40, seed=0)
+    world.loop.run_for(10)
+    world.restart(world.members, within=1.0, pause=0.3)
+    world.settle(limit=600)
+    invariants.whole(world)
+
+
+def test_both_ends_dial_each_other() -> None:
+    calls = random_calls(names(40), 4, Random(0))
+    world = World(calls + [pair[::-1] for pair in calls], seed=0)
+    world.start(world.members, 1.0)
+    world.settle(limit=3000)
+    invariants.whole(world)
+
+
+def test_a_hub_with_fifty_links_flaps_twenty_times() -> None:
+    members = names(60)
+    hub, leaves = members[0], members[1:51]
+    calls = random_calls(members[1:], 3, Random(0)) + [(leaf, hub) for leaf in leaves]
+    world = World(calls, seed=0)
+    world.start(world.members, 5.0)
+    world.settle(limit=2000)
+    for _ in range(20):
+        for leaf in leaves:
+            world.network.sever(leaf, hub)
+        world.loop.run_for(4.0)
+    world.settle(limit=4000)
+    invariants.whole(world)
