@@ -207,3 +207,10 @@ class ScriptedPeer:
         _, cipher, _, _, _, key = line.split()
         block = PEER_KEY.decrypt(bytes.fromhex(key.decode()))
         self._stream.start_decryption(CIPHERS[int(cipher)].decryptor(block))
+
+
+def active(role: Role = Role.RESPONDER) -> ScriptedPeer:
+    peer = ScriptedPeer(role).reach(State.ACTIVE)
+    peer.heard.clear()
+    peer.events.clear()
+    return peer

@@ -1,0 +1,172 @@
+"""Ticks and what is shown of a connection."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.meta.scripted import HOSTNAME, OUR_KEY, ScriptedPeer, active, connection
+from tincd_compat import logs
+from tincd_compat.meta.connection import (
+    MetaConnection,
+    PeerTimeout,
+    Role,
+    Status,
+    UnknownRequest,
+)
+from tincd_compat.meta.handshake import State
+from tincd_compat.meta.messages import (
+    Pong,
+    Request,
+)
+
+ROLES = list(Role)
+PEER = f"peer ({HOSTNAME})"
+OVERFLOW = f"Metadata read buffer overflow for {PEER}"
+
+
+def timeout(subject: MetaConnection, now: float) -> tuple[str, int]:
+    with pytest.raises(PeerTimeout) as caught:
+        subject.check(now, 60, 5)
+    assert caught.value.logger is logs.connections
+    return caught.value.text(subject.peer), caught.value.severity
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("state", ScriptedPeer.ORDER[:-1])
+def test_the_handshake_has_to_finish_in_time(role: Role, state: State) -> None:
+    peer = ScriptedPeer(role).reach(state)
+    peer.subject.check(4.9, 60, 5)
+    line = f"Timeout from {peer.subject.peer} during authentication"
+    assert timeout(peer.subject, 5.0) == (line, logging.WARNING)
+
+
+def test_single_bytes_do_not_buy_time() -> None:
+    subject = connection(Role.RESPONDER)
+    for second in range(5):
+        subject.receive_data(b"0", float(second))
+    line = f"Timeout from <unknown> ({HOSTNAME}) during authentication"
+    assert timeout(subject, 5.0) == (line, logging.WARNING)
+
+
+def test_ping_and_pong_at_the_ticks() -> None:
+    peer = active()
+    for now in (5.0, 30.0, 59.9):
+        peer.subject.check(now, 60, 5)
+    assert peer.subject.data_to_send() == b""
+    peer.subject.check(60.0, 60, 5)
+    assert peer.subject.last_ping_time == 60.0
+    assert peer.subject.pinged
+    # Anything else is no sign of life.
+    peer.say(b"14 1 peer", 61.0)
+    assert peer.heard == [b"8"]
+    peer.subject.check(64.9, 60, 5)
+    peer.say(b"9", 64.9)
+    peer.subject.check(65.0, 60, 5)
+    peer.subject.check(120.0, 60, 5)
+    line = f"{PEER} didn't respond to PING in 5 seconds"
+    peer.subject.check(124.0, 60, 5)
+    assert timeout(peer.subject, 125.0) == (line, logging.INFO)
+
+
+def test_a_peer_that_does_not_read() -> None:
+    peer = active()
+    peer.subject.send_packet(bytes(93))
+    peer.subject.check(5.0, 60, 5)
+    peer.subject.send(Pong())
+    peer.subject.check(9.9, 60, 5)
+    line = f"{PEER} could not flush for 5 seconds (101 bytes remaining)"
+    assert timeout(peer.subject, 10.0) == (line, logging.INFO)
+
+
+def test_a_peer_that_reads_slowly() -> None:
+    peer = active()
+    for tick in range(5, 50, 5):
+        peer.subject.send(Pong())
+        peer.subject.check(float(tick), 60, 5)
+        peer.subject.data_to_send()
+        peer.subject.send(Pong())
+    assert peer.subject.data_to_send() != b""
+    peer.subject.check(50.0, 60, 5)
+    peer.subject.check(55.0, 60, 5)
+
+
+# What is shown.
+
+
+def test_status_word() -> None:
+    peer = ScriptedPeer(Role.RESPONDER)
+    assert peer.subject.status_word() == 0
+    assert (
+        ScriptedPeer(Role.RESPONDER).reach(State.METAKEY).subject.status_word() == 0x40
+    )
+    peer.reach(State.ACTIVE)
+    assert peer.subject.status_word() == 0xC2
+    peer.subject.flags |= Status.MST
+    peer.subject.ping(0.0)
+    assert f"{peer.subject.status_word():04x}" == "01c3"
+
+
+def test_name_and_options() -> None:
+    peer = ScriptedPeer(Role.RESPONDER)
+    assert peer.subject.peer == f"<unknown> ({HOSTNAME})"
+    assert connection(Role.INITIATOR).peer == PEER
+    assert peer.subject.options == 0
+    peer.reach(State.ACTIVE)
+    assert peer.subject.peer == PEER
+    assert peer.subject.options == 0xC
+
+
+def test_log_lines_at_debug_level_3(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logs.meta.name)
+    caplog.set_level(logging.DEBUG, logs.protocol.name)
+    peer = ScriptedPeer(Role.RESPONDER).reach(State.ACTIVE)
+    peer.say(b"8")
+    assert caplog.messages == [
+        f"Got ID from <unknown> ({HOSTNAME})",
+        f"Sending ID to {PEER}",
+        f"Sending METAKEY to {PEER}",
+        f"Got METAKEY from {PEER}",
+        f"Sending CHALLENGE to {PEER}",
+        f"Got CHALLENGE from {PEER}",
+        f"Got CHAL_REPLY from {PEER}",
+        f"Sending CHAL_REPLY to {PEER}",
+        f"Sending ACK to {PEER}",
+        f"Got ACK from {PEER}",
+        f"Got PING from {PEER}",
+        f"Sending PONG to {PEER}",
+    ]
+    assert {record.name for record in caplog.records} == {logs.protocol.name}
+    assert {record.levelno for record in caplog.records} == {logging.DEBUG}
+
+
+def test_log_lines_at_debug_level_4(caplog: pytest.LogCaptureFixture) -> None:
+    peer = active()
+    caplog.set_level(logging.DEBUG)
+    peer.say(b"8 \x1b[31m\xff")
+    peer.subject.send_line(b"14 1 other")
+    peer.subject.send_line(b"15 other peer", Request.REQ_KEY)
+    peer.subject.send_packet(bytes(60))
+    assert caplog.messages == [
+        rf"Got PING from {PEER}: 8 \x1b[31m\xff",
+        f"Sending PONG to {PEER}: 9",
+        f"Sending 2 bytes of metadata to {PEER}",
+        f"Flushing 2 bytes to {PEER}",
+        f"Sending 11 bytes of metadata to {PEER}",
+        f"Sending REQ_KEY to {PEER}: 15 other peer",
+        f"Sending 14 bytes of metadata to {PEER}",
+        f"Sending PACKET to {PEER}: 17 60",
+        f"Sending 66 bytes of metadata to {PEER}",
+    ]
+    with pytest.raises(UnknownRequest) as caught:
+        peer.say(b"99 \x1b")
+    assert caught.value.text(PEER) == rf"Unknown request from {PEER}: 99 \x1b"
+    assert (caught.value.logger, caught.value.severity) == (logs.meta, logging.DEBUG)
+
+
+def test_no_key_material_is_shown() -> None:
+    peer = ScriptedPeer(Role.RESPONDER).reach(State.DECRYPTION)
+    shown = repr(vars(peer.subject)) + repr(vars(peer.subject._handshake))
+    block = OUR_KEY.decrypt(bytes.fromhex(peer.metakey().split()[-1].decode()))
+    assert repr(block)[2:-1] not in shown
