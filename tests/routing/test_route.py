@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.routing.frames import echo, ipv4, ipv6, line, no_local_address, pack, tcp
+from tests.routing.frames import echo, ipv4, ipv6, line, pack, tcp
 from tincd_compat.mesh.node import Mesh
-from tincd_compat.routing.route import Forwarding, Mode, RouteOptions, Router
+from tincd_compat.routing.options import Forwarding, RouteOptions
+from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import (
     Answer,
     Broadcast,
@@ -412,12 +413,6 @@ def test_solicitation_comes_before_multicast() -> None:
 
 def test_short_icmpv6_goes_on() -> None:
     assert isinstance(route(ipv6(A6, B6, b"\x87" + bytes(6), protocol=58)), Send)
-
-
-def test_modes_without_rules_are_refused() -> None:
-    for mode in (Mode.SWITCH, Mode.HUB):
-        with pytest.raises(ValueError, match=mode.value):
-            Router(line(), RouteOptions(mode=mode), local_address=no_local_address)
 
 
 @pytest.mark.parametrize(

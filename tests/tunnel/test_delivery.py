@@ -9,7 +9,7 @@ import pytest
 
 from tests.tunnel.world import DEFAULT, World, neighbours, sized
 from tincd_compat.options import INDIRECT, PMTU_DISCOVERY, TCPONLY
-from tincd_compat.routing.route import RouteOptions
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel.delivery import MAX_TRAIN, BroadcastMode, Policy
 
 SMALL = sized(100)

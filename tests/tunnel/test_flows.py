@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.tunnel.world import DEFAULT, World, ipv4, neighbours, sized
 from tincd_compat.options import CLAMP_MSS, INDIRECT, PMTU_DISCOVERY, TCPONLY
-from tincd_compat.routing.route import Forwarding, RouteOptions
+from tincd_compat.routing.options import Forwarding, RouteOptions
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
 from tincd_compat.tunnel.flows import MAX_FLOWS, plain_destination
 

@@ -21,7 +21,7 @@ from tests.tunnel.world import (
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Node
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
-from tincd_compat.routing.route import Forwarding, RouteOptions
+from tincd_compat.routing.options import Forwarding, RouteOptions
 from tincd_compat.tunnel import pmtu
 from tincd_compat.tunnel.delivery import Policy
 from tincd_compat.tunnel.pipeline import MAX_DATAGRAM

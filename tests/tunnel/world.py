@@ -14,7 +14,8 @@ from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import CLAMP_MSS, PMTU_DISCOVERY
-from tincd_compat.routing.route import RouteOptions, Router
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.routing.route import Router
 from tincd_compat.tunnel.delivery import Policy
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery

@@ -20,7 +20,8 @@ from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import AnsKey
-from tincd_compat.routing.route import Forwarding, RouteOptions, Router
+from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
+from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
 from tincd_compat.transport.udp import UdpSockets
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
@@ -321,6 +322,7 @@ class DataPlane:
 
 def _route_options(settings: Settings) -> RouteOptions:
     return RouteOptions(
+        mode=Mode(settings.mode.value),
         broadcast=settings.broadcast is not Broadcast.NO,
         forwarding=Forwarding(settings.forwarding.value),
         decrement_ttl=settings.decrement_ttl,

@@ -18,10 +18,15 @@ IPV4: Final = 20
 IPV6: Final = 40
 TCP: Final = 20
 
+#: Marks MTU probes between nodes; a frame of a device with it would pass for one.
+TYPE_PROBE: Final = b"\0\0"
 TYPE_IPV4: Final = b"\x08\x00"
 TYPE_ARP: Final = b"\x08\x06"
 TYPE_VLAN: Final = b"\x81\x00"
 TYPE_IPV6: Final = b"\x86\xdd"
+
+#: The flag in the first byte of IPv4's flags and offset.
+DONT_FRAGMENT: Final = 0x40
 
 PROTOCOL_ICMP: Final = 1
 PROTOCOL_TCP: Final = 6

@@ -1,8 +1,9 @@
-"""Where a frame goes: the rules of tincd's router mode, one frame at a time.
+"""Where a frame goes: the door to the modes, and the rules of router mode.
 
 1. Forwarding = kernel: what the mesh sends is the kernel's to route.
-2. The mode reads the destination: ARP and neighbour solicitations are answered,
-   multicast and broadcast go to everybody, the rest is unicast.
+2. The mode reads the destination.  In router mode ARP and neighbour solicitations are
+   answered, multicast and broadcast go to everybody, the rest is unicast; switch mode
+   is in :mod:`tincd_compat.routing.switch`; in hub mode everybody gets every frame.
 3. Unicast: owner, loops, permission, TTL, priority, next stop, size, MSS.
 
 Frames are changed in place when they go on (TTL, MSS); errors and answers are new ones.
@@ -14,29 +15,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from typing import Final
 
-from tincd_compat import logs
 from tincd_compat.addresses import format_host
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.options import CLAMP_MSS
-from tincd_compat.routing import headers, mss, neighbours
-from tincd_compat.routing.fragments import fragment, stated_length
-from tincd_compat.routing.replies import ErrorReplies, IcmpError, LocalAddress
+from tincd_compat.routing import headers, neighbours
+from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
+from tincd_compat.routing.replies import IcmpError, LocalAddress
+from tincd_compat.routing.rules import Rules
+from tincd_compat.routing.switch import SwitchRules
 from tincd_compat.routing.verdicts import (
-    Answer,
-    Broadcast,
     Deliver,
     Drop,
-    Fragments,
     Reason,
     Send,
     Verdict,
 )
 
-_DONT_FRAGMENT: Final = 0x40
 _SHORTEST_ICMPV6: Final = 62
 
 
@@ -72,51 +68,19 @@ _IPV6: Final = _Family(
 )
 
 
-class Mode(Enum):
-    """The Mode variable: what a destination is."""
-
-    ROUTER = "router"
-    SWITCH = "switch"
-    HUB = "hub"
-
-
-class Forwarding(Enum):
-    """The Forwarding variable: who routes what is not for this node."""
-
-    OFF = "off"
-    INTERNAL = "internal"
-    KERNEL = "kernel"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteOptions:
-    """What the configuration says about routing (tinc.conf(5)).
-
-    Whether segments are clamped is an option of each node instead, our own included.
-    """
-
-    mode: Mode = Mode.ROUTER
-    #: Whether broadcast and multicast packets are treated as such.
-    broadcast: bool = True
-    forwarding: Forwarding = Forwarding.INTERNAL
-    decrement_ttl: bool = False
-    priority_inheritance: bool = False
-    direct_only: bool = False
-
-
-class Router:
-    """Routes frames by what the mesh knows, and keeps the count of errors sent."""
+class Router(Rules):
+    """Routes frames by what the mesh knows."""
 
     def __init__(
         self, mesh: Mesh, options: RouteOptions, *, local_address: LocalAddress
     ) -> None:
-        modes = {Mode.ROUTER: self._route_packet}
-        if options.mode not in modes:
-            raise ValueError(f"no rules for mode {options.mode.value}")
-        self._mesh = mesh
-        self._options = options
-        self._errors = ErrorReplies(local_address)
-        self._route_by_mode = modes[options.mode]
+        super().__init__(mesh, options, local_address=local_address)
+        switch = SwitchRules(mesh, options, local_address=local_address)
+        self._route_by_mode = {
+            Mode.ROUTER: self._route_packet,
+            Mode.SWITCH: switch.route,
+            Mode.HUB: switch.repeat,
+        }[options.mode]
 
     def route(self, frame: bytearray, source: Node, now: float) -> Verdict:
         """Return what to do with a frame that came from ``source``, any bytes at all.
@@ -181,8 +145,7 @@ class Router:
             self._log(logging.WARNING, family.unknown_address, source, shown)
             return errors.answer(frame, IcmpError.UNKNOWN, now)
         if owner is source:
-            self._log(logging.WARNING, "Packet looping back to %s!", source)
-            return Drop(Reason.LOOPING_BACK)
+            return self._loop_back(source)
         if not owner.reachable:
             return errors.answer(frame, IcmpError.UNREACHABLE, now)
         if source is not myself and owner is not myself:
@@ -204,72 +167,15 @@ class Router:
         self._clamp(frame, source, via)
         return Deliver(frame) if owner is myself else Send(owner, frame, tos)
 
-    def _owner(self, address: bytes) -> Node | None:
-        found = self._mesh.subnets.lookup(address)
-        return None if found is None else found[1]
-
-    def _next_stop(self, owner: Node) -> Node:
-        """Return who gets the packet next: ourselves if it is for us.
-
-        Through a reachable node's ``via`` by UDP, unless no node on the way has any.
-        """
-        via = owner.nexthop if owner.via is self._mesh.myself else owner.via
-        return owner if via is None else via
-
-    def _age(self, frame: bytearray, source: Node, now: float) -> Answer | Drop | None:
-        """Lower the TTL if we are to; return a verdict if the packet dies of it."""
-        if not self._options.decrement_ttl:
-            return None
-        alive = headers.decrement_ttl(frame)
-        if alive is None:
-            return self._too_short(source)
-        if not alive:
-            return self._errors.answer(frame, IcmpError.TTL_EXPIRED, now)
-        return None
-
-    def _broadcast(self, frame: bytearray, source: Node, now: float) -> Verdict:
-        expired = None
-        if source is not self._mesh.myself:
-            expired = self._age(frame, source, now)
-        return Broadcast(frame) if expired is None else expired
-
     def _shrink(
         self, frame: bytearray, via: Node, family: _Family, tos: int, now: float
     ) -> Verdict:
         """Cut a packet that is too big for the path, or tell its author the limit."""
         limit = max(via.mtu, family.smallest)
-        if family is _IPV4 and not frame[20] & _DONT_FRAGMENT:
-            return self._fragment(frame, via, limit, tos)
+        if family is _IPV4 and not frame[20] & headers.DONT_FRAGMENT:
+            return self._fragment(frame, headers.ETHERNET, via, limit, tos)
         mtu = limit - headers.ETHERNET
         return self._errors.answer(frame, IcmpError.TOO_BIG, now, mtu)
-
-    def _fragment(self, frame: bytearray, via: Node, limit: int, tos: int) -> Verdict:
-        pieces = fragment(frame, headers.ETHERNET, limit)
-        if pieces is Reason.BAD_LENGTH:
-            self._log(
-                logging.WARNING,
-                "Length of packet (%d) doesn't match length in IPv4 header (%d)",
-                len(frame),
-                stated_length(frame, headers.ETHERNET),
-            )
-        if isinstance(pieces, Reason):
-            return Drop(pieces)
-        text = "Fragmenting packet of %d bytes to %s"
-        self._log(logging.INFO, text, len(frame), via)
-        return Fragments(via, pieces, tos)
-
-    def _clamp(self, frame: bytearray, source: Node, via: Node) -> None:
-        """Lower the MSS to the way the packet came and the way it goes."""
-        if not via.options & CLAMP_MSS:
-            return
-        # Our own mtu says nothing about a path.
-        mtu = source.mtu
-        if via is not self._mesh.myself:
-            mtu = min(mtu, via.mtu)
-        size = mss.clamp(frame, mtu)
-        if size is not None:
-            text = "Clamping MSS of packet from %s to %s to %d"
-            self._log(logging.INFO, text, source.name, via.name, size)
 
     def _route_arp(self, frame: bytearray, source: Node) -> Verdict:
         if len(frame) < neighbours.ARP_LENGTH:
@@ -292,22 +198,3 @@ class Router:
         return neighbours.answer_solicitation(
             frame, self._owner, self._mesh.myself, complain
         )
-
-    def _too_short(self, source: Node) -> Drop:
-        self._log(logging.WARNING, "Got too short packet from %s", source)
-        return Drop(Reason.TOO_SHORT)
-
-    def _log_too_large(self, frame: bytearray, owner: Node, via: Node) -> None:
-        text = "Packet for %s length %d larger than MTU %d"
-        self._log(logging.INFO, text, owner, len(frame), via.mtu)
-
-    def _log(self, severity: int, text: str, *values: Node | str | int) -> None:
-        """Log at the level of traffic; nodes become ``NODE (HOST)``."""
-        if logs.traffic.isEnabledFor(severity):
-            shown = (self._label(v) if isinstance(v, Node) else v for v in values)
-            logs.traffic.log(severity, text, *shown)
-
-    def _label(self, node: Node) -> str:
-        if node is self._mesh.myself:
-            return f"{node.name} (MYSELF)"
-        return f"{node.name} ({node.address or '(null)'})"

@@ -27,7 +27,7 @@ from tincd_compat import logs
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
-from tincd_compat.routing.route import RouteOptions
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.pmtu import Probe, is_probe, request
 from tincd_compat.tunnel.tunnel import Tunnel

@@ -17,7 +17,7 @@ from typing import Final
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing import headers
-from tincd_compat.routing.route import Mode, RouteOptions
+from tincd_compat.routing.options import Mode, RouteOptions
 from tincd_compat.tunnel.tunnel import Tunnel
 
 #: Destinations remembered; forged ones can fill the memory, so it is emptied when full.

@@ -1,0 +1,38 @@
+"""What the configuration says about routing, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Mode(Enum):
+    """The Mode variable: what a destination is."""
+
+    ROUTER = "router"
+    SWITCH = "switch"
+    HUB = "hub"
+
+
+class Forwarding(Enum):
+    """The Forwarding variable: who routes what is not for this node."""
+
+    OFF = "off"
+    INTERNAL = "internal"
+    KERNEL = "kernel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteOptions:
+    """What the configuration says about routing (tinc.conf(5)).
+
+    Whether segments are clamped is an option of each node instead, our own included.
+    """
+
+    mode: Mode = Mode.ROUTER
+    #: Whether broadcast and multicast packets are treated as such.
+    broadcast: bool = True
+    forwarding: Forwarding = Forwarding.INTERNAL
+    decrement_ttl: bool = False
+    priority_inheritance: bool = False
+    direct_only: bool = False
