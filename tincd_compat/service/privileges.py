@@ -24,7 +24,7 @@ _LATE_IMPORTS: Final = (
     "concurrent.futures.thread",
     "encodings.idna",
     "linecache",
-    "pyroute2",
+    "pyroute2.netlink.rtnl.marshal",
     "subprocess",
     "traceback",
     "unicodedata",

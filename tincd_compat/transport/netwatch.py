@@ -7,14 +7,18 @@ scripts make it happen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
 
 from tincd_compat import logs
 
 #: Seconds to wait for more: one cable makes a dozen messages.
 SETTLE: Final = 1.0
 
+_READ_SIZE: Final = 1 << 16
+#: What the kernel calls RTMGRP_LINK, and _IFADDR and _ROUTE of IPv4 and of IPv6.
+_GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 _INTERESTING: Final = frozenset(
     {
         "RTM_NEWLINK",
@@ -25,6 +29,28 @@ _INTERESTING: Final = frozenset(
         "RTM_DELROUTE",
     }
 )
+
+
+class NetlinkSocket(Protocol):
+    """What the watch needs of a socket; never blocks."""
+
+    def fileno(self) -> int: ...
+
+    def recv(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+def open_netlink() -> NetlinkSocket:
+    """Return a socket that hears of changes from now on; OSError if there is none."""
+    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    sock = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
+    try:
+        sock.bind((0, _GROUPS))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def concerns(message: Any, own_index: int) -> bool:
@@ -39,13 +65,27 @@ def concerns(message: Any, own_index: int) -> bool:
 class NetworkWatch:
     """Calls ``changed`` once for each burst of changes; ends with :meth:`stop`."""
 
-    def __init__(self, own_index: int, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        own_index: int,
+        changed: Callable[[], None],
+        connect: Callable[[], NetlinkSocket] = open_netlink,
+    ) -> None:
         self._own_index = own_index
         self._changed = changed
+        self._connect = connect
+        self._socket: NetlinkSocket | None = None
+        self._parse: Callable[[bytes], Iterable[Any]] = lambda _: ()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
+        """Begin to listen; what happens before the messages can be read waits."""
+        try:
+            self._socket = self._connect()
+        except OSError as error:
+            self._give_up(error)
+            return
         self._task = asyncio.get_running_loop().create_task(self._watch())
 
     async def stop(self) -> None:
@@ -54,24 +94,41 @@ class NetworkWatch:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._close()
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             # Loading the library takes a fifth of a second; packets need not wait.
-            library = await loop.run_in_executor(None, _load)
-            async with library.AsyncIPRoute() as route:
-                await route.bind(groups=_groups(library))
-                while True:
-                    async for message in route.get():
-                        self.note(message)
+            self._parse = await loop.run_in_executor(None, _load)
         except Exception as error:
-            # The library or the kernel does not want to: the daemon can do without.
-            logs.status.warning("Cannot watch the network: %s", error)
+            self._give_up(error)
+            return
+        if self._socket is not None:
+            loop.add_reader(self._socket.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(_READ_SIZE)
+            # A routing daemon can make thousands: one is enough to know.
+            for message in self._parse(data) if self._timer is None else ():
+                self.note(message)
+        except BlockingIOError:
+            pass
+        except OSError:
+            # So much has happened that the kernel could not keep it for us.
+            self._plan()
+        except Exception as error:
+            self._give_up(error)
 
     def note(self, message: Any) -> None:
         """Take one netlink message."""
-        if self._timer is None and concerns(message, self._own_index):
+        if concerns(message, self._own_index):
+            self._plan()
+
+    def _plan(self) -> None:
+        if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(SETTLE, self._settled)
 
@@ -80,20 +137,20 @@ class NetworkWatch:
         logs.status.info("The network of this host has changed")
         self._changed()
 
+    def _give_up(self, error: Exception) -> None:
+        """The library or the kernel does not want to: the daemon can do without."""
+        logs.status.warning("Cannot watch the network: %s", error)
+        self._close()
 
-def _load() -> Any:
-    import pyroute2
+    def _close(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
 
-    return pyroute2
 
+def _load() -> Callable[[bytes], Iterable[Any]]:
+    from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
-def _groups(library: Any) -> int:
-    rtnl = library.netlink.rtnl
-    groups: int = (
-        rtnl.RTMGRP_LINK
-        | rtnl.RTMGRP_IPV4_IFADDR
-        | rtnl.RTMGRP_IPV6_IFADDR
-        | rtnl.RTMGRP_IPV4_ROUTE
-        | rtnl.RTMGRP_IPV6_ROUTE
-    )
-    return groups
+    parse: Callable[[bytes], Iterable[Any]] = MarshalRtnl().parse
+    return parse
