@@ -16,7 +16,7 @@ ROOT = Path(tincd_compat.__file__).parent
 LONGEST_MODULE = 600
 
 #: Everybody may import these; they import one another and the standard library.
-SHARED = ("addresses", "errors", "logs", "options")
+SHARED = ("addresses", "checksums", "errors", "logs", "options")
 
 #: The parts of ``tunnel`` where packets meet the mesh.  The others know nothing of it.
 MESH_SIDE = ("tunnel.delivery", "tunnel.flows", "tunnel.lookup", "tunnel.pipeline")
@@ -44,7 +44,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "tunnel.offload",
         "tunnel.suites",
     ),
-    "device": (),
+    "device": ("tunnel.offload",),
     "service": ("config.parser", "config.paths"),
     "control": ("mesh", "meta.messages", "tunnel.tunnel"),
     **dict.fromkeys(MESH_SIDE, ("tunnel", "routing", "mesh")),

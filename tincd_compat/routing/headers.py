@@ -8,9 +8,11 @@ check sequence.  Frames of tun devices carry zero addresses.  Nothing here logs;
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Final
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
+from tincd_compat.checksums import Buffer as Buffer
+from tincd_compat.checksums import checksum as checksum
+from tincd_compat.checksums import sum16 as sum16
 
 ETHERNET: Final = 14
 VLAN_TAG: Final = 4
@@ -49,21 +51,6 @@ def payload_type(frame: Buffer) -> tuple[bytes, int]:
     if kind == TYPE_VLAN and len(frame) >= ETHERNET + VLAN_TAG:
         return bytes(frame[16:18]), ETHERNET + VLAN_TAG
     return kind, ETHERNET
-
-
-def sum16(data: Buffer) -> int:
-    """Return the one's complement sum of 16-bit words, the last one padded with zero.
-
-    The result is reduced modulo 65535, so sums may be added before they are folded.
-    """
-    # 65536 is 1 modulo 65535: the whole buffer is the sum of its words.
-    value = int.from_bytes(data, "big")
-    return (value << 8 if len(data) & 1 else value) % 0xFFFF
-
-
-def checksum(total: int) -> int:
-    """Return the Internet checksum for a sum of words that are not all zero."""
-    return (0xFFFF - total % 0xFFFF) % 0xFFFF
 
 
 def adjusted_checksum(old: int, change: int) -> int:

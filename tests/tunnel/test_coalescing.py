@@ -1,0 +1,382 @@
+"""Frames into super-packets: what merges, what must not, and that nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tunnel.offloads import Implementation, each_implementation
+from tests.tunnel.segments import ACK, CWR, FIN, PAYLOAD, PSH, Segment, cut
+from tincd_compat.checksums import Buffer
+from tincd_compat.tunnel.superpacket import MAX_DATAGRAMS, SuperPacket
+
+TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
+SYN, RST, URG, ECE = 0x02, 0x04, 0x20, 0x40
+
+FIRST = Segment(payload=PAYLOAD[:100], options=TIMESTAMPS)
+FLOWS = {
+    "TCP": FIRST,
+    "TCP over IPv6": replace(FIRST, ipv6=True),
+    "UDP": replace(FIRST, udp=True),
+    "UDP over IPv6": replace(FIRST, udp=True, ipv6=True),
+}
+
+
+def after(segment: Segment, **changes: object) -> Segment:
+    """Return the segment that continues another."""
+    number = segment.number + len(segment.payload)
+    return replace(segment, number=number, ident=segment.ident + 1, **changes)  # type: ignore[arg-type]
+
+
+def coalesced(
+    implementation: Implementation, segments: Iterable[Segment], udp: bool = True
+) -> list[Buffer | SuperPacket]:
+    return implementation.coalesce([bytearray(s.frame()) for s in segments], udp)
+
+
+def counts(items: list[Buffer | SuperPacket]) -> list[int]:
+    return [item.segments if isinstance(item, SuperPacket) else 1 for item in items]
+
+
+@each_implementation
+@pytest.mark.parametrize("first", FLOWS.values(), ids=FLOWS)
+@pytest.mark.parametrize("length", [200, 250, 300])
+def test_merging_undoes_splitting(
+    implementation: Implementation, first: Segment, length: int
+) -> None:
+    whole = replace(first, payload=PAYLOAD[:length], flags=ACK | PSH)
+    piece = whole.piece(100)
+    frames = implementation.split(*piece)
+    assert implementation.coalesce(frames, True) == [piece]
+
+
+@each_implementation
+def test_the_largest_piece(implementation: Implementation) -> None:
+    whole = replace(FIRST, payload=PAYLOAD[: 65535 - 52])
+    frames = implementation.split(*whole.piece(1000))
+    assert implementation.coalesce(frames, False) == [whole.piece(1000)]
+    longer = replace(FIRST, payload=PAYLOAD[:65500])
+    items = coalesced(implementation, cut(longer, 1000))
+    assert counts(items) == [65, 1]
+
+
+@each_implementation
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_datagrams_in_a_piece(implementation: Implementation, ipv6: bool) -> None:
+    datagram = Segment(udp=True, ipv6=ipv6, payload=b"x" * 10)
+    items = coalesced(implementation, [datagram] * (MAX_DATAGRAMS + 3))
+    assert counts(items) == [MAX_DATAGRAMS, 3]
+
+
+@each_implementation
+def test_udp_is_left_alone_unless_asked_for(implementation: Implementation) -> None:
+    frames = [bytearray(FLOWS["UDP"].frame())] * 3
+    assert implementation.coalesce(frames, False) == frames
+
+
+@each_implementation
+def test_single_frames_are_the_same_objects(implementation: Implementation) -> None:
+    frames: list[Buffer] = [
+        bytearray(FIRST.frame()),
+        bytearray(replace(FIRST, ports=(1, 2)).frame()),
+        b"",
+        bytes(60),
+    ]
+    items = implementation.coalesce(frames, True)
+    assert all(a is b for a, b in zip(items, frames, strict=True))
+
+
+TCP_DIFFERENCES = {
+    "gap": {"number": FIRST.number + 101},
+    "repeated": {"number": FIRST.number},
+    "ack": {"ack": 2001},
+    "window": {"window": 501},
+    "options": {"options": TIMESTAMPS[:-1] + b"\3"},
+    "no options": {"options": b""},
+    "urgent pointer": {"urgent": 1},
+    "reserved bits": {"reserved": 1},
+    "FIN": {"flags": ACK | FIN},
+    "SYN": {"flags": ACK | SYN},
+    "RST": {"flags": ACK | RST},
+    "URG": {"flags": ACK | URG},
+    "ECE": {"flags": ACK | ECE},
+    "CWR": {"flags": ACK | CWR},
+    "no ACK": {"flags": 0},
+    "no payload": {"payload": b""},
+}
+DIFFERENCES = {
+    "tos": {"tos": 4},
+    "congestion": {"tos": 3},
+    "ttl": {"ttl": 63},
+    "source": {"source": 3},
+    "target": {"target": 3},
+    "source port": {"ports": (4001, 5201)},
+    "target port": {"ports": (4000, 5202)},
+    "VLAN": {"tags": b"\x81\0\0\5"},
+    "MAC addresses": {"macs": bytes(11) + b"\1"},
+}
+IPV4_DIFFERENCES = {
+    "may be fragmented": {"fragment": 0},
+    "more fragments": {"fragment": 0x2000},
+    "later fragment": {"fragment": 1},
+    "reserved flag": {"fragment": 0xC000},
+    "IP options": {"ip_options": b"\x94\x04\0\0"},
+}
+
+
+def differing() -> Iterable[tuple[Segment, dict[str, object]]]:
+    for first in FLOWS.values():
+        tables: list[dict[str, dict[str, object]]] = [DIFFERENCES]  # type: ignore[list-item]
+        if not first.udp:
+            tables.append(TCP_DIFFERENCES)  # type: ignore[arg-type]
+        if not first.ipv6:
+            tables.append(IPV4_DIFFERENCES)  # type: ignore[arg-type]
+        else:
+            tables.append({"label": {"label": 6}})
+        for table in tables:
+            yield from ((first, changes) for changes in table.values())
+
+
+@each_implementation
+@pytest.mark.parametrize(("first", "changes"), [*differing()])
+def test_what_differs_does_not_merge(
+    implementation: Implementation, first: Segment, changes: dict[str, object]
+) -> None:
+    other = replace(after(first), **changes)  # type: ignore[arg-type]
+    for pair in ([first, other], [other, first]):
+        frames = [bytearray(segment.frame()) for segment in pair]
+        assert implementation.coalesce(frames, True) == frames
+
+
+@each_implementation
+def test_flags_that_no_piece_has(implementation: Implementation) -> None:
+    for flags in set(range(256)) - {ACK, ACK | PSH}:
+        first = replace(FIRST, flags=flags)
+        assert counts(coalesced(implementation, [first, after(first)])) == [1, 1]
+
+
+@each_implementation
+def test_reserved_bits_that_no_piece_has(implementation: Implementation) -> None:
+    first = replace(FIRST, reserved=1)
+    assert counts(coalesced(implementation, [first, after(first)])) == [1, 1]
+
+
+@each_implementation
+def test_a_push_ends_the_piece(implementation: Implementation) -> None:
+    second = after(FIRST, flags=ACK | PSH)
+    third = after(second, flags=ACK)
+    items = coalesced(implementation, [FIRST, second, third, after(third)])
+    assert counts(items) == [2, 2]
+    assert [item.frame[47] for item in items if isinstance(item, SuperPacket)] == [
+        ACK | PSH,
+        ACK,
+    ]
+    first = replace(FIRST, flags=ACK | PSH)
+    assert counts(coalesced(implementation, [first, after(first)])) == [1, 1]
+
+
+@each_implementation
+@pytest.mark.parametrize("first", FLOWS.values(), ids=FLOWS)
+def test_a_short_segment_ends_the_piece(
+    implementation: Implementation, first: Segment
+) -> None:
+    second = after(first, payload=b"short")
+    third = after(second, payload=b"short")
+    assert counts(coalesced(implementation, [first, second, third])) == [2, 1]
+
+
+@each_implementation
+@pytest.mark.parametrize("first", FLOWS.values(), ids=FLOWS)
+def test_a_longer_segment_begins_a_piece(
+    implementation: Implementation, first: Segment
+) -> None:
+    second = after(first, payload=PAYLOAD[:101])
+    assert counts(coalesced(implementation, [first, second, after(second)])) == [1, 2]
+
+
+@each_implementation
+def test_numbers_wrap(implementation: Implementation) -> None:
+    first = replace(FIRST, number=2**32 - 100)
+    assert counts(coalesced(implementation, [first, after(first)])) == [2]
+
+
+@each_implementation
+@pytest.mark.parametrize("first", FLOWS.values(), ids=FLOWS)
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_wrong_transport_checksums_stay_wrong(
+    implementation: Implementation, first: Segment, wrong: int
+) -> None:
+    segments = [first, after(first), after(after(first))]
+    frames = [bytearray(segment.frame()) for segment in segments]
+    frames[wrong][-1] ^= 1
+    items = implementation.coalesce(frames, True)
+    assert frames[wrong] in items
+    assert counts(items) == (
+        [1, 2] if wrong == 0 else [1, 1, 1] if wrong == 1 else [2, 1]
+    )
+
+
+@each_implementation
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_wrong_header_checksums_stay_wrong(
+    implementation: Implementation, wrong: int
+) -> None:
+    frames = [bytearray(segment.frame()) for segment in (FIRST, after(FIRST))]
+    frames[wrong][25] ^= 1
+    assert implementation.coalesce(frames, True) == frames
+
+
+@each_implementation
+@pytest.mark.parametrize("first", [FLOWS["UDP"], FLOWS["UDP over IPv6"]])
+@pytest.mark.parametrize("bare", [0, 1])
+def test_datagrams_without_checksum_get_none(
+    implementation: Implementation, first: Segment, bare: int
+) -> None:
+    frames = [bytearray(first.frame()) for _ in range(2)]
+    frames[bare][first.start + 6 : first.start + 8] = bytes(2)
+    assert implementation.coalesce(frames, True) == frames
+
+
+@each_implementation
+@pytest.mark.parametrize("first", FLOWS.values(), ids=FLOWS)
+@pytest.mark.parametrize("padded", [0, 1])
+def test_frames_with_a_tail_stay_alone(
+    implementation: Implementation, first: Segment, padded: int
+) -> None:
+    frames = [bytearray(first.frame()), bytearray(after(first).frame())]
+    frames[padded] += bytes(3)
+    assert implementation.coalesce(frames, True) == frames
+
+
+@each_implementation
+def test_the_length_of_udp_counts_too(implementation: Implementation) -> None:
+    frames = [bytearray(FLOWS["UDP"].frame()) for _ in range(2)]
+    frames[1][38:40] = (50).to_bytes(2, "big")
+    assert implementation.coalesce(frames, True) == frames
+
+
+# Order.
+
+
+@each_implementation
+def test_flows_do_not_disturb_each_other(implementation: Implementation) -> None:
+    one, other = FIRST, replace(FIRST, ports=(4001, 5201))
+    segments = [one, other, after(one), after(other), after(after(one))]
+    items = coalesced(implementation, segments)
+    assert counts(items) == [3, 2]
+
+
+@each_implementation
+@pytest.mark.parametrize(
+    "between",
+    [
+        after(FIRST, payload=b""),
+        after(FIRST, payload=b"", ack=2001),
+        after(FIRST, flags=ACK | FIN),
+        after(FIRST, ttl=3),
+    ],
+)
+def test_nothing_overtakes_a_segment_of_its_flow(
+    implementation: Implementation, between: Segment
+) -> None:
+    segments = [FIRST, between, after(FIRST)]
+    assert counts(coalesced(implementation, segments)) == [1, 1, 1]
+
+
+@each_implementation
+def test_nothing_overtakes_a_fragment(implementation: Implementation) -> None:
+    fragment = after(FIRST, fragment=1)
+    segments = [FIRST, fragment, after(FIRST)]
+    assert counts(coalesced(implementation, segments)) == [1, 1, 1]
+
+
+@each_implementation
+def test_tcp_and_udp_of_the_same_ports(implementation: Implementation) -> None:
+    segments = [FIRST, replace(FIRST, udp=True), after(FIRST)]
+    items = coalesced(implementation, segments, udp=False)
+    assert counts(items) == [2, 1]
+
+
+few_segments = st.lists(
+    st.builds(
+        Segment,
+        ipv6=st.booleans(),
+        udp=st.booleans(),
+        payload=st.sampled_from([PAYLOAD[:20], PAYLOAD[:20], PAYLOAD[:7], b""]),
+        number=st.integers(0, 4).map(lambda n: n * 20),
+        flags=st.sampled_from([ACK, ACK, ACK, ACK | PSH, ACK | FIN]),
+        ports=st.sampled_from([(1, 2), (1, 3)]),
+        fragment=st.sampled_from([0x4000, 0x4000, 0x4000, 0x2000]),
+    ),
+    max_size=12,
+)
+
+
+def flow(frame: bytes) -> bytes:
+    return frame[12:14] + (frame[26:38] if frame[13] == 0 else frame[22:58])
+
+
+def nameless(frame: bytes) -> bytes:
+    """A frame without the number and checksum of IPv4, which a piece renews."""
+    if frame[12:14] != b"\x08\x00":
+        return frame
+    return frame[:18] + bytes(2) + frame[20:24] + bytes(2) + frame[26:]
+
+
+@each_implementation
+@given(segments=few_segments, udp=st.booleans())
+def test_splitting_undoes_merging(
+    implementation: Implementation, segments: list[Segment], udp: bool
+) -> None:
+    frames = [segment.frame() for segment in segments]
+    got: list[bytes] = []
+    for item in implementation.coalesce(frames, udp):
+        got += (
+            implementation.split(*item)
+            if isinstance(item, SuperPacket)
+            else [bytes(item)]
+        )
+    for name in {flow(frame) for frame in frames}:
+        assert [nameless(f) for f in got if flow(f) == name] == [
+            nameless(f) for f in frames if flow(f) == name
+        ]
+    assert len(got) == len(frames)
+
+
+@each_implementation
+@given(frames=st.lists(st.binary(max_size=90), max_size=5), udp=st.booleans())
+def test_any_bytes(
+    implementation: Implementation, frames: list[bytes], udp: bool
+) -> None:
+    assert implementation.coalesce(frames, udp) == frames
+
+
+@each_implementation
+@given(
+    first=st.sampled_from(list(FLOWS.values())),
+    length=st.integers(0, 180),
+    at=st.integers(0, 90),
+    value=st.integers(0, 255),
+    damaged=st.integers(0, 1),
+)
+def test_damaged_frames(
+    implementation: Implementation,
+    first: Segment,
+    length: int,
+    at: int,
+    value: int,
+    damaged: int,
+) -> None:
+    frames = [bytearray(first.frame()), bytearray(after(first).frame())]
+    bad = frames[damaged]
+    before = bytes(bad)
+    bad[at : at + 1] = bytes([value])
+    del bad[length:]
+    if nameless(bytes(bad)) != nameless(before):
+        assert implementation.coalesce(frames, True) == frames
+    else:
+        assert len(implementation.coalesce(frames, True)) in (1, 2)

@@ -1,0 +1,211 @@
+"""Merging frames of a burst into super-packets, before they go to the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tincd_compat.checksums import Buffer, checksum, sum16
+from tincd_compat.tunnel.superpacket import (
+    ETHERNET_SIZE,
+    MAX_DATAGRAMS,
+    MAX_PACKET,
+    PROTOCOL_TCP,
+    PROTOCOL_UDP,
+    PSH,
+    TCP_SIZE,
+    TCPV4,
+    TCPV6,
+    UDP,
+    UDP_SIZE,
+    SuperPacket,
+)
+
+_ACK: Final = 0x10
+
+
+def coalesce(frames: Sequence[Buffer], udp: bool = False) -> list[Buffer | SuperPacket]:
+    """Merge segments that follow each other in a burst; UDP only if ``udp``.
+
+    What a receiver gets is the same: frames merge if their headers differ in nothing
+    but number, length, PSH and checksum, and if both checksums are right.  No frame
+    overtakes another of its flow, nor one whose flow is not clear (a fragment, say).
+    Frames that stay alone are returned as they are, the same objects.
+    """
+    merged: list[Buffer | _Merger] = []
+    latest: dict[bytes, _Merger | None] = {}
+    for frame in frames:
+        start = _transport_start(frame)
+        if not start:
+            latest.clear()
+            merged.append(frame)
+            continue
+        flow = _flow(frame, start)
+        merger = latest.get(flow)
+        if merger is not None and merger.add(frame):
+            continue
+        kind = _kind(frame, start, udp)
+        latest[flow] = merger = _Merger(frame, kind, start) if kind else None
+        merged.append(frame if merger is None else merger)
+    return [item.result() if isinstance(item, _Merger) else item for item in merged]
+
+
+def _transport_start(frame: Buffer) -> int:
+    """Return where TCP or UDP begins in a frame without tags and IP options, or 0."""
+    kind = frame[12:15]
+    if kind == b"\x08\x00\x45" and len(frame) >= 34 + UDP_SIZE:
+        fragment = frame[20] & 0x3F or frame[21]
+        whole = (frame[16] << 8 | frame[17]) == len(frame) - 14
+        start, protocol = 34, frame[23]
+    elif kind[:2] == b"\x86\xdd" and len(frame) >= 54 + UDP_SIZE:
+        fragment = 0
+        whole = frame[14] >> 4 == 6 and (frame[18] << 8 | frame[19]) == len(frame) - 54
+        start, protocol = 54, frame[20]
+    else:
+        return 0
+    if not whole or fragment or protocol not in (PROTOCOL_TCP, PROTOCOL_UDP):
+        return 0
+    if protocol == PROTOCOL_TCP and len(frame) < start + TCP_SIZE:
+        return 0
+    return start
+
+
+def _flow(frame: Buffer, start: int) -> bytes:
+    """Return the MAC addresses, protocol, addresses and ports."""
+    if start == 34:
+        return bytes(frame[:12]) + frame[23:24] + frame[26:38]
+    return bytes(frame[:12]) + frame[20:21] + frame[22:58]
+
+
+def _kind(frame: Buffer, start: int, udp: bool) -> int:
+    """Return what kind of piece a frame could be the first segment of, or 0."""
+    size = len(frame) - start
+    if frame[23 if start == 34 else 20] == PROTOCOL_UDP:
+        whole = (frame[start + 4] << 8 | frame[start + 5]) == size > UDP_SIZE
+        # A datagram without checksum would get one.
+        return UDP if udp and whole and any(frame[start + 6 : start + 8]) else 0
+    header = frame[start + 12]
+    plain = frame[start + 13] & ~PSH == _ACK and not header & 15
+    if plain and TCP_SIZE <= (header >> 4) * 4 < size:
+        return TCPV4 if start == 34 else TCPV6
+    return 0
+
+
+class _Merger:
+    """The frames of one piece, from the first on."""
+
+    __slots__ = (
+        "_end",
+        "_first",
+        "_kind",
+        "_number",
+        "_open",
+        "_payloads",
+        "_psh",
+        "_room",
+        "_shape",
+        "_size",
+        "_start",
+        "_verified",
+    )
+
+    def __init__(self, frame: Buffer, kind: int, start: int) -> None:
+        self._first = frame
+        self._kind = kind
+        self._start = start
+        self._end = end = start + (
+            UDP_SIZE if kind == UDP else (frame[start + 12] >> 4) * 4
+        )
+        self._size = size = len(frame) - end
+        self._room = MAX_PACKET + ETHERNET_SIZE - len(frame)
+        self._shape = self._shape_of(frame)
+        self._number = int.from_bytes(frame[start + 4 : start + 8], "big") + size
+        self._psh = 0 if kind == UDP else frame[start + 13] & PSH
+        self._open = not self._psh
+        self._payloads: list[Buffer] = []
+        self._verified = False
+
+    def _shape_of(self, frame: Buffer) -> bytes:
+        """Return what must be equal in all headers, beyond the flow."""
+        start = self._start
+        # TOS, DF, TTL; class and label, hop limit.
+        shape = bytes(frame[15:16]) + frame[20:23]
+        if start == 54:
+            shape = bytes(frame[14:18]) + frame[21:22]
+        if self._kind == UDP:
+            return shape
+        # Acknowledgement, header length, window, options: all but flags and checksum.
+        return (
+            shape
+            + frame[start + 8 : start + 13]
+            + frame[start + 14 : start + 16]
+            + frame[start + 18 : self._end]
+        )
+
+    def add(self, frame: Buffer) -> bool:
+        """Take a frame of the same flow if it continues the piece, with right sums."""
+        size = len(frame) - self._end
+        if not self._open or not 0 < size <= min(self._size, self._room):
+            return False
+        start = self._start
+        if self._kind == UDP:
+            whole = (frame[start + 4] << 8 | frame[start + 5]) == len(frame) - start
+            follows = whole and any(frame[start + 6 : start + 8])
+        else:
+            flags = frame[start + 13]
+            number = int.from_bytes(frame[start + 4 : start + 8], "big")
+            follows = flags & ~PSH == _ACK and number == self._number & 0xFFFFFFFF
+        if not follows or self._shape_of(frame) != self._shape:
+            return False
+        if not self._verified:
+            self._verified = self._open = self._is_right(self._first)
+        if not self._open or not self._is_right(frame):
+            return False
+        self._take(frame, size)
+        return True
+
+    def _take(self, frame: Buffer, size: int) -> None:
+        self._payloads.append(frame[self._end :])
+        self._room -= size
+        self._number += size
+        self._open = size == self._size
+        if self._kind == UDP:
+            self._open = self._open and len(self._payloads) < MAX_DATAGRAMS - 1
+        elif frame[self._start + 13] & PSH:
+            self._psh = PSH
+            self._open = False
+
+    def _is_right(self, frame: Buffer) -> bool:
+        """Tell whether the checksums of the frame are right."""
+        protocol = PROTOCOL_UDP if self._kind == UDP else PROTOCOL_TCP
+        start = self._start
+        if start == 34 and sum16(frame[14:34]):
+            return False
+        # The addresses stand right in front of the transport header.
+        covered = frame[26 if start == 34 else 22 :]
+        return (sum16(covered) + len(frame) - start + protocol) % 0xFFFF == 0
+
+    def result(self) -> Buffer | SuperPacket:
+        """Return the piece, or the first frame if nothing was added."""
+        if not self._payloads:
+            return self._first
+        start = self._start
+        frame = bytearray(self._first)
+        frame += b"".join(self._payloads)
+        length = len(frame) - start
+        if self._kind == UDP:
+            frame[start + 4 : start + 6] = length.to_bytes(2, "big")
+            protocol, field = PROTOCOL_UDP, start + 6
+        else:
+            frame[start + 13] |= self._psh
+            protocol, field = PROTOCOL_TCP, start + 16
+        addresses = frame[26 if start == 34 else 22 : start]
+        seed = (sum16(addresses) + length + protocol) % 0xFFFF
+        frame[field : field + 2] = seed.to_bytes(2, "big")
+        if start == 34:
+            frame[16:18] = (length + 20).to_bytes(2, "big")
+            frame[24:26] = bytes(2)
+            frame[24:26] = checksum(sum16(frame[14:34])).to_bytes(2, "big")
+        else:
+            frame[18:20] = length.to_bytes(2, "big")
+        return SuperPacket(frame, self._kind, self._size, start)

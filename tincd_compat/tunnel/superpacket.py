@@ -1,0 +1,59 @@
+"""Super-packets: segments of one flow that travel as one frame.
+
+A super-packet is a frame in Ethernet layout whose lengths cover all its segments and
+whose transport checksum is not finished: it holds the sum of the pseudo header alone.
+Kinds are those of ``struct virtio_net_hdr`` (virtio 1.2, 5.1.6); offsets count from the
+first byte of the frame.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from tincd_compat.checksums import Buffer
+
+TCPV4: Final = 1
+TCPV6: Final = 4
+UDP: Final = 5
+
+#: Bytes of the largest IP packet; a piece is never longer.
+MAX_PACKET: Final = 65535
+#: Datagrams in one piece, as many as the kernel itself puts into one.
+MAX_DATAGRAMS: Final = 64
+
+ETHERNET_SIZE: Final = 14
+IPV6_SIZE: Final = 40
+TCP_SIZE: Final = 20
+UDP_SIZE: Final = 8
+
+PROTOCOL_TCP: Final = 6
+PROTOCOL_UDP: Final = 17
+
+#: The flag of TCP that may differ between the segments of a piece.
+PSH: Final = 0x08
+
+
+class SuperPacket(NamedTuple):
+    """Segments of one flow in one frame.
+
+    ``size`` is the payload of each segment in bytes, of which the last may have less;
+    ``start`` is where the TCP or UDP header begins.
+    """
+
+    frame: Buffer
+    kind: int
+    size: int
+    start: int
+
+    @property
+    def header_size(self) -> int:
+        """Bytes of headers in front of each segment's payload."""
+        frame, start = self.frame, self.start
+        if self.kind == UDP:
+            return start + UDP_SIZE
+        return start + (frame[start + 12] >> 4) * 4 if len(frame) > start + 12 else 0
+
+    @property
+    def segments(self) -> int:
+        """How many segments there are."""
+        return max(1, -(-(len(self.frame) - self.header_size) // max(1, self.size)))
