@@ -18,6 +18,7 @@ from tincd_compat.transport.udp_options import (
     SO_SNDBUFFORCE,
     UdpOptions,
     configure,
+    granted_buffers,
 )
 
 SOL = socket.SOL_SOCKET
@@ -93,6 +94,12 @@ def test_configured_buffers() -> None:
     configure(fake, UdpOptions(receive_buffer=4096, send_buffer=8192))
     assert fake.options[SOL, socket.SO_RCVBUF] == 8192
     assert fake.options[SOL, socket.SO_SNDBUF] == 16384
+
+
+def test_granted_buffers() -> None:
+    fake = BufferSocket()
+    configure(fake, UdpOptions(receive_buffer=4096, send_buffer=1 << 22))
+    assert granted_buffers(fake) == f"4096 bytes to receive, {LIMIT} bytes to send"
 
 
 def test_a_refused_buffer_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:

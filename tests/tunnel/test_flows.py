@@ -15,6 +15,7 @@ from tincd_compat.options import CLAMP_MSS, INDIRECT, PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing.options import Forwarding, RouteOptions
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
 from tincd_compat.tunnel.flows import MAX_FLOWS, plain_destination
+from tincd_compat.tunnel.pmtu import Phase
 
 MSS = b"\x02\x04\x05\xb4"
 TIMESTAMPS = b"\x01\x01\x08\x0a\x02\x04\x05\xb4\x02\x04\x05\xb4"
@@ -119,7 +120,7 @@ def test_what_the_pipeline_changes_itself_it_invalidates(change: str) -> None:
         world.ports.largest = 1000
         world.from_device(sized(1100))
     elif change == "liveness":
-        pmtu.mtuprobes = 32
+        pmtu.phase, pmtu.rounds = Phase.CHECK, 60
         world.pipeline.probe_step(node, world.now)
     else:
         world.pipeline.limit_mtu(node, 1300)

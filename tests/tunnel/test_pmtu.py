@@ -1,175 +1,274 @@
-"""Path MTU discovery: every state and input, and whole cycles over a simulated path."""
+"""Path MTU discovery: every state and input, one by one."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
 import pytest
 
+from tests.tunnel.probing import (
+    CHECK,
+    IDLE,
+    OFF,
+    PEER,
+    PING_INTERVAL,
+    SEARCH,
+    State,
+    discovery,
+    fixed,
+    key,
+    lengths,
+)
 from tincd_compat import logs
 from tincd_compat.tunnel import pmtu
-from tincd_compat.tunnel.pmtu import MTU, PmtuDiscovery, Probe, Step
+from tincd_compat.tunnel.pmtu import MTU, Phase, PmtuDiscovery, Probe, Step
 
-PEER = "b (10.0.0.2 port 655)"
-PING_INTERVAL, PING_TIMEOUT = 60.0, 5.0
+#: State, whether data left since the last step, state afterwards (phase, rounds,
+#: minmtu, maxmtu, mtu), delay, lengths.
+STEPS: Final = [
+    # A key: the first batch, or at once the end if the bounds are known.
+    (State(OFF), False, (SEARCH, 1, 0, 1518, 1400), 1, [1518, 759, 1139]),
+    (
+        State(OFF, 0, 700, 1400),
+        True,
+        (SEARCH, 1, 700, 1400, 1400),
+        1,
+        [1400, 1050, 1225],
+    ),
+    (State(OFF, 0, 1300, 1300), False, (IDLE, 1, 1300, 1300, 1300), 5, []),
+    # No answer so far: half as long each time, and again.
+    (State(SEARCH, 1), False, (SEARCH, 2, 0, 1518, 1400), 1, [759, 379, 569]),
+    (State(SEARCH, 2), False, (SEARCH, 3, 0, 1518, 1400), 1, [379, 189, 284]),
+    (State(SEARCH, 3), False, (SEARCH, 4, 0, 1518, 1400), 1, [189, 94, 141]),
+    (State(SEARCH, 4), False, (SEARCH, 5, 0, 1518, 1400), 1, [94, 64, 79]),
+    (State(SEARCH, 5), False, (SEARCH, 6, 0, 1518, 1400), 1, [1518, 759, 1139]),
+    (State(SEARCH, 8), True, (SEARCH, 9, 0, 1518, 1400), 1, [189, 94, 141]),
+    (State(SEARCH, 9), False, (IDLE, 10, 0, 1518, 1400), 60, []),
+    # In between: the doubted length again, and upwards below it.
+    (
+        State(SEARCH, 3, 1000),
+        False,
+        (SEARCH, 4, 1000, 1518, 1400),
+        1,
+        [1518, 1259, 1389],
+    ),
+    (
+        *(State(SEARCH, 12, 1000, asked=(1300, 1400)), False),
+        *((SEARCH, 13, 1000, 1518, 1400), 1, [1300, 1150, 1225]),
+    ),
+    (
+        *(State(SEARCH, 12, 1000, asked=(900, 1003)), False),
+        *((SEARCH, 13, 1000, 1518, 1400), 1, [1003, 1001, 1002]),
+    ),
+    # The end: the bounds meet, the next length is in doubt four times, or time is up.
+    (State(SEARCH, 6, 1451, 1451), False, (IDLE, 7, 1451, 1451, 1451), 5, []),
+    (State(SEARCH, 6, 1451, 1400), False, (IDLE, 7, 1451, 1451, 1451), 5, []),
+    (State(SEARCH, 6, 1300, asked=(1301,)), False, (IDLE, 7, 1300, 1300, 1300), 5, []),
+    (
+        State(SEARCH, 28, 1300),
+        False,
+        (SEARCH, 29, 1300, 1518, 1400),
+        1,
+        [1518, 1409, 1464],
+    ),
+    (State(SEARCH, 29, 1300), False, (IDLE, 30, 1300, 1300, 1300), 5, []),
+    # EMSGSIZE in the meantime: start over, though the bounds seem to meet.
+    (
+        *(State(SEARCH, 0, 1399, 1399, refuted=True), False),
+        *((SEARCH, 1, 0, 1399, 1400), 1, [1399, 700, 1050]),
+    ),
+    (
+        *(State(SEARCH, 20, 1399, 1399, refuted=True), False),
+        *((SEARCH, 1, 0, 1399, 1400), 1, [1399, 700, 1050]),
+    ),
+    # Idle: a look at the traffic every PingTimeout, if UDP works at all.
+    (fixed(IDLE), False, (IDLE, 0, 1400, 1400, 1400), 5, []),
+    (fixed(IDLE), True, (CHECK, 1, 1400, 1400, 1400), 1, [1400]),
+    (fixed(IDLE, confirmed=True), True, (IDLE, 0, 1400, 1400, 1400), 5, []),
+    (State(IDLE), True, (IDLE, 0, 0, 1518, 1400), 60, []),
+    # The regular check looks for a wider path too.
+    (
+        fixed(IDLE, due=True),
+        False,
+        (CHECK, 1, 1400, 1400, 1400),
+        1,
+        [1408, 1400, 1400, 1050],
+    ),
+    (
+        fixed(IDLE, due=True),
+        True,
+        (CHECK, 1, 1400, 1400, 1400),
+        1,
+        [1408, 1400, 1400, 1050],
+    ),
+    (
+        *(fixed(IDLE, due=True, confirmed=True), True),
+        *((CHECK, 1, 1400, 1400, 1400), 1, [1408, 1400, 1400, 1050]),
+    ),
+    (
+        *(fixed(IDLE, mtu=1513, due=True), False),
+        *((CHECK, 1, 1513, 1513, 1513), 1, [1518, 1513, 1513, 1134]),
+    ),
+    (
+        *(fixed(IDLE, mtu=1518, due=True), False),
+        *((CHECK, 1, 1518, 1518, 1518), 1, [1518, 1518, 1138]),
+    ),
+    (State(IDLE, due=True), False, (CHECK, 1, 0, 1518, 1400), 1, [64, 759, 1518]),
+    # A check not answered at full length.
+    (fixed(CHECK, 1), False, (CHECK, 2, 1400, 1400, 1400), 1, [1400, 1400, 64]),
+    (fixed(CHECK, 2), True, (CHECK, 3, 1400, 1400, 1400), 1, [1400, 1400, 700]),
+    (fixed(CHECK, 3), False, (CHECK, 4, 1400, 1400, 1400), 1, [1400, 1400, 1050]),
+    (fixed(CHECK, 4), False, (CHECK, 5, 1400, 1400, 1400), 1, [1400, 1400, 64]),
+    (fixed(CHECK, 5), False, (SEARCH, 1, 0, 1518, 1400), 1, [1518, 759, 1139]),
+    (
+        fixed(CHECK, 1, due=True),
+        False,
+        (CHECK, 2, 1400, 1400, 1400),
+        1,
+        [1400, 1400, 64],
+    ),
+    (State(CHECK, 1), False, (IDLE, 1, 0, 1518, 1400), 60, []),
+    # ... but by something shorter.
+    (
+        *(replace(fixed(CHECK, 3), shorter=1050), False),
+        *((CHECK, 4, 1400, 1400, 1400), 1, [1400, 1400, 1050]),
+    ),
+    (
+        *(replace(fixed(CHECK, 4), shorter=1050), False),
+        *((SEARCH, 1, 1050, 1400, 1400), 1, [1400, 1225, 1313]),
+    ),
+    (
+        *(replace(fixed(CHECK, 6), shorter=64), True),
+        *((SEARCH, 1, 64, 1400, 1400), 1, [1400, 732, 1066]),
+    ),
+]
 
 
-def lowest(first: int, last: int) -> int:
-    assert first <= last
-    return first
-
-
-def highest(first: int, last: int) -> int:
-    assert first <= last
-    return last
-
-
-def halving(first: int, last: int) -> int:
-    return (first + last) // 2
-
-
-def discovery(
-    randint: Callable[[int, int], int] = highest, *, local_discovery: bool = False
-) -> PmtuDiscovery:
-    return PmtuDiscovery(
-        PEER,
-        randint,
-        ping_interval=PING_INTERVAL,
-        ping_timeout=PING_TIMEOUT,
-        local_discovery=local_discovery,
-    )
-
-
-def in_state(mtuprobes: int, minmtu: int, maxmtu: int) -> PmtuDiscovery:
-    probing = discovery()
-    probing.mtuprobes = mtuprobes
-    probing.minmtu, probing.maxmtu, probing.mtu = minmtu, maxmtu, 1400
-    return probing
-
-
-def lengths(step: Step) -> list[int]:
-    return [probe.length for probe in step.probes]
-
-
-@dataclass
-class Expected:
-    """The state after an input, and the lengths sent, when the highest are drawn."""
-
-    mtuprobes: int
-    minmtu: int
-    maxmtu: int
-    mtu: int = 1400
-    delay: float | None = None
-    lengths: tuple[int, ...] = ()
-
-
-def expected_step(count: int, minmtu: int, maxmtu: int, usable: bool) -> Expected:
-    """The six rules of the sender's state machine, one after the other."""
-    mtu = 1400
-    count += 1
-    if not usable:
-        return Expected(0, minmtu, maxmtu)
-    if count > 32:
-        if minmtu == 0:
-            return Expected(31, minmtu, maxmtu, delay=PING_INTERVAL)
-        count, minmtu, maxmtu = 1, 0, 1518
-    if 10 <= count < 32 and minmtu == 0:
-        count = 31
-    if count == 30 or (count < 30 and minmtu >= maxmtu):
-        mtu = minmtu = maxmtu = min(minmtu, maxmtu)
-        count = 31
-    if count == 31:
-        return Expected(31, minmtu, maxmtu, mtu, PING_INTERVAL)
-    sent = [maxmtu + 8] if count >= 30 and maxmtu + 8 < 1518 else []
-    sent += [maxmtu] * 3
-    return Expected(
-        count,
-        *(minmtu, maxmtu, mtu),
-        PING_TIMEOUT if count == 32 else 1.0,
-        tuple(max(length, 64) for length in sent),
-    )
-
-
-def expected_reply(count: int, minmtu: int, maxmtu: int, length: int) -> Expected:
-    if count > 30:
-        if length == maxmtu + 8:
-            return Expected(10, minmtu, 1518)
-        count = 30 if minmtu > 0 else 1
-    return Expected(count, max(minmtu, min(length, maxmtu)), maxmtu)
-
-
-STATES = list(
-    itertools.product(
-        range(34),
-        [
-            *((0, 1518), (0, 1400), (0, 63), (0, 0), (64, 1518), (1353, 1451)),
-            *((1451, 1451), (1451, 1450), (1451, 1400), (1509, 1509), (1510, 1510)),
-            *((1518, 1518), (40, 40)),
-        ],
-    )
+@pytest.mark.parametrize(
+    ("state", "data", "after", "delay", "sent"),
+    STEPS,
+    ids=[f"{i}-{row[0].phase.value}{row[0].rounds}" for i, row in enumerate(STEPS)],
 )
+def test_steps(
+    state: State, data: bool, after: object, delay: float, sent: list[int]
+) -> None:
+    probing = state.build()
+    step = probing.step(usable=True, numbers=1 if data else 0)
+    assert lengths(step) == sent
+    assert key(probing) == after
+    assert step.delay == delay
+    assert probing.started
 
 
-@pytest.mark.parametrize("usable", [True, False])
-def test_every_step(usable: bool) -> None:
-    for count, (minmtu, maxmtu) in STATES:
-        probing = in_state(count, minmtu, maxmtu)
-        step = probing.step(usable=usable)
-        expected = expected_step(count, minmtu, maxmtu, usable)
-        state = count, minmtu, maxmtu
-        assert probing.mtuprobes == expected.mtuprobes, state
-        assert (probing.minmtu, probing.maxmtu) == (expected.minmtu, expected.maxmtu)
-        assert probing.mtu == expected.mtu, state
-        assert step.delay == expected.delay, state
-        assert probing.started is (step.delay is not None)
-        assert tuple(lengths(step)) == expected.lengths, state
+def some_states() -> Iterator[State]:
+    """Yield every phase with all kinds of counts and bounds."""
+    bounds = [
+        *((0, 1518), (0, 1400), (0, 63), (0, 0), (64, 1518), (1353, 1451)),
+        *((1451, 1451), (1400, 1400), (1509, 1509), (1510, 1510), (1518, 1518)),
+    ]
+    for phase, rounds, (low, high) in itertools.product(Phase, range(34), bounds):
+        for due, refuted in ((False, False), (True, False), (False, True)):
+            yield State(
+                *(phase, rounds, low, high),
+                due=due,
+                refuted=refuted,
+                shorter=64 if rounds % 2 else 0,
+            )
+
+
+def test_without_a_key_every_step_is_the_last() -> None:
+    for state in some_states():
+        probing = state.build()
+        assert probing.step(usable=False, numbers=9) == Step(None, ())
+        assert (probing.phase, probing.rounds) == (OFF, 0), state
+        bounds = probing.minmtu, probing.maxmtu, probing.mtu
+        assert bounds == (state.minmtu, state.maxmtu, 1400), state
+        assert not probing.started
+
+
+def test_what_holds_after_every_step() -> None:
+    for state, data in itertools.product(some_states(), (0, 1)):
+        probing = state.build()
+        step = probing.step(usable=True, numbers=data)
+        sent = lengths(step)
+        assert probing.phase is not OFF
+        assert step.delay is not None
+        assert 1 <= step.delay <= PING_INTERVAL
+        assert len(sent) <= 4, state
+        assert all(pmtu.MIN_PROBE <= length <= MTU for length in sent), state
+        assert bool(sent) is (probing.phase in (SEARCH, CHECK)), state
+        settled = probing.minmtu == probing.maxmtu == probing.mtu
+        assert settled or probing.mtu == state.mtu, state
+
+
+def expected_reply(state: State, length: int) -> tuple[object, ...]:
+    """The rules for an answer to a probe that was sent."""
+    low, high = state.minmtu, state.maxmtu
+    same = state.phase, state.rounds
+    if state.phase in (OFF, SEARCH):
+        return *same, max(low, length) if length <= high else low, high, 1400
+    if low == 0:
+        return SEARCH, 0, min(length, high), high, 1400
+    if length > high:
+        return SEARCH, pmtu.GIVE_UP, length, MTU, 1400
+    if length == high:
+        return IDLE, state.rounds, low, high, 1400
+    return *same, low, high, 1400
 
 
 @pytest.mark.parametrize("length", [64, 1000, 1353, 1400, 1408, 1451, 1459, 1518])
 def test_every_reply(length: int) -> None:
-    for count, (minmtu, maxmtu) in STATES:
-        probing = in_state(count, minmtu, maxmtu)
-        # Have that length sent, then put the state back.
-        probing.minmtu = probing.maxmtu = length
-        probing.mtuprobes = 31
-        assert length in lengths(probing.step(usable=True))
-        probing.mtuprobes, probing.minmtu, probing.maxmtu = count, minmtu, maxmtu
+    for state in some_states():
+        probing = state.build()
+        assert not probing.reply(length)
+        assert key(probing) == key(state.build())
+        probing._sent.add(length)
         assert probing.reply(length)
-        expected = expected_reply(count, minmtu, maxmtu, length)
-        state = count, minmtu, maxmtu
-        assert probing.mtuprobes == expected.mtuprobes, state
-        assert (probing.minmtu, probing.maxmtu) == (expected.minmtu, expected.maxmtu)
-        assert probing.mtu == 1400
+        assert key(probing) == expected_reply(state, length), state
+        if probing.phase is CHECK:
+            assert probing._shorter >= length
 
 
-def test_every_refusal_by_the_kernel() -> None:
-    for length in (0, 1, 64, 1400, 1401, 1451, 1518, 2000):
-        for count, (minmtu, maxmtu) in STATES:
-            probing = in_state(count, minmtu, maxmtu)
-            probing.too_big(length)
-            below = max(length - 1, 0)
-            assert probing.maxmtu == (below if maxmtu >= length else maxmtu)
-            assert probing.mtu == (below if length <= 1400 else 1400)
-            assert (probing.mtuprobes, probing.minmtu) == (count, minmtu)
+@pytest.mark.parametrize("length", [0, 1, 64, 1400, 1401, 1451, 1518, 2000])
+def test_every_refusal_by_the_kernel(length: int) -> None:
+    for state in some_states():
+        probing = state.build()
+        probing._sent.add(length)
+        probing.too_big(length)
+        assert not probing.reply(length)
+        below = max(length - 1, 0)
+        lower = length <= state.maxmtu
+        assert probing.maxmtu == (below if lower else state.maxmtu)
+        assert probing.minmtu == (min(state.minmtu, below) if lower else state.minmtu)
+        # The MTU that routing enforces stays until another is found; if nobody looks
+        # for it, this is all that will be known.
+        assert probing.mtu == (min(1400, below) if state.phase is OFF else 1400)
+        if state.phase in (IDLE, CHECK) and lower and state.minmtu > below:
+            assert (probing.phase, probing.rounds) == (SEARCH, 0), state
+            step = probing.step(usable=True)
+            assert probing.minmtu == 0
+            assert below < pmtu.MIN_PROBE or min(below, MTU) in lengths(step)
+        else:
+            assert (probing.phase, probing.rounds) == (state.phase, state.rounds)
 
 
 def test_unasked_replies_are_not_believed() -> None:
-    probing = discovery(lowest)
+    probing = discovery()
     assert not probing.reply(1518)
-    assert lengths(probing.step(usable=True)) == [64, 64, 64]
-    for length in (0, 63, 65, 1518):
+    assert lengths(probing.step(usable=True)) == [1518, 759, 1139]
+    for length in (0, 63, 64, 1138, 1140, 1517):
         assert not probing.reply(length)
-    assert (probing.minmtu, probing.mtuprobes) == (0, 1)
-    assert probing.reply(64)
-    assert probing.minmtu == 64
+    assert probing.minmtu == 0
+    assert probing.reply(759)
+    assert probing.minmtu == 759
 
 
 def test_a_probe_that_never_left_is_not_answered() -> None:
-    probing = discovery(highest)
+    probing = discovery()
     probes = iter(probing.step(usable=True).probes)
     assert next(probes) == Probe(1518)
     probing.too_big(1518)
@@ -177,36 +276,41 @@ def test_a_probe_that_never_left_is_not_answered() -> None:
 
 
 def test_bounds_are_read_again_for_each_probe() -> None:
-    probing = discovery(highest)
-    sent = []
+    probing = discovery()
+    probing.minmtu = 1000
+    left = []
     for probe in probing.step(usable=True).probes:
-        sent.append(probe.length)
+        if probe.length > 1300:
+            probing.too_big(probe.length)
+        else:
+            left.append(probe.length)
+    # What the kernel refuses costs nothing and does not count.
+    assert left == [1259, 1291, 1299]
+    assert probing.maxmtu == 1306
+    assert probing.mtu == MTU
+
+
+def test_a_kernel_that_refuses_everything() -> None:
+    probing = discovery()
+    for _ in range(40):
+        probes = list(_refused(probing))
+        assert len(probes) <= 16
+        assert probing.phase is not SEARCH or len(probes) == len(set(probes))
+    assert (probing.minmtu, probing.mtu) == (0, MTU)
+    assert probing.phase in (IDLE, CHECK)
+
+
+def _refused(probing: PmtuDiscovery) -> Iterator[int]:
+    for probe in probing.step(usable=True).probes:
         probing.too_big(probe.length)
-    assert sent == [1518, 1517, 1516]
-    assert probing.maxmtu == 1515
-    assert probing.mtu == 1515
-
-
-def test_lengths_are_drawn_from_between_the_bounds() -> None:
-    drawn: list[tuple[int, int]] = []
-
-    def record(first: int, last: int) -> int:
-        drawn.append((first, last))
-        return first
-
-    probing = discovery(record)
-    probing.minmtu, probing.maxmtu = 100, 1400
-    assert lengths(probing.step(usable=True)) == [101, 101, 101]
-    assert drawn == [(101, 1400)] * 3
+        yield probe.length
 
 
 def test_the_mtu_never_falls_below_zero() -> None:
-    probing = discovery(highest)
+    probing = discovery()
     for length in range(70, -1, -1):
         probing.too_big(length)
     assert (probing.maxmtu, probing.mtu) == (0, 0)
-    assert lengths(probing.step(usable=True)) == []
-    assert (probing.minmtu, probing.maxmtu, probing.mtu) == (0, 0, 0)
     probing.limit(-5)
     assert probing.mtu == 0
 
@@ -223,186 +327,84 @@ def test_the_pmtu_variable_is_an_initial_value() -> None:
 
 
 def test_reset_keeps_the_mtu() -> None:
-    probing = in_state(31, 1353, 1353)
-    assert 1353 in lengths(probing.step(usable=True))
+    probing = fixed(IDLE, due=True).build()
+    assert 1400 in lengths(probing.step(usable=True))
+    probing.too_big(1390)
     probing.reset()
-    assert (probing.minmtu, probing.maxmtu, probing.mtuprobes) == (0, MTU, 0)
+    assert key(probing) == (OFF, 0, 0, MTU, 1400)
     assert not probing.started
-    assert probing.mtu == 1400
-    assert not probing.reply(1353)
+    assert not probing.reply(1400)
 
 
 def test_local_discovery_adds_a_broadcast_probe() -> None:
-    probing = discovery(highest, local_discovery=True)
-    for _ in range(10):
+    probing = discovery(local_discovery=True)
+    for _ in range(pmtu.GIVE_UP):
         probes = list(probing.step(usable=True).probes)
-        assert [probe.broadcast for probe in probes] == [False, False, False, True]
-        probing.minmtu = 1000
+        assert [probe.broadcast for probe in probes] == [True, False, False, False]
+        assert probes[0].length == pmtu.MIN_PROBE
+        probing.minmtu += 10
     probes = list(probing.step(usable=True).probes)
-    assert probing.mtuprobes == 11
-    assert [probe.broadcast for probe in probes] == [False] * 4
+    assert probing.rounds == pmtu.GIVE_UP + 1
+    assert [probe.broadcast for probe in probes] == [False] * 3
 
 
-class Path:
-    """A path for frames of up to ``carries`` bytes; above ``local`` it is EMSGSIZE."""
-
-    def __init__(self, probing: PmtuDiscovery, carries: int, local: int = MTU) -> None:
-        self.probing = probing
-        self.carries = carries
-        self.local = local
-        self.clock = 0.0
-        self.batches = 0
-
-    def step(self) -> float:
-        """Perform one step with the answers to its probes; return the delay."""
-        step = self.probing.step(usable=True)
-        answers = []
-        for probe in step.probes:
-            if probe.length > self.local:
-                self.probing.too_big(probe.length)
-            elif probe.length <= self.carries:
-                answers.append(probe.length)
-        for length in answers:
-            self.probing.reply(length)
-        assert step.delay is not None
-        self.clock += step.delay
-        return step.delay
-
-    def settle(self, limit: int = 200) -> int:
-        """Step until the discovery idles; return the number of steps."""
-        for count in range(1, limit):
-            self.step()
-            if self.probing.mtuprobes == 31:
-                return count
-        raise AssertionError("does not settle")
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_fresh_link_with_local_knowledge(seed: int) -> None:
-    probing = discovery(random.Random(seed).randint)
-    path = Path(probing, 1451, local=1451)
-    path.settle()
-    assert probing.minmtu == probing.maxmtu == probing.mtu
-    assert probing.mtu <= 1451
-    if probing.mtu < 1451:
-        # Found by time limit, not by the bounds meeting.
-        assert path.clock >= 29
-
-
-def test_a_full_cycle() -> None:
-    probing = discovery(halving)
-    path = Path(probing, 1451, local=1451)
-    path.settle()
-    assert (probing.minmtu, probing.maxmtu, probing.mtu) == (1451, 1451, 1451)
-    # Steady state: a batch every PingInterval + PingTimeout, UDP stays proved.
-    for _ in range(5):
-        assert path.step() == PING_TIMEOUT
-        assert probing.mtuprobes == 30
-        assert path.step() == PING_INTERVAL
-    # The path narrows silently: nothing above comes back, discovery starts over.
-    path.carries = path.local = 1353
-    assert path.step() == PING_TIMEOUT
-    assert probing.mtuprobes == 32
-    path.step()
-    assert probing.mtuprobes == 1
-    assert probing.minmtu < 1353
-    # EMSGSIZE has lowered the limit a little, the rest is found out again.
-    assert 1353 < probing.mtu < 1451
-    path.settle()
-    assert probing.mtu == 1353
-    # It widens again: the probe 8 bytes above is answered first.
-    path.carries = path.local = 1451
-    path.step()
-    assert (probing.mtuprobes, probing.maxmtu) == (10, MTU)
-    assert probing.minmtu == 1353
-    path.settle()
-    assert probing.mtu == 1451
-
-
-def test_a_path_of_full_size_is_found_at_once() -> None:
-    probing = discovery(highest)
-    path = Path(probing, MTU)
-    assert path.settle() == 2
-    assert probing.mtu == MTU
-    # No probe above the largest frame.
-    assert lengths(probing.step(usable=True)) == [MTU] * 3
-
-
-def test_udp_never_works() -> None:
-    probing = discovery(lowest)
-    path = Path(probing, 0)
-    assert [path.step() for _ in range(9)] == [1.0] * 9
-    assert path.step() == PING_INTERVAL
-    assert probing.mtuprobes == 31
+def test_only_data_makes_a_path_busy() -> None:
+    probing = fixed(IDLE).build()
+    # Three probes of ours and two answers used five numbers.
     for _ in range(3):
-        assert path.step() == PING_TIMEOUT
-        assert probing.mtuprobes == 32
-        assert path.step() == PING_INTERVAL
-        assert (probing.mtuprobes, probing.minmtu) == (31, 0)
-    # And then it does: the answer to a liveness batch starts the discovery.
-    path.carries = 1451
-    assert path.step() == PING_TIMEOUT
-    assert (probing.mtuprobes, probing.minmtu) == (1, 64)
-    path.settle()
-    assert probing.mtu == probing.minmtu > 64
+        probing._probe(1400)
+    for _ in range(2):
+        probing.answering()
+    probing.step(usable=True, numbers=5)
+    assert probing.phase is IDLE
+    # A new key: numbers begin again.
+    probing.answering()
+    probing.step(usable=True, numbers=1)
+    assert probing.phase is IDLE
+    probing.step(usable=True, numbers=2)
+    assert probing.phase is CHECK
 
 
-def test_losing_all_liveness_probes_takes_udp_away() -> None:
-    probing = discovery(highest)
-    path = Path(probing, MTU)
-    path.settle()
-    path.carries = 0
-    path.step()
-    assert probing.minmtu == MTU
-    path.step()
-    assert (probing.minmtu, probing.maxmtu, probing.mtuprobes) == (0, MTU, 1)
-    assert probing.mtu == MTU
-
-
-def test_a_late_increase_reply_is_an_ordinary_one() -> None:
-    probing = in_state(31, 1353, 1353)
-    first, *others = lengths(probing.step(usable=True))
-    assert first == 1361
-    assert probing.reply(others[0])
-    assert probing.mtuprobes == 30
-    assert probing.reply(first)
-    assert (probing.mtuprobes, probing.minmtu, probing.maxmtu) == (30, 1353, 1353)
-
-
-def test_a_key_starts_it_again() -> None:
-    probing = in_state(5, 1000, 1400)
-    assert probing.step(usable=False) == Step(None, ())
-    assert not probing.started
-    assert (probing.minmtu, probing.maxmtu) == (1000, 1400)
-    assert probing.step(usable=True).delay == 1.0
-    assert probing.mtuprobes == 1
-    assert probing.started
+def test_a_hurry_ends_the_idle_time() -> None:
+    probing = fixed(IDLE).build()
+    probing.hurry()
+    assert lengths(probing.step(usable=True)) == [1408, 1400, 1400, 1050]
 
 
 def test_log_lines(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logs.traffic.name)
 
-    def line(probing: PmtuDiscovery, usable: bool = True) -> str:
+    def lines() -> list[str]:
+        assert {record.levelno for record in caplog.records} <= {logging.INFO}
+        assert {record.name for record in caplog.records} <= {logs.traffic.name}
+        found = [record.getMessage() for record in caplog.records]
         caplog.clear()
-        list(probing.step(usable=usable).probes)
-        assert {record.levelno for record in caplog.records} == {logging.INFO}
-        assert {record.name for record in caplog.records} == {logs.traffic.name}
-        return caplog.records[0].getMessage()
+        return found
 
-    assert line(in_state(0, 0, 1518)) == f"Sending MTU probe length 1518 to {PEER}"
+    def line(state: State, usable: bool = True) -> str:
+        list(state.build().step(usable=usable).probes)
+        return lines()[0]
+
+    assert line(State(OFF)) == f"Sending MTU probe length 1518 to {PEER}"
     text = "Trying to send MTU probe to unreachable or rekeying node"
-    assert line(in_state(0, 0, 1518), usable=False) == f"{text} {PEER}"
-    assert line(in_state(9, 0, 1518)) == f"No response to MTU probes from {PEER}"
+    assert line(State(OFF), usable=False) == f"{text} {PEER}"
+    assert line(State(SEARCH, 9)) == f"No response to MTU probes from {PEER}"
     text = f"Fixing MTU of {PEER} to 1451 after 7 probes"
-    assert line(in_state(6, 1451, 1451)) == text
+    assert line(State(SEARCH, 6, 1451, 1451)) == text
     text = f"{PEER} did not respond to UDP ping, restarting PMTU discovery"
-    assert line(in_state(32, 1451, 1451)) == text
-    probing = in_state(31, 1353, 1353)
-    line(probing)
-    caplog.clear()
-    probing.reply(1361)
+    assert line(fixed(CHECK, 5)) == text
+    text = f"Decrease in PMTU to {PEER} detected, restarting PMTU discovery"
+    assert line(replace(fixed(CHECK, 4), shorter=64)) == text
+    probing = fixed(IDLE).build()
+    probing.too_big(1300)
+    probing.too_big(1290)
+    assert lines() == [text]
+    probing = fixed(IDLE, due=True).build()
+    list(probing.step(usable=True).probes)
+    lines()
+    probing.reply(1408)
     text = f"Increase in PMTU to {PEER} detected, restarting PMTU discovery"
-    assert caplog.records[0].getMessage() == text
+    assert lines() == [text]
 
 
 def test_probe_frames() -> None:

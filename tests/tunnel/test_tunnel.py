@@ -30,7 +30,7 @@ def tunnel(
 ) -> Tunnel:
     suite = Suite.configured(cipher, digest, maclength)
     parameters = Parameters(suite=suite, compression=compression)
-    return Tunnel(PEER, parameters, PmtuDiscovery(PEER, random.Random(1).randint))
+    return Tunnel(PEER, parameters, PmtuDiscovery(PEER))
 
 
 def default_key(target: Tunnel) -> bool:
@@ -87,7 +87,7 @@ class TestOwnKey:
     def test_the_replay_window_is_ours(self) -> None:
         suite = Suite.configured("none", "none", 0)
         parameters = Parameters(suite=suite, replay_window=0)
-        keys = Tunnel(PEER, parameters, PmtuDiscovery(PEER, random.Random(1).randint))
+        keys = Tunnel(PEER, parameters, PmtuDiscovery(PEER))
         keys.new_own_key(counting)
         assert keys.opener is not None
         opened = keys.opener.open_train([b"\0\0\0\1frame"] * 2)

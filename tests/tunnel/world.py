@@ -54,8 +54,7 @@ def probe(length: int = 64, *, reply: bool = False) -> bytes:
 
 
 def make_tunnel(name: str, parameters: Parameters = PARAMETERS) -> Tunnel:
-    pmtu = PmtuDiscovery(name, random.Random(name).randint)
-    return Tunnel(name, parameters, pmtu)
+    return Tunnel(name, parameters, PmtuDiscovery(name))
 
 
 def install(tunnel: Tunnel, key: KeyFields, *, allow_null: bool = False) -> None:

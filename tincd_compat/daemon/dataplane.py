@@ -202,7 +202,6 @@ class DataPlane:
             settings = self._settings
             pmtu = PmtuDiscovery(
                 label,
-                random.randint,
                 ping_interval=settings.ping_interval,
                 ping_timeout=settings.ping_timeout,
                 local_discovery=settings.local_discovery,
@@ -312,6 +311,7 @@ class DataPlane:
         """Perform all steps that are planned at once (SIGALRM)."""
         for node in list(self._timers):
             self._cancel_probe(node)
+            self.tunnel(node).pmtu.hurry()
             self._probe(node)
 
     def _cancel_probe(self, node: Node) -> None:

@@ -82,6 +82,7 @@ def open_socket(address: SocketAddress, options: UdpOptions) -> socket.socket | 
         if sock is not None:
             sock.close()
         return None
+    logs.connections.info("UDP buffers of %s: %s", address, granted_buffers(sock))
     return sock
 
 
@@ -111,12 +112,22 @@ def configure(sock: DatagramSocket, options: UdpOptions) -> None:
     _ask_buffer(sock, "SO_SNDBUF", SO_SNDBUFFORCE, options.send_buffer)
 
 
+def granted_buffers(sock: DatagramSocket) -> str:
+    """Return in words how large the buffers are, as UDPRcvBuf and UDPSndBuf count."""
+    receive, send = (
+        # The kernel doubles the number for its own book-keeping and reports that.
+        sock.getsockopt(socket.SOL_SOCKET, option) // 2
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF)
+    )
+    return f"{receive} bytes to receive, {send} bytes to send"
+
+
 def _ask_buffer(sock: DatagramSocket, name: str, force: int, size: int | None) -> None:
     """Set a buffer's size, past the system's limit if we may; never shrink unasked."""
     option: int = getattr(socket, name)
     wanted = DEFAULT_BUFFER if size is None else size
     try:
-        # The kernel doubles the number for its own book-keeping and reports that.
+        # What is reported is twice what was asked for.
         if size is None and sock.getsockopt(socket.SOL_SOCKET, option) >= 2 * wanted:
             return
         sock.setsockopt(socket.SOL_SOCKET, option, wanted)

@@ -153,7 +153,8 @@ class Pipeline:
         tunnel = self._tunnels(node)
         pmtu = tunnel.pmtu
         before = pmtu.minmtu, pmtu.mtu
-        step = pmtu.step(usable=node.reachable and tunnel.valid_key)
+        usable = node.reachable and tunnel.valid_key
+        step = pmtu.step(usable=usable, numbers=tunnel.numbers)
         for probe in step.probes:
             self._delivery.send_probe(node, probe, self._random_bytes)
         node.mtu = pmtu.mtu
@@ -282,6 +283,7 @@ class Pipeline:
         elif not node.reachable:
             self.drops["unreachable"] += 1
         elif tunnel.valid_key:
+            tunnel.pmtu.answering()
             self._delivery.enqueue(node, answer(frame))
         else:
             self._delivery.ask_key(node, tunnel, now)

@@ -3,19 +3,31 @@
 A probe is an ordinary packet with a frame whose ethertype is zero; the other side sends
 it back with its first byte set.  All lengths are frame lengths, Ethernet header
 included.  ``minmtu`` is the longest frame proved to get through, ``maxmtu`` the longest
-not proved impossible, ``mtu`` what routing enforces.  With P = ``mtuprobes`` a step is
+not proved impossible, ``mtu`` what routing enforces.  Four phases:
 
-1. P += 1.  Without a valid key or reachability: P = 0, stop; a new key starts it again.
-2. P > 32: the batch of P = 32 went unanswered.  If UDP never worked, idle (P = 31);
-   else forget both bounds and start over with P = 1.
-3. 10 <= P < 32 and nothing was ever answered: give up for now, P = 31.
-4. P = 30, or earlier if the bounds have met: the smaller bound is the MTU, P = 31.
-5. P = 31: idle for PingInterval.  P = 32: send a batch, wait PingTimeout for answers.
-   Otherwise: send a batch, next step after a second.
+OFF
+    No key, or the node is unreachable.  A key starts the search.
+SEARCH
+    A batch of three probes every second narrows the gap between the bounds.  A length
+    that stays unanswered is doubted, asked again each time, and taken as too long after
+    the fourth time.  When the bounds meet, at the latest after 30 batches, the MTU is
+    fixed; ten batches without any answer are given up.
+IDLE
+    Nothing for PingInterval, unless packets other than probes left meanwhile: then one
+    probe of full length every PingTimeout confirms the path.
+CHECK
+    What PingInterval or an unconfirmed path leads to: batches of two probes of full
+    length and a shorter one.  Full length is answered: IDLE.  Only shorter ones in four
+    batches: the path has become narrower, SEARCH from what was answered.  Nothing at
+    all for PingTimeout: SEARCH from nothing, and all data goes over TCP meanwhile.
+    The regular check begins 8 bytes above the MTU, to notice a wider path.
 
-A batch is three lengths drawn from between the bounds, once these have met always that
-length; a liveness batch starts with one 8 bytes above ``maxmtu``, to notice that the
-path has become wider.
+An idle path costs what it costs tincd: four probes every PingInterval + PingTimeout.
+A busy one costs one more every PingTimeout, and for that a path which silently becomes
+narrower is noticed within 2 * PingTimeout; tincd needs PingInterval + PingTimeout.
+
+``mtu`` stays as it is while the search goes on: before the MTU is known nobody is told
+that fragmentation is needed, what does not fit goes over TCP.
 
 Only answers of lengths that were really sent count, or any peer could claim a path
 wider than it is.  With compression an answer is credited with its frame length all the
@@ -28,7 +40,9 @@ the probes it yields, and reports replies and EMSGSIZE.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
 from typing import Final, NamedTuple
 
 from tincd_compat import logs
@@ -40,16 +54,30 @@ MIN_PROBE: Final = 64
 #: Bytes above ``maxmtu`` at which a wider path is looked for.
 INCREASE: Final = 8
 BATCH: Final = 3
-#: Seconds between batches of the discovery.
+#: Seconds between batches.
 INTERVAL: Final = 1.0
 
+#: Batches of a search without any answer.
 GIVE_UP: Final = 10
+#: Batches of a search.
 LIMIT: Final = 30
-IDLE: Final = 31
-LIVENESS: Final = 32
+#: Probes of one length without an answer that prove it too long.
+CERTAIN: Final = 4
+#: Batches of a check in which only shorter probes are answered.  At a loss of 30 % each
+#: way, one check in a hundred ends so by accident.
+NARROWER: Final = 4
+#: Probes that the kernel may refuse in one batch; each halves the range, none costs.
+_TRIES: Final = 16
 
 #: Destination, source and ethertype of a request, all zero.
 _HEADER: Final = bytes(14)
+
+
+class Phase(Enum):
+    OFF = "off"
+    SEARCH = "search"
+    IDLE = "idle"
+    CHECK = "check"
 
 
 class Probe(NamedTuple):
@@ -93,13 +121,12 @@ def answer(frame: bytes | bytearray) -> bytes:
 class PmtuDiscovery:
     """The state of one node; ``peer`` renders as ``NODE (HOST)`` in log lines.
 
-    ``randint`` draws a length from a range, both ends included.  Times in seconds.
+    Times in seconds.  ``rounds`` counts the batches of the present phase.
     """
 
     def __init__(
         self,
         peer: object,
-        randint: Callable[[int, int], int],
         *,
         ping_interval: float = 60,
         ping_timeout: float = 5,
@@ -108,116 +135,248 @@ class PmtuDiscovery:
         self.minmtu = 0
         self.maxmtu = MTU
         self.mtu = MTU
-        self.mtuprobes = 0
-        #: Whether a further step is due.
-        self.started = False
+        self.phase = Phase.OFF
+        self.rounds = 0
         self._peer = peer
-        self._randint = randint
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
         self._local_discovery = local_discovery
+        #: Lengths that left, at any time, so an answer may be slow.
         self._sent: set[int] = set()
+        #: How often each length was asked in this search.
+        self._asked: Counter[int] = Counter()
+        #: EMSGSIZE below ``minmtu``: what it proved no longer holds.
+        self._refuted = False
+        #: Since the last regular check, or until the next where that is negative.
+        self._elapsed = 0.0
+        self._regular = False
+        #: Full length was answered since the last step.
+        self._confirmed = False
+        #: Longest answer of the present check.
+        self._shorter = 0
+        self._numbers = 0
+        self._own_numbers = 0
+
+    @property
+    def started(self) -> bool:
+        """Whether a further step is due."""
+        return self.phase is not Phase.OFF
 
     def reset(self) -> None:
         """The node became reachable or unreachable; ``mtu`` keeps its value."""
         self.minmtu = 0
         self.maxmtu = MTU
-        self.mtuprobes = 0
-        self.started = False
+        self.phase = Phase.OFF
+        self.rounds = 0
+        self._refuted = self._confirmed = False
         self._sent.clear()
 
     def limit(self, mtu: int) -> None:
         """Start with no more than the PMTU variable says; discovery may raise it."""
         self.mtu = max(0, min(self.mtu, mtu))
 
-    def step(self, *, usable: bool) -> Step:
-        """Perform the step that is due; ``usable``: reachable, and we hold its key."""
-        self.mtuprobes += 1
+    def hurry(self) -> None:
+        """Check at the next step, however short the path was idle."""
+        self._elapsed = self._ping_interval
+
+    def answering(self) -> None:
+        """A probe of the node is answered; that does not make the path a busy one."""
+        self._own_numbers += 1
+
+    def step(self, *, usable: bool, numbers: int = 0) -> Step:
+        """Perform the step that is due.
+
+        ``usable``: the node is reachable, and we hold its key; ``numbers``: how many
+        datagrams of any kind were made under this key.
+        """
+        busy = self._busy(numbers)
         if not usable:
             logs.traffic.info(
                 "Trying to send MTU probe to unreachable or rekeying node %s",
                 self._peer,
             )
-            self.mtuprobes = 0
-            return self._next(None)
-        if self.mtuprobes > LIVENESS:
-            if not self.minmtu:
-                self.mtuprobes = IDLE
-                return self._next(self._ping_interval)
-            self._restart()
-        self._settle()
-        if self.mtuprobes == IDLE:
-            return self._next(self._ping_interval)
-        alive = self.mtuprobes == LIVENESS
-        return self._next(self._ping_timeout if alive else INTERVAL, self._batch())
+            self.phase, self.rounds = Phase.OFF, 0
+            return Step(None, ())
+        if self.phase is Phase.OFF:
+            self._search(self.minmtu, self.maxmtu)
+        elif self.phase is Phase.IDLE:
+            self._wait(busy)
+        elif self.phase is Phase.CHECK:
+            self._judge()
+        if self.phase is Phase.SEARCH:
+            self._settle()
+        return self._next()
 
     def reply(self, length: int) -> bool:
         """Credit an answer of that frame length; False if no such probe was sent."""
         if length not in self._sent:
             return False
-        if self.mtuprobes > LIMIT:
-            if length == self.maxmtu + INCREASE:
-                logs.traffic.info(
-                    "Increase in PMTU to %s detected, restarting PMTU discovery",
-                    self._peer,
-                )
-                self.maxmtu = MTU
-                self.mtuprobes = GIVE_UP
-                return True
-            self.mtuprobes = LIMIT if self.minmtu else 1
-        self.minmtu = max(self.minmtu, min(length, self.maxmtu))
+        if self.phase in (Phase.OFF, Phase.SEARCH):
+            if length <= self.maxmtu:
+                self.minmtu = max(self.minmtu, length)
+        elif not self.minmtu:
+            self._search(min(length, self.maxmtu), self.maxmtu)
+        elif length > self.maxmtu:
+            self._log("Increase in PMTU to %s detected, restarting PMTU discovery")
+            self._search(length, MTU, GIVE_UP)
+        elif length == self.maxmtu:
+            self.phase, self._confirmed = Phase.IDLE, True
+        else:
+            self._shorter = max(self._shorter, length)
         return True
 
     def too_big(self, length: int) -> None:
         """The kernel refused a single datagram with a frame of that length."""
-        below = max(0, length - 1)
-        self.maxmtu = min(self.maxmtu, below)
-        self.mtu = min(self.mtu, below)
         # What never left cannot be answered.
         self._sent.discard(length)
+        below = max(0, length - 1)
+        if self.phase is Phase.OFF:
+            # Nobody searches: then this is all that will ever be known.
+            self.mtu = min(self.mtu, below)
+        if length > self.maxmtu:
+            return
+        self.maxmtu = below
+        if self.minmtu <= below:
+            return
+        self._refuted = True
+        self.minmtu = below
+        if self.phase in (Phase.IDLE, Phase.CHECK):
+            self._decrease(below, below)
 
-    def _next(self, delay: float | None, probes: Iterable[Probe] = ()) -> Step:
-        self.started = delay is not None
-        return Step(delay, probes)
+    # The phases.
 
-    def _restart(self) -> None:
-        logs.traffic.info(
-            "%s did not respond to UDP ping, restarting PMTU discovery", self._peer
-        )
-        self.reset()
-        self.mtuprobes = 1
+    def _busy(self, numbers: int) -> bool:
+        """Tell whether more than probes and answers left since the last step."""
+        used = numbers - self._numbers if numbers >= self._numbers else numbers
+        busy = used > self._own_numbers
+        self._numbers, self._own_numbers = numbers, 0
+        return busy
+
+    def _search(self, minmtu: int, maxmtu: int, rounds: int = 0) -> None:
+        self.minmtu, self.maxmtu = minmtu, maxmtu
+        self.phase, self.rounds = Phase.SEARCH, rounds
+        self._asked.clear()
+
+    def _decrease(self, minmtu: int, maxmtu: int) -> None:
+        self._log("Decrease in PMTU to %s detected, restarting PMTU discovery")
+        self._search(minmtu, maxmtu)
+
+    def _idle(self) -> None:
+        self.phase = Phase.IDLE
+        self._elapsed = 0.0
 
     def _settle(self) -> None:
-        """End the discovery if it got no answer, or as far as it could get."""
-        if GIVE_UP <= self.mtuprobes < LIVENESS and not self.minmtu:
-            logs.traffic.info("No response to MTU probes from %s", self._peer)
-            self.mtuprobes = IDLE
-        met = self.mtuprobes < LIMIT and self.minmtu >= self.maxmtu
-        if met or self.mtuprobes == LIMIT:
-            self.mtu = self.minmtu = self.maxmtu = min(self.minmtu, self.maxmtu)
+        """Begin the next batch of the search, unless it is over."""
+        if self._refuted:
+            self._refuted = False
+            self.minmtu = self.rounds = 0
+        self.rounds += 1
+        if self.rounds >= GIVE_UP and not self.minmtu:
+            self._log("No response to MTU probes from %s")
+            self._idle()
+        elif self._known() or self.rounds >= LIMIT:
+            self.mtu = self.maxmtu = self.minmtu
             logs.traffic.info(
                 "Fixing MTU of %s to %d after %d probes",
-                *(self._peer, self.mtu, self.mtuprobes),
+                *(self._peer, self.mtu, self.rounds),
             )
-            self.mtuprobes = IDLE
+            self._idle()
 
-    def _batch(self) -> Iterator[Probe]:
-        """Yield the probes of this step, each by the bounds as they are by then."""
-        mtuprobes = self.mtuprobes
-        if mtuprobes >= LIMIT and self.maxmtu + INCREASE < MTU:
-            yield self._probe(self.maxmtu + INCREASE)
-        for _ in range(BATCH):
-            yield self._probe(self._length())
-        if self._local_discovery:
-            yield self._probe(self._length(), broadcast=mtuprobes <= GIVE_UP)
+    def _known(self) -> bool:
+        above = self.minmtu + 1
+        met = above > self.maxmtu or self._asked[above] >= CERTAIN
+        return self.minmtu > 0 and met
 
-    def _length(self) -> int:
-        if self.maxmtu <= self.minmtu:
-            return self.maxmtu
-        return self._randint(self.minmtu + 1, self.maxmtu)
+    def _wait(self, busy: bool) -> None:
+        """End the idle time, if it is over or if data relies on the path."""
+        self._regular = self._elapsed >= self._ping_interval
+        busy = busy and self.minmtu > 0 and not self._confirmed
+        self._confirmed = False
+        if self._regular or busy:
+            self.phase, self.rounds, self._shorter = Phase.CHECK, 1, 0
+        if self._regular:
+            self._elapsed = -self._ping_timeout
+
+    def _judge(self) -> None:
+        """Go on with a check that was not answered at full length so far."""
+        if not self.minmtu:
+            self.phase = Phase.IDLE
+        elif self._shorter:
+            if self.rounds >= NARROWER:
+                self._decrease(self._shorter, self.maxmtu)
+        elif self.rounds * INTERVAL >= self._ping_timeout:
+            self._log("%s did not respond to UDP ping, restarting PMTU discovery")
+            self._search(0, MTU)
+        self.rounds += self.phase is Phase.CHECK
+
+    def _next(self) -> Step:
+        delay, probes = INTERVAL, self._check()
+        if self.phase is Phase.SEARCH:
+            probes = self._narrow()
+        elif self.phase is Phase.IDLE:
+            delay, probes = self._ping_interval - self._elapsed, iter(())
+            if self.minmtu:
+                delay = min(delay, self._ping_timeout)
+            delay = max(delay, INTERVAL)
+        self._elapsed += delay
+        return Step(delay, probes)
+
+    # The batches.
+
+    def _narrow(self) -> Iterator[Probe]:
+        """Yield the probes of a search, each by the bounds as they are by then."""
+        if self._local_discovery and self.rounds <= GIVE_UP:
+            yield self._probe(MIN_PROBE, broadcast=True)
+        doubted = self._doubted()
+        low, left = self.minmtu, 0
+        for tried in range(_TRIES):
+            ceiling = min(doubted, self.maxmtu + 1)
+            between = tried > 0 and ceiling - low > 1
+            length = (low + ceiling) // 2 if between else min(ceiling, self.maxmtu)
+            length = max(length, MIN_PROBE)
+            yield self._probe(length)
+            if length in self._sent:
+                self._asked[length] += 1
+                left += 1
+                if left == BATCH:
+                    break
+                # Upwards: as long as nothing is in doubt the path is rather wide.
+                low = length if between else low
+            elif self.maxmtu < MIN_PROBE:
+                break
+
+    def _doubted(self) -> int:
+        """Return the shortest length that was asked and not answered."""
+        if not self.minmtu:
+            # Even the first batch may have met a node that did not have our key yet:
+            # look for any sign of life, half as long each time, and again.
+            self._asked.clear()
+            return (self.maxmtu + 1) >> (self.rounds - 1) % 5
+        doubted = (length for length in self._asked if length > self.minmtu)
+        return min(doubted, default=MTU + 1)
+
+    def _check(self) -> Iterator[Probe]:
+        """Yield the probes of a check."""
+        full = self.maxmtu
+        if not self.minmtu:
+            for length in (MIN_PROBE, full // 2, full):
+                yield self._probe(length)
+            return
+        first = self.rounds == 1
+        if first and self._regular and full < MTU:
+            yield self._probe(min(full + INCREASE, MTU))
+        yield self._probe(full)
+        if first and not self._regular:
+            return
+        yield self._probe(full)
+        yield self._probe((full // 2, full * 3 // 4, MIN_PROBE)[self.rounds % 3])
 
     def _probe(self, length: int, broadcast: bool = False) -> Probe:
         length = max(length, MIN_PROBE)
         logs.traffic.info("Sending MTU probe length %d to %s", length, self._peer)
         self._sent.add(length)
+        self._own_numbers += 1
         return Probe(length, broadcast)
+
+    def _log(self, text: str) -> None:
+        logs.traffic.info(text, self._peer)

@@ -89,6 +89,11 @@ class Tunnel:
         return self.sealer is not None and not self.sealer.exhausted
 
     @property
+    def numbers(self) -> int:
+        """How many datagrams were made under the node's present key."""
+        return 0 if self.sealer is None else self.sealer.sequence
+
+    @property
     def needs_rekey(self) -> bool:
         """Tell whether the node has used up its share of numbers under our key."""
         return self.opener is not None and self.opener.needs_rekey
