@@ -7,6 +7,11 @@ BIN := $(VENV)/bin
 # Debian packages by the command that shows they are there; tinc is C tincd.
 TOOLS := ip:iproute2 ping:iputils-ping tcpdump:tcpdump nft:nftables tincd:tinc
 
+# For the compiled half of the data plane, which is optional: nothing fails without.
+TOOLS += cc:gcc pkg-config:pkg-config
+FAST := tincd_compat/tunnel/_fast
+HEADERS := -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null
+
 .PHONY: help demo test lint unit simulation conformance bench bench-mesh startup tools clean
 
 help:
@@ -55,6 +60,8 @@ tools:
 	  PATH="$$PATH:/usr/sbin:/sbin" command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; \
 	done; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
+	$(PYTHON) $(HEADERS) || missing="$$missing python3-dev"; \
+	test -e /usr/include/openssl/evp.h || missing="$$missing libssl-dev libc6-dev"; \
 	test -z "$$missing" || { \
 	  apt-get update -qq; \
 	  for package in $$missing; do \
@@ -65,7 +72,7 @@ tools:
 $(VENV)/bin/python: | tools
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: setup.cfg pyproject.toml | $(VENV)/bin/python
+$(VENV)/.runtime: setup.cfg setup.py pyproject.toml $(wildcard $(FAST)/*.[ch]) | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	touch $@
 
@@ -74,4 +81,4 @@ $(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/.runtime
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) build dist $(FAST)/*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

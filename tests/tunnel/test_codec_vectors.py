@@ -8,6 +8,8 @@ from tests.tunnel.samples import DEFAULT, FRAME_A, KEY, seal, suite_of
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.codec import Drop, Opened, Opener, Sealer
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 
 def unhex(text: str) -> bytes:
     return bytes.fromhex(text)

@@ -15,77 +15,72 @@ Nothing on this path raises: what is refused comes back as a :class:`Drop`.
 
 from __future__ import annotations
 
-import hmac
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
-from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from tincd_compat import logs
-from tincd_compat.tunnel import ciphers, compression
-from tincd_compat.tunnel.ciphers import SEQNO_SIZE
-from tincd_compat.tunnel.replay import DEFAULT_WINDOW, ReplayWindow, Verdict
-from tincd_compat.tunnel.suites import Digest, Suite
+from tincd_compat.tunnel import compression
+from tincd_compat.tunnel._fast import core
+from tincd_compat.tunnel.drops import Drop, Opened
+from tincd_compat.tunnel.pure import PureOpener, PureSealer
+from tincd_compat.tunnel.replay import DEFAULT_WINDOW
+from tincd_compat.tunnel.suites import Suite
+
+__all__ = ["Drop", "Opened", "Opener", "Sealer", "log_train", "unusable"]
 
 #: The number field ends here; receivers ask for a new key at a quarter of it.
 LAST_SEQUENCE: Final = 0xFFFFFFFF
 #: A received number above this makes us renew our key.
 MAX_SEQNO: Final = 0x40000000
+#: Refusals as the compiled half numbers them.
+_DROPS: Final = (
+    None,
+    Drop.TOO_SHORT,
+    Drop.UNAUTHENTICATED,
+    Drop.UNDECRYPTABLE,
+    Drop.LATE,
+    Drop.FUTURE,
+)
 
 
-class Drop(Enum):
-    """Why a datagram is refused."""
-
-    TOO_SHORT = "too short"
-    UNAUTHENTICATED = "unauthenticated"
-    UNDECRYPTABLE = "undecryptable"
-    LATE = "late or replayed"
-    FUTURE = "far in the future"
-    UNCOMPRESSABLE = "uncompressable"
-
-
-class Opened(NamedTuple):
-    """A datagram after opening.
-
-    ``length`` is that of the body as received, ``last`` the highest number before it.
-    ``strays`` counts the packets dropped in a row for FUTURE; ``lost`` the numbers that
-    are given up because this packet was accepted.
-    """
-
-    frame: bytes
-    length: int = 0
-    drop: Drop | None = None
-    seqno: int = 0
-    last: int = 0
-    strays: int = 0
-    lost: int = 0
+def _suite_for_core(
+    suite: Suite,
+) -> tuple[str | None, str | None, int, int, int, int]:
+    cipher, digest = suite.cipher, suite.digest
+    return (
+        None if cipher.is_null else cipher.name,
+        None if digest.is_null else digest.name,
+        cipher.key_length,
+        cipher.iv_length,
+        cipher.block_size,
+        suite.maclength,
+    )
 
 
-class Mac:
-    """A truncated HMAC with both of its key states saved."""
-
-    __slots__ = ("_inner", "_outer", "length")
-
-    def __init__(self, digest: Digest, key: bytes, length: int) -> None:
-        block = digest.new().block_size
-        if len(key) > block:
-            key = digest.new(key).digest()
-        padded = key.ljust(block, b"\0")
-        self._inner = digest.new(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = digest.new(bytes(byte ^ 0x5C for byte in padded))
-        self.length = length
-
-    def tag(self, data: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(data)
-        outer.update(inner.digest())
-        return outer.digest()[: self.length]
+def _sealer(suite: Suite, key_block: bytes) -> core.Sealer | PureSealer:
+    """Make the fastest sealer there is for the suite."""
+    if core is not None:
+        # OpenSSL of the system may lack what the Python package brings along.
+        with contextlib.suppress(ValueError):
+            return core.Sealer(*_suite_for_core(suite), key_block)
+    return PureSealer(suite, key_block)
 
 
-def _mac(suite: Suite, key_block: bytes) -> Mac | None:
-    if not suite.authenticates:
-        return None
-    return Mac(suite.digest, key_block, suite.maclength)
+def _opener(
+    suite: Suite, key_block: bytes, window_bytes: int
+) -> core.Opener | PureOpener:
+    if core is not None:
+        with contextlib.suppress(ValueError):
+            return core.Opener(*_suite_for_core(suite), key_block, window_bytes)
+    return PureOpener(suite, key_block, window_bytes)
+
+
+def _opened(
+    frame: bytes, length: int, drop: int, seqno: int, last: int, strays: int, lost: int
+) -> Opened:
+    return Opened(frame, length, _DROPS[drop], seqno, last, strays, lost)
 
 
 def unusable(suite: Suite, level: int) -> str | None:
@@ -109,11 +104,17 @@ class Sealer:
         reason = unusable(suite, level)
         if reason is not None:
             raise ValueError(reason)
-        #: The number of the last datagram.
-        self.sequence = 0
-        self._encrypt = ciphers.encryptor(suite.cipher, key_block).encrypt_train
-        self._mac = _mac(suite, key_block)
+        self._train = _sealer(suite, key_block)
         self._level = level
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last datagram."""
+        return self._train.sequence
+
+    @sequence.setter
+    def sequence(self, number: int) -> None:
+        self._train.sequence = number
 
     @property
     def exhausted(self) -> bool:
@@ -125,16 +126,10 @@ class Sealer:
 
         The list is shorter than ``frames`` only when the numbers run out.
         """
-        first = self.sequence + 1
         bodies = frames[: LAST_SEQUENCE - self.sequence]
         if self._level:
             bodies = [compression.compress(self._level, frame) for frame in bodies]
-        self.sequence += len(bodies)
-        train = self._encrypt(first, bodies)
-        if self._mac is None:
-            return train
-        tag = self._mac.tag
-        return [sealed + tag(sealed) for sealed in train]
+        return self._train.seal_train(bodies)
 
 
 class Opener:
@@ -155,81 +150,46 @@ class Opener:
         reason = unusable(suite, 0)
         if reason is not None:
             raise ValueError(reason)
-        self._decrypt = ciphers.decryptor(suite.cipher, key_block).decrypt_train
-        self._mac = _mac(suite, key_block)
+        self._train = _opener(suite, key_block, window_bytes)
+        self._authenticates = suite.authenticates
         self._level = level
-        self._window = ReplayWindow(window_bytes)
-        # The configured MAC length counts here even when no MAC is sent.
-        self._shortest = SEQNO_SIZE + suite.maclength
 
     @property
     def highest(self) -> int:
         """The highest number accepted so far."""
-        return self._window.highest
+        return self._train.highest
 
     @property
     def needs_rekey(self) -> bool:
         """Tell whether the peer's numbers are so high that it needs a new key."""
-        return self._window.highest > MAX_SEQNO
+        return self._train.highest > MAX_SEQNO
 
     @property
     def authenticates(self) -> bool:
         """Tell whether there is a MAC by which a datagram can be matched at all."""
-        return self._mac is not None
+        return self._authenticates
 
     def matches(self, datagram: bytes) -> bool:
         """Tell whether this peer sealed the datagram; never true without a MAC."""
-        return self._mac is not None and not isinstance(self._verified(datagram), Drop)
+        return self._train.matches(datagram)
 
     def open_train(self, datagrams: Sequence[bytes]) -> list[Opened]:
         """Open datagrams in the order of their arrival; one result for each."""
-        verified = [self._verified(datagram) for datagram in datagrams]
-        genuine = [data for data in verified if not isinstance(data, Drop)]
-        plain = iter(self._decrypt(genuine))
-        return [
-            Opened(b"", drop=data)
-            if isinstance(data, Drop)
-            else self._admit(next(plain))
-            for data in verified
-        ]
-
-    def _verified(self, datagram: bytes) -> bytes | Drop:
-        """Return the ciphertext of a datagram whose MAC is right."""
-        if len(datagram) < self._shortest:
-            return Drop.TOO_SHORT
-        mac = self._mac
-        if mac is None:
-            return datagram
-        sealed = datagram[: -mac.length]
-        if hmac.compare_digest(datagram[-mac.length :], mac.tag(sealed)):
-            return sealed
-        return Drop.UNAUTHENTICATED
-
-    def _admit(self, plain: bytes | None) -> Opened:
-        """Pass a decrypted packet through the replay window and decompress it."""
-        if plain is None:
-            return Opened(b"", drop=Drop.UNDECRYPTABLE)
-        length = len(plain) - SEQNO_SIZE
-        if length < 0:
-            return Opened(b"", drop=Drop.TOO_SHORT)
-        seqno = int.from_bytes(plain[:SEQNO_SIZE])
-        window = self._window
-        last = window.highest
-        verdict = window.check(seqno)
-        lost = 0
-        if verdict is not Verdict.ACCEPT:
-            if verdict is Verdict.LATE:
-                return Opened(b"", length, Drop.LATE, seqno, last)
-            if verdict is Verdict.FUTURE:
-                return Opened(b"", length, Drop.FUTURE, seqno, last, window.strays)
-            lost = seqno - last - 1
-        frame = plain[SEQNO_SIZE:]
+        if isinstance(self._train, PureOpener):
+            train = self._train.open_train(datagrams)
+        else:
+            train = [_opened(*fields) for fields in self._train.open_train(datagrams)]
         if self._level:
-            unpacked = compression.decompress(self._level, frame)
-            if unpacked is None:
-                return Opened(b"", length, Drop.UNCOMPRESSABLE, seqno, last)
-            frame = unpacked
-        return Opened(frame, length, None, seqno, last, 0, lost)
+            train = [self._decompressed(opened) for opened in train]
+        return train
+
+    def _decompressed(self, opened: Opened) -> Opened:
+        if opened.drop is not None:
+            return opened
+        frame = compression.decompress(self._level, opened.frame)
+        if frame is None:
+            return opened._replace(frame=b"", drop=Drop.UNCOMPRESSABLE, lost=0)
+        return opened._replace(frame=frame)
 
 
 def log_train(train: Iterable[Opened], peer: object) -> None:

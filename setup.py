@@ -1,0 +1,48 @@
+"""The optional compiled half of the data plane; everything else is in setup.cfg.
+
+``TINCD_COMPAT_EXTENSION`` in the environment decides what a failing compiler means:
+``yes`` an error, ``no`` that it is not even asked, ``auto`` (the default) nothing but
+speed: the package is complete without it.
+"""
+
+import glob
+import os
+import shutil
+import subprocess
+
+from setuptools import Extension, setup
+
+WISH = os.environ.get("TINCD_COMPAT_EXTENSION", "auto")
+SOURCES = "tincd_compat/tunnel/_fast"
+
+
+def libcrypto(what: str) -> list[str]:
+    """Return compiler or linker options for libcrypto."""
+    if shutil.which("pkg-config"):
+        command = ["pkg-config", what, "libcrypto"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.split()
+    return ["-lcrypto"] if what == "--libs" else []
+
+
+if WISH not in ("yes", "no", "auto"):
+    raise SystemExit("TINCD_COMPAT_EXTENSION must be yes, no or auto")
+
+core = Extension(
+    "tincd_compat.tunnel._fast._core",
+    sorted(glob.glob(f"{SOURCES}/*.c")),
+    depends=sorted(glob.glob(f"{SOURCES}/*.h")),
+    extra_compile_args=["-std=gnu11", "-O3", "-Wall", *libcrypto("--cflags")],
+    extra_link_args=libcrypto("--libs"),
+    py_limited_api=True,
+    optional=WISH == "auto",
+)
+
+if WISH == "no":
+    setup()
+else:
+    setup(
+        ext_modules=[core],
+        options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    )
