@@ -317,7 +317,10 @@ few_segments = st.lists(
 
 
 def flow(frame: bytes) -> bytes:
-    return frame[12:14] + (frame[26:38] if frame[13] == 0 else frame[22:58])
+    """Return the ethertype, protocol, addresses and ports."""
+    if frame[13] == 0:
+        return frame[12:14] + frame[23:24] + frame[26:38]
+    return frame[12:14] + frame[20:21] + frame[22:58]
 
 
 def nameless(frame: bytes) -> bytes:
