@@ -46,8 +46,12 @@ simulation: $(VENV)/.dev
 conformance: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance $(ARGS)
 
-startup bench: tools $(VENV)/.runtime
+startup: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.startup
+
+bench: tools $(VENV)/.runtime
+	command -v iperf3 >/dev/null || apt-get install -y -qq --no-install-recommends iperf3
+	$(BIN)/python -m conformance.bench --json conformance/results/bench.json $(ARGS)
 
 bench-mesh: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.bench_mesh $(ARGS)

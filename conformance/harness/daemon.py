@@ -85,6 +85,8 @@ class TincNode:
         self.pidfile = directory / "pid"
         #: Words before the command: a program that ends by becoming the daemon.
         self.wrapper: tuple[str, ...] = ()
+        #: Variables that it gets beside the usual ones.
+        self.environment: dict[str, str] = {}
         self.log = Log(directory / f"{name}.log")
         self._stderr = directory / f"{name}.err"
         self._processes = processes
@@ -122,7 +124,7 @@ class TincNode:
                 what=f"{self.name} ({self.kind})",
                 stdout=stderr,
                 stderr=stderr,
-                env=daemon_environment(),
+                env={**daemon_environment(), **self.environment},
                 cwd=Path("/"),
             )
         if wait:

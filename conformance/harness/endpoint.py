@@ -2,7 +2,10 @@
 
 ``receive ADDRESS PORT`` and ``send ADDRESS PORT BYTES`` print ``BYTES SHA256 SECONDS``
 (the receiver after a line ``listening``); ``name ADDRESS PORT NAME`` tells its name to
-every caller until it is killed; ``ask ADDRESS PORT`` prints the name it is told.
+every caller until it is killed; ``ask ADDRESS PORT`` prints the name it is told;
+``hold ADDRESS PORT`` takes UDP and never reads it, so that only the kernel counts;
+``blast ADDRESS PORT SIZE RATE SECONDS`` sends datagrams of that size, so many a second,
+and prints ``COUNT SECONDS``.
 """
 
 from __future__ import annotations
@@ -65,6 +68,31 @@ def ask(address: str, port: int) -> None:
         print(connection.recv(100).decode(), flush=True)
 
 
+def hold(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as taker:
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        taker.bind((address, port))
+        print("listening", flush=True)
+        while True:
+            time.sleep(60)
+
+
+def blast(address: str, port: int, size: int, rate: int, seconds: float) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sender:
+        sender.connect((address, port))
+        payload, send, sent = os.urandom(size), sender.send, 0
+        started = time.monotonic()
+        while (passed := time.monotonic() - started) < seconds:
+            # What is due by now, in bursts of a millisecond or so.
+            for _ in range(min(int(passed * rate) - sent, rate)):
+                send(payload)
+                sent += 1
+            time.sleep(0.0005)
+        print(sent, time.monotonic() - started, flush=True)
+
+
 def main(role: str, address: str, port: str, *rest: str) -> None:
     if role == "receive":
         receive(address, int(port))
@@ -72,6 +100,10 @@ def main(role: str, address: str, port: str, *rest: str) -> None:
         send(address, int(port), int(rest[0]))
     elif role == "name":
         tell_name(address, int(port), rest[0])
+    elif role == "hold":
+        hold(address, int(port))
+    elif role == "blast":
+        blast(address, int(port), int(rest[0]), int(rest[1]), float(rest[2]))
     else:
         ask(address, int(port))
 

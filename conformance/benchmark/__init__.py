@@ -1,0 +1,1 @@
+"""The parts of ``python -m conformance.bench``: who competes, what is measured, how."""

@@ -1,0 +1,124 @@
+"""Two ends with something between them: what a measurement needs to know of a VPN."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from conformance.harness.kinds import Kind
+from conformance.harness.lab import Lab
+from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.netns import Namespace
+from conformance.harness.probes import ENDPOINT
+from conformance.harness.waits import Failed, wait_for
+
+#: Where nobody reads what arrives, but the kernel counts it.
+SINK_PORT: Final = 5202
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end: where programs run, its inner address, and whose CPU time counts."""
+
+    namespace: Namespace
+    address: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A tunnel from ``a`` to ``b`` that is up, with an iperf3 server on b."""
+
+    name: str
+    a: End
+    b: End
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TincPair:
+    """How two tincds are set up; ``server`` and ``environment`` are those of both."""
+
+    name: str
+    kinds: tuple[Kind, Kind]
+    server: tuple[str, ...] = ()
+    host: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ipv6: bool = False
+    over_tcp: bool = False
+
+    def start(self, lab: Lab, part: str) -> Pair:
+        """Build the namespaces, start both daemons, wait until UDP is in use."""
+        plans = [
+            self._plan("a", self.kinds[0], ("b",)),
+            self._plan("b", self.kinds[1], ()),
+        ]
+        mesh = Mesh(lab, plans, part=part)
+        for node in mesh:
+            node.environment = dict(self.environment)
+        mesh.start()
+        mesh.wait_reachable()
+        if not self.over_tcp:
+            mesh["a"].wait_pmtu("b")
+            mesh["b"].wait_pmtu("a")
+        ends = [
+            End(node.namespace, node.address6 if self.ipv6 else node.address, node.pid)
+            for node in mesh
+        ]
+        return with_servers(lab, Pair(self.name, *ends))
+
+    def _plan(self, name: str, kind: Kind, connect_to: tuple[str, ...]) -> Plan:
+        return Plan(
+            name=name,
+            kind=kind,
+            connect_to=connect_to,
+            server=self.server,
+            host=self.host,
+            debug=0,
+        )
+
+
+def with_servers(lab: Lab, pair: Pair) -> Pair:
+    """Start the far ends of measurements and wait until it answers."""
+    start_server(lab, pair.b)
+    start_sink(lab, pair.b)
+    wait_for(f"{pair.name}: iperf3 listens", lambda: _answers(pair), limit=20)
+    return pair
+
+
+def start_server(lab: Lab, end: End) -> subprocess.Popen[bytes]:
+    argv = end.namespace.command("iperf3", "-s")
+    return lab.processes.start(argv, what="iperf3 server", service=True)
+
+
+def start_sink(lab: Lab, end: End) -> None:
+    argv = (sys.executable, "-I", str(ENDPOINT), "hold", end.address, str(SINK_PORT))
+    lab.processes.start(end.namespace.command(*argv), what="sink", service=True)
+
+
+def _answers(pair: Pair) -> bool:
+    try:
+        run(pair.a, "iperf3", "-c", pair.b.address, "-n", "1K", timeout=5)
+    except Failed:
+        return False
+    return True
+
+
+def run(end: End, *argv: str, timeout: float = 60) -> str:
+    """Run a program at one end and return what it printed; Failed if it fails."""
+    try:
+        done = end.namespace.run(*argv, check=False, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{' '.join(argv)}: not done within {timeout:g} s") from None
+    if done.returncode != 0:
+        text = (done.stderr.strip() or done.stdout.strip())[-300:]
+        raise Failed(f"{' '.join(argv)}: {text}")
+    return done.stdout
+
+
+def background(lab: Lab, end: End, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a program at one end; its output is read from its pipe."""
+    command = end.namespace.command(*argv)
+    return lab.processes.start(command, what=argv[0], stdout=subprocess.PIPE)
