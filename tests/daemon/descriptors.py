@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tests.transport.fakes import FakeSocket, oserror
+from tincd_compat.checksums import Buffer
 from tincd_compat.errors import DeviceError
+from tincd_compat.tunnel.offload import SuperPacket
 
 
 class FakeDevice:
@@ -18,7 +20,7 @@ class FakeDevice:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self.frames: list[bytearray] = []
+        self.frames: list[bytearray | SuperPacket] = []
         self.written: list[bytes] = []
         self.error: DeviceError | None = None
         self.bytes_in = self.bytes_out = 0
@@ -27,13 +29,13 @@ class FakeDevice:
     def fileno(self) -> int:
         return self.descriptor
 
-    def read_batch(self, limit: int) -> list[bytearray]:
+    def read_batch(self, limit: int) -> list[bytearray | SuperPacket]:
         if self.error is not None:
             raise self.error
         batch, self.frames = self.frames[:limit], self.frames[limit:]
         return batch
 
-    def write_batch(self, frames: Iterable[bytearray]) -> None:
+    def write_batch(self, frames: Sequence[Buffer]) -> None:
         self.written += [bytes(frame) for frame in frames]
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Sequence
 
 from tincd_compat.device.system import (
@@ -33,6 +34,11 @@ class FakeSystem(System):
         self.write_errors: list[int] = []
         self.requests: list[tuple[int, bytes]] = []
         self.offloads: list[int] = []
+        self.header_sizes: list[int] = []
+        #: Offload bits that the kernel knows.
+        self.features = 0x7F
+        #: Flags of TUNSETIFF that it does not know.
+        self.refused_flags = 0
         self.mac = bytes.fromhex("527c4424d691")
         #: Call name to the error it fails with.
         self.failing: dict[str, int] = {}
@@ -50,12 +56,15 @@ class FakeSystem(System):
         self.closed.append(fd)
 
     def readv(self, fd: int, buffers: Sequence[memoryview]) -> int:
-        (buffer,) = buffers
         data = self.to_read.pop(0) if self.to_read else errno.EAGAIN
         if isinstance(data, int):
             raise oserror(data)
-        buffer[: len(data)] = data
-        return len(data)
+        at = 0
+        for buffer in buffers:
+            part = data[at : at + len(buffer)]
+            buffer[: len(part)] = part
+            at += len(part)
+        return at
 
     def writev(self, fd: int, buffers: Sequence[Buffer]) -> int:
         if self.write_errors and (code := self.write_errors.pop(0)):
@@ -66,6 +75,9 @@ class FakeSystem(System):
     def ioctl(self, fd: int, request: int, argument: bytes) -> bytes:
         self._fail({TUNSETIFF: "TUNSETIFF", SIOCGIFHWADDR: "SIOCGIFHWADDR"}[request])
         self.requests.append((request, argument))
+        flags = int.from_bytes(argument[16:18], sys.byteorder)
+        if request == TUNSETIFF and flags & self.refused_flags:
+            raise oserror(errno.EINVAL)
         answer = bytearray(interface_request(self.name))
         if request == SIOCGIFHWADDR:
             answer[16:24] = b"\1\0" + self.mac
@@ -73,7 +85,13 @@ class FakeSystem(System):
 
     def set_offload(self, fd: int, features: int) -> None:
         self._fail("TUNSETOFFLOAD")
+        if features & ~self.features:
+            raise oserror(errno.EINVAL)
         self.offloads.append(features)
+
+    def set_header_size(self, fd: int, size: int) -> None:
+        self._fail("TUNSETVNETHDRSZ")
+        self.header_sizes.append(size)
 
     def interface_mtu(self, interface: str) -> int:
         self._fail("SIOCGIFMTU")

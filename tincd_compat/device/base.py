@@ -6,14 +6,16 @@ packets adds and removes the 14 bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from tincd_compat.device.system import System
+from tincd_compat.device.system import Buffer, System
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.virtual import Dummy
+from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.errors import DeviceError
+from tincd_compat.tunnel.offload import SuperPacket
 
 _UNSUPPORTED: Final = frozenset({"raw_socket", "multicast", "uml", "vde"})
 
@@ -40,14 +42,15 @@ class Device(Protocol):
     def fileno(self) -> int:
         """The descriptor to watch for readability, or -1 if nothing is ever read."""
 
-    def read_batch(self, limit: int) -> list[bytearray]:
+    def read_batch(self, limit: int) -> list[bytearray | SuperPacket]:
         """Return up to ``limit`` frames that are ready; the caller owns them.
 
-        A failing read ends the batch and asks for a pause; DeviceError after more than
-        ten failures in a row.
+        The segments of a super-packet count each, but it comes whole, so there may be a
+        few more.  A failing read ends the batch and asks for a pause; DeviceError after
+        more than ten failures in a row.
         """
 
-    def write_batch(self, frames: Iterable[bytearray]) -> None:
+    def write_batch(self, frames: Sequence[Buffer]) -> None:
         """Write frames, which are left unchanged; those the system refuses are lost."""
 
     def close(self) -> None: ...
@@ -66,6 +69,7 @@ class DeviceOptions:
     interface: str | None = None
     netname: str | None = None
     router: bool = True
+    offloads: OffloadWishes = field(default_factory=OffloadWishes)
 
 
 def open_device(options: DeviceOptions, system: System | None = None) -> Device:
@@ -83,4 +87,5 @@ def open_device(options: DeviceOptions, system: System | None = None) -> Device:
         tap=kind == "tap",
         router=options.router,
         system=system or System(),
+        offloads=options.offloads,
     )

@@ -7,12 +7,13 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
+from tincd_compat.checksums import Buffer as Buffer
 
 TUNSETIFF: Final = 0x400454CA
 TUNSETOFFLOAD: Final = 0x400454D0
+TUNSETVNETHDRSZ: Final = 0x400454D8
 SIOCGIFMTU: Final = 0x8921
 SIOCGIFHWADDR: Final = 0x8927
 
@@ -51,6 +52,9 @@ class System:
 
     def set_offload(self, fd: int, features: int) -> None:
         fcntl.ioctl(fd, TUNSETOFFLOAD, features)
+
+    def set_header_size(self, fd: int, size: int) -> None:
+        fcntl.ioctl(fd, TUNSETVNETHDRSZ, struct.pack("i", size))
 
     def interface_mtu(self, interface: str) -> int:
         """Return how many bytes of payload a packet on the interface may have."""

@@ -6,15 +6,15 @@ A tun device gives and takes IP packets behind four bytes of packet information:
     frame |  destination (6) | source (6) | ethertype (2) | payload
 
 so a frame is ten zero bytes and what was read, with the flags zeroed too.  A tap device
-gives and takes frames as they are.
+gives and takes frames as they are.  With offloads (:mod:`.vnet`) ten bytes stand in
+front of what is called packet and payload here.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from tincd_compat import logs
@@ -22,17 +22,21 @@ from tincd_compat.device.failures import ReadFailures
 from tincd_compat.device.system import (
     SIOCGIFHWADDR,
     TUNSETIFF,
+    Buffer,
     System,
     interface_name,
     interface_request,
 )
+from tincd_compat.device.vnet import HEADER_SIZE, PLAIN, Offloads, OffloadWishes
 from tincd_compat.errors import DeviceError
+from tincd_compat.tunnel.offload import SuperPacket, split
 
 DEFAULT_PATH: Final = "/dev/net/tun"
 
 _IFF_TUN: Final = 0x0001
 _IFF_TAP: Final = 0x0002
 _IFF_NO_PI: Final = 0x1000
+_IFF_VNET_HDR: Final = 0x4000
 
 _PACKET_INFORMATION: Final = 4
 _TUN_OFFSET: Final = 10
@@ -56,6 +60,7 @@ class TunTap:
         tap: bool,
         router: bool,
         system: System,
+        offloads: OffloadWishes,
     ) -> None:
         """Open ``path`` and attach to ``interface``, creating it if need be.
 
@@ -69,18 +74,36 @@ class TunTap:
         self._system = system
         self._failures = ReadFailures(self.info, self.path)
         self._fd = self._open()
-        self.interface = self._attach(
-            interface, _IFF_TAP | _IFF_NO_PI if tap else _IFF_TUN
-        )
-        self._offset = 0 if tap else _TUN_OFFSET
-        self._buffer = bytearray(_TUN_OFFSET + _PACKET_INFORMATION + _READ_SIZE)
-        self._into = [memoryview(self._buffer)[self._offset :]]
+        self._tap = tap
+        self._vnet = offloads.any
+        self.interface = self._attach(interface)
+        self.offloads = Offloads(system, self._fd, 0 if tap else 14)
         self._rewrites = tap and router
-        # A frame is written as this prefix and itself from ``_skip`` on.
-        self._prefix, self._skip = (b"", 0) if tap else (b"\0\0", 12)
-        if self._rewrites:
-            self._prefix, self._skip = self._hardware_address(), 6
+        self._own_address = self._hardware_address() if tap else bytes(6)
+        # Offloads outlive the descriptor on a persistent interface: another program may
+        # have left some on.
+        self.offloads.reset()
+        if self._vnet:
+            head = b"" if tap else b"\0\0\x08\0"
+            self.offloads.start(offloads, head, self._own_address)
+        self._prepare_buffers()
         logs.always.info("%s is a %s", self.path, self.info)
+
+    def _prepare_buffers(self) -> None:
+        """Let reads leave frames in one buffer and the kernel's headers in another."""
+        self._offset = 0 if self._tap else _TUN_OFFSET
+        self._buffer = bytearray(_TUN_OFFSET + _PACKET_INFORMATION + _READ_SIZE)
+        self._header = bytearray(HEADER_SIZE if self._vnet else 0)
+        pi = 0 if self._tap else _PACKET_INFORMATION
+        # What a read brings before the first byte of a packet.
+        self._overhead = len(self._header) + pi
+        whole, header = memoryview(self._buffer), memoryview(self._header)
+        if not self._vnet:
+            self._into = [whole[self._offset :]]
+        elif self._tap:
+            self._into = [header, whole]
+        else:
+            self._into = [whole[10:14], header, whole[14:]]
 
     def _open(self) -> int:
         try:
@@ -90,22 +113,30 @@ class TunTap:
                 f"Could not open {self.path}: {error.strerror}"
             ) from error
 
-    def _attach(self, interface: str, flags: int) -> str:
-        request = interface_request(os.fsencode(interface), flags)
+    def _attach(self, interface: str) -> str:
+        """Attach to the interface and return its name."""
+        flags = _IFF_TAP | _IFF_NO_PI if self._tap else _IFF_TUN
+        name = os.fsencode(interface)
+        if self._vnet:
+            try:
+                return self._request(interface_request(name, flags | _IFF_VNET_HDR))
+            except OSError:
+                # Whatever it was: either it is gone without, or it is told below.
+                self._vnet = False
+        request = interface_request(name, flags)
         try:
-            answer = self._system.ioctl(self._fd, TUNSETIFF, request)
+            return self._request(request)
         except OSError as error:
-            self.close()
-            name = interface_name(request)
-            attempt = f"interface {name}" if name else "an interface"
+            self._system.close(self._fd)
+            self._fd = -1
+            shown = interface_name(request)
+            attempt = f"interface {shown}" if shown else "an interface"
             raise DeviceError(
                 f"Could not set up {attempt} on {self.path}: {error.strerror}"
             ) from error
-        # Offloads outlive the descriptor on a persistent interface: another program may
-        # have left some on.  A kernel that cannot switch them off has none.
-        with contextlib.suppress(OSError):
-            self._system.set_offload(self._fd, 0)
-        return interface_name(answer)
+
+    def _request(self, request: bytes) -> str:
+        return interface_name(self._system.ioctl(self._fd, TUNSETIFF, request))
 
     def _hardware_address(self) -> bytes:
         request = interface_request(os.fsencode(self.interface))
@@ -127,56 +158,103 @@ class TunTap:
     def fileno(self) -> int:
         return self._fd
 
-    def read_batch(self, limit: int) -> list[bytearray]:
+    def read_batch(self, limit: int) -> list[bytearray | SuperPacket]:
         """Return the frames that are ready, at most ``limit``; see :class:`Device`."""
-        frames: list[bytearray] = []
+        frames: list[bytearray | SuperPacket] = []
         failure: OSError | None = None
+        readv, offset = self._system.readv, self._offset - len(self._header)
         try:
-            for _ in range(limit):
-                size = self._system.readv(self._fd, self._into)
-                if size == 0:
+            while limit > 0:
+                size = readv(self._fd, self._into)
+                if size <= self._overhead:
                     break
-                frames.append(self._buffer[: self._offset + size])
+                frame = self._accept(self._buffer[: offset + size])
+                limit -= frame.segments if isinstance(frame, SuperPacket) else 1
+                frames.append(frame)
         except BlockingIOError:
             pass
         except OSError as error:
             failure = error
         if frames:
             self._failures.succeeded()
-            self._accept(frames)
+            self._count(frames)
         self.read_pause = self._failures.failed(failure) if failure else 0.0
         return frames
 
-    def _accept(self, frames: list[bytearray]) -> None:
+    def _accept(self, frame: bytearray) -> bytearray | SuperPacket:
+        if not self._tap:
+            frame[10] = frame[11] = 0
+        elif self._rewrites and _asks_for_neighbour(frame):
+            self._own_address = bytes(frame[6:12])
+        if self._vnet and self._header != PLAIN:
+            return self.offloads.accept(self._header, frame)
+        return frame
+
+    def _count(self, frames: list[bytearray | SuperPacket]) -> None:
         log = logs.traffic.isEnabledFor(logging.DEBUG)
         for frame in frames:
-            if self._offset:
-                frame[10] = frame[11] = 0
-            elif self._rewrites and _asks_for_neighbour(frame):
-                self._prefix = bytes(frame[6:12])
+            size = frame.total_size if isinstance(frame, SuperPacket) else len(frame)
+            self.bytes_in += size
             if log:
                 text = "Read packet of %d bytes from %s"
-                logs.traffic.debug(text, len(frame), self.info)
-        self.bytes_in += sum(map(len, frames))
+                logs.traffic.debug(text, size, self.info)
 
-    def write_batch(self, frames: Iterable[bytearray]) -> None:
+    def write_batch(self, frames: Sequence[Buffer]) -> None:
         """Write frames to the interface; see :class:`Device`."""
-        log = logs.traffic.isEnabledFor(logging.DEBUG)
-        failed: set[int | None] = set()
-        for frame in frames:
-            if log:
+        if logs.traffic.isEnabledFor(logging.DEBUG):
+            for frame in frames:
                 text = "Writing packet of %d bytes to %s"
                 logs.traffic.debug(text, len(frame), self.info)
-            parts = (self._prefix, memoryview(frame)[self._skip :])
-            try:
-                self._system.writev(self._fd, parts)
-            except OSError as error:
-                # An interface that is down refuses every frame: once is enough to say.
-                if error.errno not in failed:
-                    self._log_write_error(error)
-                failed.add(error.errno)
+        failed: set[int | None] = set()
+        for item in self.offloads.merge(frames):
+            if isinstance(item, SuperPacket):
+                self._write_pieces(item, failed)
             else:
-                self.bytes_out += len(frame)
+                self._write(item, PLAIN, len(item), failed)
+
+    def _write_pieces(self, packet: SuperPacket, failed: set[int | None]) -> None:
+        """Write a super-packet, or its frames if the kernel does not like it."""
+        header = self.offloads.header(packet)
+        error = self._try(packet.frame, header)
+        if error is None:
+            self.bytes_out += packet.total_size
+        elif self.offloads.refused(error):
+            for frame in split(*packet):
+                self._write(frame, PLAIN, len(frame), failed)
+        else:
+            self._failed(error, failed)
+
+    def _write(
+        self, frame: Buffer, header: bytes, size: int, failed: set[int | None]
+    ) -> None:
+        error = self._try(frame, header)
+        if error is None:
+            self.bytes_out += size
+        else:
+            self._failed(error, failed)
+
+    def _try(self, frame: Buffer, header: bytes) -> OSError | None:
+        """Write one frame behind what the kernel wants in front of it."""
+        if not self._vnet:
+            header = b""
+        view = memoryview(frame)
+        if not self._tap:
+            parts: Sequence[Buffer] = (b"\0\0" + frame[12:14] + header, view[14:])
+        elif self._rewrites:
+            parts = (header + self._own_address, view[6:])
+        else:
+            parts = (header, view)
+        try:
+            self._system.writev(self._fd, parts)
+        except OSError as error:
+            return error
+        return None
+
+    def _failed(self, error: OSError, failed: set[int | None]) -> None:
+        # An interface that is down refuses every frame: once is enough to say.
+        if error.errno not in failed:
+            self._log_write_error(error)
+        failed.add(error.errno)
 
     def _log_write_error(self, error: OSError) -> None:
         text = "Can't write to %s %s: %s"
@@ -185,6 +263,7 @@ class TunTap:
     def close(self) -> None:
         """Give the interface back; it disappears unless it is persistent."""
         if self._fd >= 0:
+            self.offloads.reset()
             self._system.close(self._fd)
             self._fd = -1
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from tincd_compat import logs
+from tincd_compat.checksums import Buffer
+from tincd_compat.tunnel.offload import SuperPacket
 
 _ETHERNET_MTU: Final = 1500
 
@@ -27,10 +29,10 @@ class Dummy:
     def fileno(self) -> int:
         return -1
 
-    def read_batch(self, limit: int) -> list[bytearray]:
+    def read_batch(self, limit: int) -> list[bytearray | SuperPacket]:
         return []
 
-    def write_batch(self, frames: Iterable[bytearray]) -> None:
+    def write_batch(self, frames: Sequence[Buffer]) -> None:
         self.bytes_out += sum(map(len, frames))
 
     def close(self) -> None:

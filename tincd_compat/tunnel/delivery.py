@@ -274,6 +274,16 @@ class Delivery:
             self._emit(node, waiting)
             self._waiting[node] = _Waiting(tos, [frame])
 
+    def enqueue_all(self, node: Node, frames: Sequence[bytes]) -> None:
+        """Let frames without type of service leave by UDP with the burst, in order."""
+        waiting = self._waiting.get(node)
+        if waiting is not None and waiting.tos == 0:
+            waiting.frames += frames
+            return
+        if waiting is not None:
+            self._emit(node, waiting)
+        self._waiting[node] = _Waiting(0, list(frames))
+
     def flush(self) -> None:
         """End the burst: write to the device and let the trains leave."""
         delivered, self._delivered = self._delivered, []

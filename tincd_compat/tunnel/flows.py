@@ -29,7 +29,7 @@ _TCP_OFFSET: Final = 12
 _TIMESTAMPS: Final = b"\x01\x01\x08\x0a"
 
 
-def plain_destination(frame: bytearray) -> bytes | None:
+def plain_destination(frame: headers.Buffer) -> bytes | None:
     """Return the destination of a frame that only its destination decides about.
 
     None for everything that routing might answer, broadcast, or change.
@@ -54,7 +54,7 @@ def plain_destination(frame: bytearray) -> bytes | None:
     return None
 
 
-def _may_carry_mss(frame: bytearray, start: int) -> bool:
+def _may_carry_mss(frame: headers.Buffer, start: int) -> bool:
     if len(frame) < start + headers.TCP:
         return True
     words = frame[start + _TCP_OFFSET] >> 4

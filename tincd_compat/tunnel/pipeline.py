@@ -2,8 +2,9 @@
 
 Outward, :meth:`Pipeline.from_device`:
 
-1. A burst of frames comes from the device.
-2. A plain packet with a known flow goes straight to its next stop's train.
+1. A burst of frames comes from the device, some of them super-packets.
+2. A plain packet with a known flow goes straight to its next stop's train; so do the
+   segments of a plain super-packet, for which the flow is looked up once.
 3. Everything else is routed: deliver, send, broadcast, answer or drop.
 4. What is sent passes the decisions of :mod:`tincd_compat.tunnel.delivery`.
 5. At the end of the burst every peer's train is sealed and leaves.
@@ -40,6 +41,7 @@ from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
 from tincd_compat.tunnel.flows import FlowTable, plain_destination
 from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
+from tincd_compat.tunnel.offload import SuperPacket, split
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
 from tincd_compat.tunnel.tunnel import Tunnel
 
@@ -99,11 +101,16 @@ class Pipeline:
 
     # The pumps.
 
-    def from_device(self, frames: Iterable[bytearray], now: float) -> None:
+    def from_device(
+        self, frames: Iterable[bytearray | SuperPacket], now: float
+    ) -> None:
         """Route frames of our own device; at most BURST of them, which become ours."""
         myself, flows, delivery = self._mesh.myself, self._flows, self._delivery
         short_cuts = self._begin() and flows.outward
         for frame in frames:
+            if isinstance(frame, SuperPacket):
+                self._split(frame, now, short_cuts)
+                continue
             if short_cuts:
                 destination = plain_destination(frame)
                 flow = None if destination is None else flows.lookup(destination)
@@ -112,6 +119,20 @@ class Pipeline:
                     continue
             self._route(frame, myself, now)
         delivery.flush()
+
+    def _split(self, packet: SuperPacket, now: float, short_cuts: bool) -> None:
+        """Route the segments of a super-packet, all in one go if they are plain."""
+        segments = split(*packet)
+        if not segments:
+            self.drops["broken super-packet"] += 1
+        elif short_cuts:
+            destination = plain_destination(packet.frame)
+            flow = None if destination is None else self._flows.lookup(destination)
+            if flow is not None and packet.frame_size <= flow.limit:
+                self._delivery.enqueue_all(flow.node, segments)
+                return
+        for segment in segments:
+            self._route(bytearray(segment), self._mesh.myself, now)
 
     def from_udp(self, datagrams: Iterable[Received], now: float) -> None:
         """Open datagrams (data, source address, index of the socket) and route them.

@@ -57,3 +57,13 @@ class SuperPacket(NamedTuple):
     def segments(self) -> int:
         """How many segments there are."""
         return max(1, -(-(len(self.frame) - self.header_size) // max(1, self.size)))
+
+    @property
+    def frame_size(self) -> int:
+        """Bytes of the longest frame that the segments make."""
+        return min(self.header_size + self.size, len(self.frame))
+
+    @property
+    def total_size(self) -> int:
+        """Bytes of all frames that the segments make."""
+        return len(self.frame) + (self.segments - 1) * self.header_size

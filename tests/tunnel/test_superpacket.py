@@ -1,0 +1,63 @@
+"""Super-packets on their way through the pipeline."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.tunnel.segments import PAYLOAD, Segment, cut
+from tests.tunnel.world import neighbours, sized
+
+#: From our network to that of b.
+PIECE = Segment(payload=PAYLOAD[:3001], source=0x101, target=0x201)
+
+
+def test_a_super_packet_leaves_as_one_train() -> None:
+    world = neighbours("b")
+    piece = PIECE.piece(1000)
+    world.pipeline.from_device([piece], world.now)
+    assert world.received("b") == [segment.frame() for segment in cut(PIECE, 1000)]
+    assert [len(train) for _, train in world.ports.trains] == [4]
+
+
+def test_super_packets_keep_their_place_among_frames() -> None:
+    world = neighbours("b")
+    one, other = sized(100), sized(101)
+    world.pipeline.from_device([one, PIECE.piece(1000), other], world.now)
+    segments = [segment.frame() for segment in cut(PIECE, 1000)]
+    assert world.received("b") == [one, *segments, other]
+
+
+def test_segments_are_measured_not_the_super_packet() -> None:
+    world = neighbours("b")
+    world.proved("b", 1054)
+    world.pipeline.from_device([PIECE.piece(1000)], world.now)
+    assert len(world.received("b")) == 4
+    # One byte more is for the rules of routing to judge, segment by segment.
+    world.pipeline.from_device([PIECE.piece(1001)], world.now)
+    assert len(world.received("b")) == 5
+    assert len(world.ports.delivered) == 2
+    for error in world.ports.delivered:
+        assert error[34:36] == b"\3\4"
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_segments_without_a_flow_are_routed_one_by_one(
+    debug: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = neighbours("b")
+    world.tunnel(world.node("b")).void_peer_key()
+    world.pipeline.invalidate()
+    with caplog.at_level(logging.DEBUG if debug else logging.ERROR, "tincd"):
+        world.pipeline.from_device([PIECE.piece(1000)], world.now)
+    segments = [segment.frame() for segment in cut(PIECE, 1000)]
+    assert world.ports.packets == [("b", frame) for frame in segments]
+
+
+def test_a_super_packet_that_is_none_goes_nowhere() -> None:
+    world = neighbours("b")
+    piece = PIECE.piece(1000)._replace(kind=9)
+    world.pipeline.from_device([piece], world.now)
+    assert world.ports.trains == []
+    assert world.pipeline.drops == {"broken super-packet": 1}
