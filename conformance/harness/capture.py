@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import struct
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,12 @@ from conformance.harness.processes import Processes
 from conformance.harness.waits import Failed, wait_for
 
 _SNAP_LENGTH: Final = 256
+_FILE_HEADER: Final = 24
+#: Of a packet in the file: two times, not read, and the lengths captured and real.
+_RECORD: Final = struct.Struct("=8xII")
+_ETHERNET: Final = 14
+_UDP: Final = 8
+_IPV4: Final = b"\x08\x00"
 
 
 class Capture:
@@ -58,6 +65,22 @@ class Capture:
         if done.returncode != 0:
             raise OSError(f"tcpdump: {done.stderr.strip()}")
         return done.stdout.splitlines()
+
+    def payloads(self) -> list[bytes]:
+        """Return what the UDP datagrams said; Failed if one was cut off or is IPv6."""
+        data = self.path.read_bytes()
+        at, found = _FILE_HEADER, []
+        while at < len(data):
+            captured, length = _RECORD.unpack_from(data, at)
+            start = at + _RECORD.size
+            frame = data[start : start + captured]
+            if captured < length or frame[12:14] != _IPV4:
+                raise Failed("captured something else than short IPv4 datagrams")
+            header = _ETHERNET + 4 * (frame[_ETHERNET] & 0xF)
+            size = int.from_bytes(frame[header + 4 : header + 6])
+            found.append(frame[header + _UDP : header + size])
+            at = start + captured
+        return found
 
     def _listens(self) -> bool:
         text = self._messages.read_text(errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ _NAME_PORT: Final = 7778
 _SUMMARY: Final = re.compile(
     r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?"
 )
+_TIME: Final = re.compile(r"time=([\d.]+) ms")
 _SEQUENCE: Final = re.compile(r"icmp_seq=(\d+)")
 
 
@@ -132,6 +134,17 @@ class SteadyPing:
         if 0 < on_its_way <= 2:
             return replace(result, sent=result.sent - on_its_way)
         return result
+
+    def wait(self) -> None:
+        """Let it go on to its end."""
+        self._child.wait(60)
+
+    def median(self) -> float:
+        """Return the median of the round trips so far, in milliseconds."""
+        times = [float(text) for text in _TIME.findall(self._out.read_text())]
+        if not times:
+            raise Failed("no ping was answered")
+        return statistics.median(times)
 
     def _answered(self) -> bool:
         if self._child.poll() is not None:
