@@ -11,6 +11,7 @@ from tincd_compat.control.effects import (
     Announce,
     Effect,
     KeyReceived,
+    KeyRequested,
     Relay,
     SendKey,
 )
@@ -128,7 +129,10 @@ def test_ignored(
 @pytest.mark.parametrize("tunnel_server", [False, True])
 def test_request_for_our_key_is_answered(tunnel_server: bool) -> None:
     desk = Desk(tunnel_server=tunnel_server)
-    assert desk.hear("15 far alpha") == [SendKey(desk["far"])]
+    for tokens, methods in (("", ()), (" 15 data compress:zstd", ("zstd",))):
+        request = ReqKey("far", "alpha", methods)
+        found = desk.hear(f"15 far alpha{tokens}")
+        assert found == [KeyRequested(desk["far"], request)]
 
 
 @pytest.mark.parametrize("tunnel_server", [False, True])

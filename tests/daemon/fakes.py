@@ -41,7 +41,7 @@ from tincd_compat.meta.connection import (
     Received,
     Role,
 )
-from tincd_compat.meta.messages import AnsKey, Message, parse
+from tincd_compat.meta.messages import AnsKey, Message, ReqKey, parse
 from tincd_compat.service.start import StartOptions
 from tincd_compat.transport.tcp import Tarpit
 
@@ -125,10 +125,25 @@ class FakeKeys:
 
     def __init__(self, log: list[str]) -> None:
         self._log = log
+        self.introducing = False
 
     def new_key(self, node: Node) -> AnsKey:
         self._log.append(f"new key for {node.name}")
         return AnsKey("us", node.name, "AB", 427, 672, 4, 0)
+
+    def new_request(self, node: Node) -> ReqKey:
+        return ReqKey("us", node.name)
+
+    def key_requested(self, node: Node, request: ReqKey) -> bool:
+        if request.methods:
+            self._log.append(f"{node.name} knows {', '.join(request.methods)}")
+        return bool(request.methods)
+
+    def introduces(self, node: Node) -> bool:
+        return self.introducing
+
+    def restarted(self, node: Node) -> None:
+        self._log.append(f"{node.name} may have restarted")
 
     def install_key(self, node: Node, answer: AnsKey) -> None:
         self._log.append(f"key of {node.name}: {answer.key}")
@@ -193,6 +208,7 @@ class World:
         self.files = FakeFiles()
         self.tarpit = Tarpit()
         self.key = OUR_KEY
+        self.keys = FakeKeys(self.log)
         self.links = Links(
             self.settings,
             cast(PrivateKey, self.key),
@@ -223,7 +239,7 @@ class World:
             ),
             exchange,
             self.links,
-            FakeKeys(self.log),
+            self.keys,
             FakeEvents(self.log),
             loop.time,
         )

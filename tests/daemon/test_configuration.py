@@ -65,3 +65,13 @@ def test_what_will_not_do(directory: Path, text: str) -> None:
 def test_known_ciphers(directory: Path, cipher: str) -> None:
     (directory / "tinc.conf").write_text(f"Name = us\nCipher = {cipher}\n")
     assert load_again(start_options(directory)).cipher == cipher
+
+
+@pytest.mark.parametrize("cipher", ["aes-256-gcm", "AES-128-CTR", "ChaCha20"])
+def test_ciphers_that_cannot_carry_packets(directory: Path, cipher: str) -> None:
+    (directory / "tinc.conf").write_text(f"Name = us\n\nCipher = {cipher}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_again(start_options(directory))
+    text = str(caught.value)
+    assert text.startswith(f"Cipher {cipher} cannot be used: ")
+    assert f"(Cipher in {directory / 'tinc.conf'} line 3: " in text

@@ -204,6 +204,20 @@ def test_a_whole_life(life: Life, caplog: pytest.LogCaptureFixture) -> None:
     assert life.loop.readers == {}
 
 
+def test_packets_that_are_not_protected(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    life.write("Cipher = none\nMACLength = 0\n")
+    life.start()
+    unsafe, forgeable, *rest = told(caplog)
+    assert unsafe.startswith("Cipher = none")
+    assert forgeable.startswith("MACLength = 0")
+    assert rest == ["Ready"]
+    life.signal("HUP")
+    assert told(caplog) == ["Got HUP signal"]
+    life.end()
+
+
 def test_statistics_at_the_end(life: Life, caplog: pytest.LogCaptureFixture) -> None:
     life.start()
     life.end()

@@ -16,7 +16,7 @@ from tincd_compat.daemon.dataplane import BURST, DataPlane, NodeLabel
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node
-from tincd_compat.meta.messages import AnsKey
+from tincd_compat.meta.messages import AnsKey, ReqKey
 from tincd_compat.options import CLAMP_MSS
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel.suites import Suite
@@ -249,6 +249,47 @@ def test_our_key(plane: Plane) -> None:
     assert (key.cipher, key.digest, key.maclength, key.compression) == (427, 672, 4, 0)
     assert len(key.key) == 2 * 48
     assert key.key != plane.subject.new_key(plane.peer).key
+
+
+def test_our_request_says_what_we_can_seal_with(plane: Plane) -> None:
+    request = plane.subject.new_request(plane.peer)
+    assert request == ReqKey("us", "peer", ("zstd",))
+    # A packet does not ask once more.
+    plane.from_device(ipv4(*TO_PEER))
+    assert plane.requests.calls == []
+
+
+def test_levels_beyond_tinc_are_for_those_who_know_them(loop: FakeLoop) -> None:
+    plane = Plane(loop, compression=14)
+    keys = plane.subject
+    assert keys.introduces(plane.peer)
+    assert keys.new_key(plane.peer).compression == 10
+    assert keys.key_requested(plane.peer, ReqKey("peer", "us", ("zstd",)))
+    assert keys.new_key(plane.peer).compression == 14
+    keys.new_request(plane.peer)
+    assert not keys.introduces(plane.peer)
+    assert not keys.key_requested(plane.peer, ReqKey("peer", "us", ("zstd",)))
+    # What took its place under the same name may know less.
+    assert not keys.key_requested(plane.peer, ReqKey("peer", "us"))
+    assert keys.new_key(plane.peer).compression == 10
+
+
+def test_a_restarted_node_starts_from_nothing(loop: FakeLoop) -> None:
+    plane = Plane(loop, compression=14)
+    keys = plane.subject
+    keys.key_requested(plane.peer, ReqKey("peer", "us", ("zstd",)))
+    keys.new_request(plane.peer)
+    plane.give_key(make_tunnel("us"))
+    keys.restarted(plane.peer)
+    assert not keys.tunnel(plane.peer).valid_key
+    assert keys.introduces(plane.peer)
+    assert keys.new_key(plane.peer).compression == 10
+
+
+def test_levels_of_tinc_need_no_introduction(loop: FakeLoop) -> None:
+    plane = Plane(loop, compression=11)
+    assert not plane.subject.introduces(plane.peer)
+    assert plane.subject.new_key(plane.peer).compression == 11
 
 
 def test_a_bad_key_is_none(plane: Plane) -> None:

@@ -22,7 +22,7 @@ from tincd_compat.daemon.graphruns import GraphRuns
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.backoff import HOLD_DOWN, LONG_DELAY, SHORT_DELAY, TIME_TO_LEARN
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.meta.messages import AnsKey, Message, parse
+from tincd_compat.meta.messages import AnsKey, Message, ReqKey, parse
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
@@ -183,6 +183,18 @@ class KeyRing:
 
     def new_key(self, node: Node) -> AnsKey:
         return AnsKey("us", node.name, "00", 427, 672, 4, 0)
+
+    def new_request(self, node: Node) -> ReqKey:
+        return ReqKey("us", node.name)
+
+    def key_requested(self, node: Node, request: ReqKey) -> bool:
+        return False
+
+    def introduces(self, node: Node) -> bool:
+        return False
+
+    def restarted(self, node: Node) -> None:
+        self.void_key(node)
 
     def install_key(self, node: Node, answer: AnsKey) -> None:
         self.held[node.name] = answer.key

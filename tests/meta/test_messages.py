@@ -84,6 +84,34 @@ SESSION: list[tuple[bytes, Message]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("tokens", "methods"),
+    [
+        (b"", ()),
+        # Those of tinc 1.1: a number and encoded data.
+        (b" 15", ()),
+        (b" 16 AbC/d+e=", ()),
+        (b" compress:zstd", ("zstd",)),
+        (b" compress:zstd,x9", ("zstd", "x9")),
+        (b" later compress:zstd more compress:lz", ("zstd",)),
+        (b"\tcompress:zstd\r", ("zstd",)),
+        (b" compress:", ()),
+        (b" compress:ZSTD", ()),
+        (b" compress:zstd;x", ()),
+        (b" xcompress:zstd", ()),
+        (b" compress", ()),
+        (b" compress: zstd", ()),
+        (b" compress:" + b"z" * 65, ()),
+        (b" x" * 900, ()),
+        (b" x" * 900 + b" compress:zstd", ("zstd",)),
+    ],
+)
+def test_what_the_origin_of_req_key_can_do(
+    tokens: bytes, methods: tuple[str, ...]
+) -> None:
+    assert parse(b"15 peer alpha" + tokens) == ReqKey("peer", "alpha", methods)
+
+
 def test_every_request_is_in_the_session() -> None:
     assert {message.request for _, message in SESSION} == set(MESSAGES)
 
@@ -273,6 +301,7 @@ def test_a_number_is_all_that_a_ping_needs(line: bytes) -> None:
 # Both ways, for anything that can be said.
 
 NAMES = st.from_regex(r"[A-Za-z0-9_]{1,20}", fullmatch=True)
+METHODS = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
 TEXTS = st.text(
     st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60
 )
@@ -311,7 +340,7 @@ ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
     ),
     st.builds(lambda nonce, ends: DelEdge(nonce, *ends), WORDS, PAIRS),
     st.builds(KeyChanged, WORDS, NAMES),
-    st.builds(ReqKey, NAMES, NAMES),
+    st.builds(ReqKey, NAMES, NAMES, st.lists(METHODS, max_size=6).map(tuple)),
     st.builds(AnsKey, NAMES, NAMES, HEX, INTS, INTS, INTS, INTS),
     st.builds(AnsKey, NAMES, NAMES, HEX, INTS, INTS, INTS, INTS, TEXTS, TEXTS),
     st.builds(Packet, st.integers(0, 0xFFFF)),

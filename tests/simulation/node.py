@@ -30,7 +30,7 @@ from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.connection import Identity, PeerIdentity
-from tincd_compat.meta.messages import AnsKey, Message
+from tincd_compat.meta.messages import AnsKey, Message, ReqKey
 from tincd_compat.transport.tcp import AcceptLimit, Tarpit
 
 if TYPE_CHECKING:
@@ -86,6 +86,18 @@ class KeyRing:
         key = f"{self._prefix:04X}{self._made:08X}"
         self.given[node.name] = key
         return AnsKey(self._name, node.name, key, 427, 672, 4, 0)
+
+    def new_request(self, node: Node) -> ReqKey:
+        return ReqKey(self._name, node.name)
+
+    def key_requested(self, node: Node, request: ReqKey) -> bool:
+        return False
+
+    def introduces(self, node: Node) -> bool:
+        return False
+
+    def restarted(self, node: Node) -> None:
+        self.void_key(node)
 
     def install_key(self, node: Node, answer: AnsKey) -> None:
         self.received[node.name] = answer.key

@@ -6,11 +6,19 @@ import os
 import zlib
 
 import pytest
-from hypothesis import given
+import zstandard
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tincd_compat.tunnel import compression
-from tincd_compat.tunnel.compression import available, compress, decompress
+from tincd_compat.tunnel.compression import (
+    MAX_LEVEL,
+    available,
+    common_level,
+    compressor,
+    decompressor,
+    understood,
+)
 
 FRAME = bytes.fromhex(
     "000000000000000000000000080045000024 2a174000 40018c6f c0a80101 c0a80201"
@@ -27,23 +35,23 @@ ZLIB_BODY = bytes.fromhex(
     [(1, "7801"), (2, "785e"), (5, "785e"), (6, "789c"), (7, "78da"), (9, "78da")],
 )
 def test_the_level_shows_in_the_zlib_header(level: int, start: str) -> None:
-    assert compress(level, FRAME)[:2].hex() == start
+    assert compressor(level)(FRAME)[:2].hex() == start
 
 
 def test_the_zlib_body_of_the_worked_example() -> None:
-    assert decompress(9, ZLIB_BODY) == FRAME
-    assert decompress(1, ZLIB_BODY) == FRAME
+    assert decompressor(9)(ZLIB_BODY) == FRAME
+    assert decompressor(1)(ZLIB_BODY) == FRAME
 
 
 @given(st.integers(1, 9), st.binary(min_size=1, max_size=1661))
 def test_round_trip(level: int, frame: bytes) -> None:
-    assert decompress(level, compress(level, frame)) == frame
-    assert decompress(level, compress(level, bytearray(frame))) == frame
+    assert decompressor(level)(compressor(level)(frame)) == frame
+    assert decompressor(level)(compressor(level)(bytearray(frame))) == frame
 
 
 def test_incompressible_data_grows_by_eleven_bytes() -> None:
     frame = os.urandom(1400)
-    assert len(compress(9, frame)) == 1411
+    assert len(compressor(9)(frame)) == 1411
 
 
 @pytest.mark.parametrize(
@@ -51,52 +59,149 @@ def test_incompressible_data_grows_by_eleven_bytes() -> None:
 )
 def test_size_limits(size: int, accepted: bool) -> None:
     body = zlib.compress(bytes(size))
-    assert decompress(1, body) == (bytes(size) if accepted else None)
+    assert decompressor(1)(body) == (bytes(size) if accepted else None)
 
 
 def test_a_bomb_is_not_unpacked() -> None:
-    assert decompress(1, zlib.compress(bytes(10**6))) is None
-
-
-def test_the_limit_is_a_parameter() -> None:
-    body = zlib.compress(FRAME)
-    assert decompress(1, body, limit=50) == FRAME
-    assert decompress(1, body, limit=49) is None
+    assert decompressor(1)(zlib.compress(bytes(10**6))) is None
 
 
 def test_raw_deflate_is_rejected() -> None:
     stream = zlib.compressobj(9, zlib.DEFLATED, -15)
-    assert decompress(9, stream.compress(FRAME) + stream.flush()) is None
+    assert decompressor(9)(stream.compress(FRAME) + stream.flush()) is None
 
 
 def test_bytes_behind_the_zlib_stream_are_ignored() -> None:
-    assert decompress(9, ZLIB_BODY + b"junk") == FRAME
+    assert decompressor(9)(ZLIB_BODY + b"junk") == FRAME
 
 
 def test_a_stream_that_breaks_off_is_rejected() -> None:
     for length in range(len(ZLIB_BODY)):
-        assert decompress(9, ZLIB_BODY[:length]) is None
+        assert decompressor(9)(ZLIB_BODY[:length]) is None
 
 
-@given(st.integers(1, 11), st.binary(max_size=200))
+LEVELS = [level for level in range(1, MAX_LEVEL + 1) if available(level)]
+
+
+@given(st.sampled_from(LEVELS), st.binary(max_size=200))
 def test_garbage_never_raises(level: int, data: bytes) -> None:
-    frame = decompress(level, data)
+    frame = decompressor(level)(data)
     assert frame is None or 0 < len(frame) <= 1661
 
 
+@settings(max_examples=300)
+@given(
+    st.sampled_from(LEVELS),
+    st.binary(min_size=1, max_size=120),
+    st.integers(1, 14),
+    st.data(),
+)
+def test_damage_never_raises(
+    level: int, frame: bytes, times: int, data: st.DataObject
+) -> None:
+    packed = bytearray(compressor(level)(frame * times))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(packed) - 1))
+        packed[place] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.integers(0, len(packed)))
+    for damaged in (bytes(packed), bytes(packed[:cut])):
+        unpacked = decompressor(level)(damaged)
+        assert unpacked is None or 0 < len(unpacked) <= 1661
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_round_trip(level: int) -> None:
+    for frame in (FRAME, b"x", bytes(1661), os.urandom(1518), bytearray(FRAME * 20)):
+        assert decompressor(level)(compressor(level)(frame)) == frame
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_has_the_same_limits(level: int) -> None:
+    pack, unpack = compressor(level), decompressor(level)
+    assert unpack(pack(bytes(1661))) == bytes(1661)
+    assert unpack(pack(bytes(1662))) is None
+    assert unpack(pack(b"")) is None
+    assert unpack(b"") is None
+
+
 def test_available_levels(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all(available(level) for level in range(10))
+    for level in (*range(10), 12, 33):
+        assert available(level)
     assert not available(-1)
-    assert not available(12)
+    assert not available(34)
     monkeypatch.setattr(compression, "_LZO", None)
     assert not available(10)
     assert not available(11)
-    assert decompress(10, b"\x43" + FRAME + b"\x11\0\0") is None
+    assert available(12)
+    assert decompressor(10)(b"\x43" + FRAME + b"\x11\0\0") is None
     monkeypatch.setattr(compression, "_LZO", object())
     assert available(10)
     assert available(11)
-    assert not available(-1)
-    assert not available(12)
+
+
+class TestLevelsBeyondTinc:
+    @pytest.mark.parametrize(
+        ("level", "common"),
+        [*((n, n) for n in range(12)), (12, 10), (14, 10), (15, 9), (33, 9)],
+    )
+    def test_what_is_asked_of_the_others(self, level: int, common: int) -> None:
+        assert common_level(level) == common
+
+    def test_without_lzo(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compression, "_LZO", None)
+        assert common_level(12) == 9
+
+    def test_who_understands_them(self) -> None:
+        assert understood(11, ())
+        assert not understood(12, ())
+        assert not understood(12, ("lz4",))
+        assert understood(12, ("lz4", "zstd"))
+        assert understood(33, compression.METHODS)
+
+
+class TestZstd:
+    def test_the_frames_are_standard_ones(self) -> None:
+        packed = compressor(14)(FRAME * 4)
+        assert packed.startswith(b"\x28\xb5\x2f\xfd")
+        assert zstandard.ZstdDecompressor().decompress(packed) == FRAME * 4
+
+    def test_the_level_is_that_of_the_library(self) -> None:
+        frame = b"".join(b"%d %x," % (n, n * n) for n in range(150))
+        for level in (12, 14, 22, 33):
+            expected = zstandard.ZstdCompressor(level=level - 11).compress(frame)
+            assert compressor(level)(frame) == expected
+
+    def test_incompressible_data_grows_by_ten_bytes(self) -> None:
+        assert len(compressor(12)(os.urandom(1400))) == 1410
+
+    def test_a_bomb_is_not_unpacked(self) -> None:
+        for size in (10**6, 10**9):
+            # The header alone makes a decompressor allocate.
+            stream = zstandard.ZstdCompressor().compressobj(size=size)
+            head = stream.compress(bytes(10**6)) + stream.flush(
+                zstandard.COMPRESSOBJ_FLUSH_BLOCK
+            )
+            assert zstandard.frame_content_size(head) == size
+            assert decompressor(12)(head) is None
+
+    def test_a_bomb_of_unknown_size(self) -> None:
+        pack = zstandard.ZstdCompressor(write_content_size=False).compress
+        assert decompressor(12)(pack(bytes(1661))) == bytes(1661)
+        assert decompressor(12)(pack(bytes(1662))) is None
+        assert decompressor(12)(pack(bytes(10**7))) is None
+
+    def test_nothing_may_follow(self) -> None:
+        packed = compressor(12)(FRAME)
+        for more in (b"x", packed):
+            assert decompressor(12)(packed + more) is None
+        for length in range(len(packed)):
+            assert decompressor(12)(packed[:length]) is None
+
+    def test_one_context_for_many_frames(self) -> None:
+        assert compressor(12) is compressor(12)
+        frames = [FRAME, os.urandom(600), FRAME]
+        one, _, three = (compressor(12)(frame) for frame in frames)
+        assert one == three
 
 
 class TestLzo:
@@ -109,15 +214,15 @@ class TestLzo:
     @pytest.mark.parametrize("level", [10, 11])
     def test_literals_only(self, level: int) -> None:
         body = b"\x43" + FRAME + b"\x11\0\0"
-        assert decompress(level, body) == FRAME
-        assert decompress(level, body + b"x") is None
-        assert decompress(level, body[:-1]) is None
+        assert decompressor(level)(body) == FRAME
+        assert decompressor(level)(body + b"x") is None
+        assert decompressor(level)(body[:-1]) is None
 
     @pytest.mark.parametrize("level", [10, 11])
     def test_round_trip(self, level: int) -> None:
         for frame in (FRAME, bytes(1661), os.urandom(1518)):
-            assert decompress(level, compress(level, frame)) == frame
+            assert decompressor(level)(compressor(level)(frame)) == frame
 
     def test_size_limits(self) -> None:
-        assert decompress(10, compress(10, bytes(1662))) is None
-        assert decompress(10, b"\x11\0\0") is None
+        assert decompressor(10)(compressor(10)(bytes(1662))) is None
+        assert decompressor(10)(b"\x11\0\0") is None

@@ -6,6 +6,7 @@ import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from tincd_compat.errors import ConfigError
+from tincd_compat.tunnel import libcrypto
 from tincd_compat.tunnel.suites import (
     CIPHERS,
     DIGESTS,
@@ -123,13 +124,24 @@ def test_unknown_names_and_numbers() -> None:
 
 @pytest.mark.parametrize("cipher", CIPHERS, ids=lambda cipher: str(cipher.name))
 def test_usable_says_whether_a_context_can_be_made(cipher: CipherSuite) -> None:
-    if cipher.algorithm == "aria":
-        assert not cipher.usable
-        with pytest.raises(UnsupportedAlgorithm):
-            cipher.context(bytes(cipher.key_block_size))
-    else:
-        # The library this package requires brings the legacy ciphers along.
-        assert cipher.usable
+    # The library this package requires brings the legacy ciphers along, the system's
+    # OpenSSL has ARIA.
+    assert cipher.usable
+
+
+def test_a_cipher_that_this_machine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libcrypto, "_library", lambda: None)
+    cipher = find_cipher("aria-128-cbc")
+    assert cipher is not None
+    assert not cipher.usable
+    with pytest.raises(UnsupportedAlgorithm):
+        cipher.context(bytes(32)).encryptor()
+    suite = Suite.configured("aria-128-cbc", "sha256", 4)
+    assert not suite.usable
+    assert suite.warnings() == [
+        "aria-128-cbc is not available on this machine:"
+        " packets to us have to travel over TCP"
+    ]
 
 
 def test_a_digest_that_this_machine_lacks() -> None:
@@ -192,7 +204,24 @@ def test_the_configured_suite() -> None:
     assert suite.encrypts
     assert suite.authenticates
     assert suite.usable
-    assert not Suite.configured("aria-128-cbc", "sha256", 4).usable
+    assert suite.warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("cipher", "digest", "maclength", "words"),
+    [
+        ("none", "sha256", 4, ["Cipher = none: whoever is on their way can read"]),
+        ("aes-256-cbc", "none", 4, ["Digest = none: anybody can forge and alter"]),
+        ("aes-256-cbc", "sha256", 0, ["MACLength = 0: anybody can forge and alter"]),
+        ("none", "none", 0, ["Cipher = none", "Digest = none"]),
+    ],
+)
+def test_what_is_unsafe(
+    cipher: str, digest: str, maclength: int, words: list[str]
+) -> None:
+    found = Suite.configured(cipher, digest, maclength).warnings()
+    assert len(found) == len(words)
+    assert all(text.startswith(start) for text, start in zip(found, words, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from tincd_compat import logs
-from tincd_compat.tunnel import compression
+from tincd_compat.tunnel import compression, libcrypto
 from tincd_compat.tunnel.codec import LAST_SEQUENCE, Drop, Sealer
 from tincd_compat.tunnel.pmtu import MTU, PmtuDiscovery
 from tincd_compat.tunnel.suites import Suite
@@ -102,8 +102,9 @@ class TestOwnKey:
         assert keys.valid_key
 
     def test_a_cipher_this_machine_lacks(
-        self, caplog: pytest.LogCaptureFixture
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(libcrypto, "_library", lambda: None)
         keys = tunnel("aria-256-cbc")
         assert keys.new_own_key(counting).cipher == 1076
         assert keys.opener is None
@@ -281,7 +282,10 @@ class TestPlaintextByThePeersWish:
 
 
 class TestWhatThisMachineCannotDo:
-    def test_a_cipher(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_cipher(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(libcrypto, "_library", lambda: None)
         keys = tunnel()
         for _ in range(2):
             assert not keys.install_peer_key("00" * 32, 1066, 672, 4, 0)
@@ -305,6 +309,55 @@ class TestWhatThisMachineCannotDo:
             f"Cannot seal packets to {PEER}, forwarding via TCP: "
             f"compression level {level} is not available"
         ]
+
+
+class TestLevelsBeyondTinc:
+    """Asked for and accepted only where both ends said that they know zstd."""
+
+    @pytest.mark.parametrize(("own", "common"), [(12, 10), (14, 10), (15, 9), (33, 9)])
+    def test_what_a_node_is_asked_for(self, own: int, common: int) -> None:
+        keys = tunnel(compression=own)
+        for methods, level in (((), common), (("zstd",), own), (("lz4",), common)):
+            keys.methods = methods
+            assert keys.new_own_key(counting).compression == level
+            assert keys.opener is not None
+            sealer = Sealer(keys._parameters.suite, counting(48), level)
+            (opened,) = keys.opener.open_train(sealer.seal_train([b"frame" * 9]))
+            assert opened.frame == b"frame" * 9
+
+    def test_levels_of_tinc_need_no_word(self) -> None:
+        for level in range(12):
+            assert tunnel(compression=level).new_own_key(counting).compression == level
+
+    @pytest.mark.parametrize("level", [12, 33])
+    def test_what_a_node_may_ask_for(
+        self, level: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        keys = tunnel()
+        assert not keys.install_peer_key(KEY, 427, 672, 4, level)
+        assert "uses bogus compression level!" in caplog.text
+        keys.methods = ("zstd",)
+        assert keys.install_peer_key(KEY, 427, 672, 4, level)
+        assert keys.dump().compression == level
+        assert not keys.install_peer_key(KEY, 427, 672, 4, 34)
+
+    def test_what_was_said_lasts_until_the_node_goes(self) -> None:
+        for go in (Tunnel.reset, Tunnel.forget_peer):
+            keys = tunnel()
+            keys.methods = ("zstd",)
+            keys.requested(5.0)
+            keys.void_peer_key()
+            assert keys.methods
+            assert keys.introduced
+            go(keys)
+            assert not keys.methods
+            assert not keys.introduced
+
+    def test_a_request_out_of_turn_counts_for_the_limit(self) -> None:
+        keys = tunnel()
+        keys.requested(5.0)
+        assert not keys.request_due(14.9)
+        assert keys.request_due(15.0)
 
 
 def test_one_request_in_ten_seconds() -> None:

@@ -65,7 +65,7 @@ VARIABLES: Final[dict[str, Variable]] = {
     "Broadcast": Variable("broadcast", one_of("Invalid broadcast mode!", _BROADCAST)),
     "Cipher": Variable("cipher", values.string),
     "ClampMSS": Variable("clamp_mss", values.boolean, _BOTH),
-    "Compression": Variable("compression", bounded("Bogus compression level!", 0, 11)),
+    "Compression": Variable("compression", bounded("Bogus compression level!", 0, 33)),
     "ConnectTo": Variable("connect_to", values.node_name, multiple=True, reload=True),
     "DecrementTTL": Variable("decrement_ttl", values.boolean),
     "Device": Variable("device", values.string),

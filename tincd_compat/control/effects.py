@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from tincd_compat.addresses import Subnet
 from tincd_compat.mesh.node import Node
-from tincd_compat.meta.messages import AnsKey, Message
+from tincd_compat.meta.messages import AnsKey, Message, ReqKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,14 @@ class SendKey:
     """Make a new key for ``node`` and send it as ANS_KEY towards it."""
 
     node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequested:
+    """``node`` wants a key for packets to us, and says what it can seal with."""
+
+    node: Node
+    message: ReqKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,7 @@ Effect: TypeAlias = (
     | Reply
     | Relay
     | SendKey
+    | KeyRequested
     | KeyReceived
     | KeyVoid
     | SubnetUp

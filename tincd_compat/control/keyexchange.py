@@ -16,6 +16,7 @@ from tincd_compat.control.effects import (
     Announce,
     Effect,
     KeyReceived,
+    KeyRequested,
     Relay,
     SendKey,
 )
@@ -73,7 +74,7 @@ class KeyExchange:
         if destination is self._mesh.myself:
             if isinstance(message, AnsKey):
                 return [KeyReceived(origin, message)]
-            return [SendKey(origin)]
+            return [KeyRequested(origin, message)]
         if isinstance(message, AnsKey):
             line = self._with_address(message, line, origin, destination)
         return [Relay(destination, line)]

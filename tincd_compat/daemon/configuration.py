@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tincd_compat.config.parser import Entry, options_for, read_server_config
 from tincd_compat.config.settings import Settings, Suites, complete_settings
-from tincd_compat.tunnel.suites import find_cipher, find_digest
+from tincd_compat.tunnel.suites import find_cipher, find_digest, refusal
 
 if TYPE_CHECKING:
     from tincd_compat.service.start import StartOptions
@@ -25,7 +25,7 @@ def load(options: StartOptions, entries: Sequence[Entry]) -> Settings:
 
     Our own host file is read here, since its name is in those entries.
     """
-    suites = Suites(lambda name: find_cipher(name) is not None, _digest_size)
+    suites = Suites(lambda name: find_cipher(name) is not None, _digest_size, refusal)
     return complete_settings(
         entries,
         options.directory,

@@ -46,6 +46,18 @@ class Keys(Protocol):
     def new_key(self, node: Node) -> AnsKey:
         """Make a new key for packets from that node; it counts at once."""
 
+    def new_request(self, node: Node) -> ReqKey:
+        """Make the request for that node's key, with what we can seal with."""
+
+    def key_requested(self, node: Node, request: ReqKey) -> bool:
+        """Note what the node can seal with; tell whether it waits to hear it of us."""
+
+    def introduces(self, node: Node) -> bool:
+        """Tell whether to send a request of ours ahead of an unasked key."""
+
+    def restarted(self, node: Node) -> None:
+        """The node may have started anew: nothing that it said counts."""
+
     def install_key(self, node: Node, answer: AnsKey) -> None:
         """Use a key for packets to that node."""
 
@@ -152,6 +164,10 @@ class ControlPlane:
                     self._relay(node, line)
                 case fx.SendKey(node):
                     self._send_key(node)
+                case fx.KeyRequested(node, request):
+                    if self._keys.key_requested(node, request):
+                        self.request_key(node)
+                    self._send_key(node)
                 case fx.KeyReceived(node, answer):
                     self._keys.install_key(node, answer)
                 case fx.KeyVoid(node):
@@ -212,7 +228,7 @@ class ControlPlane:
         """Ask a reachable node for its key."""
         link = self._link_towards(node)
         if link is not None:
-            link.send(ReqKey(self.mesh.myself.name, node.name))
+            link.send(self._keys.new_request(node))
 
     # The graph.
 
@@ -250,6 +266,8 @@ class ControlPlane:
         if not node.reachable:
             graph.settle_down(self.mesh, node)
         elif self._links.of(node) is not None:
+            if self._keys.introduces(node):
+                self.request_key(node)
             self._send_key(node)
 
     # Links coming and going.
@@ -279,7 +297,7 @@ class ControlPlane:
         if node.reachable:
             # By a detour, or so old words of others have it: it may have been restarted
             # and have forgotten its keys.
-            self._keys.void_key(node)
+            self._keys.restarted(node)
 
     def purge(self) -> None:
         """Forget what is unreachable."""

@@ -86,6 +86,8 @@ class Daemon:
         unsupported.check(settings)
         key = load_private_key(settings, options.directory)
         suite = Suite.configured(settings.cipher, settings.digest, settings.maclength)
+        for text in suite.warnings():
+            logs.always.warning("%s", text)
         self.files = HostFiles(options.directory, options.options)
         self.mesh = Mesh(settings.name)
         self.mesh.myself.options = own_options(settings)

@@ -19,11 +19,12 @@ from tincd_compat.config.values import Broadcast
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.meta.messages import AnsKey
+from tincd_compat.meta.messages import AnsKey, ReqKey
 from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
 from tincd_compat.transport.udp import UdpSockets
+from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
@@ -226,6 +227,23 @@ class DataPlane:
             fields.maclength,
             fields.compression,
         )
+
+    def new_request(self, node: Node) -> ReqKey:
+        self.tunnel(node).requested(self._loop.time())
+        return ReqKey(self._mesh.myself.name, node.name, compression.METHODS)
+
+    def key_requested(self, node: Node, request: ReqKey) -> bool:
+        tunnel = self.tunnel(node)
+        tunnel.methods = request.methods
+        return bool(request.methods) and not tunnel.introduced
+
+    def introduces(self, node: Node) -> bool:
+        extended = self._settings.compression > compression.MAX_COMMON_LEVEL
+        return extended and not self.tunnel(node).introduced
+
+    def restarted(self, node: Node) -> None:
+        self.tunnel(node).forget_peer()
+        self._pipeline.invalidate()
 
     def install_key(self, node: Node, answer: AnsKey) -> None:
         tunnel = self.tunnel(node)

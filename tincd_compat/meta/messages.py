@@ -13,8 +13,20 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final, TypeAlias
 
-from tincd_compat.addresses import Subnet, valid_name
+from tincd_compat.addresses import Subnet
 from tincd_compat.errors import PeerError
+from tincd_compat.meta.fields import (
+    HEX,
+    INT,
+    TEXT,
+    int32,
+    node_name,
+    pattern,
+    read_subnet,
+    split_fields,
+    text,
+    uint32,
+)
 
 #: Longest line a tincd 1.0 accepts, LF included (its receive buffer).
 MAX_LINE: Final = 2176
@@ -45,65 +57,20 @@ class Request(IntEnum):
     PACKET = 17
 
 
-# Possessive quantifiers keep a number whole where backtracking would split it.
-_INT = rb"\s*+([+-]?+\d++)"
-_HEX = rb"\s*+([+-]?+(?:0[xX])?+[0-9A-Fa-f]++)"
-_TEXT = rb"\s*+(\S{1,2048}+)"
-
-
-def _pattern(*fields: bytes) -> re.Pattern[bytes]:
-    return re.compile(_INT + b"".join(fields))
-
-
-def _int32(text: bytes) -> int:
-    """Read a decimal number into a signed 32-bit type, wrapping as C does."""
-    value = int(text[:32])
-    return (value + 0x80000000) % 0x100000000 - 0x80000000
-
-
-def _uint32(text: bytes) -> int:
-    return int(text[:32], 16) & 0xFFFFFFFF
-
-
-def _text(field: bytes) -> str:
-    return field.decode("latin-1")
-
-
-def _fields(pattern: re.Pattern[bytes], line: bytes, name: str) -> list[bytes]:
-    match = pattern.match(line)
-    if match is None:
-        raise PeerError(f"Got bad {name} from {{peer}}")
-    return list(match.groups())[1:]
-
-
-def _node_name(field: bytes, request: str) -> str:
-    name = _text(field)
-    if not valid_name(name):
-        raise PeerError(f"Got bad {request} from {{peer}}: invalid name")
-    return name
-
-
-def _subnet(field: bytes, request: str) -> Subnet:
-    subnet = Subnet.parse(_text(field))
-    if subnet is None:
-        raise PeerError(f"Got bad {request} from {{peer}}: invalid subnet string")
-    return subnet
-
-
 @dataclass(frozen=True, slots=True)
 class Id:
     """``0 NAME VERSION``; only the leading integer of VERSION counts."""
 
     request: ClassVar[Request] = Request.ID
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_TEXT, _INT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(TEXT, INT)
     name: str
     version: int
 
     @classmethod
     def parse(cls, line: bytes) -> Id:
-        name, version = _fields(cls._format, line, "ID")
+        name, version = split_fields(cls._format, line, "ID")
         # No reduction to 32 bits: 4294967313 is not version 17.
-        return cls(_text(name), int(version[:32]))
+        return cls(text(name), int(version[:32]))
 
     def encode(self) -> bytes:
         return f"0 {self.name} {self.version}".encode("latin-1")
@@ -114,7 +81,7 @@ class MetaKey:
     """``1 CIPHER DIGEST MACLENGTH COMPRESSION HEX``: the key of the sender's stream."""
 
     request: ClassVar[Request] = Request.METAKEY
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_INT, _INT, _INT, _INT, _TEXT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(INT, INT, INT, INT, TEXT)
     cipher: int
     digest: int
     maclength: int
@@ -123,9 +90,9 @@ class MetaKey:
 
     @classmethod
     def parse(cls, line: bytes) -> MetaKey:
-        *numbers, key = _fields(cls._format, line, "METAKEY")
-        cipher, digest, maclength, compression = (_int32(number) for number in numbers)
-        return cls(cipher, digest, maclength, compression, _text(key))
+        *numbers, key = split_fields(cls._format, line, "METAKEY")
+        cipher, digest, maclength, compression = (int32(number) for number in numbers)
+        return cls(cipher, digest, maclength, compression, text(key))
 
     def encode(self) -> bytes:
         numbers = f"{self.cipher} {self.digest} {self.maclength} {self.compression}"
@@ -137,13 +104,13 @@ class Challenge:
     """``2 HEX``: random bytes, as many as the receiver's modulus has."""
 
     request: ClassVar[Request] = Request.CHALLENGE
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_TEXT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(TEXT)
     data: str
 
     @classmethod
     def parse(cls, line: bytes) -> Challenge:
-        (data,) = _fields(cls._format, line, "CHALLENGE")
-        return cls(_text(data))
+        (data,) = split_fields(cls._format, line, "CHALLENGE")
+        return cls(text(data))
 
     def encode(self) -> bytes:
         return f"2 {self.data}".encode("latin-1")
@@ -154,13 +121,13 @@ class ChalReply:
     """``3 HEX``: the digest of the challenge received."""
 
     request: ClassVar[Request] = Request.CHAL_REPLY
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_TEXT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(TEXT)
     digest: str
 
     @classmethod
     def parse(cls, line: bytes) -> ChalReply:
-        (digest,) = _fields(cls._format, line, "CHAL_REPLY")
-        return cls(_text(digest))
+        (digest,) = split_fields(cls._format, line, "CHAL_REPLY")
+        return cls(text(digest))
 
     def encode(self) -> bytes:
         return f"3 {self.digest}".encode("latin-1")
@@ -171,15 +138,15 @@ class Ack:
     """``4 PORT WEIGHT OPTIONS``: the end of the handshake."""
 
     request: ClassVar[Request] = Request.ACK
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_TEXT, _INT, _HEX)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(TEXT, INT, HEX)
     port: str
     weight: int
     options: int
 
     @classmethod
     def parse(cls, line: bytes) -> Ack:
-        port, weight, options = _fields(cls._format, line, "ACK")
-        return cls(_text(port), _int32(weight), _uint32(options))
+        port, weight, options = split_fields(cls._format, line, "ACK")
+        return cls(text(port), int32(weight), uint32(options))
 
     def encode(self) -> bytes:
         return f"4 {self.port} {self.weight} {self.options:x}".encode("latin-1")
@@ -218,16 +185,16 @@ class AddSubnet:
     """``10 NONCE OWNER SUBNET``"""
 
     request: ClassVar[Request] = Request.ADD_SUBNET
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_HEX, _TEXT, _TEXT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(HEX, TEXT, TEXT)
     nonce: int
     owner: str
     subnet: Subnet
 
     @classmethod
     def parse(cls, line: bytes) -> AddSubnet:
-        nonce, owner, subnet = _fields(cls._format, line, "ADD_SUBNET")
-        name = _node_name(owner, "ADD_SUBNET")
-        return cls(_uint32(nonce), name, _subnet(subnet, "ADD_SUBNET"))
+        nonce, owner, subnet = split_fields(cls._format, line, "ADD_SUBNET")
+        name = node_name(owner, "ADD_SUBNET")
+        return cls(uint32(nonce), name, read_subnet(subnet, "ADD_SUBNET"))
 
     def encode(self) -> bytes:
         return f"10 {self.nonce:x} {self.owner} {self.subnet}".encode("latin-1")
@@ -238,23 +205,23 @@ class DelSubnet:
     """``11 NONCE OWNER SUBNET``"""
 
     request: ClassVar[Request] = Request.DEL_SUBNET
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_HEX, _TEXT, _TEXT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(HEX, TEXT, TEXT)
     nonce: int
     owner: str
     subnet: Subnet
 
     @classmethod
     def parse(cls, line: bytes) -> DelSubnet:
-        nonce, owner, subnet = _fields(cls._format, line, "DEL_SUBNET")
-        name = _node_name(owner, "DEL_SUBNET")
-        return cls(_uint32(nonce), name, _subnet(subnet, "DEL_SUBNET"))
+        nonce, owner, subnet = split_fields(cls._format, line, "DEL_SUBNET")
+        name = node_name(owner, "DEL_SUBNET")
+        return cls(uint32(nonce), name, read_subnet(subnet, "DEL_SUBNET"))
 
     def encode(self) -> bytes:
         return f"11 {self.nonce:x} {self.owner} {self.subnet}".encode("latin-1")
 
 
 def _edge_ends(source: bytes, target: bytes, request: str) -> tuple[str, str]:
-    ends = _node_name(source, request), _node_name(target, request)
+    ends = node_name(source, request), node_name(target, request)
     if ends[0] == ends[1]:
         raise PeerError(f"Got bad {request} from {{peer}}: invalid name")
     return ends
@@ -269,8 +236,8 @@ class AddEdge:
     """
 
     request: ClassVar[Request] = Request.ADD_EDGE
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(
-        _HEX, _TEXT, _TEXT, _TEXT, _TEXT, _HEX, _INT
+    _format: ClassVar[re.Pattern[bytes]] = pattern(
+        HEX, TEXT, TEXT, TEXT, TEXT, HEX, INT
     )
     nonce: int
     source: str
@@ -282,12 +249,12 @@ class AddEdge:
 
     @classmethod
     def parse(cls, line: bytes) -> AddEdge:
-        nonce, source, target, address, port, options, weight = _fields(
+        nonce, source, target, address, port, options, weight = split_fields(
             cls._format, line, "ADD_EDGE"
         )
         ends = _edge_ends(source, target, "ADD_EDGE")
-        place = _text(address), _text(port)
-        return cls(_uint32(nonce), *ends, *place, _uint32(options), _int32(weight))
+        place = text(address), text(port)
+        return cls(uint32(nonce), *ends, *place, uint32(options), int32(weight))
 
     def encode(self) -> bytes:
         ends = f"{self.source} {self.target} {self.address} {self.port}"
@@ -300,15 +267,15 @@ class DelEdge:
     """``13 NONCE FROM TO``"""
 
     request: ClassVar[Request] = Request.DEL_EDGE
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_HEX, _TEXT, _TEXT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(HEX, TEXT, TEXT)
     nonce: int
     source: str
     target: str
 
     @classmethod
     def parse(cls, line: bytes) -> DelEdge:
-        nonce, source, target = _fields(cls._format, line, "DEL_EDGE")
-        return cls(_uint32(nonce), *_edge_ends(source, target, "DEL_EDGE"))
+        nonce, source, target = split_fields(cls._format, line, "DEL_EDGE")
+        return cls(uint32(nonce), *_edge_ends(source, target, "DEL_EDGE"))
 
     def encode(self) -> bytes:
         return f"13 {self.nonce:x} {self.source} {self.target}".encode("latin-1")
@@ -319,14 +286,14 @@ class KeyChanged:
     """``14 NONCE ORIGIN``: the packet keys that ORIGIN handed out are void."""
 
     request: ClassVar[Request] = Request.KEY_CHANGED
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_HEX, _TEXT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(HEX, TEXT)
     nonce: int
     origin: str
 
     @classmethod
     def parse(cls, line: bytes) -> KeyChanged:
-        nonce, origin = _fields(cls._format, line, "KEY_CHANGED")
-        return cls(_uint32(nonce), _node_name(origin, "KEY_CHANGED"))
+        nonce, origin = split_fields(cls._format, line, "KEY_CHANGED")
+        return cls(uint32(nonce), node_name(origin, "KEY_CHANGED"))
 
     def encode(self) -> bytes:
         return f"14 {self.nonce:x} {self.origin}".encode("latin-1")
@@ -334,20 +301,30 @@ class KeyChanged:
 
 @dataclass(frozen=True, slots=True)
 class ReqKey:
-    """``15 FROM TO``: FROM wants the key for packets towards TO."""
+    """``15 FROM TO [compress:METHOD,...]``: FROM wants the key for packets towards TO.
+
+    ``methods`` are the compression methods beyond those of tinc 1.0 that FROM can seal
+    with.  The token may stand anywhere among those behind TO; the others are ignored.
+    """
 
     request: ClassVar[Request] = Request.REQ_KEY
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_TEXT, _TEXT)
+    _format: ClassVar[re.Pattern[bytes]] = re.compile(
+        pattern(TEXT, TEXT).pattern
+        + rb"(?:(?:\s++\S++)*?\s++compress:([a-z0-9,]{1,64}+)(?!\S))?+"
+    )
     source: str
     target: str
+    methods: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, line: bytes) -> ReqKey:
-        source, target = _fields(cls._format, line, "REQ_KEY")
-        return cls(_node_name(source, "REQ_KEY"), _node_name(target, "REQ_KEY"))
+        source, target, methods = split_fields(cls._format, line, "REQ_KEY")
+        ends = node_name(source, "REQ_KEY"), node_name(target, "REQ_KEY")
+        return cls(*ends, tuple(text(methods).split(",")) if methods else ())
 
     def encode(self) -> bytes:
-        return f"15 {self.source} {self.target}".encode("latin-1")
+        token = f" compress:{','.join(self.methods)}" if self.methods else ""
+        return f"15 {self.source} {self.target}{token}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +336,7 @@ class AnsKey:
 
     request: ClassVar[Request] = Request.ANS_KEY
     _format: ClassVar[re.Pattern[bytes]] = re.compile(
-        _pattern(_TEXT, _TEXT, _TEXT, _INT, _INT, _INT, _INT).pattern
+        pattern(TEXT, TEXT, TEXT, INT, INT, INT, INT).pattern
         + rb"(?:\s++(\S{1,2048}+)\s++(\S{1,2048}+))?+"
     )
     source: str
@@ -378,17 +355,17 @@ class AnsKey:
         if match is None:
             raise PeerError("Got bad ANS_KEY from {peer}")
         _, source, target, key, *numbers, address, port = match.groups()
-        ends = _node_name(source, "ANS_KEY"), _node_name(target, "ANS_KEY")
-        cipher, digest, maclength, compression = (_int32(number) for number in numbers)
+        ends = node_name(source, "ANS_KEY"), node_name(target, "ANS_KEY")
+        cipher, digest, maclength, compression = (int32(number) for number in numbers)
         return cls(
             *ends,
-            _text(key),
+            text(key),
             cipher,
             digest,
             maclength,
             compression,
-            None if address is None else _text(address),
-            None if port is None else _text(port),
+            None if address is None else text(address),
+            None if port is None else text(port),
         )
 
     def encode(self) -> bytes:
@@ -404,12 +381,12 @@ class Packet:
     """``17 LENGTH``, followed by that many raw bytes behind the LF."""
 
     request: ClassVar[Request] = Request.PACKET
-    _format: ClassVar[re.Pattern[bytes]] = _pattern(_INT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(INT)
     length: int
 
     @classmethod
     def parse(cls, line: bytes) -> Packet:
-        (length,) = _fields(cls._format, line, "PACKET")
+        (length,) = split_fields(cls._format, line, "PACKET")
         # The field is an unsigned 16-bit number in tincd.
         return cls(int(length[:32]) & 0xFFFF)
 
@@ -457,7 +434,7 @@ MESSAGES: Final[dict[int, type[Message]]] = {
     )
 }
 
-_NUMBER = re.compile(rb"\s*+([+-]?+\d++)")
+_NUMBER = re.compile(INT)
 
 
 def request_number(line: bytes) -> int:

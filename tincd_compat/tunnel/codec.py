@@ -105,7 +105,7 @@ class Sealer:
         if reason is not None:
             raise ValueError(reason)
         self._train = _sealer(suite, key_block)
-        self._level = level
+        self._compress = compression.compressor(level) if level else None
 
     @property
     def sequence(self) -> int:
@@ -127,8 +127,8 @@ class Sealer:
         The list is shorter than ``frames`` only when the numbers run out.
         """
         bodies = frames[: LAST_SEQUENCE - self.sequence]
-        if self._level:
-            bodies = [compression.compress(self._level, frame) for frame in bodies]
+        if self._compress is not None:
+            bodies = [self._compress(frame) for frame in bodies]
         return self._train.seal_train(bodies)
 
 
@@ -152,7 +152,7 @@ class Opener:
             raise ValueError(reason)
         self._train = _opener(suite, key_block, window_bytes)
         self._authenticates = suite.authenticates
-        self._level = level
+        self._decompress = compression.decompressor(level) if level else None
 
     @property
     def highest(self) -> int:
@@ -179,17 +179,19 @@ class Opener:
             train = self._train.open_train(datagrams)
         else:
             train = [_opened(*fields) for fields in self._train.open_train(datagrams)]
-        if self._level:
-            train = [self._decompressed(opened) for opened in train]
+        unpack = self._decompress
+        if unpack is not None:
+            train = [_decompressed(opened, unpack) for opened in train]
         return train
 
-    def _decompressed(self, opened: Opened) -> Opened:
-        if opened.drop is not None:
-            return opened
-        frame = compression.decompress(self._level, opened.frame)
-        if frame is None:
-            return opened._replace(frame=b"", drop=Drop.UNCOMPRESSABLE, lost=0)
-        return opened._replace(frame=frame)
+
+def _decompressed(opened: Opened, unpack: compression.Decompressor) -> Opened:
+    if opened.drop is not None:
+        return opened
+    frame = unpack(opened.frame)
+    if frame is None:
+        return opened._replace(frame=b"", drop=Drop.UNCOMPRESSABLE, lost=0)
+    return opened._replace(frame=frame)
 
 
 def log_train(train: Iterable[Opened], peer: object) -> None:

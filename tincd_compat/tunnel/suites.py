@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.ciphers import (
 )
 
 from tincd_compat.errors import ConfigError
+from tincd_compat.tunnel.libcrypto import LibraryCipher
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -101,12 +102,15 @@ class CipherSuite:
         """Return the key and the IV of a key block."""
         return key_block[: self.key_length], key_block[self.key_length :]
 
-    def context(self, key_block: bytes) -> Cipher[Any]:
-        """Return the library's cipher; UnsupportedAlgorithm if it has none such."""
+    def context(self, key_block: bytes) -> Cipher[Any] | LibraryCipher:
+        """Return what makes encryptors and decryptors.
+
+        UnsupportedAlgorithm, now or from those, if this machine has none such.
+        """
+        key, iv = self.split(key_block)
         build = _ALGORITHMS.get(self.algorithm)
         if build is None:
-            raise UnsupportedAlgorithm(f"{self.name} is not supported")
-        key, iv = self.split(key_block)
+            return LibraryCipher(self.name, key, iv)
         return Cipher(build(key), _MODES[self.mode](iv))
 
     @property
@@ -298,3 +302,24 @@ class Suite:
     def usable(self) -> bool:
         """Tell whether the crypto library of this machine can work this suite."""
         return self.cipher.usable and self.digest.usable
+
+    def warnings(self) -> list[str]:
+        """Return what an administrator should know about packets under this suite."""
+        found = []
+        if not self.encrypts:
+            found.append(
+                "Cipher = none: whoever is on their way can read the packets to us"
+            )
+        if not self.authenticates:
+            cause = "Digest = none" if self.digest.is_null else "MACLength = 0"
+            found.append(
+                f"{cause}: anybody can forge and alter packets to us,"
+                " and senders are known by their addresses only"
+            )
+        for part in (self.cipher, self.digest):
+            if not part.usable:
+                found.append(
+                    f"{part.name} is not available on this machine:"
+                    " packets to us have to travel over TCP"
+                )
+        return found

@@ -5,6 +5,9 @@ configuration says, under a key block we made for this node alone; a new one rep
 the old at once.  What we *seal* follows the last ANS_KEY of the node.  A node whose
 wishes we cannot or will not fulfil has no valid key here, so its packets go over TCP.
 
+Compression levels beyond those of tinc 1.0 are asked for and accepted only where both
+ends have said in a REQ_KEY that they know the method.
+
 A null cipher or a missing MAC is honoured only where our own configuration has the
 same: otherwise whoever can alter the meta stream could have our packets in the clear.
 """
@@ -17,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from tincd_compat import logs
+from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.codec import Opener, Sealer, unusable
-from tincd_compat.tunnel.compression import MAX_LEVEL
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.replay import DEFAULT_WINDOW
 from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
@@ -68,7 +71,8 @@ class Tunnel:
     """Keys, numbers and path MTU of one node; ``peer`` renders as ``NODE (HOST)``.
 
     ``sealer`` is None without a valid key from the node, ``opener`` is None while it
-    has no key from us.
+    has no key from us.  ``methods`` are the compression methods that the node named in
+    its last REQ_KEY, ``introduced`` whether it has heard ours since it can be reached.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class Tunnel:
         self.pmtu = pmtu
         self.sealer: Sealer | None = None
         self.opener: Opener | None = None
+        self.methods: tuple[str, ...] = ()
+        self.introduced = False
         self._peer = peer
         self._parameters = parameters
         self._last_request: float | None = None
@@ -106,6 +112,11 @@ class Tunnel:
         self._last_request = now
         return True
 
+    def requested(self, now: float) -> None:
+        """A REQ_KEY leaves for the node, for whatever reason."""
+        self._last_request = now
+        self.introduced = True
+
     def new_own_key(self, random_bytes: Callable[[int], bytes]) -> KeyFields:
         """Make a key for the node and open with it from now on; return its ANS_KEY.
 
@@ -114,19 +125,22 @@ class Tunnel:
         own = self._parameters
         suite = own.suite
         key_block = random_bytes(suite.cipher.key_block_size)
-        reason = unusable(suite, own.compression)
+        level = own.compression
+        if not compression.understood(level, self.methods):
+            level = compression.common_level(level)
+        reason = unusable(suite, level)
         if reason is not None:
             self._refuse("Cannot open packets from %s: %s", reason)
         self.opener = None
         # A missing compressor does not matter here: the opener drops what needs it.
         if suite.usable:
-            self.opener = Opener(suite, key_block, own.compression, own.replay_window)
+            self.opener = Opener(suite, key_block, level, own.replay_window)
         return KeyFields(
             key_block.hex().upper(),
             suite.cipher.nid,
             suite.digest.nid,
             suite.maclength,
-            own.compression,
+            level,
         )
 
     def install_peer_key(
@@ -135,11 +149,13 @@ class Tunnel:
         cipher: int,
         digest: int,
         maclength: int,
-        compression: int,
+        level: int,
         *,
         allow_null: bool = False,
     ) -> bool:
         """Seal as the node's ANS_KEY says; False, and no valid key, if that is bad.
+
+        ``level`` is the compression level.
 
         ``allow_null`` honours a null cipher or a missing MAC that our own configuration
         does not have.
@@ -151,12 +167,15 @@ class Tunnel:
         suite = self._validate(key_block, cipher, digest, maclength)
         if suite is None:
             return False
-        if not 0 <= compression <= MAX_LEVEL:
+        if not (
+            0 <= level <= compression.MAX_LEVEL
+            and compression.understood(level, self.methods)
+        ):
             return self._bad("Node %s uses bogus compression level!")
-        if not self._acceptable(suite, compression, allow_null):
+        if not self._acceptable(suite, level, allow_null):
             return False
-        self.sealer = Sealer(suite, key_block, compression)
-        self._outgoing = (cipher, digest, maclength, compression)
+        self.sealer = Sealer(suite, key_block, level)
+        self._outgoing = (cipher, digest, maclength, level)
         return True
 
     def void_peer_key(self) -> None:
@@ -168,9 +187,15 @@ class Tunnel:
         """Our own key is void: drop what the node sends until it gets a new one."""
         self.opener = None
 
+    def forget_peer(self) -> None:
+        """Nothing that the node said or was told counts any more."""
+        self.void_peer_key()
+        self.methods = ()
+        self.introduced = False
+
     def reset(self) -> None:
         """The node became reachable or unreachable."""
-        self.void_peer_key()
+        self.forget_peer()
         self.pmtu.reset()
         self._told.clear()
 
