@@ -73,6 +73,15 @@ def test_length_must_be_true(wrong: int) -> None:
     assert fragment(frame, 14, 1451) is Reason.BAD_LENGTH
 
 
+@pytest.mark.parametrize(
+    ("base", "fits"), [(0x1F44, True), (0x1F45, False), (0x1FFF, False)]
+)
+def test_a_piece_ends_within_the_longest_packet(base: int, fits: bool) -> None:
+    frame = ipv4(A, B, echo(1480), field=base)
+    pieces = fragment(frame, 14, 1451)
+    assert fits is (pieces is not Reason.BAD_OFFSET)
+
+
 @given(
     st.integers(1, 3000), st.integers(576, 1500), st.booleans(), st.integers(0, 0x1FF)
 )

@@ -9,6 +9,7 @@ from tincd_compat.routing.verdicts import Reason
 
 _MORE_FRAGMENTS: Final = 0x2000
 _OFFSET: Final = 0x1FFF
+_LONGEST: Final = 0xFFFF
 
 
 def stated_length(frame: bytearray, ip: int) -> int:
@@ -20,7 +21,8 @@ def fragment(frame: bytearray, ip: int, limit: int) -> list[bytearray] | Reason:
     """Cut the packet at ``ip`` into frames of at most ``limit`` bytes.
 
     ``limit`` leaves room for 8 bytes of payload.  Packets with header options are not
-    cut, and neither are those whose length is not what their header says.
+    cut, and neither are those whose length is not what their header says, or pieces
+    that reach beyond the longest packet there is: offsets of theirs would wrap around.
     """
     if frame[ip] & 15 != 5:
         return Reason.HAS_OPTIONS
@@ -29,13 +31,15 @@ def fragment(frame: bytearray, ip: int, limit: int) -> list[bytearray] | Reason:
     data = ip + headers.IPV4
     step = (limit - data) & ~7
     field = headers.get16(frame, ip + 6)
+    if (field & _OFFSET) * 8 + len(frame) - ip > _LONGEST:
+        return Reason.BAD_OFFSET
     pieces = []
     for start in range(data, len(frame), step):
         piece = frame[:data] + frame[start : start + step]
         last = start + step >= len(frame)
         offset = (field & _OFFSET) + (start - data) // 8
         flags = field & ~_OFFSET | (0 if last else _MORE_FRAGMENTS)
-        _finish(piece, ip, flags | offset & _OFFSET)
+        _finish(piece, ip, flags | offset)
         pieces.append(piece)
     return pieces
 

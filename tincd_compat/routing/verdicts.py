@@ -23,6 +23,7 @@ class Reason(StrEnum):
     TTL_EXPIRED = "ttl expired"
     TOO_BIG = "too big"
     BAD_LENGTH = "length mismatch"
+    BAD_OFFSET = "beyond the longest packet"
     HAS_OPTIONS = "fragmentation with options"
     BAD_CHECKSUM = "bad checksum"
     NOT_FROM_DEVICE = "not from the device"

@@ -1,0 +1,307 @@
+"""A test bench for one daemon: frames in at any side, frames out at every side.
+
+The daemon is real and so is its device. Its neighbours are played: what one of them
+says over its meta connection are frames byte by byte, and what the daemon sends to it
+comes back as such. So two daemons on two benches can be given the same and must give
+the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pyroute2 import netns
+
+from conformance.harness.checks import expect, expect_same_text
+from conformance.harness.daemon import NETNAME, TincNode
+from conformance.harness.kinds import Kind
+from conformance.harness.lab import Lab
+from conformance.harness.member import Member, calling
+from conformance.harness.mesh import Mesh, Plan, inside6
+from conformance.harness.packets import ETHERNET, frame4, hexdump
+from conformance.harness.waits import Failed, say
+
+#: Where a frame goes in or comes out, beside the names of neighbours.
+DEVICE: Final = "device"
+#: The daemon under test.
+SUBJECT: Final = "s"
+
+_ETH_P_ALL: Final = 3
+_PACKET_OUTGOING: Final = 4
+_FRAME_SIZE: Final = 2048
+_LIMIT: Final = 10.0
+#: At most three errors in any second, wherever that second begins.
+_ERRORS_APART: Final = 0.34
+
+_ADDRESS: Final = "172.30.1.1"
+#: Neither does the kernel speak on the device, nor does it answer what comes out.
+_UP: Final = (
+    'echo 1 > "/proc/sys/net/ipv6/conf/$INTERFACE/disable_ipv6"',
+    'ip link set "$INTERFACE" arp off up',
+    f'ip addr add {_ADDRESS}/16 dev "$INTERFACE"',
+)
+#: A persistent device, since its MAC address must be known before the start.
+TAP_MAC: Final = bytes.fromhex("020000000001")
+_MAKE_TAP: Final = f"""
+ip tuntap add {NETNAME} mode tap
+ip link set {NETNAME} address {TAP_MAC.hex(":")} arp off
+echo 1 > /proc/sys/net/ipv6/conf/{NETNAME}/disable_ipv6
+ip link set {NETNAME} up
+ip link set {NETNAME} down
+"""
+_TAP_DOWN: Final = """#!/bin/sh
+ip addr flush dev "$INTERFACE"
+ip link set "$INTERFACE" down
+"""
+
+#: Lines that say what became of a frame, whoever it came from.
+_TELLING: Final = re.compile(
+    r"^(?:Cannot route|Packet looping|Routing loop|Packet for .* larger than MTU|"
+    r"Fragmenting|Clamping|Got too short|Got ARP|Got neighbor|Length of packet|"
+    r"Broadcasting).*",
+    re.M,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A played neighbour.
+
+    ``says`` are the words of further announcements, their nonces still missing:
+    ``("12", "y far 10.0.0.1 655 c 1")``.
+    """
+
+    name: str
+    options: int = 0xC
+    host: tuple[str, ...] = ()
+    says: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A daemon's configuration and what is around it.
+
+    The daemon is node 1 of the mesh, the neighbours the next in their order.
+    """
+
+    neighbours: tuple[Neighbour, ...]
+    server: tuple[str, ...] = ()
+    tap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Frames that go in at one side, one after another.
+
+    ``ours`` is what we do on purpose where C does otherwise: (where, frame) pairs.
+    """
+
+    title: str
+    origin: str
+    frames: tuple[bytes, ...]
+    ours: tuple[tuple[str, bytes], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out, as (where, frame) pairs, and what the log says about it."""
+
+    frames: tuple[tuple[str, bytes], ...]
+    lines: tuple[str, ...]
+
+    def text(self, *, with_log: bool) -> str:
+        shown = [f"{where}, {len(f)} bytes:\n{hexdump(f)}" for where, f in self.frames]
+        if with_log:
+            shown += [f"log: {line}\n" for line in self.lines]
+        return "".join(shown) or "nothing\n"
+
+
+class Bench:
+    """A started daemon and its neighbours.
+
+    :param debug: at level 5 it tells about every frame, below it may take short cuts
+    """
+
+    def __init__(
+        self, lab: Lab, kind: Kind, setup: Setup, *, part: str, debug: int = 5
+    ) -> None:
+        device = ("DeviceType = tap",) if setup.tap else ()
+        subject = Plan(
+            name=SUBJECT,
+            kind=kind,
+            server=(*setup.server, *device),
+            up=_UP,
+            debug=debug,
+            address=_ADDRESS,
+        )
+        plans = [Plan(name=n.name, kind=Kind.C, host=n.host) for n in setup.neighbours]
+        mesh = Mesh(lab, [subject, *plans], part=part)
+        self.part = part
+        self.node: TincNode = mesh[SUBJECT]
+        # The device is to speak for nobody, but errors must come from somewhere.
+        self.node.namespace.add_address("eth0", inside6(1), 48)
+        self._tap = setup.tap
+        if setup.tap:
+            self.node.namespace.run("sh", "-ec", _MAKE_TAP)
+            down = self.node.etc / "tinc-down"
+            down.write_text(_TAP_DOWN)
+            down.chmod(0o755)
+        self.node.start()
+        self._device = self._listen()
+        self.neighbours = {
+            each.name: self._join(lab, mesh, each) for each in setup.neighbours
+        }
+        self._marker = 0
+        self._out: list[tuple[str, bytes]] = []
+        self._next_error = 0.0
+        self._settle()
+
+    def _listen(self) -> socket.socket:
+        netns.pushns(self.node.namespace.name)
+        try:
+            sock = socket.socket(
+                socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL)
+            )
+            sock.bind((NETNAME, _ETH_P_ALL))
+        finally:
+            netns.popns()
+        sock.setblocking(False)
+        return sock
+
+    def _join(self, lab: Lab, mesh: Mesh, plan: Neighbour) -> Member:
+        target = calling(lab, mesh, SUBJECT, plan.name)
+        member = Member(target, plan.name, options=plan.options)
+        member.connect()
+        member.introduce()
+        number = list(mesh.nodes).index(plan.name) + 1
+        member.own(f"172.30.{number}.0/24", f"fd30:0:0:{number}:0:0:0:0/64")
+        member.say(
+            f"{request} {number}{index} {words}".encode()
+            for index, (request, words) in enumerate(plan.says, start=100)
+        )
+        member.settle()
+        return member
+
+    def play(self, row: Row) -> Outcome:
+        """Put the frames of a row in, and return what comes out for them."""
+        time.sleep(max(0.0, self._next_error - time.monotonic()))
+        mark = self.node.log.mark()
+        self._put(row.origin, row.frames)
+        self._settle()
+        out, self._out = tuple(self._out), []
+        errors = sum(where == row.origin for where, _ in out)
+        self._next_error = time.monotonic() + errors * _ERRORS_APART
+        lines = _TELLING.findall(self.node.log.text(mark))
+        return Outcome(out, tuple(lines))
+
+    def close(self) -> None:
+        for member in self.neighbours.values():
+            member.close()
+        self._device.close()
+        self.node.stop()
+
+    def _put(self, origin: str, frames: Iterable[bytes]) -> None:
+        if origin != DEVICE:
+            said = [b"17 %d\n%b" % (len(frame), frame) for frame in frames]
+            # In one piece: so they are handled in one turn, and at one time.
+            self.neighbours[origin].say_raw(b"".join(said))
+            self.neighbours[origin].settle()
+            return
+        for frame in frames:
+            kind = int.from_bytes(frame[12:14], "big")
+            data = frame if self._tap else frame[ETHERNET:]
+            self._device.sendto(data, (NETNAME, kind))
+
+    def _settle(self) -> None:
+        """Wait until the daemon has handled what was put in before."""
+        first, *others = self.neighbours.values()
+        mark = self._mark(f"172.30.2.{self._marker % 200 + 1}")
+        self._put(DEVICE, [mark])
+        first.wait("the mark from the device", lambda: self._passed(first, mark))
+        mark = self._mark("172.30.1.250")
+        first.say_raw(b"17 %d\n%b" % (len(mark), mark))
+        self._wait_device(mark[ETHERNET:])
+        for member in others:
+            member.settle()
+        for member in (first, *others):
+            self._out += [(member.name, frame) for frame in member.frames]
+            member.frames.clear()
+
+    def _mark(self, target: str) -> bytes:
+        self._marker += 1
+        return frame4("172.30.1.250", target, b"mark %d" % self._marker)
+
+    def _passed(self, member: Member, mark: bytes) -> bool:
+        for index, frame in enumerate(member.frames):
+            if frame[ETHERNET:] == mark[ETHERNET:]:
+                del member.frames[index]
+                return True
+        return False
+
+    def _wait_device(self, packet: bytes) -> None:
+        deadline = time.monotonic() + _LIMIT
+        while time.monotonic() < deadline:
+            with contextlib.suppress(BlockingIOError):
+                data, (_, kind, direction, *_rest) = self._device.recvfrom(_FRAME_SIZE)
+                if direction == _PACKET_OUTGOING:
+                    continue
+                if data.endswith(packet):
+                    return
+                if not self._tap:
+                    data = bytes(12) + kind.to_bytes(2, "big") + data
+                self._out.append((DEVICE, data))
+                continue
+            self.neighbours[next(iter(self.neighbours))].turn(0.01)
+        raise Failed(f"{self.part}{SUBJECT}: the mark did not reach the device")
+
+
+def compare(
+    lab: Lab, kind: Kind, setup: Setup, rows: Sequence[Row], *, part: str = ""
+) -> None:
+    """Play all rows with C and with ``kind``, and demand the same of both.
+
+    Our own daemon is asked twice: telling all, and taking short cuts.
+
+    :param part: begins the names of this comparison's benches
+    """
+    wanted = Bench(lab, Kind.C, setup, part=f"{part}ref-")
+    actual = [Bench(lab, kind, setup, part=f"{part}sub-")]
+    if kind is Kind.OURS:
+        actual.append(Bench(lab, kind, setup, part=f"{part}cut-", debug=3))
+    benches = [wanted, *actual]
+    differences: list[str] = []
+    for row in rows:
+        model, *outcomes = [bench.play(row) for bench in benches]
+        say(f"          {row.title}: {_summary(model)}")
+        for bench, outcome in zip(actual, outcomes, strict=True):
+            try:
+                _judge(row, bench, outcome, model)
+            except Failed as difference:
+                differences.append(str(difference))
+    expect(not differences, "\n".join(differences))
+    for bench in benches:
+        bench.close()
+
+
+def _judge(row: Row, bench: Bench, outcome: Outcome, model: Outcome) -> None:
+    with_log = bench.node.debug >= 5
+    if row.ours is not None:
+        expect(model.frames != row.ours, f"{row.title}: C does the same as we")
+        if bench.node.kind is Kind.OURS:
+            model, with_log = Outcome(row.ours, ()), False
+    expect_same_text(
+        f"{row.title} ({bench.part}{SUBJECT})",
+        outcome.text(with_log=with_log),
+        model.text(with_log=with_log),
+    )
+
+
+def _summary(outcome: Outcome) -> str:
+    frames = [f"{where} {len(frame)}" for where, frame in outcome.frames]
+    return ", ".join([*frames, *outcome.lines]) or "nothing"
