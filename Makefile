@@ -12,6 +12,9 @@ TOOLS += cc:gcc pkg-config:pkg-config
 FAST := tincd_compat/tunnel/_fast
 HEADERS := -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null
 
+# What measures, and other VPNs for context.
+BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
+
 .PHONY: help demo test lint unit simulation conformance bench bench-mesh startup tools clean
 
 help:
@@ -50,7 +53,11 @@ startup: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.startup
 
 bench: tools $(VENV)/.runtime
-	command -v iperf3 >/dev/null || apt-get install -y -qq --no-install-recommends iperf3
+	@for package in $(BENCH_PACKAGES); do \
+	  dpkg -s $$package >/dev/null 2>&1 \
+	    || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$package \
+	    || echo "could not install $$package"; \
+	done
 	$(BIN)/python -m conformance.bench --json conformance/results/bench.json $(ARGS)
 
 bench-mesh: tools $(VENV)/.runtime

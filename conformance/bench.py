@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from conformance.benchmark import measures
 from conformance.benchmark.pairs import Pair, TincPair
 from conformance.benchmark.report import BASE, Report
+from conformance.benchmark.rivals import RIVALS, Rival, clean_up
 from conformance.harness.keys import KeyStore
 from conformance.harness.kinds import Kind, c_tincd_problem, own_tincd_problem
 from conformance.harness.lab import Lab
@@ -88,6 +90,7 @@ def main(arguments: Sequence[str]) -> int:
             return 1
         finally:
             lab.close()
+            clean_up()
     print(report.table())
     if options.json is not None:
         settings = {"rounds": options.rounds, "seconds": options.seconds}
@@ -105,7 +108,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--measure",
         action="append",
-        choices=["stream", "four", "paced", "rate", "rtt", "memory", "modes"],
+        choices=[
+            "stream",
+            "four",
+            "paced",
+            "rate",
+            "rtt",
+            "memory",
+            "calls",
+            "modes",
+            "rivals",
+        ],
         help="only these (default: all)",
     )
     parser.add_argument("--json", type=Path, default=None, metavar="FILE")
@@ -135,18 +148,23 @@ class _Bench:
             for what, contenders in MODES.items()
             if self._wants("modes")
         }
+        if self._wants("rivals"):
+            rivals = self._start_all([each for each in RIVALS if each.available])
+        else:
+            rivals = []
         for number in range(1, self._rounds + 1):
             started = time.monotonic()
             for pair in pairs:
                 self._measure(pair)
             for what, others in modes.items():
                 for pair in others:
-                    load = measures.stream(pair, self._seconds)
-                    self._report.add(pair.name, what, load.rate / 1e6, "Mbit/s")
+                    self._try(pair, partial(self._mode, what))
+            for pair in rivals:
+                self._try(pair, self._stream)
             took = time.monotonic() - started
             print(f"round {number} of {self._rounds}: {took:.0f} s", flush=True)
 
-    def _start_all(self, contenders: Sequence[TincPair]) -> list[Pair]:
+    def _start_all(self, contenders: Sequence[TincPair | Rival]) -> list[Pair]:
         found = []
         for contender in contenders:
             self._count += 1
@@ -154,7 +172,7 @@ class _Bench:
                 with contextlib.redirect_stdout(io.StringIO()):
                     found.append(contender.start(self._lab, f"p{self._count}"))
             except Failed as error:
-                print(f"left out: {contender.name} {contender.server}: {error}")
+                print(f"left out: {contender.name}: {error}")
         return found
 
     def _wants(self, measure: str) -> bool:
@@ -168,14 +186,21 @@ class _Bench:
             "paced": self._paced,
             "rate": self._rate,
             "memory": self._memory,
+            "calls": self._calls,
         }
         for name, step in steps.items():
-            if not self._wants(name):
-                continue
-            try:
-                step(pair)
-            except Failed as error:
-                print(f"no figure for {pair.name}: {error}", flush=True)
+            if self._wants(name):
+                self._try(pair, step)
+
+    def _try(self, pair: Pair, step: Callable[[Pair], None]) -> None:
+        try:
+            step(pair)
+        except Failed as error:
+            print(f"no figure for {pair.name}: {error}", flush=True)
+
+    def _mode(self, what: str, pair: Pair) -> None:
+        load = measures.stream(pair, self._seconds)
+        self._add(pair, what, load.rate / 1e6, "Mbit/s")
 
     def _idle(self, pair: Pair) -> None:
         self._add(pair, "idle RTT, median", measures.idle_rtt(pair), "ms")
@@ -212,6 +237,12 @@ class _Bench:
 
     def _memory(self, pair: Pair) -> None:
         self._add(pair, "resident memory", measures.resident(pair), "MiB")
+
+    def _calls(self, pair: Pair) -> None:
+        sender, receiver = measures.packets_per_call(self._lab, pair)
+        what = "TCP: packets a system call"
+        self._add(pair, f"{what}, sender", sender, "1372 B")
+        self._add(pair, f"{what}, receiver", receiver, "1372 B")
 
     def _add(self, pair: Pair, measure: str, value: float, unit: str) -> None:
         self._report.add(pair.name, measure, value, unit)

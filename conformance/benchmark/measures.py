@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import signal
 import statistics
 import sys
 import time
@@ -116,6 +118,30 @@ def loaded_rtt(lab: Lab, pair: Pair, seconds: int) -> tuple[float, Load]:
     load = stream(pair, seconds)
     text = ping.communicate(timeout=30)[0].decode()
     return _median(text), load
+
+
+def packets_per_call(lab: Lab, pair: Pair) -> tuple[float, float]:
+    """Return how many packets a and b carry with one system call in a TCP stream.
+
+    Counting slows both down, so this stream is measured for nothing else.
+    """
+    if shutil.which("strace") is None:
+        raise Failed("system calls are counted by strace, which is not installed")
+    counters = [
+        background(lab, end, ["strace", "-c", "-f", "-q", "-p", str(end.pid)])
+        for end in (pair.a, pair.b)
+    ]
+    time.sleep(0.5)
+    packets = stream(pair, 1).volume / PACKET
+    found = []
+    for counter in counters:
+        counter.send_signal(signal.SIGINT)
+        text = counter.communicate(timeout=30)[0].decode()
+        total = re.search(r"^100\.00 +\S+ +\S+ +(\d+)", text, re.MULTILINE)
+        if total is None:
+            raise Failed(f"strace said: {text.strip()[-200:]}")
+        found.append(packets / int(total[1]))
+    return found[0], found[1]
 
 
 def resident(pair: Pair) -> float:

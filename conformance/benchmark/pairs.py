@@ -119,6 +119,8 @@ def run(end: End, *argv: str, timeout: float = 60) -> str:
 
 
 def background(lab: Lab, end: End, argv: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a program at one end; its output is read from its pipe."""
-    command = end.namespace.command(*argv)
-    return lab.processes.start(command, what=argv[0], stdout=subprocess.PIPE)
+    """Start a program at one end; what it prints is read from its pipe."""
+    command, pipe = end.namespace.command(*argv), subprocess.PIPE
+    return lab.processes.start(
+        command, what=argv[0], stdout=pipe, stderr=subprocess.STDOUT
+    )
