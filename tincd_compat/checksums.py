@@ -31,3 +31,18 @@ def sum16(data: Buffer) -> int:
 def checksum(total: int) -> int:
     """Return the Internet checksum for a sum of words that are not all zero."""
     return -total % 0xFFFF
+
+
+def fill_checksum(frame: bytearray, start: int, offset: int) -> bool:
+    """Finish a checksum ``offset`` bytes behind ``start``, where its coverage begins.
+
+    The field holds the sum of the pseudo header.  False if it is not in the frame.
+    """
+    field = start + offset
+    if start < 0 or offset < 0 or field + 2 > len(frame):
+        return False
+    # The seed is part of what is covered.  Zero means "none" in UDP; all bits set is
+    # the same number everywhere.
+    total = checksum(sum16(frame[start:])) or 0xFFFF
+    frame[field : field + 2] = total.to_bytes(2, "big")
+    return True

@@ -7,8 +7,10 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from tincd_compat import checksums
 from tincd_compat.checksums import Buffer
 from tincd_compat.tunnel import coalescing, offload, splitting
+from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.superpacket import SuperPacket
 
 
@@ -20,9 +22,13 @@ class Implementation(NamedTuple):
 
 IMPLEMENTATIONS: Final = {
     "python": Implementation(
-        splitting.split, coalescing.coalesce, offload.fill_checksum
+        splitting.split, coalescing.coalesce, checksums.fill_checksum
     ),
 }
+if core is not None:
+    IMPLEMENTATIONS["compiled"] = Implementation(
+        offload.split, offload.coalesce, offload.fill_checksum
+    )
 
 #: Takes the place of a fixture in tests that hypothesis runs many times over.
 each_implementation = pytest.mark.parametrize(

@@ -11,12 +11,37 @@ only the kernel can have made it.
 
 from __future__ import annotations
 
-from tincd_compat.checksums import checksum, sum16
-from tincd_compat.tunnel.coalescing import coalesce
-from tincd_compat.tunnel.splitting import split
+from collections.abc import Sequence
+
+from tincd_compat import checksums
+from tincd_compat.checksums import Buffer
+from tincd_compat.tunnel import coalescing, splitting
+from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.superpacket import TCPV4, TCPV6, UDP, SuperPacket
 
 __all__ = ["TCPV4", "TCPV6", "UDP", "SuperPacket", "coalesce", "fill_checksum", "split"]
+
+
+def split(frame: Buffer, kind: int, size: int, start: int) -> list[bytes]:
+    """Cut a super-packet into frames; the arguments are those of :class:`SuperPacket`.
+
+    Returns nothing if they do not describe the frame.
+    """
+    cut = splitting.split if core is None else core.split
+    return cut(frame, kind, size, start)
+
+
+def coalesce(frames: Sequence[Buffer], udp: bool = False) -> list[Buffer | SuperPacket]:
+    """Merge segments that follow each other in a burst; UDP only if ``udp``.
+
+    Frames that stay alone are returned as they are, the same objects.
+    """
+    if core is None:
+        return coalescing.coalesce(frames, udp)
+    return [
+        SuperPacket(*item) if isinstance(item, tuple) else item
+        for item in core.coalesce(frames, udp)
+    ]
 
 
 def fill_checksum(frame: bytearray, start: int, offset: int) -> bool:
@@ -24,11 +49,5 @@ def fill_checksum(frame: bytearray, start: int, offset: int) -> bool:
 
     The field holds the sum of the pseudo header.  False if it is not in the frame.
     """
-    field = start + offset
-    if start < 0 or offset < 0 or field + 2 > len(frame):
-        return False
-    # The seed is part of what is covered.  Zero means "none" in UDP; all bits set is
-    # the same number everywhere.
-    total = checksum(sum16(frame[start:])) or 0xFFFF
-    frame[field : field + 2] = total.to_bytes(2, "big")
-    return True
+    fill = checksums.fill_checksum if core is None else core.fill_checksum
+    return fill(frame, start, offset)

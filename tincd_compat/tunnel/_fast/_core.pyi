@@ -48,3 +48,13 @@ class Opener:
         self, datagrams: Sequence[bytes]
     ) -> list[tuple[bytes, int, int, int, int, int, int]]:
         """Return frame, length, drop (0 for none), seqno, last, strays and lost."""
+
+def split(
+    frame: bytes | bytearray | memoryview, kind: int, size: int, start: int, /
+) -> list[bytes]: ...
+def coalesce(
+    frames: Sequence[bytes | bytearray | memoryview], udp: bool, /
+) -> list[bytes | bytearray | memoryview | tuple[bytearray, int, int, int]]:
+    """Return frames that stay alone and pieces as frame, kind, size and start."""
+
+def fill_checksum(frame: bytearray, start: int, offset: int, /) -> bool: ...
