@@ -126,6 +126,7 @@ class FakeKeys:
     def __init__(self, log: list[str]) -> None:
         self._log = log
         self.introducing = False
+        self.subnet_changes = 0
 
     def new_key(self, node: Node) -> AnsKey:
         self._log.append(f"new key for {node.name}")
@@ -166,6 +167,9 @@ class FakeKeys:
 
     def topology_changed(self) -> None:
         """Not worth a line."""
+
+    def subnets_changed(self) -> None:
+        self.subnet_changes += 1
 
 
 class FakeEvents:
@@ -219,6 +223,7 @@ class World:
             bypass_security=bypass_security,
             loop=loop,
         )
+        self.keys = FakeKeys(self.log)
         nonces = count(0x100)
         self.confirmed: set[str] = set()
         exchange = KeyExchange(

@@ -392,3 +392,22 @@ def test_nonces_have_31_bits() -> None:
 def test_a_limit_for_the_mtu_is_passed_on(world: World, peer: Remote) -> None:
     world.control.limit_mtu(link_of(world, "peer").node or world["us"], 1400)
     assert world.take_log() == ["peer mtu 1400"]
+
+
+STATION = bytes.fromhex("020000000001")
+
+
+def test_a_learned_address_is_announced_and_withdrawn(
+    world: World, peer: Remote
+) -> None:
+    changes = world.keys.subnet_changes
+    world.control.learn_mac(STATION, 100)
+    world.control.learn_mac(STATION, 200)
+    assert world.keys.subnet_changes == changes + 1
+    assert world.take_log() == ["subnet-up us 2:0:0:0:0:1 None"]
+    world.control.tick(200 + world.settings.mac_expire - 1)
+    assert world.keys.subnet_changes == changes + 1
+    world.control.tick(200 + world.settings.mac_expire)
+    assert world.keys.subnet_changes == changes + 2
+    assert world.take_log() == ["subnet-down us 2:0:0:0:0:1 None"]
+    assert peer.take() == ["10 us 2:0:0:0:0:1#10", "11 us 2:0:0:0:0:1#10"]

@@ -345,7 +345,7 @@ def test_strict_subnets_are_known_from_the_start(life: Life) -> None:
     assert life.take() == START
 
 
-@pytest.mark.parametrize("text", ["Mode = hub\n", "PrivateKeyFile = /nowhere\n"])
+@pytest.mark.parametrize("text", ["Mode = bridge\n", "PrivateKeyFile = /nowhere\n"])
 def test_a_configuration_that_will_not_do(
     life: Life, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:

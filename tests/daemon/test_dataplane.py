@@ -12,6 +12,7 @@ from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import ipv4, make_tunnel, sized
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.config.settings import Settings
+from tincd_compat.config.values import Mode
 from tincd_compat.daemon.dataplane import BURST, DataPlane, NodeLabel
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
@@ -37,6 +38,9 @@ class Requests:
 
     def expire_keys_now(self) -> None:
         self.calls.append("expire keys")
+
+    def learn_mac(self, mac: bytes, now: float) -> None:
+        self.calls.append(f"learn {mac.hex()} at {now:g}")
 
 
 class Plane:
@@ -447,3 +451,10 @@ def test_probes_to_everybody_nearby(plane: Plane) -> None:
     assert not plane.subject.broadcast_probe(plane.peer, b"probe", 655)
     plane.subject.close()
     assert plane.subject.broadcast_probe(plane.peer, b"probe", 655)
+
+
+def test_switch_mode_reports_who_is_behind_the_device(loop: FakeLoop) -> None:
+    plane = Plane(loop, mode=Mode.SWITCH)
+    plane.device.frames = [bytearray(bytes(range(60)))]
+    loop.readable(plane.device.descriptor)
+    assert plane.requests.calls[:1] == [f"learn 060708090a0b at {loop.now:g}"]

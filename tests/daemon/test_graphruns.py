@@ -213,6 +213,8 @@ class KeyRing:
 
     def topology_changed(self) -> None: ...
 
+    def subnets_changed(self) -> None: ...
+
 
 class Scripts:
     """Counts how often nodes went up and down."""

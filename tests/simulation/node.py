@@ -119,6 +119,8 @@ class KeyRing:
 
     def topology_changed(self) -> None: ...
 
+    def subnets_changed(self) -> None: ...
+
 
 class Scripts:
     """Counts the scripts that would run, and remembers who is up by them."""

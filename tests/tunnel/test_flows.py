@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tests.tunnel.world import DEFAULT, World, ipv4, neighbours, sized
 from tincd_compat.options import CLAMP_MSS, INDIRECT, PMTU_DISCOVERY, TCPONLY
-from tincd_compat.routing.options import Forwarding, RouteOptions
+from tincd_compat.routing.headers import Buffer
+from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
-from tincd_compat.tunnel.flows import MAX_FLOWS, plain_destination
+from tincd_compat.tunnel.flows import MAX_FLOWS, plain_destination, plain_station
 from tincd_compat.tunnel.pmtu import Phase
 
 MSS = b"\x02\x04\x05\xb4"
@@ -76,6 +77,48 @@ def test_plain_ipv6() -> None:
 )
 def test_not_plain(frame: bytearray) -> None:
     assert plain_destination(frame) is None
+
+
+@pytest.mark.parametrize("tag", [False, True])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        ipv4("10.0.1.1", "10.0.2.1"),
+        ipv4("10.0.1.1", "10.0.2.1", tcp(TIMESTAMPS), protocol=6),
+        # What is an answer or a broadcast in router mode is not in switch mode.
+        ipv4("10.0.1.1", "224.0.0.1"),
+        ipv6("ff02::1"),
+        ipv6("fd00:2::1", bytes(24), 58),
+        bytearray(bytes(12) + b"\x08\x06" + bytes(40)),
+        bytearray(bytes(12) + b"\x88\xb5"),
+    ],
+)
+def test_plain_in_switch_mode(frame: bytearray, tag: bool) -> None:
+    for station in STATIONS:
+        whole = switched(frame, station, STATIONS[0], tag)
+        assert plain_station(bytearray(whole)) == station
+
+
+@pytest.mark.parametrize("tag", [False, True])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        ipv4("10.0.1.1", "10.0.2.1", tcp(MSS), protocol=6),
+        ipv4("10.0.1.1", "10.0.2.1", tcp()[:19], protocol=6),
+        ipv4("10.0.1.1", "10.0.2.1", b"")[:33],
+        bytearray(bytes(12) + b"\x08\0\x46" + bytes(40)),
+        ipv6("fd00:2::1", tcp(MSS), 6),
+        ipv6("fd00:2::1")[:53],
+    ],
+)
+def test_not_plain_in_switch_mode(frame: bytearray, tag: bool) -> None:
+    whole = switched(frame, STATIONS[1], STATIONS[0], tag)
+    assert plain_station(bytearray(whole)) is None
+
+
+@pytest.mark.parametrize("size", [0, 6, 13, 14, 64])
+def test_neither_scraps_nor_probes_are_plain(size: int) -> None:
+    assert plain_station(bytearray(size)) is None
 
 
 def test_a_flow_leads_to_the_next_stop() -> None:
@@ -171,6 +214,27 @@ BATTERY = [
     *(ipv6(host, SOLICITATION, 58) for host in HOSTS6),
 ]
 
+#: The stations of a, b, c and d, one behind nobody, one that b and c own, everybody.
+STATIONS = [
+    bytes.fromhex(f"0200000000{number}")
+    for number in ("01", "02", "03", "04", "09", "23")
+]
+STATIONS.append(b"\xff" * 6)
+VLAN = b"\x81\0\0\5"
+
+
+def switched(frame: Buffer, target: bytes, source: bytes, tag: bool) -> bytes:
+    return target + source + (VLAN if tag else b"") + bytes(frame[12:])
+
+
+#: Every fifth frame of the battery, and others that tun devices do not know.
+SWITCH_BATTERY = [
+    switched(bytes(frame), target, STATIONS[0], tag)
+    for frame in (*BATTERY[::5], bytes(64), bytes(12) + b"\x08\x06" + bytes(28))
+    for target in STATIONS
+    for tag in (False, True)
+]
+
 
 @st.composite
 def _damaged(draw: st.DrawFn) -> bytes:
@@ -195,9 +259,11 @@ class Scene:
     forwarding: Forwarding = Forwarding.INTERNAL
     gone: bool = False
     fixed: bool = True
+    mode: Mode = Mode.ROUTER
 
     def build(self) -> World:
         route = RouteOptions(
+            mode=self.mode,
             direct_only=self.direct_only,
             priority_inheritance=self.priority,
             broadcast=self.broadcast,
@@ -209,6 +275,9 @@ class Scene:
         world.subnet("a", "fd00:1::/64")
         world.subnet("b", "128.0.0.0/1")
         world.subnet("b", "::/0")
+        owners = zip("abcd", STATIONS[:4], strict=True)
+        for name, station in (*owners, ("b", STATIONS[5]), ("c", STATIONS[5])):
+            world.subnet(name, station.hex(":"))
         ends = (("a", "b"), ("a", "c"), ("c", "d"))
         for number, (place, options) in enumerate(zip(ends, self.options, strict=True)):
             world.link(*place, options)
@@ -239,6 +308,14 @@ _scenes = st.builds(
     st.sampled_from(Forwarding),
     st.booleans(),
     st.booleans(),
+    st.sampled_from([Mode.ROUTER, Mode.SWITCH]),
+)
+_switched = st.builds(
+    switched,
+    _damaged(),
+    st.sampled_from(STATIONS),
+    st.sampled_from(STATIONS),
+    st.booleans(),
 )
 
 
@@ -246,10 +323,11 @@ def outcome(scene: Scene, frames: list[bytes], shortcuts: bool) -> dict[str, obj
     world = scene.build()
     if not shortcuts:
         world.pipeline._flows.inward = world.pipeline._flows.outward = False
+    battery = BATTERY if scene.mode is Mode.ROUTER else SWITCH_BATTERY
     # Twice: by snapshot and after what the first time has changed.
     for _ in range(2):
-        world.from_device(*map(bytearray, BATTERY), *map(bytearray, frames))
-        world.from_peer("b", *BATTERY, *frames)
+        world.from_device(*map(bytearray, battery), *map(bytearray, frames))
+        world.from_peer("b", *battery, *frames)
     ports = world.ports
     return {
         "delivered": ports.delivered,
@@ -262,8 +340,14 @@ def outcome(scene: Scene, frames: list[bytes], shortcuts: bool) -> dict[str, obj
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(_scenes, st.lists(_damaged(), max_size=8))
+@given(_scenes, st.lists(_damaged() | _switched, max_size=8))
 @example(Scene(), [])
+@example(Scene(mode=Mode.SWITCH), [])
+@example(Scene(mode=Mode.SWITCH, direct_only=True), [])
+@example(Scene(mode=Mode.SWITCH, proved=(600, 600, 600)), [])
+@example(Scene(mode=Mode.SWITCH, fixed=False, proved=(600, 600, 600)), [])
+@example(Scene(mode=Mode.SWITCH, gone=True), [])
+@example(Scene(mode=Mode.SWITCH, options=(15, 15, 15)), [])
 @example(Scene(direct_only=True, options=(DEFAULT, DEFAULT, DEFAULT | INDIRECT)), [])
 @example(Scene(proved=(600, 600, 600)), [])
 @example(Scene(options=(15, 15, 15)), [])
@@ -288,3 +372,18 @@ def test_short_cuts_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     world.from_peer("b", sized(200, "10.0.1.1"))
     assert [len(frame) for frame in world.received("b")] == [100]
     assert [len(frame) for frame in world.ports.delivered] == [200]
+
+
+def test_short_cuts_are_taken_in_switch_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Scene(mode=Mode.SWITCH).build()
+
+    def unused(*_arguments: object) -> None:
+        raise AssertionError("routed")
+
+    monkeypatch.setattr(world.pipeline._router, "route", unused)
+    ours, theirs = STATIONS[:2]
+    frame = switched(sized(100), theirs, ours, tag=False)
+    world.from_device(bytearray(frame), bytearray(frame[:60]))
+    world.from_peer("b", switched(sized(200), ours, theirs, tag=True))
+    assert [len(frame) for frame in world.received("b")] == [100, 60]
+    assert [len(frame) for frame in world.ports.delivered] == [204]

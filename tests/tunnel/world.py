@@ -65,7 +65,8 @@ def install(tunnel: Tunnel, key: KeyFields, *, allow_null: bool = False) -> None
 class FakePorts:
     """Remembers what the pipeline does.  ``largest`` is the longest datagram that fits.
 
-    ``on_datagram`` gets every datagram that leaves.
+    ``on_datagram`` gets every datagram that leaves, ``on_learned`` every source address
+    that comes out of the device.
     """
 
     def __init__(self) -> None:
@@ -76,8 +77,10 @@ class FakePorts:
         self.probes: list[tuple[bytes, int]] = []
         self.packets: list[tuple[str, bytes]] = []
         self.key_requests: list[str] = []
+        self.learned: list[bytes] = []
         self.largest = 65535
         self.on_datagram: Callable[[Node, bytes], None] = lambda _node, _datagram: None
+        self.on_learned: Callable[[bytes], None] = lambda _mac: None
 
     def deliver(self, frames: list[bytearray]) -> None:
         self.delivered += [bytes(frame) for frame in frames]
@@ -102,6 +105,10 @@ class FakePorts:
 
     def request_key(self, node: Node) -> None:
         self.key_requests.append(node.name)
+
+    def learn(self, mac: bytes, now: float) -> None:
+        self.learned.append(mac)
+        self.on_learned(mac)
 
 
 class Peer:

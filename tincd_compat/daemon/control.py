@@ -79,6 +79,9 @@ class Keys(Protocol):
     def topology_changed(self) -> None:
         """Nodes, edges or subnets changed: drop what was derived from them."""
 
+    def subnets_changed(self) -> None:
+        """Only subnets changed: drop what was derived from them."""
+
 
 class Events(Protocol):
     """Scripts to run when the mesh changes."""
@@ -134,7 +137,7 @@ class ControlPlane:
             case AddSubnet() | DelSubnet():
                 found = self._gossiped(message, line, link)
                 if found:
-                    self._keys.topology_changed()
+                    self._keys.subnets_changed()
             case KeyChanged():
                 self._settle_for(message.origin)
                 found = self._gossiped(message, line, link)
@@ -309,12 +312,21 @@ class ControlPlane:
 
     def tick(self, now: float) -> int:
         """Do the periodic work; return the seconds to rest if our name is taken."""
-        self.perform(self.gossip.tick(now))
+        self._subnets_changed(self.gossip.tick(now))
         renewal = self._exchange.tick(now)
         if renewal:
             self._keys.expire_keys()
         self.perform(renewal)
         return self.gossip.pause(now)
+
+    def learn_mac(self, mac: bytes, now: float) -> None:
+        """Announce that a MAC address is behind our device, if that is news."""
+        self._subnets_changed(self.gossip.learn_mac(mac, now))
+
+    def _subnets_changed(self, found: list[fx.Effect]) -> None:
+        if found:
+            self._keys.subnets_changed()
+            self.perform(found)
 
     def expire_keys_now(self) -> None:
         """Renew the keys at the next tick: a peer's packet numbers get too large."""

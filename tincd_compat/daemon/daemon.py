@@ -21,11 +21,12 @@ from tincd_compat.addresses import Subnet
 from tincd_compat.config.hosts import read_subnets
 from tincd_compat.config.keys import load_private_key
 from tincd_compat.config.settings import Settings
+from tincd_compat.config.values import Mode
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import Policy
 from tincd_compat.control.seen import SeenRequests
-from tincd_compat.daemon import dumps, unsupported
+from tincd_compat.daemon import dumps
 from tincd_compat.daemon.configuration import load, load_again
 from tincd_compat.daemon.control import ControlPlane, new_nonce
 from tincd_compat.daemon.dataplane import DataPlane
@@ -83,7 +84,6 @@ class Daemon:
     def _build(self, settings: Settings) -> None:
         """Make every part, from the configuration alone; nothing is opened yet."""
         options = self._options
-        unsupported.check(settings)
         key = load_private_key(settings, options.directory)
         suite = Suite.configured(settings.cipher, settings.digest, settings.maclength)
         for text in suite.warnings():
@@ -156,6 +156,7 @@ class Daemon:
                 device=settings.device,
                 interface=settings.interface,
                 netname=self._options.netname,
+                router=settings.mode is Mode.ROUTER,
             )
         )
         self.events = ScriptEvents(
@@ -166,7 +167,6 @@ class Daemon:
             interface=self._device.interface,
         )
         self._build_control(settings)
-        self.dataplane.attach_device(self._device, self._device_failed)
 
     def _build_control(self, settings: Settings) -> None:
         policy = Policy(
@@ -247,6 +247,9 @@ class Daemon:
         self.dataplane.attach_sockets(sockets)
 
     def _go(self) -> None:
+        # Not sooner: addresses learned from it run scripts, and tinc-up is the first.
+        assert self._device is not None
+        self.dataplane.attach_device(self._device, self._device_failed)
         self._ready = True
         logs.always.log(logs.NOTICE, "Ready")
         self._notifier.ready(f"Ready, listening on {len(self._listeners)} addresses")

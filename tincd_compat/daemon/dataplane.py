@@ -41,14 +41,17 @@ if TYPE_CHECKING:
 BURST: Final = 64
 
 
-class KeyRequests(Protocol):
-    """Who asks other nodes for keys and renews ours."""
+class ControlSide(Protocol):
+    """What the data plane asks of the control plane."""
 
     def request_key(self, node: Node) -> None:
         """Send a REQ_KEY for the node."""
 
     def expire_keys_now(self) -> None:
         """Renew our keys at the next tick."""
+
+    def learn_mac(self, mac: bytes, now: float) -> None:
+        """Announce that a MAC address is behind our device, if that is news."""
 
 
 class NodeLabel:
@@ -86,7 +89,7 @@ class DataPlane:
         self._device: Device | None = None
         self._device_failed: Callable[[DeviceError], None]
         self._sockets = UdpSockets([])
-        self._control: KeyRequests
+        self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
         router = Router(mesh, _route_options(settings), local_address=local_address)
         policy = _policy(settings, mesh.myself.options)
@@ -96,8 +99,8 @@ class DataPlane:
 
     # What is attached in the course of the start.
 
-    def attach_control(self, control: KeyRequests) -> None:
-        """Name who sends key requests and renews keys."""
+    def attach_control(self, control: ControlSide) -> None:
+        """Name who sends key requests, renews keys and announces MAC addresses."""
         self._control = control
 
     def attach_device(
@@ -192,6 +195,9 @@ class DataPlane:
 
     def request_key(self, node: Node) -> None:
         self._control.request_key(node)
+
+    def learn(self, mac: bytes, now: float) -> None:
+        self._control.learn_mac(mac, now)
 
     # Tunnels and keys, for the control plane.
 
@@ -293,6 +299,10 @@ class DataPlane:
         """Nodes, edges or subnets changed: drop what was derived from them."""
         self._neighbours = None
         self._pipeline.invalidate()
+
+    def subnets_changed(self) -> None:
+        """Only subnets changed, as they do often in switch mode."""
+        self._pipeline.subnets_changed()
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Begin with no more than the PMTU variable says."""

@@ -79,6 +79,12 @@ class Ports(Protocol):
     def request_key(self, node: Node) -> None:
         """Send a REQ_KEY for the node to its nexthop."""
 
+    def learn(self, mac: bytes, now: float) -> None:
+        """Note that frames with this source came out of the device (switch mode).
+
+        Tells :meth:`Pipeline.subnets_changed` if that is news.
+        """
+
 
 def label(node: Node, mesh: Mesh) -> str:
     """Return the ``NODE (HOST)`` of log lines."""

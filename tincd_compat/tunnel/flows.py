@@ -1,10 +1,11 @@
 """Short cuts for ordinary packets: destination to next stop, remembered.
 
 Routing a packet and choosing its path answers a dozen questions whose answers change
-only when the mesh, a key or a path MTU changes.  For plain unicast in router mode they
-are asked once per destination.  Whatever is not plain - broadcast, neighbour discovery,
-an MSS to clamp, priorities, a path over TCP - is left to the full rules, and so is
-everything while single packets are logged.  A short cut never decides differently from
+only when the mesh, a key or a path MTU changes.  For plain unicast they are asked once
+per destination, an IP address in router mode and a MAC address in switch mode.
+Whatever is not plain - broadcast, neighbour discovery, an MSS to clamp, priorities, a
+path over TCP - is left to the full rules, and so is everything while single packets are
+logged.  A short cut never decides differently from
 :mod:`tincd_compat.routing.route` and :mod:`tincd_compat.tunnel.delivery`.
 """
 
@@ -30,7 +31,7 @@ _TIMESTAMPS: Final = b"\x01\x01\x08\x0a"
 
 
 def plain_destination(frame: headers.Buffer) -> bytes | None:
-    """Return the destination of a frame that only its destination decides about.
+    """Return the IP address that alone decides about a frame in router mode.
 
     None for everything that routing might answer, broadcast, or change.
     """
@@ -52,6 +53,31 @@ def plain_destination(frame: headers.Buffer) -> bytes | None:
             return None
         return bytes(frame[38:54])
     return None
+
+
+def plain_station(frame: headers.Buffer) -> bytes | None:
+    """Return the MAC address that alone decides about a frame in switch mode.
+
+    None for everything that routing might change, or drop for its contents.
+    """
+    if len(frame) < headers.ETHERNET:
+        return None
+    kind, ip = headers.payload_type(frame)
+    if kind == headers.TYPE_IPV4:
+        if len(frame) < ip + headers.IPV4 or frame[ip] != 0x45:
+            return None
+        protocol, start = frame[ip + 9], ip + headers.IPV4
+    elif kind == headers.TYPE_IPV6:
+        if len(frame) < ip + headers.IPV6:
+            return None
+        protocol, start = frame[ip + 6], ip + headers.IPV6
+    elif frame[12:14] == headers.TYPE_PROBE:
+        return None
+    else:
+        return bytes(frame[0:6])
+    if protocol == headers.PROTOCOL_TCP and _may_carry_mss(frame, start):
+        return None
+    return bytes(frame[0:6])
 
 
 def _may_carry_mss(frame: headers.Buffer, start: int) -> bool:
@@ -91,8 +117,12 @@ class FlowTable:
         self._mesh = mesh
         self._tunnels = tunnels
         self._direct_only = route.direct_only
+        #: Reads what decides about a plain frame, the key of :meth:`lookup`.
+        self.destination = (
+            plain_station if route.mode is Mode.SWITCH else plain_destination
+        )
         #: Whether frames from the mesh can be short cut.
-        self.inward = route.mode is Mode.ROUTER
+        self.inward = route.mode is not Mode.HUB
         #: Whether frames from the device can be short cut.
         self.outward = (
             self.inward and not route.priority_inheritance and not own_options & TCPONLY
@@ -105,7 +135,7 @@ class FlowTable:
         self._ours.clear()
 
     def lookup(self, destination: bytes) -> Flow | None:
-        """Return the next stop for our own packets to an address of 4 or 16 bytes."""
+        """Return the next stop for our own packets to an IP or MAC address."""
         try:
             return self._flows[destination]
         except KeyError:

@@ -3,6 +3,7 @@
 Outward, :meth:`Pipeline.from_device`:
 
 1. A burst of frames comes from the device, some of them super-packets.
+   In switch mode their authors are learned.
 2. A plain packet with a known flow goes straight to its next stop's train; so do the
    segments of a plain super-packet, for which the flow is looked up once.
 3. Everything else is routed: deliver, send, broadcast, answer or drop.
@@ -35,11 +36,13 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import TCPONLY
+from tincd_compat.routing import headers
+from tincd_compat.routing.options import Mode
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import Answer, Broadcast, Deliver, Fragments, Send
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
-from tincd_compat.tunnel.flows import FlowTable, plain_destination
+from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
 from tincd_compat.tunnel.offload import SuperPacket, split
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
@@ -73,7 +76,9 @@ class Pipeline:
         self._mesh = mesh
         self._tunnels = tunnels
         self._router = router
+        self._ports = ports
         self._random_bytes = random_bytes
+        self._learns = policy.route.mode is Mode.SWITCH
         self._flows = FlowTable(mesh, tunnels, policy.options, policy.route)
         self._delivery = Delivery(mesh, tunnels, ports, policy, self._flows)
         self._lookup = SenderLookup(mesh, self._matches)
@@ -92,6 +97,10 @@ class Pipeline:
         self._lookup.invalidate()
         self._delivery.topology_changed()
 
+    def subnets_changed(self) -> None:
+        """Of the mesh only subnets have changed, as they do with every MAC learned."""
+        self._flows.invalidate()
+
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Route no longer frames through a node, until its path MTU is found."""
         pmtu = self._tunnels(node).pmtu
@@ -102,17 +111,19 @@ class Pipeline:
     # The pumps.
 
     def from_device(
-        self, frames: Iterable[bytearray | SuperPacket], now: float
+        self, frames: Sequence[bytearray | SuperPacket], now: float
     ) -> None:
         """Route frames of our own device; at most BURST of them, which become ours."""
         myself, flows, delivery = self._mesh.myself, self._flows, self._delivery
         short_cuts = self._begin() and flows.outward
+        if self._learns:
+            self._learn(frames, now)
         for frame in frames:
             if isinstance(frame, SuperPacket):
                 self._split(frame, now, short_cuts)
                 continue
             if short_cuts:
-                destination = plain_destination(frame)
+                destination = flows.destination(frame)
                 flow = None if destination is None else flows.lookup(destination)
                 if flow is not None and len(frame) <= flow.limit:
                     delivery.enqueue(flow.node, frame)
@@ -126,13 +137,20 @@ class Pipeline:
         if not segments:
             self.drops["broken super-packet"] += 1
         elif short_cuts:
-            destination = plain_destination(packet.frame)
+            destination = self._flows.destination(packet.frame)
             flow = None if destination is None else self._flows.lookup(destination)
             if flow is not None and packet.frame_size <= flow.limit:
                 self._delivery.enqueue_all(flow.node, segments)
                 return
         for segment in segments:
             self._route(bytearray(segment), self._mesh.myself, now)
+
+    def _learn(self, frames: Sequence[bytearray | SuperPacket], now: float) -> None:
+        """Report each source address once a burst: whatever it is, as tincd does."""
+        whole = (f.frame if isinstance(f, SuperPacket) else f for f in frames)
+        long_enough = (frame for frame in whole if len(frame) >= headers.ETHERNET)
+        for mac in dict.fromkeys(bytes(frame[6:12]) for frame in long_enough):
+            self._ports.learn(mac, now)
 
     def from_udp(self, datagrams: Iterable[Received], now: float) -> None:
         """Open datagrams (data, source address, index of the socket) and route them.
@@ -278,7 +296,7 @@ class Pipeline:
                 continue
             frame = bytearray(data)
             if short_cuts:
-                destination = plain_destination(frame)
+                destination = flows.destination(frame)
                 if destination is not None and flows.is_ours(destination):
                     delivery.deliver(frame)
                     continue
