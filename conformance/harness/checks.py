@@ -21,6 +21,9 @@ FORBIDDEN: Final = (
     "Fatal Python error",
 )
 
+#: Lines of a PEM file that are longer are key and not label.
+_SECRET: Final = 48
+
 _IP_STATE: Final = {
     "links": ("ip", "-j", "link"),
     "addresses": ("ip", "-j", "addr"),
@@ -57,18 +60,33 @@ def expect_between(what: str, actual: float, low: float, high: float) -> None:
 
 
 def log_complaints(name: str, paths: Iterable[Path]) -> list[str]:
-    """Return the first forbidden line of each file, with a little after it."""
+    """Return the first forbidden line of each file, with a little after it.
+
+    So is one that is not printable: it commands a terminal, or forges other lines.
+    """
     found = []
     for path in paths:
         if not path.exists():
             continue
-        lines = path.read_text(errors="replace").splitlines()
+        lines = path.read_text(errors="replace").split("\n")
         for number, line in enumerate(lines):
-            if any(word in line for word in FORBIDDEN):
+            if any(word in line for word in FORBIDDEN) or not line.isprintable():
                 end = "\n".join(f"    | {each}" for each in lines[number : number + 20])
                 found.append(f"{name} wrote in {path.name}, line {number + 1}:\n{end}")
                 break
     return found
+
+
+def key_complaints(name: str, paths: Iterable[Path], private: Path) -> list[str]:
+    """Return which files hold a line of a private key."""
+    lines = private.read_text().splitlines() if private.exists() else []
+    secrets = [line for line in lines if len(line) >= _SECRET]
+    return [
+        f"{name} wrote of its private key in {path.name}"
+        for path in paths
+        if path.exists()
+        and any(secret in path.read_text(errors="replace") for secret in secrets)
+    ]
 
 
 def footprint(namespace: Namespace, directory: Path) -> Mapping[str, object]:

@@ -11,7 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from conformance.harness.checks import expect, expect_equal, footprint, log_complaints
+from conformance.harness.checks import (
+    expect,
+    expect_equal,
+    footprint,
+    key_complaints,
+    log_complaints,
+)
 from conformance.harness.dumps import (
     CONNECTIONS_BLOCK,
     TABLES_BLOCK,
@@ -183,7 +189,12 @@ class TincNode:
         """Return what in the output of our own daemon is a fault by itself."""
         if self.kind is Kind.C:
             return []
-        return log_complaints(self.name, [self.log.path, self._stderr])
+        paths = [self.log.path, self._stderr]
+        private = self.etc / "rsa_key.priv"
+        return [
+            *log_complaints(self.name, paths),
+            *key_complaints(self.name, paths, private),
+        ]
 
     def dump(self) -> Dump:
         """Ask with SIGUSR1 and SIGUSR2, and read the answers from the log."""

@@ -9,7 +9,7 @@ forwards a line forwards the received bytes, never a new encoding.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar, Final, TypeAlias
 
@@ -86,7 +86,7 @@ class MetaKey:
     digest: int
     maclength: int
     compression: int
-    key: str
+    key: str = field(repr=False)
 
     @classmethod
     def parse(cls, line: bytes) -> MetaKey:
@@ -341,7 +341,7 @@ class AnsKey:
     )
     source: str
     target: str
-    key: str
+    key: str = field(repr=False)
     cipher: int
     digest: int
     maclength: int
