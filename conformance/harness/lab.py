@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from conformance.harness.cable import Cable
 from conformance.harness.capture import Capture
 from conformance.harness.daemon import TincNode
 from conformance.harness.firewall import Firewall
@@ -27,6 +28,7 @@ class Lab:
         self.nodes: list[TincNode] = []
         self._tag = tag
         self._namespaces: list[Namespace] = []
+        self._cables: list[Cable] = []
         self._captures = 0
 
     def namespace(self, label: str) -> Namespace:
@@ -37,6 +39,12 @@ class Lab:
     def lan(self, number: int = 1, *, mtu: int = 1500, part: str = "") -> Lan:
         """Make an empty network 10.99.NUMBER.0/24."""
         return Lan(self.namespace(f"{part}lan{number}"), number, mtu)
+
+    def cable(self, number: int = 1, *, seed: int) -> Cable:
+        """Make an empty network with faults; it has to be started."""
+        made = Cable(self.namespace(f"cable{number}"), number, seed)
+        self._cables.append(made)
+        return made
 
     def router(self, *lans: Lan) -> None:
         """Join networks; hosts still need a route to the router's address."""
@@ -67,6 +75,8 @@ class Lab:
     def close(self) -> None:
         """Remove everything, in whatever state it is."""
         self.processes.end()
+        for cable in self._cables:
+            cable.close()
         for namespace in self._namespaces:
             namespace.remove()
         self._namespaces.clear()

@@ -100,24 +100,32 @@ class Lan:
     """A bridge in a namespace of its own, and hosts 10.99.N.x and fd99:N::x on it.
 
     :param mtu: of every host's device on this network
+    :param bridge: False where a subclass carries the frames
     """
 
-    def __init__(self, switch: Namespace, number: int, mtu: int = 1500) -> None:
+    def __init__(
+        self, switch: Namespace, number: int, mtu: int = 1500, *, bridge: bool = True
+    ) -> None:
         self.number = number
         self.mtu = mtu
         self._switch = switch
-        switch.add_link("br0", "bridge")
-        switch.set_link("br0", state="up")
-        self._bridge = switch.index("br0")
+        if bridge:
+            switch.add_link("br0", "bridge")
+            switch.set_link("br0", state="up")
 
     def join(self, namespace: Namespace, host: int, name: str = "eth0") -> None:
         """Plug a namespace in as host number ``host``."""
         port = f"port{host}"
         self._switch.add_veth(port, namespace, name)
-        self._switch.set_link(port, master=self._bridge, state="up", mtu=self.mtu)
+        self._attach(port, host)
         namespace.set_link(name, state="up", mtu=self.mtu)
         namespace.add_address(name, self.address(host), 24)
         namespace.add_address(name, self.address6(host), 64)
+
+    def _attach(self, port: str, host: int) -> None:
+        """Join the switch's end of a host's cable to the others."""
+        bridge = self._switch.index("br0")
+        self._switch.set_link(port, master=bridge, state="up", mtu=self.mtu)
 
     def address(self, host: int) -> str:
         return f"10.99.{self.number}.{host}"
