@@ -96,8 +96,7 @@ class Cable(Lan):
 
     def join(self, namespace: Namespace, host: int, name: str = "eth0") -> None:
         super().join(namespace, host, name)
-        # One frame for one packet: what the kernel has not cut up shares one fate.
-        namespace.run("ip", "link", "set", name, "gso_max_segs", "1")
+        namespace.cut_up(name)
 
     def start(self) -> None:
         """Carry frames from now on; no host may join any more."""

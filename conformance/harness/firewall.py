@@ -36,14 +36,15 @@ class Firewall:
         )
 
     def limit_udp(self, length: int) -> None:
-        """Lose every datagram whose IP packet is longer than ``length``, unsaid."""
-        self._add(
-            *(
-                f"add rule inet conformance {chain} "
-                f"meta l4proto udp meta length > {length} drop"
-                for chain in ("incoming", "outgoing", "passing")
-            )
-        )
+        """Pass on no datagram whose IP packet is longer than ``length``, unsaid."""
+        self._limit(f"meta l4proto udp meta length > {length}")
+
+    def limit_all(self, length: int) -> None:
+        """Pass on no IP packet longer than ``length``, unsaid."""
+        self._limit(f"meta length > {length}")
+
+    def _limit(self, match: str) -> None:
+        self._add(f"add rule inet conformance passing {match} drop")
 
     def clear(self) -> None:
         """Let everything through again."""

@@ -46,9 +46,9 @@ class Lab:
         self._cables.append(made)
         return made
 
-    def router(self, *lans: Lan) -> None:
+    def router(self, *lans: Lan) -> Router:
         """Join networks; hosts still need a route to the router's address."""
-        Router(self.namespace("router"), lans)
+        return Router(self.namespace("router"), lans)
 
     def firewall(self, node: TincNode) -> Firewall:
         return Firewall(node.namespace)

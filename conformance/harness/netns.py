@@ -75,6 +75,13 @@ class Namespace:
         """Change a device, e.g. ``state="up"``, ``mtu=1400``, ``master=index``."""
         self._route.link("set", index=self.index(name), **settings)
 
+    def cut_up(self, name: str) -> None:
+        """Give a device single packets only, never a train that the kernel keeps whole.
+
+        Otherwise filters judge the length of a train, and faults befall all of it.
+        """
+        self.run("ip", "link", "set", name, "gso_max_segs", "1")
+
     def index(self, name: str) -> int:
         found: Sequence[int] = self._route.link_lookup(ifname=name)
         if not found:
@@ -140,6 +147,7 @@ class Router:
     HOST: Final = 254
 
     def __init__(self, namespace: Namespace, lans: Sequence[Lan]) -> None:
+        self.namespace = namespace
         for index, lan in enumerate(lans):
             lan.join(namespace, self.HOST, f"eth{index}")
         namespace.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")

@@ -89,16 +89,25 @@ def expect_no_ping(node: TincNode, address: str) -> None:
     expect_equal(f"pings answered to {node.name} before the tunnel", result.received, 0)
 
 
-def wait_ping(node: TincNode, address: str, limit: float = 30) -> None:
-    """Wait until a ping is answered."""
+def wait_ping(
+    node: TincNode,
+    address: str,
+    limit: float = 30,
+    *,
+    size: int = 56,
+    fragment: str = "want",
+) -> None:
+    """Wait until a ping is answered; ``size`` and ``fragment`` as for ``ping``."""
 
     def once() -> bool:
         done = node.namespace.run(
-            *("ping", "-n", "-q", "-c", "1", "-W", "1", address), check=False
+            *("ping", "-n", "-q", "-c", "1", "-W", "1"),
+            *("-s", str(size), "-M", fragment, address),
+            check=False,
         )
         return done.returncode == 0
 
-    wait_for(f"ping {node.name} > {address}", once, limit)
+    wait_for(f"ping {node.name} > {address} of {size} bytes", once, limit)
 
 
 class SteadyPing:
