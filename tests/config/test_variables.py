@@ -55,6 +55,8 @@ SERVER = [
     "MACLength",
     "PMTUDiscovery",
 ]
+# Our own: 1.0.36 passes over them.
+SERVER += ["TunGRO", "TunTSO", "UDPGRO", "UDPGSO"]
 PEER = ["Address", "PublicKeyFile", "Weight"]
 BOTH = ["ClampMSS", "IndirectData", "PMTU", "Port", "PublicKey", "Subnet", "TCPOnly"]
 

@@ -132,8 +132,16 @@ class Settings:
     """Subnets this node serves."""
     tcp_only: bool = False
     """Whether packets travel over the meta connections only."""
+    tun_gro: bool = True
+    """Whether segments of one flow may go to the device in one piece."""
+    tun_tso: bool = True
+    """Whether segments of one flow may come from the device in one piece."""
     tunnel_server: bool = False
     """Whether knowledge about other nodes is kept from our peers."""
+    udp_gro: bool = True
+    """Whether datagrams of one peer may be received in one piece."""
+    udp_gso: bool = True
+    """Whether datagrams for one peer may be sent in one piece."""
     udp_rcvbuf: int | None = None
     """Size of the receive buffer of UDP sockets in bytes."""
     udp_sndbuf: int | None = None

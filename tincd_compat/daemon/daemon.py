@@ -26,7 +26,7 @@ from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import Policy
 from tincd_compat.control.seen import SeenRequests
-from tincd_compat.daemon import dumps
+from tincd_compat.daemon import dumps, offloads
 from tincd_compat.daemon.configuration import load, load_again
 from tincd_compat.daemon.control import ControlPlane, new_nonce
 from tincd_compat.daemon.dataplane import DataPlane
@@ -35,7 +35,7 @@ from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.links import Links
-from tincd_compat.daemon.listening import Pair, adopt_pairs, announced_port, open_pairs
+from tincd_compat.daemon.listening import adopt_pairs, announced_port, open_pairs
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.device.base import Device, DeviceOptions, open_device
@@ -50,7 +50,7 @@ from tincd_compat.service.process import handle_signals
 from tincd_compat.service.scripts import ScriptRunner
 from tincd_compat.transport.netwatch import NetworkWatch
 from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
-from tincd_compat.transport.udp import UdpSocket, UdpSockets
+from tincd_compat.transport.udp import UdpSockets
 from tincd_compat.tunnel.suites import Suite, meta_cipher_for
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Daemon:
         self._mishaps = Mishaps()
         self._watch: NetworkWatch | None = None
         self.settings = load(options, entries)
+        self._offloads = offloads.allowed(self.settings, os.environ)
         self._build(self.settings)
 
     def _build(self, settings: Settings) -> None:
@@ -157,6 +158,7 @@ class Daemon:
                 interface=settings.interface,
                 netname=self._options.netname,
                 router=settings.mode is Mode.ROUTER,
+                offloads=self._offloads.device,
             )
         )
         self.events = ScriptEvents(
@@ -231,7 +233,6 @@ class Daemon:
 
     def _open_sockets(self) -> None:
         handed = self._options.listen_fds
-        pairs: list[Pair]
         if handed is not None:
             self._scripts.hide("LISTEN_FDS")
             pairs = adopt_pairs(self.settings, handed)
@@ -243,7 +244,7 @@ class Daemon:
         for pair in pairs:
             listener = Listener(pair.tcp, limit, self._tarpit, self.links.accepted)
             self._listeners.append(listener)
-        sockets = UdpSockets([UdpSocket(pair.udp) for pair in pairs])
+        sockets = UdpSockets(self._offloads.sockets(pair.udp for pair in pairs))
         self.dataplane.attach_sockets(sockets)
 
     def _go(self) -> None:

@@ -16,6 +16,7 @@ from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import Broadcast
+from tincd_compat.daemon.offloads import report
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
@@ -114,6 +115,8 @@ class DataPlane:
     def attach_sockets(self, sockets: UdpSockets) -> None:
         """Receive datagrams on these sockets, and send on them."""
         self._sockets = sockets
+        if self._device is not None:
+            report(self._device, sockets.sockets)
         for index, udp in enumerate(sockets.sockets):
             self._loop.add_reader(udp.sock.fileno(), self._receive, index)
 

@@ -79,6 +79,13 @@ class Offloads:
         self.coalescing = False
         self.coalescing_udp = False
 
+    def names(self) -> list[str]:
+        """Return what is in use, as log lines name it."""
+        names = ["device segmentation"] if self.segmentation else []
+        if self.coalescing:
+            names.append(f"device coalescing{'' if self.coalescing_udp else ' of TCP'}")
+        return names
+
     def start(self, wishes: OffloadWishes, head: bytes, target: bytes) -> None:
         """Switch on what is wished for and works.
 

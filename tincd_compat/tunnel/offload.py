@@ -12,6 +12,7 @@ only the kernel can have made it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from tincd_compat import checksums
 from tincd_compat.checksums import Buffer
@@ -19,7 +20,19 @@ from tincd_compat.tunnel import coalescing, splitting
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.superpacket import TCPV4, TCPV6, UDP, SuperPacket
 
-__all__ = ["TCPV4", "TCPV6", "UDP", "SuperPacket", "coalesce", "fill_checksum", "split"]
+__all__ = [
+    "COMPILED",
+    "TCPV4",
+    "TCPV6",
+    "UDP",
+    "SuperPacket",
+    "coalesce",
+    "fill_checksum",
+    "split",
+]
+
+#: Whether the compiled half does the work.
+COMPILED: Final = core is not None
 
 
 def split(frame: Buffer, kind: int, size: int, start: int) -> list[bytes]:

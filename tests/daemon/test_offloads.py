@@ -1,0 +1,102 @@
+"""The switches of the offloads, and what the log says of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any, cast
+
+import pytest
+
+from tests.daemon.descriptors import FakeDevice
+from tests.device.fakes import FakeSystem
+from tincd_compat.config.settings import Settings
+from tincd_compat.daemon.offloads import ENVIRONMENT, Offloads, allowed, report
+from tincd_compat.device.base import DeviceOptions, open_device
+from tincd_compat.transport.udp import UdpSocket
+from tincd_compat.transport.udp_options import DatagramSocket
+from tincd_compat.tunnel import offload
+
+OURS = Settings(name="us")
+FIELDS = [field.name for field in dataclasses.fields(Offloads)]
+
+
+def test_all_are_allowed() -> None:
+    assert allowed(OURS, {}) == Offloads()
+
+
+def test_every_offload_has_a_switch() -> None:
+    assert sorted(ENVIRONMENT.values()) == sorted(FIELDS)
+
+
+@pytest.mark.parametrize(("variable", "field"), ENVIRONMENT.items())
+def test_environment(variable: str, field: str) -> None:
+    off = dataclasses.replace(Offloads(), **{field: False})
+    assert allowed(OURS, {variable: "1"}) == off
+    assert allowed(OURS, {variable: "0"}) == allowed(OURS, {variable: ""}) == Offloads()
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_configuration(field: str) -> None:
+    off = dataclasses.replace(Offloads(), **{field: False})
+    switches: dict[str, Any] = {field: False}
+    assert allowed(dataclasses.replace(OURS, **switches), {}) == off
+
+
+class Socket:
+    """Takes every option, and remembers that coalescing was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def setsockopt(self, _level: int, _option: int, value: int) -> None:
+        self.asked = value
+
+    def getsockopt(self, _level: int, _option: int) -> int:
+        return self.asked
+
+
+@pytest.mark.parametrize("gso", [False, True])
+@pytest.mark.parametrize("gro", [False, True])
+def test_sockets(gso: bool, gro: bool) -> None:
+    offloads = Offloads(udp_gso=gso, udp_gro=gro)
+    (udp,) = offloads.sockets([cast(DatagramSocket, Socket())])
+    assert udp.coalescing is gro
+    assert gso or not udp.segmentation
+
+
+@pytest.mark.parametrize(
+    ("features", "offloads", "text"),
+    [
+        (
+            0x7F,
+            Offloads(),
+            "UDP segmentation, UDP coalescing, device segmentation, device coalescing",
+        ),
+        (0x7F, Offloads(udp_gso=False, tun_tso=False, tun_gro=False), "UDP coalescing"),
+        (0, Offloads(udp_gro=False, udp_gso=False, tun_gro=False), "none"),
+    ],
+)
+def test_report(
+    features: int, offloads: Offloads, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    system = FakeSystem()
+    system.features = features
+    device = open_device(DeviceOptions(offloads=offloads.device), system)
+    udp = UdpSocket(
+        cast(DatagramSocket, Socket()),
+        segmentation=offloads.udp_gso,
+        coalescing=offloads.udp_gro,
+        release="6.12.0",
+    )
+    with caplog.at_level(logging.INFO, "tincd.connections"):
+        report(device, [udp])
+    who = "compiled" if offload.COMPILED else "Python"
+    line = f"Packets are handled by {who} code; offloads in use: {text}"
+    assert caplog.record_tuples[-1] == ("tincd.connections", logging.INFO, line)
+
+
+def test_other_devices_have_none(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        report(FakeDevice(3), [])
+    assert caplog.messages[-1].endswith("offloads in use: none")

@@ -1,0 +1,85 @@
+"""Which offloads are used: the switches, and the line that says so at the start.
+
+All are on by default and fall back by themselves where the kernel lacks one or it does
+not work.  Each has a variable of the configuration and one of the environment, for
+kernels that have an offload and are wrong about it.  C tincd ignores the former.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tincd_compat import logs
+from tincd_compat.config.settings import Settings
+from tincd_compat.device.base import Device
+from tincd_compat.device.tun import TunTap
+from tincd_compat.device.vnet import OffloadWishes
+from tincd_compat.transport.udp import UdpSocket
+from tincd_compat.transport.udp_options import DatagramSocket
+from tincd_compat.tunnel import offload
+
+#: Environment variable → what it switches off unless it is empty or 0.
+ENVIRONMENT: Final = {
+    "TINCD_COMPAT_NO_UDP_GSO": "udp_gso",
+    "TINCD_COMPAT_NO_UDP_GRO": "udp_gro",
+    "TINCD_COMPAT_NO_TUN_TSO": "tun_tso",
+    "TINCD_COMPAT_NO_TUN_GRO": "tun_gro",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offloads:
+    """Which offloads may be used."""
+
+    udp_gso: bool = True
+    """Datagrams for one peer leave in one piece (UDPGSO)."""
+    udp_gro: bool = True
+    """Datagrams of one peer arrive in one piece (UDPGRO)."""
+    tun_tso: bool = True
+    """The device hands over segments of one flow in one piece (TunTSO)."""
+    tun_gro: bool = True
+    """The device is given segments of one flow in one piece (TunGRO)."""
+
+    @property
+    def device(self) -> OffloadWishes:
+        return OffloadWishes(segmentation=self.tun_tso, coalescing=self.tun_gro)
+
+    def sockets(self, udp: Iterable[DatagramSocket]) -> list[UdpSocket]:
+        """Return bound sockets with what may be used of the kernel's help."""
+        return [
+            UdpSocket(sock, segmentation=self.udp_gso, coalescing=self.udp_gro)
+            for sock in udp
+        ]
+
+
+def allowed(settings: Settings, environment: Mapping[str, str]) -> Offloads:
+    """Return which offloads neither configuration nor environment switches off."""
+    off = {
+        field
+        for variable, field in ENVIRONMENT.items()
+        if environment.get(variable, "") not in ("", "0")
+    }
+    return Offloads(
+        udp_gso=settings.udp_gso and "udp_gso" not in off,
+        udp_gro=settings.udp_gro and "udp_gro" not in off,
+        tun_tso=settings.tun_tso and "tun_tso" not in off,
+        tun_gro=settings.tun_gro and "tun_gro" not in off,
+    )
+
+
+def report(device: Device, sockets: Sequence[UdpSocket]) -> None:
+    """Log who handles packets and which offloads are in use."""
+    used: list[str] = []
+    if any(udp.segmentation for udp in sockets):
+        used.append("UDP segmentation")
+    if any(udp.coalescing for udp in sockets):
+        used.append("UDP coalescing")
+    if isinstance(device, TunTap):
+        used += device.offloads.names()
+    logs.connections.info(
+        "Packets are handled by %s; offloads in use: %s",
+        "compiled code" if offload.COMPILED else "Python code",
+        ", ".join(used) or "none",
+    )
