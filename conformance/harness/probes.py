@@ -58,15 +58,18 @@ def ping(
     size: int = 56,
     interval: float = 0.05,
     fragment: str = "want",
+    pattern: str = "",
 ) -> PingResult:
-    """Ping from inside a node; ``size`` is the ICMP payload.
+    """Ping from inside a node; ``size`` is the ICMP payload, ``pattern`` fills it.
 
     ``fragment`` is ping's ``-M``: ``do`` and ``want`` set the do-not-fragment bit,
     ``dont`` leaves the cutting to whoever needs it.
     """
     done = node.namespace.run(
         *("ping", "-n", "-q", "-c", str(count), "-i", str(interval), "-W", "2"),
-        *("-s", str(size), "-M", fragment, address),
+        *("-s", str(size), "-M", fragment),
+        *(("-p", pattern) if pattern else ()),
+        address,
         check=False,
         timeout=count * interval + 30,
     )
