@@ -121,7 +121,7 @@ def _say_packets(target: Target, victim: TincNode) -> None:
     """Too long for a packet, but not for the buffer: skipped (CVE-2013-1428)."""
     member = Member(target, "member")
     member.connect()
-    for length in (0, 1, 13, 14, 1518, 1519, 1661, 1662, 1800, 2040, 2048):
+    for length in (0, 1, 13, 14, 1518, 1519, 1661, 1662, 1800, 2040, 2048, 2176):
         member.say_raw(_packet(length, length))
         member.settle()
     mark = victim.log.mark()

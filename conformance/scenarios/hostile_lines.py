@@ -147,6 +147,14 @@ HARMLESS: Final = (
     Line("13 {n} member witness", r"Got DEL_EDGE from member .* edge tree"),
     Line("14 {n} nobody", r"Got KEY_CHANGED from member .* origin nobody which.*"),
     Line("14 {n} victim"),
+    Line("14 {n} witness"),
+    # Believed: a member may claim what it likes.
+    *(
+        Line(f"{request} {{n}} member {subnet}")
+        for subnet in ("0.0.0.0/0", "0:0:0:0:0:0:0:0/0", "172.30.2.0/23#-1")
+        for request in (10, 11)
+    ),
+    Line("12 {n} witness stranger 10.99.1.77 655 c -2147483648"),
     Line("15 nobody victim", _UNKNOWN_ORIGIN.format("REQ_KEY")),
     Line("15 member nobody", _UNKNOWN_TARGET.format("REQ_KEY")),
     Line("15 member stranger", r"Got REQ_KEY from member .* not reachable"),
