@@ -16,7 +16,7 @@ from conformance.harness.member import Member
 from conformance.harness.netns import Namespace
 from conformance.harness.waits import Failed
 from tincd_compat.meta.messages import AnsKey
-from tincd_compat.tunnel.codec import Sealer
+from tincd_compat.tunnel.pure import PureSealer
 from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
 
 #: Host and port.
@@ -97,7 +97,7 @@ def noise(count: int, target: Place, sources: Sequence[Place]) -> list[Datagram]
     ]
 
 
-def sealer_of(member: Member) -> Sealer:
+def sealer_of(member: Member) -> PureSealer:
     """Ask the daemon for its key; what the sealer makes, the daemon will open."""
     member.say([f"15 {member.name} {member.daemon}".encode()])
     member.settle()
@@ -109,4 +109,4 @@ def sealer_of(member: Member) -> Sealer:
     if cipher is None or digest is None:
         raise Failed(f"{member.daemon} uses a suite that is none: {line}")
     suite = Suite(cipher, digest, answer.maclength)
-    return Sealer(suite, bytes.fromhex(answer.key), answer.compression)
+    return PureSealer(suite, bytes.fromhex(answer.key))

@@ -19,11 +19,11 @@ from conformance.harness.lab import Lab
 from conformance.harness.member import Member, calling
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.netns import Lan, Namespace
-from conformance.harness.probes import SteadyPing, expect_ping
+from conformance.harness.probes import SteadyPing, expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
 from conformance.harness.usage import usage
-from conformance.harness.waits import say
-from tincd_compat.tunnel.codec import Sealer
+from conformance.harness.waits import holds, say
+from tincd_compat.tunnel.pure import PureSealer
 
 _PORT: Final = 655
 #: A member whose numbers run out gets a new key after this time.
@@ -32,6 +32,9 @@ _PING_APART: Final = 0.02
 _IDLE_PINGS: Final = 100
 _FLOOD_RATE: Final = 10_000
 _FLOOD_SECONDS: Final = 10
+_NARROWEST: Final = 68
+_NARROW_SECONDS: Final = 3.0
+_VICTIM: Final = 1
 _UNKNOWN_PLACES: Final = 2000
 #: The flood may slow a member's pings down by so much, on top of a hiccup of the
 #: machine, and may push so many of a hundred out of a buffer.
@@ -79,6 +82,7 @@ def play(lab: Lab, placement: Placement) -> None:
     say(f"          steady ping: {result}")
     expect_equal("pings lost meanwhile", result.lost, 0)
     _flood(lab, lan, outside, victim, witness)
+    _narrowest_link(lab, lan, victim, witness)
     expect(victim.alive and witness.alive, "a daemon is dead")
     expect_ping(witness, victim.address)
     expect_ping(victim, witness.address)
@@ -101,7 +105,7 @@ class _Sender:
         member.settle()
         self.sealer = self.new_sealer()
 
-    def new_sealer(self) -> Sealer:
+    def new_sealer(self) -> PureSealer:
         self.sealer = sealer_of(self.member)
         return self.sealer
 
@@ -210,6 +214,19 @@ def _flood(
         share = 100 * result.lost / result.sent
         expect_between("pings of a hundred lost", share, 0, _MOST_LOST)
         expect_between("lines in the log", lines, 1, _MOST_LINES)
+
+
+def _narrowest_link(lab: Lab, lan: Lan, victim: TincNode, witness: TincNode) -> None:
+    """A link of 68 bytes refuses every datagram; the one before comes back."""
+    steady = _ping(lab, victim, witness, 9000)
+    victim.namespace.set_link("eth0", mtu=_NARROWEST)
+    holds("alive", lambda: victim.alive, _NARROW_SECONDS)
+    victim.namespace.set_link("eth0", mtu=lan.mtu)
+    # Below 1280 bytes there is no IPv6.
+    victim.namespace.add_address("eth0", lan.address6(_VICTIM), 64)
+    say(f"          pings: {steady.finish()}")
+    wait_ping(victim, witness.address)
+    wait_ping(witness, victim.address)
 
 
 def _sources(lan: Lan, witness: TincNode) -> list[Place]:
