@@ -12,19 +12,19 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pyroute2 import netns
 
-from conformance.harness.checks import expect, expect_same_text
+from conformance.harness.checks import expect, expect_equal, expect_same_text
 from conformance.harness.daemon import NETNAME, TincNode
 from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab
-from conformance.harness.member import Member, calling
 from conformance.harness.mesh import Mesh, Plan, inside6
 from conformance.harness.packets import ETHERNET, frame4, hexdump
+from conformance.harness.played import PLAIN, Neighbour, Played
 from conformance.harness.waits import Failed, say
 
 #: Where a frame goes in or comes out, beside the names of neighbours.
@@ -36,6 +36,9 @@ _ETH_P_ALL: Final = 3
 _PACKET_OUTGOING: Final = 4
 _FRAME_SIZE: Final = 2048
 _LIMIT: Final = 10.0
+_PATIENCE: Final = 0.005
+#: Even the longest frame fits into a datagram.
+_LAN_MTU: Final = 2000
 #: At most three errors in any second, wherever that second begins.
 _ERRORS_APART: Final = 0.34
 
@@ -67,20 +70,6 @@ _TELLING: Final = re.compile(
     r"Broadcasting).*",
     re.M,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
-    """A played neighbour.
-
-    ``says`` are the words of further announcements, their nonces still missing:
-    ``("12", "y far 10.0.0.1 655 c 1")``.
-    """
-
-    name: str
-    options: int = 0xC
-    host: tuple[str, ...] = ()
-    says: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,22 +115,33 @@ class Bench:
     """A started daemon and its neighbours.
 
     :param debug: at level 5 it tells about every frame, below it may take short cuts
+    :param datagrams: whether frames travel by UDP, and not over TCP
     """
 
     def __init__(
-        self, lab: Lab, kind: Kind, setup: Setup, *, part: str, debug: int = 5
+        self,
+        lab: Lab,
+        kind: Kind,
+        setup: Setup,
+        *,
+        part: str,
+        debug: int = 5,
+        datagrams: bool = False,
     ) -> None:
         device = ("DeviceType = tap",) if setup.tap else ()
+        plain = PLAIN if datagrams else ()
         subject = Plan(
             name=SUBJECT,
             kind=kind,
-            server=(*setup.server, *device),
+            server=(*setup.server, *device, *plain),
             up=_UP,
             debug=debug,
             address=_ADDRESS,
         )
         plans = [Plan(name=n.name, kind=Kind.C, host=n.host) for n in setup.neighbours]
-        mesh = Mesh(lab, [subject, *plans], part=part)
+        lan = lab.lan(mtu=_LAN_MTU, part=part)
+        lans = {plan.name: [lan] for plan in (subject, *plans)}
+        mesh = Mesh(lab, [subject, *plans], lans=lans, part=part)
         self.part = part
         self.node: TincNode = mesh[SUBJECT]
         # The device is to speak for nobody, but errors must come from somewhere.
@@ -155,12 +155,15 @@ class Bench:
         self.node.start()
         self._device = self._listen()
         self.neighbours = {
-            each.name: self._join(lab, mesh, each) for each in setup.neighbours
+            each.name: Played(lab, mesh, SUBJECT, each, datagrams=datagrams)
+            for each in setup.neighbours
         }
         self._marker = 0
         self._out: list[tuple[str, bytes]] = []
         self._next_error = 0.0
         self._settle()
+        came = next(iter(self.neighbours.values())).datagrams
+        expect_equal("marks that came by UDP", came, 1 if datagrams else 0)
 
     def _listen(self) -> socket.socket:
         netns.pushns(self.node.namespace.name)
@@ -173,20 +176,6 @@ class Bench:
             netns.popns()
         sock.setblocking(False)
         return sock
-
-    def _join(self, lab: Lab, mesh: Mesh, plan: Neighbour) -> Member:
-        target = calling(lab, mesh, SUBJECT, plan.name)
-        member = Member(target, plan.name, options=plan.options)
-        member.connect()
-        member.introduce()
-        number = list(mesh.nodes).index(plan.name) + 1
-        member.own(f"172.30.{number}.0/24", f"fd30:0:0:{number}:0:0:0:0/64")
-        member.say(
-            f"{request} {number}{index} {words}".encode()
-            for index, (request, words) in enumerate(plan.says, start=100)
-        )
-        member.settle()
-        return member
 
     def play(self, row: Row) -> Outcome:
         """Put the frames of a row in, and return what comes out for them."""
@@ -208,10 +197,7 @@ class Bench:
 
     def _put(self, origin: str, frames: Iterable[bytes]) -> None:
         if origin != DEVICE:
-            said = [b"17 %d\n%b" % (len(frame), frame) for frame in frames]
-            # In one piece: so they are handled in one turn, and at one time.
-            self.neighbours[origin].say_raw(b"".join(said))
-            self.neighbours[origin].settle()
+            self.neighbours[origin].put(frames)
             return
         for frame in frames:
             kind = int.from_bytes(frame[12:14], "big")
@@ -219,46 +205,56 @@ class Bench:
             self._device.sendto(data, (NETNAME, kind))
 
     def _settle(self) -> None:
-        """Wait until the daemon has handled what was put in before."""
-        first, *others = self.neighbours.values()
+        """Wait until the daemon has handled what was put in before, and take it all.
+
+        Frames are handled in the order in which they came from one side; and before a
+        neighbour's request, those that led there.
+        """
+        first, *_ = everybody = list(self.neighbours.values())
+        for played in everybody:
+            played.settle()
         mark = self._mark(f"172.30.2.{self._marker % 200 + 1}")
         self._put(DEVICE, [mark])
-        first.wait("the mark from the device", lambda: self._passed(first, mark))
+        self._wait("pass the device", lambda: self._passed(first, mark))
         mark = self._mark("172.30.1.250")
-        first.say_raw(b"17 %d\n%b" % (len(mark), mark))
-        self._wait_device(mark[ETHERNET:])
-        for member in others:
-            member.settle()
-        for member in (first, *others):
-            self._out += [(member.name, frame) for frame in member.frames]
-            member.frames.clear()
+        first.put([mark])
+        self._wait("reach the device", lambda: self._arrived(mark[ETHERNET:]))
+        for played in everybody:
+            played.settle()
+            self._out += [(played.name, frame) for frame in played.frames]
+            played.frames.clear()
 
     def _mark(self, target: str) -> bytes:
         self._marker += 1
         return frame4("172.30.1.250", target, b"mark %d" % self._marker)
 
-    def _passed(self, member: Member, mark: bytes) -> bool:
-        for index, frame in enumerate(member.frames):
+    def _wait(self, what: str, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _LIMIT
+        while not done():
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.part}{SUBJECT}: the mark did not {what}")
+            next(iter(self.neighbours.values())).turn(_PATIENCE)
+
+    def _passed(self, played: Played, mark: bytes) -> bool:
+        for index, frame in enumerate(played.frames):
             if frame[ETHERNET:] == mark[ETHERNET:]:
-                del member.frames[index]
+                del played.frames[index]
                 return True
         return False
 
-    def _wait_device(self, packet: bytes) -> None:
-        deadline = time.monotonic() + _LIMIT
-        while time.monotonic() < deadline:
-            with contextlib.suppress(BlockingIOError):
+    def _arrived(self, packet: bytes) -> bool:
+        """Take frames from the device, until there is this one."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
                 data, (_, kind, direction, *_rest) = self._device.recvfrom(_FRAME_SIZE)
                 if direction == _PACKET_OUTGOING:
                     continue
                 if data.endswith(packet):
-                    return
+                    return True
                 if not self._tap:
                     data = bytes(12) + kind.to_bytes(2, "big") + data
                 self._out.append((DEVICE, data))
-                continue
-            self.neighbours[next(iter(self.neighbours))].turn(0.01)
-        raise Failed(f"{self.part}{SUBJECT}: the mark did not reach the device")
+        return False
 
 
 def compare(
@@ -266,14 +262,15 @@ def compare(
 ) -> None:
     """Play all rows with C and with ``kind``, and demand the same of both.
 
-    Our own daemon is asked twice: telling all, and taking short cuts.
+    The latter is asked twice: telling all, while everything travels over TCP; and by
+    UDP, where our own daemon takes short cuts.
 
     :param part: begins the names of this comparison's benches
     """
     wanted = Bench(lab, Kind.C, setup, part=f"{part}ref-")
-    actual = [Bench(lab, kind, setup, part=f"{part}sub-")]
-    if kind is Kind.OURS:
-        actual.append(Bench(lab, kind, setup, part=f"{part}cut-", debug=3))
+    telling = Bench(lab, kind, setup, part=f"{part}sub-")
+    quick = Bench(lab, kind, setup, part=f"{part}udp-", debug=3, datagrams=True)
+    actual = [telling, quick]
     benches = [wanted, *actual]
     differences: list[str] = []
     for row in rows:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from conformance.harness.bench import Neighbour
+from conformance.harness.played import Neighbour
 
 # The number in the inner addresses of each node.
 S: Final = 1
