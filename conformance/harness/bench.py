@@ -67,7 +67,7 @@ ip link set "$INTERFACE" down
 _TELLING: Final = re.compile(
     r"^(?:Cannot route|Packet looping|Routing loop|Packet for .* larger than MTU|"
     r"Fragmenting|Clamping|Got too short|Got ARP|Got neighbor|Length of packet|"
-    r"Broadcasting).*",
+    r"Broadcasting|Setting).*",
     re.M,
 )
 
@@ -213,16 +213,15 @@ class Bench:
         first, *_ = everybody = list(self.neighbours.values())
         for played in everybody:
             played.settle()
-        mark = self._mark(f"172.30.2.{self._marker % 200 + 1}")
+        mark = self._mark("172.30.2.250")
         self._put(DEVICE, [mark])
-        self._wait("pass the device", lambda: self._passed(first, mark))
+        self._wait("pass the device", lambda: first.take_one(mark[ETHERNET:]))
         mark = self._mark("172.30.1.250")
         first.put([mark])
         self._wait("reach the device", lambda: self._arrived(mark[ETHERNET:]))
         for played in everybody:
             played.settle()
-            self._out += [(played.name, frame) for frame in played.frames]
-            played.frames.clear()
+            self._out += played.take()
 
     def _mark(self, target: str) -> bytes:
         self._marker += 1
@@ -234,13 +233,6 @@ class Bench:
             if time.monotonic() > deadline:
                 raise Failed(f"{self.part}{SUBJECT}: the mark did not {what}")
             next(iter(self.neighbours.values())).turn(_PATIENCE)
-
-    def _passed(self, played: Played, mark: bytes) -> bool:
-        for index, frame in enumerate(played.frames):
-            if frame[ETHERNET:] == mark[ETHERNET:]:
-                del played.frames[index]
-                return True
-        return False
 
     def _arrived(self, packet: bytes) -> bool:
         """Take frames from the device, until there is this one."""
@@ -258,7 +250,13 @@ class Bench:
 
 
 def compare(
-    lab: Lab, kind: Kind, setup: Setup, rows: Sequence[Row], *, part: str = ""
+    lab: Lab,
+    kind: Kind,
+    setup: Setup,
+    rows: Sequence[Row],
+    *,
+    part: str = "",
+    datagrams: bool = False,
 ) -> None:
     """Play all rows with C and with ``kind``, and demand the same of both.
 
@@ -266,9 +264,10 @@ def compare(
     UDP, where our own daemon takes short cuts.
 
     :param part: begins the names of this comparison's benches
+    :param datagrams: whether all frames travel by UDP; then their TOS is compared, too
     """
-    wanted = Bench(lab, Kind.C, setup, part=f"{part}ref-")
-    telling = Bench(lab, kind, setup, part=f"{part}sub-")
+    wanted = Bench(lab, Kind.C, setup, part=f"{part}ref-", datagrams=datagrams)
+    telling = Bench(lab, kind, setup, part=f"{part}sub-", datagrams=datagrams)
     quick = Bench(lab, kind, setup, part=f"{part}udp-", debug=3, datagrams=True)
     actual = [telling, quick]
     benches = [wanted, *actual]

@@ -53,7 +53,11 @@ def _behind(
 
 
 def around(
-    *, x: tuple[str, ...] = (), y: tuple[str, ...] = (), y_options: int = _DIRECT
+    *,
+    x: tuple[str, ...] = (),
+    y: tuple[str, ...] = (),
+    y_options: int = _DIRECT,
+    y_ipv6: bool = False,
 ) -> tuple[Neighbour, Neighbour]:
     """Return both neighbours; ``x`` and ``y`` are lines of their host files.
 
@@ -72,6 +76,7 @@ def around(
             name="y",
             host=y,
             options=y_options,
+            ipv6=y_ipv6,
             says=(
                 *_behind("y", "far", FAR, _DIRECT),
                 *_behind("y", "hid", HID, _INDIRECT),

@@ -14,10 +14,10 @@ from typing import Final
 
 from pyroute2 import netns
 
-from conformance.harness.daemon import TincNode
 from conformance.harness.lab import Lab
 from conformance.harness.member import Member, calling
 from conformance.harness.mesh import Mesh
+from conformance.harness.netns import Namespace
 
 #: What a daemon must be configured with to take datagrams from here.
 PLAIN: Final = ("Cipher = none", "Digest = none")
@@ -26,6 +26,12 @@ _PMTU_DISCOVERY: Final = 0x4
 _PORT: Final = 655
 _SIZE: Final = 2048
 _SEQUENCE_NUMBER: Final = 4
+_SPACE: Final = socket.CMSG_SPACE(4)
+# Linux numbers that Python 3.11's socket module does not name: IP_RECVTOS.
+_FAMILIES: Final = (
+    (socket.AF_INET, socket.IPPROTO_IP, 13),
+    (socket.AF_INET6, socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +39,14 @@ class Neighbour:
     """What to play: ``host`` are lines of its host file at the daemon.
 
     ``says`` are requests and words of further announcements, their nonces still
-    missing: ``("12", "y far 10.0.0.1 655 c 1")``.
+    missing: ``("12", "y far 10.0.0.1 655 c 1")``. ``ipv6``: its datagrams travel so.
     """
 
     name: str
     options: int = 0xC
     host: tuple[str, ...] = ()
     says: tuple[tuple[str, str], ...] = ()
+    ipv6: bool = False
 
 
 class Played:
@@ -54,6 +61,7 @@ class Played:
         self.name = plan.name
         #: How many frames came by UDP.
         self.datagrams = 0
+        self._came: list[tuple[str, bytes]] = []
         number = list(mesh.nodes).index(plan.name) + 1
         options = plan.options & ~(_PMTU_DISCOVERY if datagrams else 0)
         target = calling(lab, mesh, daemon, plan.name)
@@ -67,8 +75,10 @@ class Played:
         )
         self._udp: _PlainUdp | None = None
         if datagrams:
-            self._udp = _PlainUdp(mesh[plan.name], mesh[daemon])
-            self._member.say([f"16 {plan.name} {daemon} 5A 0 0 4 0".encode()])
+            own, its = (_outer(mesh, name, plan.ipv6) for name in (plan.name, daemon))
+            self._udp = _PlainUdp(mesh[plan.name].namespace, own, its)
+            key = f"16 {plan.name} {daemon} 5A 0 0 4 0 {own} {_PORT}"
+            self._member.say([key.encode()])
         self._member.settle()
 
     def put(self, frames: Iterable[bytes]) -> None:
@@ -86,17 +96,28 @@ class Played:
         self.turn()
 
     def turn(self, patience: float = 0.0) -> None:
-        """Take what has come, or comes within ``patience`` seconds by TCP."""
+        """Receive what has come, or comes within ``patience`` seconds by TCP."""
         self._member.turn(patience)
+        self._came += [(self.name, frame) for frame in self._member.frames]
+        self._member.frames.clear()
         if self._udp is not None:
-            came = self._udp.receive()
-            self.datagrams += len(came)
-            self.frames.extend(came)
+            for frame, tos in self._udp.receive():
+                self.datagrams += 1
+                where = f"{self.name} by TOS {tos:02x}" if tos else self.name
+                self._came.append((where, frame))
 
-    @property
-    def frames(self) -> list[bytes]:
-        """What has come and was not removed from here."""
-        return self._member.frames
+    def take(self) -> list[tuple[str, bytes]]:
+        """Return the frames that have come, and to whom: to this one, by which TOS."""
+        came, self._came = self._came, []
+        return came
+
+    def take_one(self, payload: bytes) -> bool:
+        """Take the one frame that ends so; False if it has not come."""
+        for index, (_, frame) in enumerate(self._came):
+            if frame.endswith(payload):
+                del self._came[index]
+                return True
+        return False
 
     def close(self) -> None:
         self._member.close()
@@ -104,17 +125,25 @@ class Played:
             self._udp.close()
 
 
+def _outer(mesh: Mesh, name: str, ipv6: bool) -> str:
+    if not ipv6:
+        return mesh[name].outer[0]
+    return f"fd99:1::{list(mesh.nodes).index(name) + 1}"
+
+
 class _PlainUdp:
     """The UDP socket of a node, towards one daemon."""
 
-    def __init__(self, own: TincNode, daemon: TincNode) -> None:
-        netns.pushns(own.namespace.name)
+    def __init__(self, namespace: Namespace, own: str, daemon: str) -> None:
+        family, level, option = _FAMILIES[":" in own]
+        netns.pushns(namespace.name)
         try:
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._socket.bind((own.outer[0], _PORT))
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+            self._socket.bind((own, _PORT))
         finally:
             netns.popns()
-        self._socket.connect((daemon.outer[0], _PORT))
+        self._socket.setsockopt(level, option, 1)
+        self._socket.connect((daemon, _PORT))
         self._socket.setblocking(False)
         self._sent = 0
 
@@ -122,12 +151,14 @@ class _PlainUdp:
         self._sent += 1
         self._socket.send(self._sent.to_bytes(_SEQUENCE_NUMBER, "big") + frame)
 
-    def receive(self) -> list[bytes]:
-        """Return the frames that have arrived."""
+    def receive(self) -> list[tuple[bytes, int]]:
+        """Return the frames that have arrived, each with its datagram's TOS."""
         frames = []
         with contextlib.suppress(BlockingIOError):
             while True:
-                frames.append(self._socket.recv(_SIZE)[_SEQUENCE_NUMBER:])
+                data, ancillary, _, _ = self._socket.recvmsg(_SIZE, _SPACE)
+                tos = sum(value[0] for _, _, value in ancillary)
+                frames.append((data[_SEQUENCE_NUMBER:], tos))
         return frames
 
     def close(self) -> None:

@@ -47,6 +47,7 @@ from conformance.scenarios import (
     suites,
     taprouter,
     tcponly,
+    tos,
     transfer,
     tunnelserver,
 )
@@ -111,5 +112,6 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     forwarding.NO_BROADCAST,
     mss.SCENARIO,
     taprouter.SCENARIO,
+    tos.SCENARIO,
     fragments.SCENARIO,
 )
