@@ -325,6 +325,14 @@ def test_priority_inheritance() -> None:
     assert shape(route(frame, options=TOS)) == ("send", "b", "184")
 
 
+@pytest.mark.parametrize("target", [B, NOBODY])
+def test_errors_past_the_priority_have_it_too(target: str) -> None:
+    frame = ipv4(A, target, echo(1400), tos=0xB8)
+    verdict = route(frame, options=TOS, change=path(1000))
+    assert isinstance(verdict, Answer)
+    assert verdict.tos == (0xB8 if target == B else 0)
+
+
 def syn(source: str, target: str) -> bytearray:
     return ipv4(source, target, tcp(source, target, b"\2\4\5\xb4"), protocol=6)
 

@@ -49,19 +49,25 @@ class ErrorReplies:
         self._sent = 0
 
     def answer(
-        self, frame: bytearray, error: IcmpError, now: float, mtu: int = 0
+        self,
+        frame: bytearray,
+        error: IcmpError,
+        now: float,
+        mtu: int = 0,
+        tos: int = 0,
     ) -> Answer | Drop:
         """Return the error about ``frame``, or a drop if it deserves none.
 
-        ``mtu`` is what the packet should have fitted, without Ethernet header.
+        ``mtu`` is what the packet should have fitted, without Ethernet header; ``tos``
+        is the priority that the packet would have had on its way.
         """
         kind, ip = headers.payload_type(frame)
         if headers.carries_icmp_error(frame, kind, ip) or not self._allowed(now):
             return Drop(error.reason)
         if kind == headers.TYPE_IPV4:
-            return Answer([self._ipv4(frame, ip, error, mtu)], error.reason)
+            return Answer([self._ipv4(frame, ip, error, mtu)], error.reason, tos)
         if kind == headers.TYPE_IPV6:
-            return Answer([self._ipv6(frame, ip, error, mtu)], error.reason)
+            return Answer([self._ipv6(frame, ip, error, mtu)], error.reason, tos)
         return Drop(error.reason)
 
     def _allowed(self, now: float) -> bool:

@@ -160,7 +160,7 @@ class Router(Rules):
             self._log(logging.ERROR, "Routing loop for packet from %s!", source)
             return Drop(Reason.ROUTING_LOOP)
         if options.direct_only and owner is not via:
-            return errors.answer(frame, IcmpError.PROHIBITED, now)
+            return errors.answer(frame, IcmpError.PROHIBITED, now, tos=tos)
         if via is not myself and len(frame) > max(via.mtu, family.smallest):
             self._log_too_large(frame, owner, via)
             return self._shrink(frame, via, family, tos, now)
@@ -175,7 +175,7 @@ class Router(Rules):
         if family is _IPV4 and not frame[20] & headers.DONT_FRAGMENT:
             return self._fragment(frame, headers.ETHERNET, via, limit, tos)
         mtu = limit - headers.ETHERNET
-        return self._errors.answer(frame, IcmpError.TOO_BIG, now, mtu)
+        return self._errors.answer(frame, IcmpError.TOO_BIG, now, mtu, tos)
 
     def _route_arp(self, frame: bytearray, source: Node) -> Verdict:
         if len(frame) < neighbours.ARP_LENGTH:

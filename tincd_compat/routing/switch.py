@@ -87,7 +87,7 @@ class SwitchRules(Rules):
             return Drop(Reason.TOO_BIG) if len(frame) > MAX_MTU else None
         quoted = frame[: max(via.mtu, ip + _QUOTE)]
         mtu = max(via.mtu - ip, 0)
-        return self._errors.answer(quoted, IcmpError.TOO_BIG, now, mtu)
+        return self._errors.answer(quoted, IcmpError.TOO_BIG, now, mtu, tos)
 
 
 def _priority(frame: bytearray) -> int:

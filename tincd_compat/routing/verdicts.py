@@ -60,11 +60,13 @@ class Broadcast:
 class Answer:
     """Return these frames to where the original came from; the original is dropped.
 
-    ``reason`` says why the original did not pass; None if it was a question.
+    ``reason`` says why the original did not pass; None if it was a question.  ``tos``
+    is for the outer header.
     """
 
     frames: Sequence[bytearray]
     reason: Reason | None = None
+    tos: int = 0
 
 
 @dataclass(frozen=True, slots=True)

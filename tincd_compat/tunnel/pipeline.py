@@ -341,11 +341,11 @@ class Pipeline:
                 delivery.deliver(frame)
             case Broadcast(frame):
                 delivery.broadcast(source, frame, now, tcp=tcp)
-            case Answer(frames, reason):
+            case Answer(frames, reason, tos):
                 if reason is not None:
                     self.drops[reason] += 1
                 for reply in frames:
-                    delivery.send(source, reply, now, tcp=tcp)
+                    delivery.send(source, reply, now, tcp=tcp, tos=tos)
             case Fragments(node, frames, tos):
                 for piece in frames:
                     delivery.send(node, piece, now, tcp=tcp, tos=tos)
