@@ -8,23 +8,20 @@ the same.
 
 from __future__ import annotations
 
-import contextlib
 import re
-import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
-
-from pyroute2 import netns
 
 from conformance.harness.checks import expect, expect_equal, expect_same_text
 from conformance.harness.daemon import NETNAME, TincNode
 from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan, inside6
-from conformance.harness.packets import ETHERNET, frame4, hexdump
+from conformance.harness.packets import ETHERNET, Ipv4, frame4, hexdump
 from conformance.harness.played import PLAIN, Neighbour, Played
+from conformance.harness.port import listen, read
 from conformance.harness.waits import Failed, say
 
 #: Where a frame goes in or comes out, beside the names of neighbours.
@@ -32,15 +29,15 @@ DEVICE: Final = "device"
 #: The daemon under test.
 SUBJECT: Final = "s"
 
-_ETH_P_ALL: Final = 3
-_PACKET_OUTGOING: Final = 4
-_FRAME_SIZE: Final = 2048
 _LIMIT: Final = 10.0
 _PATIENCE: Final = 0.005
 #: Even the longest frame fits into a datagram.
 _LAN_MTU: Final = 2000
 #: At most three errors in any second, wherever that second begins.
 _ERRORS_APART: Final = 0.34
+
+#: Where the text of a mark begins; what is before may change on the way.
+_MARK: Final = ETHERNET + 20
 
 _ADDRESS: Final = "172.30.1.1"
 #: Neither does the kernel speak on the device, nor does it answer what comes out.
@@ -67,7 +64,7 @@ ip link set "$INTERFACE" down
 _TELLING: Final = re.compile(
     r"^(?:Cannot route|Packet looping|Routing loop|Packet for .* larger than MTU|"
     r"Fragmenting|Clamping|Got too short|Got ARP|Got neighbor|Length of packet|"
-    r"Broadcasting|Setting).*",
+    r"Broadcasting|Setting|Learned).*",
     re.M,
 )
 
@@ -82,6 +79,8 @@ class Setup:
     neighbours: tuple[Neighbour, ...]
     server: tuple[str, ...] = ()
     tap: bool = False
+    #: MAC addresses behind the daemon and behind the first neighbour.
+    stations: tuple[bytes, bytes] = (bytes(6), bytes(6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,29 +152,19 @@ class Bench:
             down.write_text(_TAP_DOWN)
             down.chmod(0o755)
         self.node.start()
-        self._device = self._listen()
+        self._device = listen(self.node.namespace, NETNAME)
         self.neighbours = {
             each.name: Played(lab, mesh, SUBJECT, each, datagrams=datagrams)
             for each in setup.neighbours
         }
         self._marker = 0
+        self._marks: set[bytes] = set()
+        self._station, self._other = setup.stations
         self._out: list[tuple[str, bytes]] = []
         self._next_error = 0.0
         self._settle()
         came = next(iter(self.neighbours.values())).datagrams
         expect_equal("marks that came by UDP", came, 1 if datagrams else 0)
-
-    def _listen(self) -> socket.socket:
-        netns.pushns(self.node.namespace.name)
-        try:
-            sock = socket.socket(
-                socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL)
-            )
-            sock.bind((NETNAME, _ETH_P_ALL))
-        finally:
-            netns.popns()
-        sock.setblocking(False)
-        return sock
 
     def play(self, row: Row) -> Outcome:
         """Put the frames of a row in, and return what comes out for them."""
@@ -213,19 +202,22 @@ class Bench:
         first, *_ = everybody = list(self.neighbours.values())
         for played in everybody:
             played.settle()
-        mark = self._mark("172.30.2.250")
+        mark = self._mark("172.30.2.250", self._other + self._station)
         self._put(DEVICE, [mark])
-        self._wait("pass the device", lambda: first.take_one(mark[ETHERNET:]))
-        mark = self._mark("172.30.1.250")
+        self._wait("pass the device", lambda: first.take_one(mark[_MARK:]))
+        mark = self._mark("172.30.1.250", self._station + self._other)
         first.put([mark])
-        self._wait("reach the device", lambda: self._arrived(mark[ETHERNET:]))
+        self._wait("reach the device", lambda: self._arrived(mark[_MARK:]))
         for played in everybody:
             played.settle()
-            self._out += played.take()
+            came = played.take()
+            self._out += [each for each in came if each[1][_MARK:] not in self._marks]
 
-    def _mark(self, target: str) -> bytes:
+    def _mark(self, target: str, macs: bytes) -> bytes:
         self._marker += 1
-        return frame4("172.30.1.250", target, b"mark %d" % self._marker)
+        text = b"mark %d" % self._marker
+        self._marks.add(text)
+        return frame4("172.30.1.250", target, text, Ipv4(macs=macs))
 
     def _wait(self, what: str, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _LIMIT
@@ -234,18 +226,15 @@ class Bench:
                 raise Failed(f"{self.part}{SUBJECT}: the mark did not {what}")
             next(iter(self.neighbours.values())).turn(_PATIENCE)
 
-    def _arrived(self, packet: bytes) -> bool:
+    def _arrived(self, text: bytes) -> bool:
         """Take frames from the device, until there is this one."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                data, (_, kind, direction, *_rest) = self._device.recvfrom(_FRAME_SIZE)
-                if direction == _PACKET_OUTGOING:
-                    continue
-                if data.endswith(packet):
-                    return True
-                if not self._tap:
-                    data = bytes(12) + kind.to_bytes(2, "big") + data
-                self._out.append((DEVICE, data))
+        while (found := read(self._device)) is not None:
+            data, kind = found
+            if data.endswith(text):
+                return True
+            if not self._tap:
+                data = bytes(12) + kind.to_bytes(2, "big") + data
+            self._out.append((DEVICE, data))
         return False
 
 

@@ -105,4 +105,8 @@ def footprint(namespace: Namespace, directory: Path) -> Mapping[str, object]:
 
 def _rows(text: str) -> list[str]:
     rows: list[dict[str, Any]] = json.loads(text) if text.strip() else []
+    for row in rows:
+        for address in row.get("addr_info", ()):
+            # Until a link is found to be up, which is the kernel's own doing.
+            address.pop("tentative", None)
     return sorted(json.dumps(row, sort_keys=True) for row in rows)

@@ -45,6 +45,7 @@ from conformance.scenarios import (
     strictsubnets,
     subnets,
     suites,
+    switchrules,
     taprouter,
     tcponly,
     tos,
@@ -114,4 +115,10 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     taprouter.SCENARIO,
     tos.SCENARIO,
     fragments.SCENARIO,
+    switchrules.RULES,
+    switchrules.SIZES,
+    switchrules.TTL,
+    switchrules.OFF,
+    switchrules.KERNEL,
+    switchrules.HUB,
 )

@@ -1,0 +1,126 @@
+"""The network behind a device: raw frames in, raw frames out, VLAN tags included."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+from pyroute2 import netns
+
+from conformance.harness.daemon import NETNAME, TincNode
+from conformance.harness.netns import Namespace
+from conformance.harness.waits import Failed, wait_for
+
+#: A type for local experiments (IEEE 802): no kernel says or answers it.
+EXPERIMENT: Final = b"\x88\xb5"
+EVERYBODY: Final = b"\xff" * 6
+
+_ETH_P_ALL: Final = 3
+_PACKET_OUTGOING: Final = 4
+_SOL_PACKET: Final = 263
+_PACKET_AUXDATA: Final = 8
+_AUXDATA: Final = struct.Struct("IIIHHHH")
+_VLAN_VALID: Final = 0x10
+_VLAN: Final = 0x8100
+_FRAME_SIZE: Final = 2048
+_LIMIT: Final = 15.0
+
+
+def listen(namespace: Namespace, device: str) -> socket.socket:
+    """Return a socket for all frames of a device; :func:`read` reads it."""
+    netns.pushns(namespace.name)
+    try:
+        sock = socket.socket(
+            socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL)
+        )
+        sock.bind((device, _ETH_P_ALL))
+    finally:
+        netns.popns()
+    sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+    sock.setblocking(False)
+    return sock
+
+
+def read(sock: socket.socket) -> tuple[bytes, int] | None:
+    """Return the next frame that came out of the device, and its type; None if none.
+
+    The kernel takes VLAN tags off; here they are put back.
+    """
+    while True:
+        try:
+            space = socket.CMSG_SPACE(_AUXDATA.size)
+            data, extra, _, (_, kind, direction, *_) = sock.recvmsg(_FRAME_SIZE, space)
+        except BlockingIOError:
+            return None
+        if direction == _PACKET_OUTGOING:
+            continue
+        for _, _, content in extra:
+            status, _, _, _, _, tag, _ = _AUXDATA.unpack(content[: _AUXDATA.size])
+            if status & _VLAN_VALID:
+                data = data[:12] + struct.pack(">HH", _VLAN, tag) + data[12:]
+        return data, kind
+
+
+def station(number: int) -> bytes:
+    """Return the MAC address of a station of that number, which nobody else has."""
+    return b"\x02\0\0\0\1" + bytes([number])
+
+
+def frame(
+    target: bytes, source: bytes, text: str, *, tag: int = 0, size: int = 60
+) -> bytes:
+    """Return a frame of that size with a text to know it by, in a VLAN if tagged."""
+    vlan = struct.pack(">HH", _VLAN, tag) if tag else b""
+    return (target + source + vlan + EXPERIMENT + text.encode()).ljust(size, b".")
+
+
+class Port:
+    """Stations behind the tap device of a node, which must be up."""
+
+    def __init__(self, node: TincNode) -> None:
+        self.node = node
+        self._socket = listen(node.namespace, NETNAME)
+        self._frames: list[bytes] = []
+
+    def send(self, *frames: bytes) -> None:
+        for data in frames:
+            kind = int.from_bytes(data[12:14], "big")
+            self._socket.sendto(data, (NETNAME, kind))
+
+    def received(self) -> list[bytes]:
+        """Return the frames of experiments that came since the last ``clear``."""
+        while (found := read(self._socket)) is not None:
+            if EXPERIMENT in (found[0][12:14], found[0][16:18]):
+                self._frames.append(found[0])
+        return list(self._frames)
+
+    def clear(self) -> None:
+        self.received()
+        self._frames.clear()
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def expect_frame(
+    data: bytes, origin: Port, there: Sequence[Port], nowhere: Sequence[Port] = ()
+) -> None:
+    """Let a station send a frame, and demand it once at each of ``there`` only."""
+    for port in (*there, *nowhere):
+        port.clear()
+    origin.send(data)
+    name = origin.node.name
+
+    def arrived() -> bool:
+        return all(data in port.received() for port in there)
+
+    shown = f"{data[12:40]!r} of {len(data)} bytes from {name}"
+    places = ", ".join(port.node.name for port in there) or "nobody"
+    wait_for(f"{shown} reaches {places}", arrived, _LIMIT)
+    for port in (*there, *nowhere):
+        wanted = [data] if port in there else []
+        got = [each for each in port.received() if each == data]
+        if got != wanted:
+            raise Failed(f"{shown} came {len(got)} times to {port.node.name}")
