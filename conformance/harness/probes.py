@@ -151,6 +151,11 @@ class SteadyPing:
         """Let it go on to its end."""
         self._child.wait(60)
 
+    def catch_up(self) -> None:
+        """Wait for one more answer: whoever was asleep is awake again."""
+        before = self._answers()
+        wait_for("one more ping answered", lambda: self._answers() > before, limit=10)
+
     def median(self) -> float:
         """Return the median of the round trips so far, in milliseconds."""
         times = [float(text) for text in _TIME.findall(self._out.read_text())]
@@ -161,7 +166,10 @@ class SteadyPing:
     def _answered(self) -> bool:
         if self._child.poll() is not None:
             raise Failed(f"ping ended: {self._out.read_text().strip()}")
-        return "bytes from" in self._out.read_text()
+        return self._answers() > 0
+
+    def _answers(self) -> int:
+        return self._out.read_text().count("bytes from")
 
 
 def transfer(

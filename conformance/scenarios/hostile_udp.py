@@ -197,6 +197,7 @@ def _flood(
     forger = Forger(outside)
     steady = _ping(lab, witness, victim, 9000)
     sent = forger.flood(datagrams, _FLOOD_RATE, _FLOOD_SECONDS)
+    steady.catch_up()
     flooded, result = steady.median(), steady.finish()
     forger.close()
     cpu = usage(victim.pid).cpu - before
