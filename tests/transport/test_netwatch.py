@@ -12,7 +12,13 @@ import pytest
 from tests.transport.fakes import FakeLoop, FakeSocket, oserror
 from tincd_compat import logs
 from tincd_compat.transport import netwatch
-from tincd_compat.transport.netwatch import SETTLE, NetworkWatch, concerns
+from tincd_compat.transport.netwatch import (
+    PROMPT,
+    RECOVERY,
+    SETTLE,
+    NetworkWatch,
+    concerns,
+)
 
 OWN = 7
 
@@ -135,6 +141,24 @@ def test_in_a_storm_one_message_is_read(
     assert len(read) == 1
     watched.loop.advance(SETTLE)
     assert watched.changes == 1
+
+
+def test_a_network_that_never_rests_is_told_of_less_and_less(watched: Watched) -> None:
+    watched.start()
+    started = watched.loop.now
+    told: list[float] = []
+    for _ in range(400):
+        watched.arrives(bytes([2]))
+        before = watched.changes
+        watched.loop.advance(SETTLE / 2)
+        told += [watched.loop.now - started] * (watched.changes - before)
+    assert len([at for at in told if at <= 2 * PROMPT]) >= PROMPT
+    assert PROMPT + 15 <= len(told) <= PROMPT + 200 * SETTLE / RECOVERY + 2
+    watched.loop.advance(PROMPT * RECOVERY)
+    before = watched.changes
+    watched.arrives(bytes([2]))
+    watched.loop.advance(SETTLE)
+    assert watched.changes == before + 1
 
 
 def test_stopping_in_the_middle_of_a_burst(watched: Watched) -> None:

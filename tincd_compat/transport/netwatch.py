@@ -15,6 +15,11 @@ from tincd_compat import logs
 
 #: Seconds to wait for more: one cable makes a dozen messages.
 SETTLE: Final = 1.0
+#: Bursts told at once, and the seconds that each costs later ones.  Where the network
+#: never rests, containers or routes coming and going, the back-off has to keep its
+#: meaning.
+PROMPT: Final = 10
+RECOVERY: Final = 10.0
 
 _READ_SIZE: Final = 1 << 16
 #: What the kernel calls RTMGRP_LINK, and _IFADDR and _ROUTE of IPv4 and of IPv6.
@@ -78,6 +83,8 @@ class NetworkWatch:
         self._parse: Callable[[bytes], Iterable[Any]] = lambda _: ()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._allowance = float(PROMPT)
+        self._counted = 0.0
 
     def start(self) -> None:
         """Begin to listen; what happens before the messages can be read waits."""
@@ -130,7 +137,14 @@ class NetworkWatch:
     def _plan(self) -> None:
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(SETTLE, self._settled)
+            self._timer = loop.call_later(self._delay(loop.time()), self._settled)
+
+    def _delay(self, now: float) -> float:
+        """Return the seconds until a burst may be told, and charge for that."""
+        recovered = self._allowance + (now - self._counted) / RECOVERY
+        self._allowance = min(PROMPT, recovered) - 1
+        self._counted = now
+        return max(SETTLE, -self._allowance * RECOVERY)
 
     def _settled(self) -> None:
         self._timer = None
