@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import socket
 from typing import Any, cast
 
 import pytest
@@ -45,6 +46,8 @@ def test_configuration(field: str) -> None:
 
 class Socket:
     """Takes every option, and remembers that coalescing was asked for."""
+
+    family = socket.AF_INET
 
     def __init__(self) -> None:
         self.asked = 0

@@ -158,8 +158,8 @@ def test_a_bad_length_does_not_harm_its_neighbours() -> None:
 def test_a_plaintext_too_short_for_a_number() -> None:
     suite = suite_of(427, 672, 4)
     sealed = reference.encrypt(suite.cipher, KEY, b"abc")
-    tag = pure.Mac(suite.digest, KEY, 4).tag(sealed)
-    (opened,) = Opener(suite, KEY).open_train([sealed + tag])
+    tagged = pure.Mac(suite.digest, KEY, 4).append([sealed])
+    (opened,) = Opener(suite, KEY).open_train(tagged)
     assert opened.drop is Drop.TOO_SHORT
 
 

@@ -19,7 +19,11 @@ class TestMac:
         key, data = bytes(range(size)), b"message" * 30
         whole = hmac.digest(key, data, digest.algorithm)
         for length in (1, 4, digest.size):
-            assert pure.Mac(digest, key, length).tag(data) == whole[:length]
+            mac = pure.Mac(digest, key, length)
+            tagged = data + whole[:length]
+            assert mac.append([data, b"", data])[::2] == [tagged, tagged]
+            wrong = tagged[:-1] + bytes([tagged[-1] ^ 1])
+            assert mac.strip([tagged, wrong, tagged]) == [data, None, data]
 
     def test_macs_are_compared_in_constant_time_only(self) -> None:
         """No comparison by value in the module at all but those of small numbers."""

@@ -119,3 +119,23 @@ def test_no_number_is_accepted_twice(seqnos: list[int]) -> None:
     window = ReplayWindow(16)
     accepted = [seqno for seqno in seqnos if window.check(seqno) is ACCEPT]
     assert len(accepted) == len(set(accepted))
+
+
+@given(
+    window_bytes=st.sampled_from([0, 1, 2, 16]),
+    before=st.lists(st.integers(1, 60), max_size=8),
+    count=st.integers(0, 40),
+    after=st.lists(st.integers(1, 120), max_size=20),
+)
+def test_advancing_is_accepting_one_by_one(
+    window_bytes: int, before: list[int], count: int, after: list[int]
+) -> None:
+    one, other = ReplayWindow(window_bytes), ReplayWindow(window_bytes)
+    for number in before:
+        assert one.check(number) is other.check(number)
+    one.advance(count)
+    for _ in range(count):
+        assert other.check(other.highest + 1) is Verdict.ACCEPT
+    assert (one.highest, one.strays) == (other.highest, other.strays)
+    for number in after:
+        assert one.check(number) is other.check(number)

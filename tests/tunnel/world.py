@@ -82,7 +82,7 @@ class FakePorts:
         self.on_datagram: Callable[[Node, bytes], None] = lambda _node, _datagram: None
         self.on_learned: Callable[[bytes], None] = lambda _mac: None
 
-    def deliver(self, frames: list[bytearray]) -> None:
+    def deliver(self, frames: list[bytes | bytearray]) -> None:
         self.delivered += [bytes(frame) for frame in frames]
 
     def send_train(

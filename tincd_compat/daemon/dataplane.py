@@ -166,7 +166,7 @@ class DataPlane:
 
     # The ports of the pipeline.
 
-    def deliver(self, frames: list[bytearray]) -> None:
+    def deliver(self, frames: list[bytes | bytearray]) -> None:
         if self._device is not None:
             self._device.write_batch(frames)
 

@@ -58,18 +58,26 @@ def split_runs(sizes: Sequence[int]) -> list[tuple[int, int]]:
     A run is equal sizes, of which the last may be shorter.
     """
     runs: list[tuple[int, int]] = []
-    start = total = 0
-    for index, size in enumerate(sizes):
-        room = index - start < MAX_SEGMENTS and total + size <= MAX_RUN_BYTES
-        # After a shorter datagram nothing may follow; a longer one never fits in.
-        fits = index == start or sizes[index - 1] == sizes[start] >= size
-        if index > start and not (room and fits):
-            runs.append((start, index))
-            start, total = index, 0
-        total += size
-    if sizes:
-        runs.append((start, len(sizes)))
+    start = 0
+    while start < len(sizes):
+        end = _run_end(sizes, start)
+        runs.append((start, end))
+        start = end
     return runs
+
+
+def _run_end(sizes: Sequence[int], start: int) -> int:
+    size = sizes[start]
+    room = max(1, min(MAX_SEGMENTS, MAX_RUN_BYTES // max(1, size)))
+    equal = sizes[start : start + room]
+    count = len(equal)
+    if equal.count(size) < count:
+        count = next(i for i, other in enumerate(equal) if other != size)
+    end = start + count
+    # One shorter datagram may follow, and ends the run.
+    if end < len(sizes) and sizes[end] < size and count < MAX_SEGMENTS:
+        end += count * size + sizes[end] <= MAX_RUN_BYTES
+    return end
 
 
 def segmentation_is_sound(release: str) -> bool:
@@ -101,6 +109,7 @@ class UdpSocket:
         release: str | None = None,
     ) -> None:
         self.sock = sock
+        self.is_ipv6 = sock.family == socket.AF_INET6
         kernel = os.uname().release if release is None else release
         self.segmentation = (
             segmentation and segmentation_is_sound(kernel) and self._can_segment()
@@ -109,10 +118,6 @@ class UdpSocket:
         self._tos = 0
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
         self._addresses: dict[tuple[Any, ...], SocketAddress] = {}
-
-    @property
-    def is_ipv6(self) -> bool:
-        return self.sock.family == socket.AF_INET6
 
     def _can_segment(self) -> bool:
         try:
@@ -243,11 +248,11 @@ class UdpSockets:
 
         The remembered one if it fits, else the first that does.
         """
-        wanted = address.is_ipv6
-        fitting = [i for i, udp in enumerate(self.sockets) if udp.is_ipv6 == wanted]
-        if remembered in fitting:
+        wanted, sockets = address.is_ipv6, self.sockets
+        if 0 <= remembered < len(sockets) and sockets[remembered].is_ipv6 == wanted:
             return remembered
-        return fitting[0] if fitting else None
+        fitting = (i for i, udp in enumerate(sockets) if udp.is_ipv6 == wanted)
+        return next(fitting, None)
 
     def recv_batch(self, index: int, limit: int = 64) -> list[Datagram]:
         """Read until ``limit`` datagrams are there or none is left.

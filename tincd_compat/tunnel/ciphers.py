@@ -69,13 +69,16 @@ class CbcEncryptor:
         update, block, iv, pads = self._update, self._block, self._iv, self._pads
         head = block - SEQNO_SIZE
         shift = 8 * head
-        padded = [body + pads[len(body) % block] for body in bodies]
         carry = self._carry
         train = []
+        join = b"".join
         try:
-            for number, body in enumerate(padded, first):
+            for number, body in enumerate(bodies, first):
+                pad = pads[len(body) % block]
+                if len(body) < head:
+                    body, pad = body + pad, b""
                 start = (number << shift | int.from_bytes(body[:head])) ^ carry
-                sealed = update(start.to_bytes(block) + body[head:])
+                sealed = update(join((start.to_bytes(block), body[head:], pad)))
                 carry = int.from_bytes(sealed[-block:]) ^ iv
                 train.append(sealed)
         finally:

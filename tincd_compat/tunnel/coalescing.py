@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,6 +24,11 @@ from tincd_compat.tunnel.superpacket import (
 
 _ACK: Final = 0x10
 
+# Headers down to those of TCP: runs of bytes that all segments of a piece have in
+# common, and between them the numbers that differ.
+_IPV4: Final = struct.Struct(">16sHH4sH12sI5sB2sH2s").unpack_from
+_IPV6: Final = struct.Struct(">18sH38sI5sB2sH2s").unpack_from
+
 
 def coalesce(frames: Sequence[Buffer], udp: bool = False) -> list[Buffer | SuperPacket]:
     """Merge segments that follow each other in a burst; UDP only if ``udp``.
@@ -34,7 +40,12 @@ def coalesce(frames: Sequence[Buffer], udp: bool = False) -> list[Buffer | Super
     """
     merged: list[Buffer | _Merger] = []
     latest: dict[bytes, _Merger | None] = {}
+    current: _Merger | None = None
     for frame in frames:
+        # Segments mostly come in a row, and what their headers have in common is known.
+        if current is not None and current.extend(frame):
+            continue
+        current = None
         start = _transport_start(frame)
         if not start:
             latest.clear()
@@ -43,6 +54,7 @@ def coalesce(frames: Sequence[Buffer], udp: bool = False) -> list[Buffer | Super
         flow = _flow(frame, start)
         merger = latest.get(flow)
         if merger is not None and merger.add(frame):
+            current = merger if merger.kind != UDP else None
             continue
         kind = _kind(frame, start, udp)
         latest[flow] = merger = _Merger(frame, kind, start) if kind else None
@@ -95,23 +107,26 @@ class _Merger:
     """The frames of one piece, from the first on."""
 
     __slots__ = (
+        "_common",
         "_end",
         "_first",
-        "_kind",
+        "_header_sum",
         "_number",
         "_open",
+        "_options",
         "_payloads",
         "_psh",
         "_room",
         "_shape",
         "_size",
         "_start",
-        "_verified",
+        "_sum",
+        "kind",
     )
 
     def __init__(self, frame: Buffer, kind: int, start: int) -> None:
         self._first = frame
-        self._kind = kind
+        self.kind = kind
         self._start = start
         self._end = end = start + (
             UDP_SIZE if kind == UDP else (frame[start + 12] >> 4) * 4
@@ -119,11 +134,13 @@ class _Merger:
         self._size = size = len(frame) - end
         self._room = MAX_PACKET + ETHERNET_SIZE - len(frame)
         self._shape = self._shape_of(frame)
-        self._number = int.from_bytes(frame[start + 4 : start + 8], "big") + size
+        number = int.from_bytes(frame[start + 4 : start + 8], "big")
+        self._number = number + size & 0xFFFFFFFF
         self._psh = 0 if kind == UDP else frame[start + 13] & PSH
         self._open = not self._psh
         self._payloads: list[Buffer] = []
-        self._verified = False
+        #: What :meth:`extend` compares; None until a second frame was added.
+        self._common: tuple[bytes, ...] | None = None
 
     def _shape_of(self, frame: Buffer) -> bytes:
         """Return what must be equal in all headers, beyond the flow."""
@@ -132,7 +149,7 @@ class _Merger:
         shape = bytes(frame[15:16]) + frame[20:23]
         if start == 54:
             shape = bytes(frame[14:18]) + frame[21:22]
-        if self._kind == UDP:
+        if self.kind == UDP:
             return shape
         # Acknowledgement, header length, window, options: all but flags and checksum.
         return (
@@ -148,36 +165,89 @@ class _Merger:
         if not self._open or not 0 < size <= min(self._size, self._room):
             return False
         start = self._start
-        if self._kind == UDP:
+        if self.kind == UDP:
             whole = (frame[start + 4] << 8 | frame[start + 5]) == len(frame) - start
-            follows = whole and any(frame[start + 6 : start + 8])
+            follows, flags = whole and any(frame[start + 6 : start + 8]), 0
         else:
             flags = frame[start + 13]
             number = int.from_bytes(frame[start + 4 : start + 8], "big")
-            follows = flags & ~PSH == _ACK and number == self._number & 0xFFFFFFFF
+            follows = flags & ~PSH == _ACK and number == self._number
         if not follows or self._shape_of(frame) != self._shape:
             return False
-        if not self._verified:
-            self._verified = self._open = self._is_right(self._first)
+        if not self._payloads:
+            self._open = self._is_right(self._first)
         if not self._open or not self._is_right(frame):
             return False
-        self._take(frame, size)
+        self._take(frame[self._end :], flags)
+        if self._common is None and self.kind != UDP:
+            self._learn()
         return True
 
-    def _take(self, frame: Buffer, size: int) -> None:
-        self._payloads.append(frame[self._end :])
+    def _learn(self) -> None:
+        """Note what is common to the headers, and the sums of it."""
+        first, start = self._first, self._start
+        options = self._options = bytes(first[start + TCP_SIZE : self._end])
+        self._header_sum = 0
+        if start == 34:
+            a, _, _, b, _, c, _, d, _, e, _, f = _IPV4(first)
+            self._common = (a, b, c, d, e, f)
+            self._header_sum = sum16(a[14:]) + sum16(b) + sum16(c[:8])
+            covered = (c, d, e, f, options)
+        else:
+            a, _, b, _, c, _, d, _, e = _IPV6(first)
+            self._common = (a, b, c, d, e)
+            # Next header and hop limit stand in front of the addresses.
+            covered = (b[2:], c, d, e, options)
+        # The acknowledgement is followed by the byte of the header's length: the last
+        # word is filled up with the zero that stands for the flags.
+        self._sum = PROTOCOL_TCP + sum(map(sum16, covered))
+
+    def extend(self, frame: Buffer) -> bool:
+        """Do as :meth:`add` for a frame of any flow, or nothing: it must be asked then.
+
+        One comparison answers all questions, and only what differs is summed anew.
+        """
+        size = len(frame) - self._end
+        if not self._open or not 0 < size <= self._size or size > self._room:
+            return False
+        start = self._start
+        length = len(frame) - start
+        common: tuple[bytes, ...]
+        if start == 34:
+            a, total, name, b, check, c, number, d, flags, e, tcp, f = _IPV4(frame)
+            common = (a, b, c, d, e, f)
+            if (self._header_sum + total + name + check) % 0xFFFF:
+                return False
+            total -= 20
+        else:
+            a, total, b, number, c, flags, d, tcp, e = _IPV6(frame)
+            common = (a, b, c, d, e)
+        if common != self._common or number != self._number or flags & ~PSH != _ACK:
+            return False
+        if total != length or frame[start + TCP_SIZE : self._end] != self._options:
+            return False
+        payload = frame[self._end :]
+        total = self._sum + number + flags + tcp + length + sum16(payload)
+        if total % 0xFFFF:
+            return False
+        self._take(payload, flags)
+        return True
+
+    def _take(self, payload: Buffer, flags: int) -> None:
+        size = len(payload)
+        self._payloads.append(payload)
         self._room -= size
-        self._number += size
+        self._number = self._number + size & 0xFFFFFFFF
         self._open = size == self._size
-        if self._kind == UDP:
+        if self.kind == UDP:
             self._open = self._open and len(self._payloads) < MAX_DATAGRAMS - 1
-        elif frame[self._start + 13] & PSH:
+        elif flags & PSH:
             self._psh = PSH
             self._open = False
 
     def _is_right(self, frame: Buffer) -> bool:
         """Tell whether the checksums of the frame are right."""
-        protocol = PROTOCOL_UDP if self._kind == UDP else PROTOCOL_TCP
+        protocol = PROTOCOL_UDP if self.kind == UDP else PROTOCOL_TCP
         start = self._start
         if start == 34 and sum16(frame[14:34]):
             return False
@@ -193,7 +263,7 @@ class _Merger:
         frame = bytearray(self._first)
         frame += b"".join(self._payloads)
         length = len(frame) - start
-        if self._kind == UDP:
+        if self.kind == UDP:
             frame[start + 4 : start + 6] = length.to_bytes(2, "big")
             protocol, field = PROTOCOL_UDP, start + 6
         else:
@@ -208,4 +278,4 @@ class _Merger:
             frame[24:26] = checksum(sum16(frame[14:34])).to_bytes(2, "big")
         else:
             frame[18:20] = length.to_bytes(2, "big")
-        return SuperPacket(frame, self._kind, self._size, start)
+        return SuperPacket(frame, self.kind, self._size, start)

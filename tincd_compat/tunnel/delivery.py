@@ -58,7 +58,7 @@ class Policy:
 class Ports(Protocol):
     """What the data plane needs from outside; the daemon implements it."""
 
-    def deliver(self, frames: list[bytearray]) -> None:
+    def deliver(self, frames: list[bytes | bytearray]) -> None:
         """Write frames to the device; they must be left unchanged."""
 
     def send_train(
@@ -127,7 +127,7 @@ class Delivery:
         self._ports = ports
         self._policy = policy
         self._flows = flows
-        self._delivered: list[bytearray] = []
+        self._delivered: list[bytes | bytearray] = []
         self._waiting: dict[Node, _Waiting] = {}
         self._sockets: dict[Node, int] = {}
         self._neighbours: list[Node] | None = None
@@ -144,7 +144,7 @@ class Delivery:
 
     # To one node.
 
-    def deliver(self, frame: bytearray) -> None:
+    def deliver(self, frame: bytes | bytearray) -> None:
         """Write a frame to our device at the end of the burst."""
         self._delivered.append(frame)
 

@@ -159,6 +159,8 @@ class Pipeline:
         """
         self._begin()
         sources: dict[SocketAddress, tuple[list[bytes], int]] = {}
+        last: SocketAddress | None = None
+        group: list[bytes] = []
         for data, source, index in datagrams:
             if not data:
                 self._empty.log(now, "Receiving packet with invalid size")
@@ -166,7 +168,11 @@ class Pipeline:
             elif len(data) > MAX_DATAGRAM:
                 self.drops["too long"] += 1
             else:
-                sources.setdefault(source, ([], index))[0].append(data)
+                # Sockets hand out the same object for the same address.
+                if source is not last:
+                    group = sources.setdefault(source, ([], index))[0]
+                    last = source
+                group.append(data)
         for source, (group, index) in sources.items():
             self._receive(group, source, index, now)
         self._delivery.flush()
@@ -294,12 +300,12 @@ class Pipeline:
             if is_probe(data):
                 self._probed(node, data, now)
                 continue
-            frame = bytearray(data)
             if short_cuts:
-                destination = flows.destination(frame)
+                destination = flows.destination(data)
                 if destination is not None and flows.is_ours(destination):
-                    delivery.deliver(frame)
+                    delivery.deliver(data)
                     continue
+            frame = bytearray(data)
             if tracing:
                 place = label(node, self._mesh)
                 logs.traffic.debug(

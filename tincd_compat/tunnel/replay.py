@@ -62,6 +62,18 @@ class ReplayWindow:
         self._missing[seqno % self._span] = 0
         return verdict
 
+    def advance(self, count: int) -> None:
+        """Accept the next ``count`` numbers, as :meth:`check` would one by one."""
+        first = self.highest + 1
+        self.highest += count
+        if not self._span or not count:
+            return
+        self.strays = 0
+        if count >= self._span:
+            self._missing = bytearray(self._span)
+        else:
+            self._mark(first, first + count, b"\0")
+
     def _judge(self, seqno: int) -> Verdict:
         """Judge a packet that is not the next one, and note what it leaves out."""
         span, highest = self._span, self.highest
@@ -69,7 +81,8 @@ class ReplayWindow:
             fresh = seqno > highest - span and self._missing[seqno % span]
             return Verdict.ACCEPT if fresh else Verdict.LATE
         if seqno < highest + span:
-            self._skip(highest + 1, seqno)
+            # What is left out may still come.
+            self._mark(highest + 1, seqno, b"\1")
             return Verdict.ACCEPT
         if self.strays < self._patience:
             self.strays += 1
@@ -77,12 +90,12 @@ class ReplayWindow:
         self._missing = bytearray(span)
         return Verdict.RESUME
 
-    def _skip(self, first: int, end: int) -> None:
-        """Mark the numbers from ``first`` up to, not including, ``end`` as skipped."""
+    def _mark(self, first: int, end: int, mark: bytes) -> None:
+        """Mark the numbers from ``first`` up to, not including, ``end``."""
         span, missing = self._span, self._missing
         start, stop = first % span, end % span
         if start < stop:
-            missing[start:stop] = b"\1" * (stop - start)
+            missing[start:stop] = mark * (stop - start)
         else:
-            missing[start:] = b"\1" * (span - start)
-            missing[:stop] = b"\1" * stop
+            missing[start:] = mark * (span - start)
+            missing[:stop] = mark * stop
