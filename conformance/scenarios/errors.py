@@ -106,11 +106,24 @@ def _too_big() -> Iterator[Row]:
             yield Row(f"{side} to {name}, DF", side, (packet,))
             packet = frame6(at6(own), at6(other), PAYLOAD[:1241])
             yield Row(f"{side} to {name}, IPv6", side, (packet,))
+    yield from _longer_than_any()
     # The longest frames there are, before anything is known of the path.
     packet = frame4(at(X), at(S), PAYLOAD[:1484], _DF)
     yield Row("1518 bytes to s", "x", (packet,))
     packet = frame4(at(S), at(X), PAYLOAD[:1480], _DF)
     yield Row("1514 bytes to x", DEVICE, (packet,))
+
+
+def _longer_than_any() -> Iterator[Row]:
+    """Frames that no path and no device takes, though a peer may send them."""
+    for size in (1519, 1600):
+        for name, other in (("s", S), ("far", FAR)):
+            packet = frame4(at(X), at(other), PAYLOAD[: size - 34], _DF)
+            yield Row(f"{size} bytes to {name}", "x", (packet,))
+            packet = frame6(at6(X), at6(other), PAYLOAD[: size - 54])
+            yield Row(f"{size} bytes to {name}, IPv6", "x", (packet,))
+        packet = frame4(at(X), at(FAR), PAYLOAD[: size - 34])
+        yield Row(f"{size} bytes to far, in pieces", "x", (packet,))
 
 
 def _errors_about_errors() -> Iterator[Row]:

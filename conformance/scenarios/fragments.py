@@ -10,6 +10,7 @@ from conformance.harness.kinds import ONE, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.neighbourhood import HID, S, X, Y, around, at
 from conformance.harness.packets import (
+    DONT_FRAGMENT,
     MORE_FRAGMENTS,
     PAYLOAD,
     TCP,
@@ -40,6 +41,10 @@ def _rows(to_x: int, to_y: int) -> Iterator[Row]:
             header = Ipv4(tos=0xB8, ttl=7, macs=_MACS)
             packet = frame4(at(own), at(other), PAYLOAD[:size], header)
             yield Row(f"{size} bytes, {side} to {name}", side, (packet,))
+        header = Ipv4(field=DONT_FRAGMENT)
+        for size in (whole, whole + 1):
+            packet = frame4(at(own), at(other), PAYLOAD[:size], header)
+            yield Row(f"{size} bytes whole, {side} to {name}", side, (packet,))
 
 
 def _special() -> Iterator[Row]:
