@@ -160,6 +160,7 @@ def _start(argv: tuple[str, ...], line: Line, paths: Paths) -> int:
         netname=paths.netname,
         directory=place(paths.directory),
         ident=paths.ident,
+        uml_socket=paths.uml_socket,
         pidfile=place(_pidfile(line, paths)),
         logfile=logfile,
         debug_level=line.debug_level,

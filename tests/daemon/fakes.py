@@ -80,6 +80,7 @@ def start_options(directory: Path, **changes: Any) -> StartOptions:
         "netname": "vpn",
         "directory": directory,
         "ident": "tinc.vpn",
+        "uml_socket": directory / "umlsocket",
         "pidfile": directory / "pid",
         "logfile": None,
         "debug_level": 0,

@@ -61,10 +61,11 @@ def test_device(device: str | None, opened: str) -> None:
     [
         ("fd", "Unknown device type fd!"),
         ("Tunnel", "Unknown device type Tunnel!"),
-        ("raw_socket", "DeviceType = raw_socket is not supported yet"),
-        ("multicast", "DeviceType = multicast is not supported yet"),
-        ("UML", "DeviceType = UML is not supported yet"),
-        ("vde", "DeviceType = vde is not supported yet"),
+        (
+            "vde",
+            "Unknown device type vde! (a VDE switch cannot be joined, and Debian's"
+            " tincd cannot either)",
+        ),
     ],
 )
 def test_refusal(device_type: str, text: str) -> None:

@@ -73,20 +73,28 @@ class TestOpening:
             (
                 "open",
                 errno.ENOENT,
-                "Could not open /dev/net/tun: No such file or directory",
+                "Could not open /dev/net/tun: No such file or directory"
+                " (`modprobe tun' makes it; containers need it passed in)",
             ),
-            ("open", errno.EACCES, "Could not open /dev/net/tun: Permission denied"),
+            (
+                "open",
+                errno.EACCES,
+                "Could not open /dev/net/tun: Permission denied"
+                " (start as root, or let this user open /dev/net/tun)",
+            ),
+            ("open", errno.EIO, "Could not open /dev/net/tun: Input/output error"),
             (
                 "TUNSETIFF",
                 errno.EPERM,
                 "Could not set up interface vpn on /dev/net/tun:"
-                " Operation not permitted",
+                " Operation not permitted (it takes CAP_NET_ADMIN, or an interface"
+                " made for this user with `ip tuntap add')",
             ),
             (
                 "TUNSETIFF",
                 errno.EBUSY,
                 "Could not set up interface vpn on /dev/net/tun:"
-                " Device or resource busy",
+                " Device or resource busy (another process has it open)",
             ),
         ],
     )

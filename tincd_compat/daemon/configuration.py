@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 from tincd_compat.config.parser import Entry, options_for, read_server_config
 from tincd_compat.config.settings import Settings, Suites, complete_settings
+from tincd_compat.config.values import Mode
+from tincd_compat.daemon.listening import socket_family
+from tincd_compat.device.base import DeviceOptions
+from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.tunnel.suites import find_cipher, find_digest, refusal
 
 if TYPE_CHECKING:
@@ -40,3 +44,19 @@ def load_again(options: StartOptions) -> Settings:
     """Read everything anew (SIGHUP); ConfigError leaves the caller with the old."""
     given = options_for(options.options, None)
     return load(options, read_server_config(options.directory, given))
+
+
+def device_options(
+    settings: Settings, options: StartOptions, offloads: OffloadWishes
+) -> DeviceOptions:
+    """Return what the settings say about the device."""
+    return DeviceOptions(
+        device_type=settings.device_type,
+        device=settings.device,
+        interface=settings.interface,
+        netname=options.netname,
+        uml_socket=str(options.uml_socket),
+        family=socket_family(settings.address_family),
+        router=settings.mode is Mode.ROUTER,
+        offloads=offloads,
+    )

@@ -21,13 +21,12 @@ from tincd_compat.addresses import Subnet
 from tincd_compat.config.hosts import read_subnets
 from tincd_compat.config.keys import load_private_key
 from tincd_compat.config.settings import Settings
-from tincd_compat.config.values import Mode
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import Policy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon import dumps, offloads
-from tincd_compat.daemon.configuration import load, load_again
+from tincd_compat.daemon.configuration import device_options, load, load_again
 from tincd_compat.daemon.control import ControlPlane, new_nonce
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.dialer import Dialer
@@ -38,7 +37,7 @@ from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import adopt_pairs, announced_port, open_pairs
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.proxy import command_environment
-from tincd_compat.device.base import Device, DeviceOptions, open_device
+from tincd_compat.device.base import Device, open_device
 from tincd_compat.errors import DeviceError, TincError
 from tincd_compat.mesh.dump import graphviz
 from tincd_compat.mesh.node import Mesh
@@ -152,14 +151,7 @@ class Daemon:
     def _open_device(self) -> None:
         settings = self.settings
         self._device = open_device(
-            DeviceOptions(
-                device_type=settings.device_type,
-                device=settings.device,
-                interface=settings.interface,
-                netname=self._options.netname,
-                router=settings.mode is Mode.ROUTER,
-                offloads=self._offloads.device,
-            )
+            device_options(settings, self._options, self._offloads.device)
         )
         self.events = ScriptEvents(
             self._scripts,

@@ -6,18 +6,22 @@ packets adds and removes the 14 bytes.
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
+from tincd_compat.device.multicast import open_multicast
+from tincd_compat.device.raw import open_raw
 from tincd_compat.device.system import Buffer, System
 from tincd_compat.device.tun import TunTap
+from tincd_compat.device.uml import open_uml
 from tincd_compat.device.virtual import Dummy
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.errors import DeviceError
 from tincd_compat.tunnel.offload import SuperPacket
-
-_UNSUPPORTED: Final = frozenset({"raw_socket", "multicast", "uml", "vde"})
 
 
 class Device(Protocol):
@@ -61,13 +65,16 @@ class DeviceOptions:
     """What the configuration says about the device (tinc.conf(5)).
 
     ``router`` is whether Mode is router: it decides between tun and tap, and what a tap
-    device does with MAC addresses.
+    device does with MAC addresses.  ``uml_socket`` is where a
+    UML device listens by default, ``family`` that of AddressFamily.
     """
 
     device_type: str | None = None
     device: str | None = None
     interface: str | None = None
     netname: str | None = None
+    uml_socket: str = "/run/tinc.umlsocket"
+    family: int = socket.AF_UNSPEC
     router: bool = True
     offloads: OffloadWishes = field(default_factory=OffloadWishes)
 
@@ -75,17 +82,38 @@ class DeviceOptions:
 def open_device(options: DeviceOptions, system: System | None = None) -> Device:
     """Open the device that the configuration asks for; DeviceError if that fails."""
     kind = (options.device_type or ("tun" if options.router else "tap")).lower()
-    if kind == "dummy":
-        return Dummy()
-    if kind in _UNSUPPORTED:
-        raise DeviceError(f"DeviceType = {options.device_type} is not supported yet")
-    if kind not in ("tun", "tap"):
-        raise DeviceError(f"Unknown device type {options.device_type}!")
+    system = system or System()
+    device, interface = options.device, options.interface
+    match kind:
+        case "dummy":
+            return Dummy()
+        case "raw_socket":
+            return open_raw(device, interface, system)
+        case "multicast":
+            return open_multicast(device, interface, options.family, system)
+        case "uml":
+            return open_uml(
+                device,
+                options.uml_socket,
+                interface,
+                system,
+                (os.getpid(), secrets.randbits(32)),
+                router=options.router,
+            )
+        case "tun" | "tap":
+            return _open_tun(kind == "tap", options, system)
+        case "vde":
+            reason = "a VDE switch cannot be joined, and Debian's tincd cannot either"
+            raise DeviceError(f"Unknown device type {options.device_type}! ({reason})")
+    raise DeviceError(f"Unknown device type {options.device_type}!")
+
+
+def _open_tun(tap: bool, options: DeviceOptions, system: System) -> TunTap:
     return TunTap(
         options.device,
         options.interface or options.netname or "",
-        tap=kind == "tap",
+        tap=tap,
         router=options.router,
-        system=system or System(),
+        system=system,
         offloads=options.offloads,
     )

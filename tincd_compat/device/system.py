@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import socket
+import stat
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from tincd_compat.checksums import Buffer as Buffer
+
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 TUNSETIFF: Final = 0x400454CA
 TUNSETOFFLOAD: Final = 0x400454D0
@@ -55,6 +59,40 @@ class System:
 
     def set_header_size(self, fd: int, size: int) -> None:
         fcntl.ioctl(fd, TUNSETVNETHDRSZ, struct.pack("i", size))
+
+    def new_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """Return a socket that never waits."""
+        made = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+        made.set_inheritable(False)
+        return made
+
+    def lookup(self, host: str, port: str, family: int) -> tuple[int, Address]:
+        """Return family and address of a UDP socket's place."""
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM)
+        return int(found[0][0]), found[0][4]
+
+    def epoll(self) -> select.epoll:
+        return select.epoll()
+
+    def is_stale_socket(self, path: str) -> bool:
+        """Tell whether a path is a UNIX stream socket that nobody listens at."""
+        try:
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                return False
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+                caller.setblocking(False)
+                caller.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def remove(self, path: str) -> None:
+        os.unlink(path)
+
+    def interface_index(self, interface: str) -> int:
+        return socket.if_nametoindex(interface)
 
     def interface_mtu(self, interface: str) -> int:
         """Return how many bytes of payload a packet on the interface may have."""

@@ -12,6 +12,7 @@ front of what is called packet and payload here.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Sequence
@@ -44,8 +45,20 @@ _TUN_OFFSET: Final = 10
 # MTU beyond 1500: such packets are read whole, so that routing can name the limit.
 _READ_SIZE: Final = 65535 + 18
 
+_ADVICE: Final = {
+    errno.ENOENT: "`modprobe tun' makes it; containers need it passed in",
+    errno.ENODEV: "the kernel has no tun driver; `modprobe tun' loads it",
+    errno.ENXIO: "the kernel has no tun driver; `modprobe tun' loads it",
+    errno.EACCES: "start as root, or let this user open {path}",
+    errno.EPERM: "it takes CAP_NET_ADMIN, or an interface made for this user with"
+    " `ip tuntap add'",
+    errno.EBUSY: "another process has it open",
+    errno.EINVAL: "an interface of that name and of another kind exists",
+    errno.ENOTTY: "{path} is no tun/tap device",
+}
+
 # What tincd takes for the device's address until it has seen a better one.
-_DEFAULT_MAC: Final = bytes.fromhex("fefd00000000")
+DEFAULT_MAC: Final = bytes.fromhex("fefd00000000")
 _SOLICITATION: Final = 135
 
 
@@ -109,9 +122,8 @@ class TunTap:
         try:
             return self._system.open(self.path)
         except OSError as error:
-            raise DeviceError(
-                f"Could not open {self.path}: {error.strerror}"
-            ) from error
+            text = f"Could not open {self.path}: {error.strerror}"
+            raise DeviceError(text + _advice(error, self.path)) from error
 
     def _attach(self, interface: str) -> str:
         """Attach to the interface and return its name."""
@@ -131,9 +143,8 @@ class TunTap:
             self._fd = -1
             shown = interface_name(request)
             attempt = f"interface {shown}" if shown else "an interface"
-            raise DeviceError(
-                f"Could not set up {attempt} on {self.path}: {error.strerror}"
-            ) from error
+            text = f"Could not set up {attempt} on {self.path}: {error.strerror}"
+            raise DeviceError(text + _advice(error, self.path)) from error
 
     def _request(self, request: bytes) -> str:
         return interface_name(self._system.ioctl(self._fd, TUNSETIFF, request))
@@ -143,7 +154,7 @@ class TunTap:
         try:
             return self._system.ioctl(self._fd, SIOCGIFHWADDR, request)[18:24]
         except OSError:
-            return _DEFAULT_MAC
+            return DEFAULT_MAC
 
     @property
     def mtu(self) -> int:
@@ -184,7 +195,7 @@ class TunTap:
     def _accept(self, frame: bytearray) -> bytearray | SuperPacket:
         if not self._tap:
             frame[10] = frame[11] = 0
-        elif self._rewrites and _asks_for_neighbour(frame):
+        elif self._rewrites and asks_for_neighbour(frame):
             self._own_address = bytes(frame[6:12])
         if self._vnet and self._header != PLAIN:
             return self.offloads.accept(self._header, frame)
@@ -268,7 +279,13 @@ class TunTap:
             self._fd = -1
 
 
-def _asks_for_neighbour(frame: bytearray) -> bool:
+def _advice(error: OSError, path: str) -> str:
+    """Return what an administrator can do about it, in parentheses."""
+    advice = _ADVICE.get(error.errno or 0)
+    return f" ({advice.format(path=path)})" if advice else ""
+
+
+def asks_for_neighbour(frame: bytearray) -> bool:
     """Tell whether this is ARP or a neighbour solicitation, written by the kernel.
 
     Their source is the device's own address; that of other frames may be of a machine

@@ -38,6 +38,8 @@ class StartOptions:
     directory: Path
     #: ``tinc`` or ``tinc.NET``.
     ident: str
+    #: Where a UML device listens unless Device says otherwise.
+    uml_socket: Path
     pidfile: Path
     #: None means stderr in the foreground and syslog in the background.
     logfile: Path | None
