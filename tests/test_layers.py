@@ -19,7 +19,13 @@ LONGEST_MODULE = 600
 SHARED = ("addresses", "checksums", "errors", "logs", "options")
 
 #: The parts of ``tunnel`` where packets meet the mesh.  The others know nothing of it.
-MESH_SIDE = ("tunnel.delivery", "tunnel.flows", "tunnel.lookup", "tunnel.pipeline")
+MESH_SIDE = (
+    "tunnel.delivery",
+    "tunnel.flows",
+    "tunnel.lookup",
+    "tunnel.pipeline",
+    "tunnel.pumps",
+)
 
 #: Part of the package, longest name first where parts are nested, to the parts that it
 #: may import besides itself and the shared modules.
@@ -60,7 +66,7 @@ SHELL = ("__main__", "cli", "daemon", "transport", "device", "service")
 WORLD = {"asyncio", "socket", "time", "random", "subprocess", "signal"}
 
 #: The modules that know of the compiled half.
-FAST_USERS = {"tunnel.codec", "tunnel.offload", "tunnel.pipeline", "transport.udp"}
+FAST_USERS = {"tunnel.codec", "tunnel.offload", "tunnel.pumps"}
 
 
 def module_name(path: Path) -> str:

@@ -123,16 +123,16 @@ def test_neither_scraps_nor_probes_are_plain(size: int) -> None:
 
 def test_a_flow_leads_to_the_next_stop() -> None:
     world = neighbours("b")
-    flow = world.pipeline._flows.lookup(bytes([10, 0, 2, 1]))
+    flow = world.pipeline.flows.lookup(bytes([10, 0, 2, 1]))
     assert flow is not None
     assert (flow.node, flow.limit) == (world.node("b"), 1451)
     assert flow.tunnel is world.tunnel(world.node("b"))
-    assert world.pipeline._flows.lookup(bytes([10, 9, 9, 9])) is None
-    assert world.pipeline._flows.lookup(bytes([10, 0, 1, 1])) is None
+    assert world.pipeline.flows.lookup(bytes([10, 9, 9, 9])) is None
+    assert world.pipeline.flows.lookup(bytes([10, 0, 1, 1])) is None
 
 
 def test_what_is_ours() -> None:
-    flows = neighbours("b").pipeline._flows
+    flows = neighbours("b").pipeline.flows
     assert flows.is_ours(bytes([10, 0, 1, 9]))
     assert not flows.is_ours(bytes([10, 0, 2, 9]))
     assert not flows.is_ours(bytes([10, 9, 9, 9]))
@@ -140,7 +140,7 @@ def test_what_is_ours() -> None:
 
 def test_a_snapshot_lasts_until_it_is_invalidated() -> None:
     world = neighbours("b")
-    flows = world.pipeline._flows
+    flows = world.pipeline.flows
     before = flows.lookup(bytes([10, 0, 2, 1]))
     assert flows.lookup(bytes([10, 0, 2, 1])) is before
     world.proved("b", 900)
@@ -152,7 +152,7 @@ def test_a_snapshot_lasts_until_it_is_invalidated() -> None:
 @pytest.mark.parametrize("change", ["reply", "refusal", "liveness", "limit"])
 def test_what_the_pipeline_changes_itself_it_invalidates(change: str) -> None:
     world = neighbours("b")
-    node, flows = world.node("b"), world.pipeline._flows
+    node, flows = world.node("b"), world.pipeline.flows
     pmtu = world.tunnel(node).pmtu
     assert flows.lookup(bytes([10, 0, 2, 1])) is not None
     if change == "reply":
@@ -173,7 +173,7 @@ def test_what_the_pipeline_changes_itself_it_invalidates(change: str) -> None:
 
 
 def test_forged_destinations_do_not_fill_the_memory() -> None:
-    flows = neighbours("b").pipeline._flows
+    flows = neighbours("b").pipeline.flows
     for number in range(MAX_FLOWS + 10):
         flows.lookup(number.to_bytes(4))
         flows.is_ours(number.to_bytes(4))
@@ -322,7 +322,7 @@ _switched = st.builds(
 def outcome(scene: Scene, frames: list[bytes], shortcuts: bool) -> dict[str, object]:
     world = scene.build()
     if not shortcuts:
-        world.pipeline._flows.inward = world.pipeline._flows.outward = False
+        world.pipeline.flows.inward = world.pipeline.flows.outward = False
     battery = BATTERY if scene.mode is Mode.ROUTER else SWITCH_BATTERY
     # Twice: by snapshot and after what the first time has changed.
     for _ in range(2):

@@ -17,6 +17,7 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import Broadcast
 from tincd_compat.daemon.offloads import report
+from tincd_compat.device.tun import TunTap
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
@@ -25,10 +26,11 @@ from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
 from tincd_compat.transport.udp import UdpSockets
-from tincd_compat.tunnel import compression
+from tincd_compat.tunnel import compression, pumps
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
+from tincd_compat.tunnel.pumps import Pumps
 from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
 
@@ -90,6 +92,7 @@ class DataPlane:
         self._device: Device | None = None
         self._device_failed: Callable[[DeviceError], None]
         self._sockets = UdpSockets([])
+        self._pumps: Pumps | None = None
         self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
         router = Router(mesh, _route_options(settings), local_address=local_address)
@@ -110,18 +113,29 @@ class DataPlane:
         """Read frames from the device; ``failed`` hears when that is over for good."""
         self._device = device
         self._device_failed = failed
+        self._start_pumps()
         self._watch_device()
 
     def attach_sockets(self, sockets: UdpSockets) -> None:
         """Receive datagrams on these sockets, and send on them."""
         self._sockets = sockets
-        if self._device is not None:
-            report(self._device, sockets.sockets)
+        self._start_pumps()
         for index, udp in enumerate(sockets.sockets):
             self._loop.add_reader(udp.sock.fileno(), self._receive, index)
 
+    def _start_pumps(self) -> None:
+        """Move packets the compiled way, once there is something to move them."""
+        if self._device is None or not self._sockets.sockets or self._pumps is not None:
+            return
+        direct = self._device.direct() if isinstance(self._device, TunTap) else None
+        self._pumps = pumps.start(direct, self._pipeline, self._mesh, self._sockets)
+        report(self._device, self._sockets.sockets)
+
     def close(self) -> None:
         """Stop moving packets; the device stays open for tinc-down."""
+        if self._pumps is not None:
+            self._pumps.close()
+            self._pumps = None
         for node in list(self._timers):
             self._cancel_probe(node)
         for udp in self._sockets.sockets:
@@ -142,6 +156,8 @@ class DataPlane:
         device = self._device
         if device is None:
             return
+        if self._pumps is not None and self._pumps.from_device(self._loop.time()):
+            return
         try:
             frames = device.read_batch(BURST)
         except DeviceError as error:
@@ -155,6 +171,8 @@ class DataPlane:
             self._pipeline.from_device(frames, self._loop.time())
 
     def _receive(self, index: int) -> None:
+        if self._pumps is not None and self._pumps.from_udp(index, self._loop.time()):
+            return
         datagrams = self._sockets.recv_batch(index, BURST)
         self._pipeline.from_udp(datagrams, self._loop.time())
 
@@ -226,6 +244,7 @@ class DataPlane:
         return self.tunnel(node).pmtu.minmtu > 0
 
     def new_key(self, node: Node) -> AnsKey:
+        self._pipeline.own_keys_changed()
         fields = self.tunnel(node).new_own_key(secrets.token_bytes)
         return AnsKey(
             self._mesh.myself.name,
@@ -297,6 +316,7 @@ class DataPlane:
         """Drop every key we handed out; who still uses one has to ask again."""
         for tunnel in self._tunnels.values():
             tunnel.expire()
+        self._pipeline.own_keys_changed()
 
     def topology_changed(self) -> None:
         """Nodes, edges or subnets changed: drop what was derived from them."""

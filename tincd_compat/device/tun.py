@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tincd_compat import logs
+from tincd_compat.device.direct import Direct
 from tincd_compat.device.failures import ReadFailures
 from tincd_compat.device.system import (
     SIOCGIFHWADDR,
@@ -168,6 +169,33 @@ class TunTap:
 
     def fileno(self) -> int:
         return self._fd
+
+    def direct(self) -> Direct | None:
+        """Return how others can move packets; None if they would need to know more."""
+        if self._rewrites:
+            return None
+        offloads = self.offloads
+        return Direct(
+            self,
+            self._fd,
+            self._tap,
+            self._vnet,
+            offloads.coalescing,
+            offloads.coalescing_udp,
+        )
+
+    def moved(self, bytes_in: int, bytes_out: int) -> None:
+        """Count what was moved through :meth:`direct`."""
+        if bytes_in:
+            self._failures.succeeded()
+        self.bytes_in += bytes_in
+        self.bytes_out += bytes_out
+
+    def write_failed(self, error: int) -> None:
+        self._log_write_error(OSError(error, os.strerror(error)))
+
+    def pieces_refused(self, error: int) -> None:
+        self.offloads.refused(OSError(error, os.strerror(error)))
 
     def read_batch(self, limit: int) -> list[bytearray | SuperPacket]:
         """Return the frames that are ready, at most ``limit``; see :class:`Device`."""

@@ -19,7 +19,7 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
@@ -185,10 +185,14 @@ class UdpSocket:
             # An interface without checksum offload says so only now.  If the single
             # datagrams fail as well it is the address that the kernel dislikes.
             if failure.errno in _TRAIN_REFUSED and len(singly) < end - start:
-                self.segmentation = False
-                reason = failure.strerror
-                logs.always.info("UDP segmentation offload switched off: %s", reason)
+                self.stop_segmentation(failure.strerror)
         return refused
+
+    def stop_segmentation(self, reason: str | None) -> None:
+        """Send datagrams singly from now on."""
+        if self.segmentation:
+            logs.always.info("UDP segmentation offload switched off: %s", reason)
+        self.segmentation = False
 
     def _send_run(
         self, run: Sequence[bytes], sockaddr: tuple[Any, ...]
@@ -230,6 +234,13 @@ def _segment_size(ancillary: list[tuple[int, int, bytes]]) -> int:
             size: int = _GRO_SIZE.unpack_from(data)[0]
             return max(size, 0)
     return 0
+
+
+class Endpoint(NamedTuple):
+    """A socket to send from: its descriptor, and whether it takes trains."""
+
+    fd: int
+    segmentation: bool
 
 
 class UdpSockets:
@@ -312,6 +323,28 @@ class UdpSockets:
         else:
             address = SocketAddress("255.255.255.255", port)
         return self.send_train(address, train, socket_index, peer=peer)
+
+    def descriptor(self, index: int) -> int:
+        return self.sockets[index].sock.fileno()
+
+    def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
+        """Return the socket that :meth:`choose` chooses, for a compiled pump."""
+        index = self.choose(address, remembered)
+        if index is None:
+            return None
+        return Endpoint(self.descriptor(index), self.sockets[index].segmentation)
+
+    def stop_segmentation(
+        self, address: SocketAddress | None, remembered: int, error: int
+    ) -> None:
+        """The system has refused a train to there whose datagrams it takes singly."""
+        index = None if address is None else self.choose(address, remembered)
+        if index is not None:
+            self.sockets[index].stop_segmentation(os.strerror(error))
+
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        """The system has refused datagrams that a compiled pump sent."""
+        self._complain(peer, address, os.strerror(error))
 
     def _complain(
         self, peer: str, address: SocketAddress | None, reason: str | None

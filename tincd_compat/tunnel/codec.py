@@ -28,14 +28,14 @@ from tincd_compat.tunnel.pure import PureOpener, PureSealer
 from tincd_compat.tunnel.replay import DEFAULT_WINDOW
 from tincd_compat.tunnel.suites import Suite
 
-__all__ = ["Drop", "Opened", "Opener", "Sealer", "log_train", "unusable"]
+__all__ = ["DROPS", "Drop", "Opened", "Opener", "Sealer", "log_train", "unusable"]
 
 #: The number field ends here; receivers ask for a new key at a quarter of it.
 LAST_SEQUENCE: Final = 0xFFFFFFFF
 #: A received number above this makes us renew our key.
 MAX_SEQNO: Final = 0x40000000
 #: Refusals as the compiled half numbers them.
-_DROPS: Final = (
+DROPS: Final = (
     None,
     Drop.TOO_SHORT,
     Drop.UNAUTHENTICATED,
@@ -80,7 +80,7 @@ def _opener(
 def _opened(
     frame: bytes, length: int, drop: int, seqno: int, last: int, strays: int, lost: int
 ) -> Opened:
-    return Opened(frame, length, _DROPS[drop], seqno, last, strays, lost)
+    return Opened(frame, length, DROPS[drop], seqno, last, strays, lost)
 
 
 def unusable(suite: Suite, level: int) -> str | None:
@@ -115,6 +115,13 @@ class Sealer:
     @sequence.setter
     def sequence(self, number: int) -> None:
         self._train.sequence = number
+
+    @property
+    def compiled(self) -> core.Sealer | None:
+        """What alone makes the datagrams, if that is compiled."""
+        if isinstance(self._train, PureSealer) or self._compress is not None:
+            return None
+        return self._train
 
     @property
     def exhausted(self) -> bool:
@@ -158,6 +165,13 @@ class Opener:
     def highest(self) -> int:
         """The highest number accepted so far."""
         return self._train.highest
+
+    @property
+    def compiled(self) -> core.Opener | None:
+        """What alone opens the datagrams, if that is compiled."""
+        if isinstance(self._train, PureOpener) or self._decompress is not None:
+            return None
+        return self._train
 
     @property
     def needs_rekey(self) -> bool:

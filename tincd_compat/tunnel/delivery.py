@@ -135,12 +135,21 @@ class Delivery:
     def topology_changed(self) -> None:
         self._neighbours = None
 
-    def heard_on(self, node: Node, socket_index: int) -> None:
-        """Remember the socket on which a genuine datagram came: answers leave there."""
+    def socket_of(self, node: Node) -> int:
+        """Return the index of the socket on which the node was heard last."""
+        return self._sockets.get(node, 0)
+
+    def heard_on(self, node: Node, socket_index: int) -> bool:
+        """Remember the socket on which a genuine datagram came: answers leave there.
+
+        Tells whether they left elsewhere before.
+        """
         sockets = self._sockets
+        moved = sockets.get(node, 0) != socket_index
         if node not in sockets and len(sockets) >= len(self._mesh.nodes):
             self._sockets = {n: i for n, i in sockets.items() if n.reachable}
         self._sockets[node] = socket_index
+        return moved
 
     # To one node.
 
@@ -305,9 +314,9 @@ class Delivery:
             train = self._seal(node, frames)
             if not train:
                 continue
-            index = self._sockets.get(node, 0)
+            index = self.socket_of(node)
             for refused in self._ports.send_train(node, train, index, waiting.tos):
-                self._too_big(node, len(frames[refused]))
+                self.too_big(node, len(frames[refused]))
 
     def _seal(self, node: Node, frames: list[bytes | bytearray]) -> list[bytes]:
         sealer = self._tunnels(node).sealer
@@ -316,7 +325,7 @@ class Delivery:
             self.drops["no valid key"] += len(frames) - len(train)
         return train
 
-    def _too_big(self, node: Node, length: int) -> None:
+    def too_big(self, node: Node, length: int) -> None:
         """The kernel refused a single datagram: the path is narrower than that."""
         self.drops["larger than the path MTU"] += 1
         pmtu = self._tunnels(node).pmtu
@@ -335,7 +344,7 @@ class Delivery:
         for datagram in self._seal(node, [frame]):
             port = node.prevedge.address.port
             if not self._ports.broadcast_probe(node, datagram, port):
-                self._too_big(node, probe.length)
+                self.too_big(node, probe.length)
 
     def _trace(self, severity: int, text: str, *values: Node | int) -> None:
         if self.tracing:

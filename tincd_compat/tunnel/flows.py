@@ -127,12 +127,16 @@ class FlowTable:
         self.outward = (
             self.inward and not route.priority_inheritance and not own_options & TCPONLY
         )
+        self.switching = route.mode is Mode.SWITCH
+        #: Called when what was looked up is void.
+        self.changed: Callable[[], None] = lambda: None
         self._flows: dict[bytes, Flow | None] = {}
         self._ours: dict[bytes, bool] = {}
 
     def invalidate(self) -> None:
         self._flows.clear()
         self._ours.clear()
+        self.changed()
 
     def lookup(self, destination: bytes) -> Flow | None:
         """Return the next stop for our own packets to an IP or MAC address."""

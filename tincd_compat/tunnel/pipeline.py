@@ -74,13 +74,14 @@ class Pipeline:
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self._mesh = mesh
-        self._tunnels = tunnels
+        self.tunnel = tunnels
         self._router = router
         self._ports = ports
         self._random_bytes = random_bytes
         self._learns = policy.route.mode is Mode.SWITCH
-        self._flows = FlowTable(mesh, tunnels, policy.options, policy.route)
-        self._delivery = Delivery(mesh, tunnels, ports, policy, self._flows)
+        #: Short cuts for frames of the device and of the mesh.
+        self.flows = FlowTable(mesh, tunnels, policy.options, policy.route)
+        self._delivery = Delivery(mesh, tunnels, ports, policy, self.flows)
         self._lookup = SenderLookup(mesh, self._matches)
         self._empty = LogLimit(logs.always, logging.ERROR, 1)
 
@@ -93,20 +94,32 @@ class Pipeline:
 
     def invalidate(self) -> None:
         """The mesh (nodes, edges, subnets, options), a key or an MTU has changed."""
-        self._flows.invalidate()
+        self.flows.invalidate()
         self._lookup.invalidate()
         self._delivery.topology_changed()
 
     def subnets_changed(self) -> None:
         """Of the mesh only subnets have changed, as they do with every MAC learned."""
-        self._flows.invalidate()
+        self.flows.invalidate()
+
+    def own_keys_changed(self) -> None:
+        """Keys that we gave to others have changed."""
+        self.flows.invalidate()
+
+    def heard_on(self, node: Node) -> int:
+        """Return the index of the socket on which the node was heard last."""
+        return self._delivery.socket_of(node)
+
+    def too_big(self, node: Node, length: int) -> None:
+        """The kernel refused a single datagram with a frame of that length."""
+        self._delivery.too_big(node, length)
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Route no longer frames through a node, until its path MTU is found."""
-        pmtu = self._tunnels(node).pmtu
+        pmtu = self.tunnel(node).pmtu
         pmtu.limit(mtu)
         node.mtu = pmtu.mtu
-        self._flows.invalidate()
+        self.flows.invalidate()
 
     # The pumps.
 
@@ -114,8 +127,8 @@ class Pipeline:
         self, frames: Sequence[bytearray | SuperPacket], now: float
     ) -> None:
         """Route frames of our own device; at most BURST of them, which become ours."""
-        myself, flows, delivery = self._mesh.myself, self._flows, self._delivery
-        short_cuts = self._begin() and flows.outward
+        myself, flows, delivery = self._mesh.myself, self.flows, self._delivery
+        short_cuts = not self.begin() and flows.outward
         if self._learns:
             self._learn(frames, now)
         for frame in frames:
@@ -137,8 +150,8 @@ class Pipeline:
         if not segments:
             self.drops["broken super-packet"] += 1
         elif short_cuts:
-            destination = self._flows.destination(packet.frame)
-            flow = None if destination is None else self._flows.lookup(destination)
+            destination = self.flows.destination(packet.frame)
+            flow = None if destination is None else self.flows.lookup(destination)
             if flow is not None and packet.frame_size <= flow.limit:
                 self._delivery.enqueue_all(flow.node, segments)
                 return
@@ -157,7 +170,7 @@ class Pipeline:
 
         At most BURST, in the order of arrival, which is kept for each source.
         """
-        self._begin()
+        self.begin()
         sources: dict[SocketAddress, tuple[list[bytes], int]] = {}
         last: SocketAddress | None = None
         group: list[bytes] = []
@@ -177,6 +190,12 @@ class Pipeline:
             self._receive(group, source, index, now)
         self._delivery.flush()
 
+    def from_tunnel(self, node: Node, frames: Sequence[bytes], now: float) -> None:
+        """Act on frames that a node sent and that have been opened, in order."""
+        self.begin()
+        self._take(node, frames, now)
+        self._delivery.flush()
+
     def from_meta(
         self, frame: bytes, node: Node, link_options: int, now: float
     ) -> None:
@@ -184,7 +203,7 @@ class Pipeline:
 
         Unless the link is TCPONLY it came so for want of UDP, and goes on over TCP.
         """
-        self._begin()
+        self.begin()
         tcp = not link_options & TCPONLY
         self._route(bytearray(frame), node, now, tcp=tcp)
         self._delivery.flush()
@@ -194,8 +213,8 @@ class Pipeline:
 
         None if no further step is due.  Only for nodes with PMTU_DISCOVERY.
         """
-        self._begin()
-        tunnel = self._tunnels(node)
+        self.begin()
+        tunnel = self.tunnel(node)
         pmtu = tunnel.pmtu
         before = pmtu.minmtu, pmtu.mtu
         usable = node.reachable and tunnel.valid_key
@@ -204,19 +223,18 @@ class Pipeline:
             self._delivery.send_probe(node, probe, self._random_bytes)
         node.mtu = pmtu.mtu
         if (pmtu.minmtu, pmtu.mtu) != before:
-            self._flows.invalidate()
+            self.flows.invalidate()
         return step.delay
 
-    def _begin(self) -> bool:
-        """Start a burst; True if single packets are not logged."""
-        tracing = logs.traffic.isEnabledFor(logging.DEBUG)
-        self._delivery.tracing = tracing
-        return not tracing
+    def begin(self) -> bool:
+        """Start a burst; True if single packets are logged."""
+        self._delivery.tracing = logs.traffic.isEnabledFor(logging.DEBUG)
+        return self._delivery.tracing
 
     # Datagrams.
 
     def _matches(self, node: Node, datagram: bytes) -> bool | None:
-        opener = self._tunnels(node).opener
+        opener = self.tunnel(node).opener
         return None if opener is None else opener.matches(datagram)
 
     def _receive(
@@ -236,7 +254,7 @@ class Pipeline:
             if owner is None:
                 self._lookup.report(source, now)
                 self.drops["unknown source"] += 1
-            elif self._tunnels(owner).opener is None:
+            elif self.tunnel(owner).opener is None:
                 self.drops["has no key from us"] += 1
             else:
                 self.drops[codec.Drop.UNAUTHENTICATED.value] += 1
@@ -250,7 +268,7 @@ class Pipeline:
         now: float,
     ) -> list[bytes]:
         """Open a train and act on its frames; return what the node did not seal."""
-        opener = self._tunnels(node).opener
+        opener = self.tunnel(node).opener
         if opener is None:
             if self._delivery.tracing:
                 text = "Got packet from %s but he hasn't got our key yet"
@@ -275,7 +293,8 @@ class Pipeline:
 
     def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
         """A genuine datagram came from this address and socket: answer there."""
-        self._delivery.heard_on(node, index)
+        if self._delivery.heard_on(node, index):
+            self.flows.invalidate()
         owner = self._mesh.node_by_address(source)
         if owner is node:
             return
@@ -290,10 +309,11 @@ class Pipeline:
         if moved:
             logs.protocol.debug("UDP address of %s set to %s", node.name, source)
             self._lookup.invalidate()
+            self.flows.invalidate()
 
     def _take(self, node: Node, frames: Sequence[bytes], now: float) -> None:
         """Act on the frames of a node in order."""
-        flows, delivery = self._flows, self._delivery
+        flows, delivery = self.flows, self._delivery
         tracing = delivery.tracing
         short_cuts = flows.inward and not tracing
         for data in frames:
@@ -318,13 +338,13 @@ class Pipeline:
         if self._delivery.tracing:
             place = label(node, self._mesh)
             logs.traffic.info("Got MTU probe length %d from %s", len(frame), place)
-        tunnel = self._tunnels(node)
+        tunnel = self.tunnel(node)
         if not is_request(frame):
             before = tunnel.pmtu.minmtu
             if not tunnel.pmtu.reply(len(frame)):
                 self.drops["unasked probe reply"] += 1
             if tunnel.pmtu.minmtu != before:
-                self._flows.invalidate()
+                self.flows.invalidate()
         elif not node.reachable:
             self.drops["unreachable"] += 1
         elif tunnel.valid_key:

@@ -5,7 +5,7 @@ OpenSSL's names, None for none; ValueError if OpenSSL cannot work them.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 #: What does the cryptography, e.g. ``AES-NI, SHA-NI``.
 features: Final[str]
@@ -58,3 +58,72 @@ def coalesce(
     """Return frames that stay alone and pieces as frame, kind, size and start."""
 
 def fill_checksum(frame: bytearray, start: int, offset: int, /) -> bool: ...
+
+#: A frame, or a super-packet as frame, kind, size and start.
+_DeviceFrame: TypeAlias = bytearray | tuple[bytearray, int, int, int]
+
+_Outcome: TypeAlias = tuple[
+    # Frames from the device.
+    list[_DeviceFrame],
+    # Datagrams with host, port and scope.
+    list[tuple[bytes, str, int, int]],
+    # Nodes and frames that they sent, opened.
+    list[tuple[Any, bytes]],
+    # Datagrams dropped, by the number of the reason.
+    list[int],
+    # Kind, node and value of what happened to trains.
+    list[tuple[int, Any, int]],
+    # Error numbers of the last read and of the first failed write, or 0.
+    int,
+    int,
+    # Whether the device has refused a super-packet and gets no more.
+    int,
+]
+
+class Pump:
+    """Moves packets between one device and UDP sockets, as far as it knows the way."""
+
+    def __new__(
+        cls,
+        fd: int,
+        tap: bool,
+        vnet: bool,
+        switching: bool,
+        coalescing: bool,
+        coalescing_udp: bool,
+    ) -> Pump: ...
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+    def add_peer(
+        self,
+        node: object,
+        sealer: Sealer,
+        fd: int,
+        host: str,
+        port: int,
+        scope: int,
+        limit: int,
+        segmentation: bool,
+        /,
+    ) -> int | None:
+        """Return the number of the peer, None if there are too many."""
+
+    def add_destination(self, key: bytes, peer: int, /) -> bool: ...
+    def add_own(self, key: bytes, /) -> bool: ...
+    def add_station(self, mac: bytes, /) -> bool: ...
+    def add_source(
+        self,
+        node: object,
+        opener: Opener,
+        socket: int,
+        host: str,
+        port: int,
+        scope: int,
+        /,
+    ) -> bool: ...
+    def clear(self) -> None: ...
+    def clear_stations(self) -> None: ...
+    def out(self, budget: int, /) -> _Outcome | None: ...
+    def receive(self, fd: int, socket: int, batches: int, /) -> _Outcome | None: ...

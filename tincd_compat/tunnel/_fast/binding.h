@@ -25,6 +25,7 @@ extern PyTypeObject *sealer_type, *opener_type;
 /* Each adds its part to the module; -1 with an exception set if that fails. */
 int add_codec(PyObject *module);
 int add_offload(PyObject *module);
+int add_pump(PyObject *module);
 
 /* A new type of the specification, added to the module under ``name``. */
 PyTypeObject *add_type(PyObject *module, const char *name, PyType_Spec *spec);

@@ -1,0 +1,457 @@
+/* The pumps for Python: what they know is put in, what they cannot do comes out. */
+#include "binding.h"
+#include "pump.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+typedef struct {
+    PyObject_HEAD
+    struct pump core;
+    /* For each peer (sealer, node), for each source (opener, node). */
+    PyObject *peers;
+    PyObject *sources;
+    /* The interpreter lock is released: whoever comes now may not touch the tables. */
+    bool busy;
+} PumpObject;
+
+static PyObject *pump_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"fd",        "tap",        "vnet",
+                            "switching", "coalescing", "coalescing_udp", NULL};
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    int fd, tap, vnet, switching, coalescing, coalescing_udp;
+    PumpObject *self;
+
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "ippppp", names, &fd, &tap, &vnet,
+                                     &switching, &coalescing, &coalescing_udp))
+        return NULL;
+    self = (PumpObject *)allocate(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->core.device.fd = fd;
+    self->core.device.tap = tap;
+    self->core.device.vnet = vnet;
+    self->core.device.coalescing = vnet && coalescing;
+    self->core.device.coalescing_udp = vnet && coalescing_udp;
+    self->core.switching = switching;
+    self->peers = PyList_New(0);
+    self->sources = PyList_New(0);
+    if (pump_init(&self->core) < 0)
+        PyErr_NoMemory();
+    if (PyErr_Occurred())
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+static void pump_dealloc(PyObject *object)
+{
+    PumpObject *self = (PumpObject *)object;
+
+    pump_free(&self->core);
+    Py_XDECREF(self->peers);
+    Py_XDECREF(self->sources);
+    free_object(object);
+}
+
+/* Return the pump if its tables may be touched, else NULL with an exception. */
+static PumpObject *idle(PyObject *object)
+{
+    PumpObject *self = (PumpObject *)object;
+
+    if (!self->busy)
+        return self;
+    PyErr_SetString(PyExc_RuntimeError, "the pump is running in another thread");
+    return NULL;
+}
+
+static int parse_address(const char *host, int port, unsigned scope,
+                         struct sockaddr_storage *address, socklen_t *length)
+{
+    struct sockaddr_in *ipv4 = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)address;
+
+    memset(address, 0, sizeof *address);
+    if (port < 0 || port > 65535)
+        return -1;
+    if (inet_pton(AF_INET, host, &ipv4->sin_addr) == 1) {
+        ipv4->sin_family = AF_INET;
+        ipv4->sin_port = htons((uint16_t)port);
+        *length = sizeof *ipv4;
+        return 0;
+    }
+    if (inet_pton(AF_INET6, host, &ipv6->sin6_addr) != 1)
+        return -1;
+    ipv6->sin6_family = AF_INET6;
+    ipv6->sin6_port = htons((uint16_t)port);
+    ipv6->sin6_scope_id = scope;
+    *length = sizeof *ipv6;
+    return 0;
+}
+
+/* Keep an object and its node alive as long as the tables name them. */
+static int keep(PyObject *list, PyObject *object, PyObject *node)
+{
+    PyObject *pair = PyTuple_Pack(2, object, node);
+    int kept = pair == NULL ? -1 : PyList_Append(list, pair);
+
+    Py_XDECREF(pair);
+    return kept;
+}
+
+static PyObject *add_peer(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    PyObject *sealer, *node;
+    int fd, port, segmentation;
+    Py_ssize_t limit;
+    unsigned scope;
+    const char *host;
+    struct peer peer = {0};
+
+    if (self == NULL ||
+        !PyArg_ParseTuple(args, "OO!isiInp", &node, sealer_type, &sealer, &fd, &host,
+                          &port, &scope, &limit, &segmentation))
+        return NULL;
+    if (parse_address(host, port, scope, &peer.address, &peer.address_length) < 0) {
+        PyErr_SetString(PyExc_ValueError, "no such address");
+        return NULL;
+    }
+    if (self->core.peer_count == MAX_PEERS)
+        Py_RETURN_NONE;
+    peer.sealer = &((SealerObject *)sealer)->core;
+    peer.fd = fd;
+    peer.limit = limit < 0 ? 0 : limit > (Py_ssize_t)MAX_FRAME ? MAX_FRAME : (size_t)limit;
+    peer.segmentation = segmentation;
+    if (keep(self->peers, sealer, node) < 0)
+        return NULL;
+    self->core.peers[self->core.peer_count] = peer;
+    return PyLong_FromSize_t(self->core.peer_count++);
+}
+
+static PyObject *put(struct map *map, const char *key, Py_ssize_t length, uint32_t value)
+{
+    if (length < 1 || length > (Py_ssize_t)MAX_KEY) {
+        PyErr_SetString(PyExc_ValueError, "no such address");
+        return NULL;
+    }
+    return PyBool_FromLong(
+        map_put(map, (const uint8_t *)key, (size_t)length, value));
+}
+
+static PyObject *add_destination(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    Py_ssize_t length, peer;
+    const char *key;
+
+    if (self == NULL || !PyArg_ParseTuple(args, "y#n", &key, &length, &peer))
+        return NULL;
+    if (peer < 0 || (size_t)peer >= self->core.peer_count) {
+        PyErr_SetString(PyExc_ValueError, "no such peer");
+        return NULL;
+    }
+    return put(&self->core.destinations, key, length, (uint32_t)peer);
+}
+
+static PyObject *add_own(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    Py_ssize_t length;
+    const char *key;
+
+    if (self == NULL || !PyArg_ParseTuple(args, "y#", &key, &length))
+        return NULL;
+    return put(&self->core.own, key, length, 0);
+}
+
+static PyObject *add_station(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    Py_ssize_t length;
+    const char *key;
+
+    if (self == NULL || !PyArg_ParseTuple(args, "y#", &key, &length))
+        return NULL;
+    return put(&self->core.stations, key, length, 0);
+}
+
+static PyObject *add_source(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    PyObject *opener, *node;
+    struct sockaddr_storage address;
+    socklen_t address_length;
+    uint8_t key[MAX_KEY];
+    unsigned socket, scope;
+    const char *host;
+    int port;
+
+    if (self == NULL ||
+        !PyArg_ParseTuple(args, "OO!IsiI", &node, opener_type, &opener, &socket, &host,
+                          &port, &scope))
+        return NULL;
+    if (parse_address(host, port, scope, &address, &address_length) < 0) {
+        PyErr_SetString(PyExc_ValueError, "no such address");
+        return NULL;
+    }
+    if (self->core.opener_count == MAX_SOURCES)
+        Py_RETURN_FALSE;
+    if (keep(self->sources, opener, node) < 0)
+        return NULL;
+    self->core.openers[self->core.opener_count] = &((OpenerObject *)opener)->core;
+    return PyBool_FromLong(map_put(&self->core.sources, key,
+                                   source_key(socket, &address, key),
+                                   (uint32_t)self->core.opener_count++));
+}
+
+static PyObject *clear(PyObject *object, PyObject *ignored)
+{
+    PumpObject *self = idle(object);
+
+    (void)ignored;
+    if (self == NULL)
+        return NULL;
+    pump_clear(&self->core);
+    if (PyList_SetSlice(self->peers, 0, PY_SSIZE_T_MAX, NULL) < 0 ||
+        PyList_SetSlice(self->sources, 0, PY_SSIZE_T_MAX, NULL) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *clear_stations(PyObject *object, PyObject *ignored)
+{
+    PumpObject *self = idle(object);
+
+    (void)ignored;
+    if (self == NULL)
+        return NULL;
+    map_clear(&self->core.stations);
+    Py_RETURN_NONE;
+}
+
+/* Return the node of a peer or source. */
+static PyObject *node_of(PyObject *list, uint32_t index)
+{
+    PyObject *pair = PyList_GetItem(list, (Py_ssize_t)index);
+
+    return pair == NULL ? NULL : PyTuple_GetItem(pair, 1);
+}
+
+static PyObject *device_frame(const PumpObject *self, const struct handed *handed)
+{
+    PyObject *frame = PyByteArray_FromStringAndSize((const char *)handed->data,
+                                                    (Py_ssize_t)handed->length);
+    size_t link = self->core.device.tap ? 0 : ETHERNET_SIZE;
+
+    if (frame == NULL || handed->vnet.kind == 0)
+        return frame;
+    return Py_BuildValue("Niii", frame, handed->vnet.kind & 0x7f, (int)handed->vnet.size,
+                         (int)(handed->vnet.start + link));
+}
+
+static PyObject *datagram(const struct handed *handed)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)&handed->address;
+    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)&handed->address;
+    unsigned port, scope = 0;
+
+    if (handed->address.ss_family == AF_INET6) {
+        inet_ntop(AF_INET6, &ipv6->sin6_addr, host, sizeof host);
+        port = ntohs(ipv6->sin6_port);
+        scope = ipv6->sin6_scope_id;
+    } else {
+        inet_ntop(AF_INET, &ipv4->sin_addr, host, sizeof host);
+        port = ntohs(ipv4->sin_port);
+    }
+    return Py_BuildValue("y#sII", (const char *)handed->data, (Py_ssize_t)handed->length,
+                         host, port, scope);
+}
+
+static PyObject *opened_frame(const PumpObject *self, const struct handed *handed)
+{
+    PyObject *node = node_of(self->sources, handed->source);
+
+    if (node == NULL)
+        return NULL;
+    return Py_BuildValue("Oy#", node, (const char *)handed->data,
+                         (Py_ssize_t)handed->length);
+}
+
+/* Make one list of each kind of what was handed back. */
+static int collect(const PumpObject *self, PyObject **lists)
+{
+    for (size_t i = 0; i < self->core.handed_count; i++) {
+        const struct handed *handed = &self->core.handed[i];
+        PyObject *item;
+        int done;
+
+        switch (handed->what) {
+        case FROM_DEVICE:
+            item = device_frame(self, handed);
+            break;
+        case DATAGRAM:
+            item = datagram(handed);
+            break;
+        default:
+            item = opened_frame(self, handed);
+        }
+        done = item == NULL ? -1 : PyList_Append(lists[handed->what], item);
+        Py_XDECREF(item);
+        if (done < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static PyObject *reports_to_list(const PumpObject *self)
+{
+    PyObject *list = PyList_New(0);
+
+    for (size_t i = 0; list != NULL && i < self->core.reports.count; i++) {
+        const struct report *report = &self->core.reports.list[i];
+        PyObject *node = node_of(self->peers, report->peer);
+        PyObject *item = node == NULL ? NULL
+                                      : Py_BuildValue("iOI", (int)report->kind, node,
+                                                      (unsigned)report->value);
+        if (item == NULL || PyList_Append(list, item) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+static PyObject *drops_to_list(const struct pump *pump)
+{
+    PyObject *list = PyList_New(0);
+
+    for (unsigned drop = 0; list != NULL && drop < DROPS; drop++) {
+        PyObject *count = PyLong_FromUnsignedLong(pump->drops[drop]);
+        if (count == NULL || PyList_Append(list, count) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(count);
+    }
+    return list;
+}
+
+static bool is_silent(const struct pump *pump)
+{
+    uint32_t drops = 0;
+
+    for (unsigned drop = 0; drop < DROPS; drop++)
+        drops |= pump->drops[drop];
+    return pump->handed_count == 0 && pump->reports.count == 0 && drops == 0 &&
+           pump->read_error == 0 && pump->device.write_error == 0 &&
+           !(pump->device.refused && pump->device.coalescing);
+}
+
+/* Return what Python has to see to, or None. */
+static PyObject *outcome(PumpObject *self)
+{
+    struct device *device = &self->core.device;
+    bool refused = device->refused && device->coalescing;
+    PyObject *lists[3], *result = NULL;
+
+    if (is_silent(&self->core))
+        Py_RETURN_NONE;
+    if (refused)
+        device->coalescing = device->coalescing_udp = false;
+    for (int i = 0; i < 3; i++)
+        lists[i] = PyList_New(0);
+    if (!PyErr_Occurred() && collect(self, lists) == 0)
+        result = Py_BuildValue("OOONNiii", lists[0], lists[1], lists[2],
+                               drops_to_list(&self->core), reports_to_list(self),
+                               self->core.read_error, device->write_error, (int)refused);
+    for (int i = 0; i < 3; i++)
+        Py_XDECREF(lists[i]);
+    return result;
+}
+
+static PyObject *out(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    Py_ssize_t budget;
+
+    if (self == NULL || !PyArg_ParseTuple(args, "n", &budget))
+        return NULL;
+    pump_begin(&self->core);
+    self->busy = true;
+    Py_BEGIN_ALLOW_THREADS
+    pump_out(&self->core, budget < 0 ? 0 : (size_t)budget);
+    Py_END_ALLOW_THREADS
+    self->busy = false;
+    return outcome(self);
+}
+
+static PyObject *receive(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    int fd;
+    unsigned socket;
+    Py_ssize_t batches;
+
+    if (self == NULL || !PyArg_ParseTuple(args, "iIn", &fd, &socket, &batches))
+        return NULL;
+    pump_begin(&self->core);
+    self->busy = true;
+    Py_BEGIN_ALLOW_THREADS
+    pump_in(&self->core, fd, socket, batches < 0 ? 0 : (size_t)batches);
+    Py_END_ALLOW_THREADS
+    self->busy = false;
+    return outcome(self);
+}
+
+static PyObject *get_bytes_in(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(((PumpObject *)self)->core.device.bytes_in);
+}
+
+static PyObject *get_bytes_out(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(((PumpObject *)self)->core.device.bytes_out);
+}
+
+static PyMethodDef pump_methods[] = {
+    {"add_peer", add_peer, METH_VARARGS, "Name a peer; returns its number."},
+    {"add_destination", add_destination, METH_VARARGS, "Name the way to an address."},
+    {"add_own", add_own, METH_VARARGS, "Name an address behind our device."},
+    {"add_station", add_station, METH_VARARGS, "Name an author of our device."},
+    {"add_source", add_source, METH_VARARGS, "Name the node behind a UDP address."},
+    {"clear", clear, METH_NOARGS, "Forget all that was named."},
+    {"clear_stations", clear_stations, METH_NOARGS, "Forget the authors."},
+    {"out", out, METH_VARARGS, "Move frames from the device."},
+    {"receive", receive, METH_VARARGS, "Move datagrams of a socket."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef pump_attributes[] = {
+    {"bytes_in", get_bytes_in, NULL, "Bytes of frames read.", NULL},
+    {"bytes_out", get_bytes_out, NULL, "Bytes of frames written.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot pump_slots[] = {
+    {Py_tp_new, pump_new},
+    {Py_tp_dealloc, pump_dealloc},
+    {Py_tp_methods, pump_methods},
+    {Py_tp_getset, pump_attributes},
+    {0, NULL},
+};
+
+static PyType_Spec pump_spec = {
+    .name = "tincd_compat.tunnel._fast._core.Pump",
+    .basicsize = sizeof(PumpObject),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = pump_slots,
+};
+
+int add_pump(PyObject *module)
+{
+    PyTypeObject *type = add_type(module, "Pump", &pump_spec);
+
+    Py_XDECREF((PyObject *)type);
+    return type == NULL ? -1 : 0;
+}

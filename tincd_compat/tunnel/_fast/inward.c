@@ -1,0 +1,175 @@
+/*
+ * From UDP to the device.
+ *
+ * 1. Receive a few messages, each of several datagrams of one source (UDP_GRO).
+ * 2. Open those of known sources; what their key did not make goes back as it came.
+ * 3. Frames that are nothing special and for our device wait; others go back opened.
+ * 4. What waits is coalesced and written.
+ */
+#define _GNU_SOURCE
+#include "pump.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <string.h>
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+#define BATCH 64u
+
+struct incoming {
+    struct mmsghdr messages[MESSAGES];
+    struct iovec parts[MESSAGES];
+    struct sockaddr_storage addresses[MESSAGES];
+    _Alignas(struct cmsghdr) uint8_t control[MESSAGES][CMSG_SPACE(sizeof(int))];
+};
+
+static int receive(struct pump *pump, int fd, struct incoming *in)
+{
+    for (size_t i = 0; i < MESSAGES; i++) {
+        struct msghdr *message = &in->messages[i].msg_hdr;
+        in->parts[i] = (struct iovec){pump->messages + i * MESSAGE_SIZE, MESSAGE_SIZE};
+        memset(message, 0, sizeof *message);
+        message->msg_name = &in->addresses[i];
+        message->msg_namelen = sizeof in->addresses[i];
+        message->msg_iov = &in->parts[i];
+        message->msg_iovlen = 1;
+        message->msg_control = in->control[i];
+        message->msg_controllen = sizeof in->control[i];
+    }
+    return recvmmsg(fd, in->messages, MESSAGES, MSG_DONTWAIT, NULL);
+}
+
+/* Return the size of the pieces of a coalesced message; its length if it is not. */
+static size_t segment_size(struct msghdr *message, size_t length)
+{
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    int size;
+
+    for (; control != NULL; control = CMSG_NXTHDR(message, control)) {
+        if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO)
+            continue;
+        memcpy(&size, CMSG_DATA(control), sizeof size);
+        if (size > 0 && (size_t)size < length)
+            return (size_t)size;
+    }
+    return length;
+}
+
+static void return_datagram(struct pump *pump, const struct packet *datagram,
+                            const struct sockaddr_storage *address)
+{
+    struct handed handed = {.what = DATAGRAM, .source = NOTHING};
+
+    handed.data = datagram->data;
+    handed.length = datagram->length;
+    handed.address = *address;
+    hand_back(pump, &handed);
+}
+
+static bool is_for_our_device(const struct pump *pump, const struct opened *opened)
+{
+    const uint8_t *key;
+    size_t size =
+        plain_destination(opened->frame, opened->length, pump->switching, &key);
+
+    return size > 0 && map_find(&pump->own, key, size) != NOTHING;
+}
+
+static void sort_opened(struct pump *pump, uint32_t source, const struct opened *opened)
+{
+    struct handed handed = {.what = OPENED, .source = source};
+
+    if (is_for_our_device(pump, opened) && pump->ready_count < MAX_READY) {
+        struct packet *ready = &pump->ready[pump->ready_count++];
+        ready->data = (uint8_t *)opened->frame;
+        ready->length = opened->length;
+        return;
+    }
+    handed.data = opened->frame;
+    handed.length = opened->length;
+    hand_back(pump, &handed);
+}
+
+static void open_some(struct pump *pump, uint32_t source, const struct packet *datagrams,
+                      size_t count, const struct sockaddr_storage *address)
+{
+    struct opened opened[BATCH];
+
+    open_train(pump->openers[source], datagrams, count, opened);
+    for (size_t i = 0; i < count; i++) {
+        if (opened[i].drop == DROP_NONE)
+            sort_opened(pump, source, &opened[i]);
+        else if (opened[i].drop == DROP_UNAUTHENTICATED)
+            return_datagram(pump, &datagrams[i], address);
+        else
+            pump->drops[opened[i].drop]++;
+    }
+}
+
+static void take_message(struct pump *pump, uint32_t socket, uint8_t *data, size_t length,
+                         size_t size, const struct sockaddr_storage *address)
+{
+    struct packet datagrams[BATCH];
+    uint8_t key[MAX_KEY];
+    size_t key_length = source_key(socket, address, key), count = 0;
+    uint32_t source =
+        key_length ? map_find(&pump->sources, key, key_length) : NOTHING;
+
+    do {
+        struct packet datagram = {data, length < size ? length : size};
+        data += datagram.length;
+        length -= datagram.length;
+        if (source == NOTHING || datagram.length == 0 || datagram.length > MAX_DATAGRAM)
+            return_datagram(pump, &datagram, address);
+        else
+            datagrams[count++] = datagram;
+        if (count > 0 && (count == BATCH || length == 0)) {
+            open_some(pump, source, datagrams, count, address);
+            count = 0;
+        }
+    } while (length > 0);
+}
+
+static void write_ready(struct pump *pump)
+{
+    struct device *device = &pump->device;
+    size_t pieces = 0;
+
+    if (device->coalescing && !device->refused) {
+        pieces = coalesce(&pump->coalescer, pump->ready, pump->ready_count,
+                          device->coalescing_udp);
+        device_write(device, &pump->coalescer, pump->ready, pieces, pump->frame);
+    } else {
+        device_write_plain(device, pump->ready, pump->ready_count);
+    }
+    pump->ready_count = 0;
+}
+
+void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches)
+{
+    struct incoming in;
+    /* What comes may all have to go back; the kernel merges MAX_DATAGRAMS at most. */
+    const size_t length_limit = MESSAGES * MESSAGE_SIZE;
+    const size_t count_limit = MESSAGES * MAX_DATAGRAMS;
+
+    for (; batches > 0 && room_to_hand_back(pump, count_limit, length_limit);
+         batches--) {
+        int count = receive(pump, fd, &in);
+        if (count < 0 && errno != EAGAIN && errno != EINTR)
+            pump->read_error = errno;
+        for (int i = 0; i < count; i++) {
+            size_t length = in.messages[i].msg_len;
+            size_t size = segment_size(&in.messages[i].msg_hdr, length);
+            take_message(pump, socket, in.parts[i].iov_base, length, size,
+                         &in.addresses[i]);
+        }
+        if (count > 0)
+            write_ready(pump);
+        if (count < (int)MESSAGES)
+            break;
+    }
+}

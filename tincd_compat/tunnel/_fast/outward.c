@@ -1,0 +1,123 @@
+/*
+ * From the device to UDP.
+ *
+ * 1. Read a frame or a super-packet.
+ * 2. If only its destination decides and that is known, its segments join the train of
+ *    the next stop; else it is handed back.
+ * 3. When a train is full, and at the end, it is sealed and sent.
+ */
+#include "pump.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NEEDS_CHECKSUM 1u
+#define ECN 0x80u
+
+/* Let the trains of all peers leave, and nobody hold one. */
+static void flush(struct pump *pump)
+{
+    for (uint32_t i = 0; i < pump->peer_count && pump->train_count > 0; i++) {
+        struct peer *peer = &pump->peers[i];
+        if (peer->train == NULL)
+            continue;
+        if (peer->train->count > 0)
+            train_leave(peer, i, &pump->reports);
+        peer->train = NULL;
+        pump->train_count--;
+    }
+}
+
+/* Return where the body of the next packet for a peer goes. */
+static uint8_t *next_body(struct pump *pump, uint32_t index, size_t length)
+{
+    struct peer *peer = &pump->peers[index];
+    struct train *train;
+
+    if (peer->train == NULL) {
+        if (pump->train_count == MAX_TRAINS)
+            flush(pump);
+        peer->train = &pump->trains[pump->train_count++];
+        peer->train->count = 0;
+    }
+    train = peer->train;
+    if (train->count == MAX_TRAIN)
+        train_leave(peer, index, &pump->reports);
+    train->packets[train->count] = (struct packet){train->memory[train->count], length};
+    train->bodies[train->count] = (uint16_t)length;
+    return train->memory[train->count++] + SEQNO_SIZE;
+}
+
+/* Return the peer for a frame that is nothing special, or NOTHING. */
+static uint32_t find_peer(const struct pump *pump, const uint8_t *frame, size_t length)
+{
+    const uint8_t *key;
+    size_t size = plain_destination(frame, length, pump->switching, &key);
+
+    if (size == 0)
+        return NOTHING;
+    /* An author that is new, or has not been heard of for long, has to be announced. */
+    if (pump->switching && map_find(&pump->stations, frame + 6, 6) == NOTHING)
+        return NOTHING;
+    return map_find(&pump->destinations, key, size);
+}
+
+/* Cut a super-packet into the peer's train; 0 if it has to be handed back. */
+static size_t enqueue_segments(struct pump *pump, uint32_t index, const struct vnet *vnet,
+                               size_t length)
+{
+    size_t link = pump->device.tap ? 0 : ETHERNET_SIZE, count;
+    struct cut cut;
+
+    if (!cut_init(&cut, pump->frame, length, vnet->kind & ~ECN, vnet->size,
+                  vnet->start + link) ||
+        cut.end + cut.size > pump->peers[index].limit)
+        return 0;
+    count = cut_count(&cut);
+    for (size_t i = 0; i < count; i++)
+        cut_write(&cut, i, next_body(pump, index, cut_length(&cut, i)));
+    pump->device.bytes_in += length + (count - 1) * cut.end;
+    return count;
+}
+
+/* Send a frame on its way; returns how many packets that made, 0 if it went back. */
+static size_t dispatch(struct pump *pump, const struct vnet *vnet, size_t length)
+{
+    uint32_t index = find_peer(pump, pump->frame, length);
+    struct handed handed = {.what = FROM_DEVICE, .data = pump->frame, .length = length};
+
+    if (index != NOTHING && vnet->kind != 0) {
+        size_t count = enqueue_segments(pump, index, vnet, length);
+        if (count > 0)
+            return count;
+    } else if (index != NOTHING && length <= pump->peers[index].limit) {
+        memcpy(next_body(pump, index, length), pump->frame, length);
+        pump->device.bytes_in += length;
+        return 1;
+    }
+    handed.vnet = *vnet;
+    hand_back(pump, &handed);
+    return 0;
+}
+
+void pump_out(struct pump *pump, size_t budget)
+{
+    size_t moved = 0;
+
+    /* The largest frame must find room if it has to go back. */
+    while (moved < budget && room_to_hand_back(pump, 1, MAX_READ + ETHERNET_SIZE)) {
+        struct vnet vnet;
+        ssize_t length = device_read(&pump->device, pump->frame, &vnet);
+        size_t link = pump->device.tap ? 0 : ETHERNET_SIZE;
+
+        if (length < 0 && errno != EAGAIN && errno != EINTR)
+            pump->read_error = errno;
+        if (length <= 0)
+            break;
+        if (vnet.kind == 0 && vnet.flags & NEEDS_CHECKSUM)
+            fill_checksum(pump->frame, (size_t)length, vnet.start + link, vnet.offset);
+        size_t made = dispatch(pump, &vnet, (size_t)length);
+        moved += made ? made : 1;
+    }
+    flush(pump);
+}

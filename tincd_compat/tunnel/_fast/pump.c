@@ -1,0 +1,98 @@
+/* What both pumps work with: the tables, the buffers, and what goes back to Python. */
+#include "pump.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int pump_init(struct pump *pump)
+{
+    pump->trains = calloc(MAX_TRAINS, sizeof *pump->trains);
+    pump->frame = calloc(1, MAX_READ + ETHERNET_SIZE);
+    pump->messages = calloc(MESSAGES, MESSAGE_SIZE);
+    pump->ready = calloc(MAX_READY, sizeof *pump->ready);
+    pump->handed = calloc(MAX_RETURNS, sizeof *pump->handed);
+    pump->memory = calloc(1, RETURN_SIZE);
+    if (map_init(&pump->destinations, MAX_DESTINATIONS) < 0 ||
+        map_init(&pump->own, MAX_DESTINATIONS) < 0 ||
+        map_init(&pump->stations, MAX_DESTINATIONS) < 0 ||
+        map_init(&pump->sources, MAX_SOURCES) < 0 ||
+        coalescer_init(&pump->coalescer, MAX_READY) < 0)
+        return -1;
+    return pump->trains && pump->frame && pump->messages && pump->ready &&
+                   pump->handed && pump->memory
+               ? 0
+               : -1;
+}
+
+void pump_free(struct pump *pump)
+{
+    free(pump->trains);
+    free(pump->frame);
+    free(pump->messages);
+    free(pump->ready);
+    free(pump->handed);
+    free(pump->memory);
+    map_free(&pump->destinations);
+    map_free(&pump->own);
+    map_free(&pump->stations);
+    map_free(&pump->sources);
+    coalescer_free(&pump->coalescer);
+}
+
+void pump_clear(struct pump *pump)
+{
+    map_clear(&pump->destinations);
+    map_clear(&pump->own);
+    map_clear(&pump->stations);
+    map_clear(&pump->sources);
+    pump->peer_count = 0;
+    pump->opener_count = 0;
+}
+
+void pump_begin(struct pump *pump)
+{
+    pump->reports.count = 0;
+    pump->handed_count = 0;
+    pump->returned = 0;
+    pump->read_error = 0;
+    pump->device.write_error = 0;
+    memset(pump->drops, 0, sizeof pump->drops);
+}
+
+bool room_to_hand_back(const struct pump *pump, size_t count, size_t length)
+{
+    return count <= MAX_RETURNS - pump->handed_count &&
+           length <= RETURN_SIZE - pump->returned;
+}
+
+bool hand_back(struct pump *pump, const struct handed *what)
+{
+    struct handed *handed = &pump->handed[pump->handed_count];
+
+    if (!room_to_hand_back(pump, 1, what->length))
+        return false;
+    *handed = *what;
+    handed->data = memcpy(pump->memory + pump->returned, what->data, what->length);
+    pump->returned += what->length;
+    pump->handed_count++;
+    return true;
+}
+
+size_t source_key(uint32_t socket, const struct sockaddr_storage *address, uint8_t *key)
+{
+    const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)address;
+
+    memcpy(key, &socket, 4);
+    if (address->ss_family == AF_INET) {
+        memcpy(key + 4, &ipv4->sin_port, 2);
+        memcpy(key + 6, &ipv4->sin_addr, 4);
+        return 10;
+    }
+    if (address->ss_family != AF_INET6)
+        return 0;
+    memcpy(key + 4, &ipv6->sin6_port, 2);
+    memcpy(key + 6, &ipv6->sin6_addr, 16);
+    memcpy(key + 22, &ipv6->sin6_scope_id, 4);
+    return 26;
+}

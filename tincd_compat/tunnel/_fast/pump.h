@@ -1,0 +1,214 @@
+/*
+ * The pumps: device to UDP and UDP to device for packets that are nothing special.
+ *
+ * What they know of the mesh is what Python has told them, in three tables that are
+ * emptied when anything changes and filled again by what misses.  What is not in them
+ * is handed back as it came.
+ */
+#ifndef TINCD_COMPAT_PUMP_H
+#define TINCD_COMPAT_PUMP_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "core.h"
+#include "offload.h"
+
+/* map.c: short keys to small numbers. */
+
+#define MAX_KEY 28u
+#define NOTHING UINT32_MAX
+
+struct entry {
+    uint32_t generation;
+    uint32_t value;
+    uint8_t length;
+    uint8_t key[MAX_KEY];
+};
+
+struct map {
+    uint32_t generation;
+    size_t used;
+    size_t capacity;
+    size_t mask;
+    struct entry *entries;
+};
+
+int map_init(struct map *map, size_t capacity);
+void map_free(struct map *map);
+void map_clear(struct map *map);
+uint32_t map_find(const struct map *map, const uint8_t *key, size_t length);
+/* False if the map is full or the key too long. */
+bool map_put(struct map *map, const uint8_t *key, size_t length, uint32_t value);
+
+/* plain.c: frames about which only their destination decides. */
+
+/* Return the length of the destination, which is in the frame at ``*key``, or 0. */
+size_t plain_destination(const uint8_t *frame, size_t length, bool switching,
+                         const uint8_t **key);
+
+/* device.c */
+
+#define VNET_SIZE 10u
+#define PI_SIZE 4u
+/* The longest packet that a read brings, and an Ethernet header with two tags. */
+#define MAX_READ (65535u + 22u)
+
+/* struct virtio_net_hdr, in the order of the host. */
+struct vnet {
+    uint8_t flags;
+    uint8_t kind;
+    uint16_t header;
+    uint16_t size;
+    uint16_t start;
+    uint16_t offset;
+};
+
+struct device {
+    int fd;
+    bool tap;
+    bool vnet;
+    bool coalescing;
+    bool coalescing_udp;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    /* The first error of a write since this was last cleared. */
+    int write_error;
+    /* A super-packet was refused: the kernel is not asked again. */
+    bool refused;
+};
+
+/*
+ * Read one frame into a buffer of MAX_READ + ETHERNET_SIZE bytes, in Ethernet layout.
+ * Returns its length, 0 if there is none, -1 with errno.
+ */
+ssize_t device_read(struct device *device, uint8_t *frame, struct vnet *vnet);
+/* Write the pieces of the last coalesce() of these frames. */
+void device_write_plain(struct device *device, const struct packet *frames,
+                        size_t count);
+void device_write(struct device *device, const struct coalescer *coalescer,
+                  const struct packet *frames, size_t pieces, uint8_t *scratch);
+
+/* train.c */
+
+#define MAX_FRAME 1518u
+#define STRIDE 1664u
+#define MAX_TRAIN 128u
+/* What the kernel takes in one message; more is cut again on its way. */
+#define MAX_SEGMENTS 64u
+#define MAX_RUN_BYTES 65400u
+
+struct train {
+    size_t count;
+    struct packet packets[MAX_TRAIN];
+    uint16_t bodies[MAX_TRAIN];
+    uint8_t memory[MAX_TRAIN][STRIDE];
+};
+
+struct peer {
+    struct sealer *sealer;
+    int fd;
+    bool segmentation;
+    size_t limit;
+    struct sockaddr_storage address;
+    socklen_t address_length;
+    struct train *train;
+};
+
+enum report_kind { TOO_BIG, SEND_ERROR, SEGMENTATION_OFF, NOT_SEALED };
+
+struct report {
+    enum report_kind kind;
+    uint32_t peer;
+    uint32_t value;
+};
+
+#define MAX_REPORTS 64u
+
+struct reports {
+    size_t count;
+    struct report list[MAX_REPORTS];
+};
+
+/* Seal and send what waits; leaves the train empty. */
+void train_leave(struct peer *peer, uint32_t index, struct reports *reports);
+
+/* pump.c, outward.c, inward.c */
+
+#define MAX_PEERS 256u
+#define MAX_SOURCES 1024u
+#define MAX_DESTINATIONS 4096u
+#define MAX_TRAINS 8u
+#define MAX_DATAGRAM 1661u
+#define MESSAGES 8u
+#define MESSAGE_SIZE 65536u
+#define MAX_READY 1024u
+#define RETURN_SIZE (1u << 20)
+#define MAX_RETURNS 2048u
+
+/* Something for Python: a frame of the device, a datagram, or what was in one. */
+struct handed {
+    enum { FROM_DEVICE, DATAGRAM, OPENED } what;
+    const uint8_t *data;
+    size_t length;
+    struct vnet vnet;
+    /* The source, by index if it is known. */
+    uint32_t source;
+    struct sockaddr_storage address;
+};
+
+#define DROPS (DROP_FUTURE + 1u)
+
+struct pump {
+    struct device device;
+    bool switching;
+
+    struct map destinations;
+    struct map own;
+    struct map stations;
+    struct map sources;
+    size_t peer_count;
+    struct peer peers[MAX_PEERS];
+    size_t opener_count;
+    struct opener *openers[MAX_SOURCES];
+
+    size_t train_count;
+    struct train *trains;
+    uint8_t *frame;
+
+    uint8_t *messages;
+    size_t ready_count;
+    struct packet *ready;
+    struct coalescer coalescer;
+
+    /* What this call hands back. */
+    struct reports reports;
+    uint32_t drops[DROPS];
+    size_t handed_count;
+    struct handed *handed;
+    size_t returned;
+    uint8_t *memory;
+    int read_error;
+};
+
+/* Only the memory is zero before; pump_free() is safe whatever the answer. */
+int pump_init(struct pump *pump);
+void pump_free(struct pump *pump);
+/* Forget all that Python has told. */
+void pump_clear(struct pump *pump);
+/* Begin a call: what was handed back before is gone. */
+void pump_begin(struct pump *pump);
+/* Copy something for Python; false if there is no room left in this call. */
+bool hand_back(struct pump *pump, const struct handed *what);
+bool room_to_hand_back(const struct pump *pump, size_t count, size_t length);
+/* The key of a source in pump->sources: socket, family, port, address. */
+size_t source_key(uint32_t socket, const struct sockaddr_storage *address,
+                  uint8_t *key);
+
+/* Move frames from the device until ``budget`` packets have left or none is there. */
+void pump_out(struct pump *pump, size_t budget);
+/* Move datagrams of a socket, at most ``batches`` times MESSAGES messages. */
+void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches);
+
+#endif

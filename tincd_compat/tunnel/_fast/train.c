@@ -1,0 +1,164 @@
+/*
+ * Trains: packets for one peer that are sealed and sent together.
+ *
+ * Datagrams of one size leave as one message that the kernel cuts up (UDP_SEGMENT); all
+ * messages of a train leave in one call.
+ */
+#define _GNU_SOURCE
+#include "pump.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <string.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+#define SEGMENT_SPACE CMSG_SPACE(sizeof(uint16_t))
+
+/* Datagrams from ``start`` up to, not including, ``end``: one message. */
+struct run {
+    size_t start;
+    size_t end;
+};
+
+static void report(struct reports *reports, enum report_kind kind, uint32_t peer,
+                   uint32_t value)
+{
+    if (reports->count < MAX_REPORTS)
+        reports->list[reports->count++] = (struct report){kind, peer, value};
+}
+
+/* Find the end of the run that begins at ``start``: one size, but the last shorter. */
+static size_t run_end(const struct train *train, size_t start, bool segmentation)
+{
+    size_t size = train->packets[start].length, total = size, end = start + 1;
+
+    if (!segmentation)
+        return end;
+    while (end < train->count && end - start < MAX_SEGMENTS) {
+        size_t next = train->packets[end].length;
+        total += next;
+        if (next > size || total > MAX_RUN_BYTES)
+            break;
+        end++;
+        if (next < size)
+            break;
+    }
+    return end;
+}
+
+static size_t cut_runs(const struct train *train, bool segmentation, struct run *runs)
+{
+    size_t count = 0;
+
+    for (size_t start = 0; start < train->count; start = runs[count++].end)
+        runs[count] = (struct run){start, run_end(train, start, segmentation)};
+    return count;
+}
+
+struct outgoing {
+    struct mmsghdr messages[MAX_TRAIN];
+    struct iovec parts[MAX_TRAIN];
+    _Alignas(struct cmsghdr) uint8_t control[MAX_TRAIN][SEGMENT_SPACE];
+};
+
+static void fill_message(struct outgoing *out, size_t index, const struct run *run,
+                         struct peer *peer)
+{
+    struct msghdr *message = &out->messages[index].msg_hdr;
+    uint16_t size = (uint16_t)peer->train->packets[run->start].length;
+
+    memset(message, 0, sizeof *message);
+    message->msg_name = &peer->address;
+    message->msg_namelen = peer->address_length;
+    message->msg_iov = &out->parts[run->start];
+    message->msg_iovlen = run->end - run->start;
+    if (message->msg_iovlen == 1)
+        return;
+    message->msg_control = out->control[index];
+    message->msg_controllen = SEGMENT_SPACE;
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    control->cmsg_level = IPPROTO_UDP;
+    control->cmsg_type = UDP_SEGMENT;
+    control->cmsg_len = CMSG_LEN(sizeof size);
+    memcpy(CMSG_DATA(control), &size, sizeof size);
+}
+
+/* Send datagrams one by one; returns how many of them were refused. */
+static size_t send_singly(struct peer *peer, uint32_t index, const struct run *run,
+                          struct reports *reports)
+{
+    size_t refused = 0;
+
+    for (size_t i = run->start; i < run->end; i++) {
+        const struct packet *packet = &peer->train->packets[i];
+        if (sendto(peer->fd, packet->data, packet->length, MSG_DONTWAIT,
+                   (struct sockaddr *)&peer->address, peer->address_length) >= 0)
+            continue;
+        /* A full buffer is not told: the datagram is lost, as on the way. */
+        if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
+            continue;
+        refused++;
+        if (errno == EMSGSIZE)
+            report(reports, TOO_BIG, index, peer->train->bodies[i]);
+        else
+            report(reports, SEND_ERROR, index, (uint32_t)errno);
+    }
+    return refused;
+}
+
+/*
+ * The kernel has refused a message.  What it thinks of a run says nothing about the
+ * datagrams: they are asked singly.  If they pass, it is the offload that it dislikes; an
+ * interface without checksum offload says so only now.
+ */
+static void refused(struct peer *peer, uint32_t index, const struct run *run,
+                    struct reports *reports)
+{
+    int reason = errno;
+    size_t length = run->end - run->start;
+
+    if (reason == EAGAIN || reason == EINTR || reason == ENOBUFS)
+        return;
+    if (send_singly(peer, index, run, reports) == length || length == 1)
+        return;
+    if (reason == EIO || reason == EINVAL) {
+        peer->segmentation = false;
+        report(reports, SEGMENTATION_OFF, index, (uint32_t)reason);
+    }
+}
+
+static void send_train(struct peer *peer, uint32_t index, struct reports *reports)
+{
+    struct train *train = peer->train;
+    struct run runs[MAX_TRAIN];
+    struct outgoing out;
+    size_t count = cut_runs(train, peer->segmentation, runs), done = 0;
+
+    for (size_t i = 0; i < train->count; i++)
+        out.parts[i] = (struct iovec){train->packets[i].data, train->packets[i].length};
+    for (size_t i = 0; i < count; i++)
+        fill_message(&out, i, &runs[i], peer);
+    while (done < count) {
+        int sent = sendmmsg(peer->fd, out.messages + done, (unsigned)(count - done),
+                            MSG_DONTWAIT);
+        if (sent > 0)
+            done += (size_t)sent;
+        else
+            refused(peer, index, &runs[done++], reports);
+    }
+}
+
+void train_leave(struct peer *peer, uint32_t index, struct reports *reports)
+{
+    struct train *train = peer->train;
+    size_t sealed = seal_train(peer->sealer, train->packets, train->count);
+
+    if (sealed < train->count)
+        report(reports, NOT_SEALED, index, (uint32_t)(train->count - sealed));
+    train->count = sealed;
+    send_train(peer, index, reports);
+    train->count = 0;
+}

@@ -1,0 +1,288 @@
+"""The compiled pumps: what they are told, and what becomes of what they hand back.
+
+A pump moves packets between device and UDP as long as nothing is special about them.
+It knows of the mesh only what it was told here: ways to destinations, addresses behind
+our device, nodes behind UDP addresses.  It is told when something comes back that it
+could have dealt with, and forgets everything when anything changes.  So it never knows
+more than the tables it is told from, and a miss costs no more than the Python way.
+
+Numbers of packets, replay windows and ciphers are in the compiled sealers and openers
+that the Python way works with too: the two can take turns with every packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, Protocol
+
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.tunnel._fast import core
+from tincd_compat.tunnel.codec import DROPS
+from tincd_compat.tunnel.pipeline import Pipeline
+from tincd_compat.tunnel.superpacket import SuperPacket
+
+#: Packets from the device in one call: two trains, as much as a C peer can take.
+BURST: Final = 128
+#: Reads of a socket in one call, each of up to eight coalesced messages.
+BATCHES: Final = 2
+#: Seconds after which the author of a frame is announced again (switch mode).
+STATION_MEMORY: Final = 5.0
+
+
+class Owner(Protocol):
+    """The part of a device that stays with it."""
+
+    def moved(self, bytes_in: int, bytes_out: int) -> None:
+        """Count bytes of frames that were read and written."""
+
+    def write_failed(self, error: int) -> None:
+        """The system has refused frames; ``error`` is an errno."""
+
+    def pieces_refused(self, error: int) -> None:
+        """The system has refused a super-packet and gets no more."""
+
+
+class Direct(Protocol):
+    """How to read and write the packets of a device in its place."""
+
+    @property
+    def owner(self) -> Owner: ...
+    @property
+    def fd(self) -> int: ...
+    @property
+    def tap(self) -> bool: ...
+    @property
+    def vnet(self) -> bool: ...
+    @property
+    def coalescing(self) -> bool: ...
+    @property
+    def coalescing_udp(self) -> bool: ...
+
+
+class Endpoint(Protocol):
+    """A socket and what it can do."""
+
+    @property
+    def fd(self) -> int: ...
+    @property
+    def segmentation(self) -> bool: ...
+
+
+class Sockets(Protocol):
+    """The UDP sockets, numbered as the listening addresses are."""
+
+    def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
+        """Return the socket to send from, None if no family fits."""
+
+    def descriptor(self, index: int) -> int: ...
+
+    def stop_segmentation(
+        self, address: SocketAddress | None, remembered: int, error: int
+    ) -> None:
+        """The system has refused a train whose datagrams it takes singly."""
+
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        """The system has refused datagrams."""
+
+
+class _Report(IntEnum):
+    TOO_BIG = 0
+    SEND_ERROR = 1
+    SEGMENTATION_OFF = 2
+    NOT_SEALED = 3
+
+
+def start(
+    device: Direct | None, pipeline: Pipeline, mesh: Mesh, sockets: Sockets
+) -> Pumps | None:
+    """Return pumps for a device, or None if it has to be the Python way."""
+    if core is None or device is None or not pipeline.flows.inward:
+        return None
+    return Pumps(device, pipeline, mesh, sockets)
+
+
+class Pumps:
+    """Both pumps of the daemon; :meth:`from_device` and :meth:`from_udp` run them."""
+
+    def __init__(
+        self, device: Direct, pipeline: Pipeline, mesh: Mesh, sockets: Sockets
+    ) -> None:
+        self._switching = pipeline.flows.switching
+        self._pump = core.Pump(
+            device.fd,
+            device.tap,
+            device.vnet,
+            self._switching,
+            device.coalescing,
+            device.coalescing_udp,
+        )
+        self._pipeline = pipeline
+        self._mesh = mesh
+        self._device = device.owner
+        self._sockets = sockets
+        self._forgot_stations = 0.0
+        self._peers: dict[Node, int | None] = {}
+        self._counted = 0, 0
+        pipeline.flows.changed = self.forget
+
+    def forget(self) -> None:
+        """Something has changed: what was told may be wrong."""
+        self._pump.clear()
+        self._peers.clear()
+
+    def close(self) -> None:
+        """Let go of everything; the pumps must not run again."""
+        self.forget()
+        self._pipeline.flows.changed = lambda: None
+
+    # Outward.
+
+    def from_device(self, now: float) -> bool:
+        """Move frames from the device; False if reading has to be done in Python."""
+        if not self._pipeline.flows.outward or self._pipeline.begin():
+            return False
+        if self._switching and now - self._forgot_stations > STATION_MEMORY:
+            self._pump.clear_stations()
+            self._forgot_stations = now
+        outcome = self._pump.out(BURST)
+        self._count()
+        if outcome is None:
+            return True
+        back, _, _, _, reports, read_error, _, _ = outcome
+        self._heed(reports)
+        if back:
+            frames = [
+                SuperPacket(*item) if isinstance(item, tuple) else item for item in back
+            ]
+            self._pipeline.from_device(frames, now)
+            self._tell_ways(frames)
+        return not read_error
+
+    def _tell_ways(self, frames: Iterable[bytearray | SuperPacket]) -> None:
+        """Tell the pump what would have brought these frames on their way."""
+        flows = self._pipeline.flows
+        told: set[bytes] = set()
+        for item in frames:
+            frame = item.frame if isinstance(item, SuperPacket) else item
+            if self._switching:
+                self._pump.add_station(bytes(frame[6:12]))
+            destination = flows.destination(frame)
+            if destination is None or destination in told:
+                continue
+            told.add(destination)
+            flow = flows.lookup(destination)
+            peer = None if flow is None else self._peer(flow.node, flow.limit)
+            if peer is not None:
+                self._pump.add_destination(destination, peer)
+
+    def _peer(self, node: Node, limit: int) -> int | None:
+        """Return the pump's number for a next stop, None if it cannot serve it."""
+        if node not in self._peers:
+            self._peers[node] = self._add_peer(node, limit)
+        return self._peers[node]
+
+    def _add_peer(self, node: Node, limit: int) -> int | None:
+        sealer = self._pipeline.tunnel(node).sealer
+        compiled = None if sealer is None else sealer.compiled
+        address = node.address
+        if compiled is None or address is None:
+            return None
+        socket = self._sockets.endpoint(address, self._pipeline.heard_on(node))
+        if socket is None:
+            return None
+        return self._pump.add_peer(
+            node,
+            compiled,
+            socket.fd,
+            address.host,
+            address.port,
+            address.scope,
+            limit,
+            socket.segmentation,
+        )
+
+    def _heed(self, reports: Iterable[tuple[int, Node, int]]) -> None:
+        """Act on what happened to trains."""
+        for kind, node, value in reports:
+            match kind:
+                case _Report.TOO_BIG:
+                    self._pipeline.too_big(node, value)
+                case _Report.SEND_ERROR:
+                    self._sockets.refused(node.name, node.address, value)
+                case _Report.SEGMENTATION_OFF:
+                    index = self._pipeline.heard_on(node)
+                    self._sockets.stop_segmentation(node.address, index, value)
+                    self.forget()
+                case _:
+                    self._pipeline.drops["no valid key"] += value
+                    self._pipeline.flows.invalidate()
+
+    # Inward.
+
+    def from_udp(self, index: int, now: float) -> bool:
+        """Move datagrams of a socket; False if that has to be done in Python."""
+        if self._pipeline.begin():
+            return False
+        fd = self._sockets.descriptor(index)
+        outcome = self._pump.receive(fd, index, BATCHES)
+        self._count()
+        if outcome is None:
+            return True
+        _, datagrams, opened, drops, _, read_error, write_error, refused = outcome
+        self._count_drops(drops)
+        if refused:
+            self._device.pieces_refused(write_error)
+        elif write_error:
+            self._device.write_failed(write_error)
+        if opened:
+            self._take(opened, now)
+        if datagrams:
+            self._receive(datagrams, index, now)
+        return not read_error
+
+    def _take(self, opened: list[tuple[Node, bytes]], now: float) -> None:
+        """Act on frames that came through a tunnel and are not only to be written."""
+        for node, items in groupby(opened, itemgetter(0)):
+            self._pipeline.from_tunnel(node, [frame for _, frame in items], now)
+        flows = self._pipeline.flows
+        for _, frame in opened:
+            destination = flows.destination(frame)
+            if destination is not None and flows.is_ours(destination):
+                self._pump.add_own(destination)
+
+    def _receive(
+        self, datagrams: list[tuple[bytes, str, int, int]], index: int, now: float
+    ) -> None:
+        """Find out who sent these datagrams, and let the pump know."""
+        received = [
+            (data, SocketAddress(host, port, scope).unmapped(), index)
+            for data, host, port, scope in datagrams
+        ]
+        self._pipeline.from_udp(received, now)
+        for host, port, scope in {item[1:] for item in datagrams}:
+            self._tell_source(host, port, scope, index)
+
+    def _tell_source(self, host: str, port: int, scope: int, index: int) -> None:
+        node = self._mesh.node_by_address(SocketAddress(host, port, scope).unmapped())
+        if node is None or self._pipeline.heard_on(node) != index:
+            return
+        opener = self._pipeline.tunnel(node).opener
+        compiled = None if opener is None else opener.compiled
+        if compiled is not None:
+            self._pump.add_source(node, compiled, index, host, port, scope)
+
+    def _count_drops(self, drops: Iterable[int]) -> None:
+        for reason, count in zip(DROPS, drops, strict=True):
+            if reason is not None and count:
+                self._pipeline.drops[reason.value] += count
+
+    def _count(self) -> None:
+        counted = self._pump.bytes_in, self._pump.bytes_out
+        if counted != self._counted:
+            before_in, before_out = self._counted
+            self._device.moved(counted[0] - before_in, counted[1] - before_out)
+            self._counted = counted
