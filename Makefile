@@ -15,7 +15,7 @@ HEADERS := -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/P
 # What measures, and other VPNs for context.
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
-.PHONY: help demo test lint unit simulation conformance bench bench-mesh startup tools clean
+.PHONY: help demo test lint unit simulation conformance bench bench-mesh startup install deb tools clean
 
 help:
 	@echo "make demo         a mesh of this daemon and C tincd, shown at work"
@@ -25,6 +25,8 @@ help:
 	@echo "make simulation   hundreds of control planes on a virtual network"
 	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
+	@echo "make install      into PREFIX, beside C tincd; 'tincd-compat takeover' does the rest"
+	@echo "make deb          a Debian package in dist/ that takes the place of tinc"
 	@echo "make bench        the figures that the README quotes"
 	@echo "make bench-mesh   the cost of learning a large mesh beside C tincd"
 
@@ -90,6 +92,20 @@ $(VENV)/.runtime: setup.cfg setup.py pyproject.toml $(wildcard $(FAST)/*.[ch]) |
 $(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/.runtime
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	touch $@
+
+# An environment of its own; nothing outside it and the manual changes.
+PREFIX ?= /opt/tincd-compat
+MANDIR ?= /usr/local/share/man
+
+install: tools
+	$(PYTHON) -m venv $(PREFIX)
+	$(PREFIX)/bin/python -m pip install -q --disable-pip-version-check .
+	install -D -m 644 -t $(MANDIR)/man8 man/tincd.8
+	install -D -m 644 -t $(MANDIR)/man5 man/tinc.conf.5
+	@echo "Installed. Next: $(PREFIX)/bin/tincd-compat takeover --dry-run"
+
+deb: tools
+	sh contrib/debian/build.sh dist
 
 clean:
 	rm -rf $(VENV) build dist $(FAST)/*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

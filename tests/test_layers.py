@@ -31,6 +31,7 @@ MESH_SIDE = (
 #: may import besides itself and the shared modules.
 LAYERS: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
+    "admin": ("service",),
     "cli": ("daemon", "service", "config"),
     "daemon": (
         "transport",
@@ -62,7 +63,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 
 #: Only these parts touch the world; the others get time and randomness as arguments.
-SHELL = ("__main__", "cli", "daemon", "transport", "device", "service")
+SHELL = ("__main__", "admin", "cli", "daemon", "transport", "device", "service")
 WORLD = {"asyncio", "socket", "time", "random", "subprocess", "signal"}
 
 #: The modules that know of the compiled half.

@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import socket
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,7 @@ from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import adopt_pairs, announced_port, open_pairs
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.proxy import command_environment
+from tincd_compat.daemon.statusline import StatusLine
 from tincd_compat.device.base import Device, open_device
 from tincd_compat.errors import DeviceError, TincError
 from tincd_compat.mesh.dump import graphviz
@@ -245,6 +247,12 @@ class Daemon:
         self.dataplane.attach_device(self._device, self._device_failed)
         self._ready = True
         logs.always.log(logs.NOTICE, "Ready")
+        self._status_line = StatusLine(
+            self.mesh,
+            self.links,
+            self._notifier.status,
+            lambda: time.strftime("%H:%M:%S"),
+        )
         self._notifier.ready(f"Ready, listening on {len(self._listeners)} addresses")
         self._dialer.start()
         priority = self.settings.process_priority
@@ -294,6 +302,7 @@ class Daemon:
         now = self._loop.time()
         self.links.check(now)
         self.control.settle()
+        self._status_line.update()
         self.dataplane.check_numbers()
         pause = self.control.tick(now)
         if pause:
@@ -356,7 +365,7 @@ class Daemon:
         else:
             self._apply(new, configured)
         finally:
-            self._notifier.ready("Ready")
+            self._notifier.ready()
 
     def _apply(
         self, new: Settings, configured: dict[str, tuple[Subnet, ...]] | None

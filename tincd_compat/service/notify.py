@@ -21,9 +21,9 @@ class Notifier:
         #: Seconds within which the manager wants to hear :meth:`alive`, or None.
         self.watchdog_seconds = watchdog_seconds
 
-    def ready(self, status: str) -> None:
+    def ready(self, status: str | None = None) -> None:
         """The sockets are open and tinc-up is done, at start or after a reload."""
-        self._notify(f"READY=1\nSTATUS={status}")
+        self._notify("READY=1" if status is None else f"READY=1\nSTATUS={status}")
 
     def reloading(self, monotonic: float) -> None:
         """The configuration is being read again; ``monotonic`` in seconds."""

@@ -1,0 +1,93 @@
+"""The program ``tincd-compat``: put tincd in the place of C tincd, or take it out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tincd_compat import __version__
+from tincd_compat.service.takeover import Host, TakeoverError, perform
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 if the host is as asked for, 1 if it was refused."""
+    options = _parser().parse_args(arguments)
+    program = Path(os.path.abspath(options.program or _own_program()))
+    host = Host(program, options.root)
+    try:
+        return _run(host, options.command, options.dry_run)
+    except (TakeoverError, OSError) as error:
+        print(f"tincd-compat: {error}", file=sys.stderr)
+        return 1
+
+
+def _own_program() -> Path:
+    """Return the ``tincd`` that was installed beside this program."""
+    return Path(sys.argv[0]).absolute().with_name("tincd")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tincd-compat",
+        description="Let /usr/sbin/tincd be this tincd, or C tincd again. "
+        "Configuration, units and running daemons stay as they are.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("command", choices=["takeover", "release"])
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be done, and stop"
+    )
+    parser.add_argument(
+        "--program", type=Path, metavar="FILE", help="our tincd, if not beside this"
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path("/"),
+        metavar="DIR",
+        help="another system's root directory",
+    )
+    return parser
+
+
+def _run(host: Host, command: str, dry_run: bool) -> int:
+    steps = host.takeover() if command == "takeover" else host.release()
+    if not steps:
+        print(f"Nothing to do: {_state(host)}.")
+        return 0
+    if dry_run:
+        print("Would do, in this order:")
+        for step in steps:
+            print(f"  {step.text}")
+        return 0
+    if os.geteuid() != 0:
+        raise TakeoverError("this has to be done by root")
+    perform(steps, print)
+    print(f"Done: {_state(host)}.")
+    _name_running(host)
+    return 0
+
+
+def _state(host: Host) -> str:
+    if host.is_ours:
+        return f"{host.tincd} is {host.program}"
+    if host.tincd.exists():
+        return f"{host.tincd} is C tincd"
+    return f"there is no {host.tincd}"
+
+
+def _name_running(host: Host) -> None:
+    """Say which daemons still run as they were started."""
+    for net, pid in host.running():
+        if net:
+            print(f"Still running as before: net {net}, process {pid}.", end=" ")
+            print(f"Restart it when it suits you: systemctl restart tinc@{net}")
+        else:
+            print(f"Still running as before: process {pid}, without a net name.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

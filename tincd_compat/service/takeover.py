@@ -1,0 +1,227 @@
+"""Taking the place of C tincd on a host, and giving it back.
+
+``/usr/sbin/tincd`` is what units, hooks and scripts run.  Taking over moves the C
+program aside, to ``/usr/sbin/tincd.distrib``, and puts a link to ours in its place.
+Where dpkg is, the move is a local diversion: upgrades of the package then leave the
+link alone.  Nothing else on the host changes, and nothing is restarted.
+
+A plan is made first and can be shown; it is a list of steps, each with its opposite.
+If one fails, those before it are taken back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tincd_compat.errors import TincError
+
+TINCD: Final = Path("usr/sbin/tincd")
+PARKED: Final = TINCD.with_name("tincd.distrib")
+_DPKG_DIVERT: Final = Path("usr/bin/dpkg-divert")
+_ELF: Final = b"\x7fELF"
+_PID_FILES: Final = ("run/tinc.pid", "run/tinc.*.pid")
+
+#: Runs a command, returns what it printed; OSError says why it failed.
+Run = Callable[[Sequence[str]], str]
+
+
+class TakeoverError(TincError):
+    """The host is not as expected; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do, in words, and how to do and undo it."""
+
+    text: str
+    do: Callable[[], object]
+    undo: Callable[[], object]
+    #: The opposite in words, should it have to be done by hand.
+    text_of_undo: str = "undo it"
+
+
+def run_command(argv: Sequence[str]) -> str:
+    """Run a command to its end; OSError with what it said if it fails."""
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    if done.returncode != 0:
+        raise OSError((done.stderr or done.stdout).strip() or f"{argv[0]} failed")
+    return done.stdout
+
+
+class Host:
+    """The place of tincd on a host whose root is ``root``; ``program`` is our tincd."""
+
+    def __init__(
+        self, program: Path, root: Path = Path("/"), run: Run = run_command
+    ) -> None:
+        self.program = program
+        self.tincd = root / TINCD
+        self.parked = root / PARKED
+        self._root = root
+        self._run = run
+        self._has_dpkg = (root / _DPKG_DIVERT).exists()
+
+    # What there is.
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the place is taken by a link to our program."""
+        return self.tincd.is_symlink() and self.tincd.readlink() == self.program
+
+    def _diversion(self) -> str | None:
+        """Return where a local diversion leads to, None if there is none.
+
+        TakeoverError if a package has diverted the program.
+        """
+        if not self._has_dpkg:
+            return None
+        for line in self._run(["dpkg-divert", "--list", f"/{TINCD}"]).splitlines():
+            found = re.fullmatch(r"(local )?diversion of \S+ to (\S+)(.*)", line)
+            if found is not None and found[1] is None:
+                raise TakeoverError(f"Another package has diverted it: {line}")
+            if found is not None:
+                return found[2]
+        return None
+
+    def running(self) -> list[tuple[str, int]]:
+        """Return the nets that have a pid file, and the number in it."""
+        found = []
+        for pattern in _PID_FILES:
+            for path in sorted(self._root.glob(pattern)):
+                words = path.read_text(errors="replace").split()
+                if words and words[0].isdigit():
+                    net = path.name.removeprefix("tinc").removesuffix("pid")
+                    found.append((net.strip("."), int(words[0])))
+        return found
+
+    # Plans.
+
+    def takeover(self) -> list[Step]:
+        """Return the steps that put our program in its place; none if it is there."""
+        if not os.access(self.program, os.X_OK):
+            raise TakeoverError(f"{self.program} is not a program that can be run")
+        if self.is_ours:
+            return []
+        diversion = self._diversion()
+        if diversion not in (None, f"/{PARKED}"):
+            raise TakeoverError(
+                f"{self.tincd} is diverted to {diversion}; undo that first:"
+                f" dpkg-divert --rename --remove /{TINCD}"
+            )
+        if not os.path.lexists(self.tincd):
+            return [*self._divert(diversion), self._link()]
+        self._check_reference()
+        if diversion is not None or os.path.lexists(self.parked):
+            raise TakeoverError(
+                f"{self.parked} is there already, and so is another {self.tincd};"
+                " remove or rename the one that is wrong"
+            )
+        return [*self._divert(diversion), self._link()]
+
+    def release(self) -> list[Step]:
+        """Return the steps that give the place back; none if it is not ours."""
+        diversion = self._diversion()
+        if not self.is_ours:
+            if diversion == f"/{PARKED}" and not os.path.lexists(self.tincd):
+                return self._restore(diversion)
+            if self.tincd.is_symlink():
+                raise TakeoverError(
+                    f"{self.tincd} is a link to {self.tincd.readlink()},"
+                    f" not to {self.program}"
+                )
+            return []
+        unlink = Step(
+            f"remove the link {self.tincd}",
+            self.tincd.unlink,
+            lambda: self.tincd.symlink_to(self.program),
+        )
+        return [unlink, *self._restore(diversion)]
+
+    def _check_reference(self) -> None:
+        if self.tincd.is_symlink():
+            target = self.tincd.readlink()
+            raise TakeoverError(f"{self.tincd} is a link to {target}, not C tincd")
+        with self.tincd.open("rb") as file:
+            if file.read(len(_ELF)) != _ELF:
+                raise TakeoverError(f"{self.tincd} is a script, not C tincd")
+
+    def _link(self) -> Step:
+        return Step(
+            f"link {self.tincd} to {self.program}",
+            lambda: self.tincd.symlink_to(self.program),
+            self.tincd.unlink,
+        )
+
+    def _divert(self, diversion: str | None) -> list[Step]:
+        """Move C tincd aside, and let dpkg put later versions there, too."""
+        if self._has_dpkg:
+            add = ["--local", "--divert", f"/{PARKED}", "--rename", "--add"]
+            step = self._dpkg(add, ["--rename", "--remove"])
+            return [] if diversion else [step]
+        if not os.path.lexists(self.tincd):
+            return []
+        return [self._rename(self.tincd, self.parked)]
+
+    def _restore(self, diversion: str | None) -> list[Step]:
+        if diversion == f"/{PARKED}":
+            add = ["--local", "--divert", f"/{PARKED}", "--rename", "--add"]
+            return [self._dpkg(["--rename", "--remove"], add)]
+        if os.path.lexists(self.parked):
+            return [self._rename(self.parked, self.tincd)]
+        return []
+
+    def _dpkg(self, do: list[str], undo: list[str]) -> Step:
+        words = ["dpkg-divert", *do, f"/{TINCD}"]
+        back = ["dpkg-divert", *undo, f"/{TINCD}"]
+        return Step(
+            " ".join(words),
+            lambda: self._run(words),
+            lambda: self._run(back),
+            " ".join(back),
+        )
+
+    @staticmethod
+    def _rename(source: Path, target: Path) -> Step:
+        return Step(
+            f"rename {source} to {target}",
+            lambda: source.rename(target),
+            lambda: target.rename(source),
+        )
+
+
+def perform(steps: Sequence[Step], tell: Callable[[str], None]) -> None:
+    """Perform steps in order; if one fails, undo the ones before and raise."""
+    done: list[Step] = []
+    for step in steps:
+        tell(step.text)
+        try:
+            step.do()
+        except OSError as error:
+            outcome = "; nothing was changed" if _undo(done, tell) else ""
+            raise TakeoverError(f"{step.text}: {error}{outcome}") from error
+        done.append(step)
+
+
+def _undo(done: Sequence[Step], tell: Callable[[str], None]) -> bool:
+    whole = True
+    for step in reversed(done):
+        tell(f"undo: {step.text}")
+        try:
+            step.undo()
+        except OSError as error:
+            whole = False
+            tell(f"this has to be done by hand: {step.text_of_undo}: {error}")
+    return whole
