@@ -159,7 +159,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     12: (
         "tests/service/test_privileges.py::test_groups_then_root_then_user",
         "tests/service/test_privileges.py::test_a_way_back_is_an_error",
-        "conformance/scenarios/plainuser.py::play",
+        "conformance/scenarios/privileges.py::play",
     ),
     # An error in the configuration names its place, and the running one goes on.
     13: (

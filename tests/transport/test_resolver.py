@@ -46,6 +46,14 @@ def test_a_failure_says_why(error: Exception, reason: str) -> None:
     assert caught.value.strerror == reason
 
 
+def test_an_error_of_ours_reaches_who_asked() -> None:
+    def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        raise LookupError("unknown encoding")
+
+    with pytest.raises(LookupError):
+        run(lookup)
+
+
 def test_nobody_waits_for_a_resolver_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,8 +18,8 @@ from tincd_compat.errors import ConfigError, DeviceError
 _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
 
-#: What the standard library imports only when it is first used.  In a chroot that is
-#: too late.
+#: What is imported only when it is first used.  In a chroot, and for a user who may not
+#: read where Python is installed, that is too late.
 _LATE_IMPORTS: Final = (
     "concurrent.futures.thread",
     "encodings.idna",
@@ -53,8 +53,8 @@ def set_priority(nice: int) -> None:
         raise _failed("setpriority", error) from error
 
 
-def import_for_chroot() -> None:
-    """Import what would otherwise be looked for inside the new root."""
+def import_late_modules() -> None:
+    """Import what could not be found any more once the rights or the root are gone."""
     for name in _LATE_IMPORTS:
         importlib.import_module(name)
 
@@ -65,6 +65,8 @@ def drop(user: str | None, root: Path | None) -> None:
     The groups go first and the user last, since each step needs the rights that the
     next one gives up.  Afterwards ``/`` is the working directory if there is a root.
     """
+    if user is not None or root is not None:
+        import_late_modules()
     account = None
     if user is not None:
         try:
@@ -83,7 +85,6 @@ def drop(user: str | None, root: Path | None) -> None:
 
 
 def _change_root(root: Path) -> None:
-    import_for_chroot()
     time.tzset()  # reads the time zone while its file is in reach
     time.localtime()
     try:

@@ -60,7 +60,8 @@ async def _in_thread(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             result = work()
-        except (OSError, UnicodeError) as error:
+        except Exception as error:
+            # Nobody is above a thread: whatever it is, it belongs to who asked.
             _deliver(loop, _fail, answer, error)
         else:
             _deliver(loop, _succeed, answer, result)
@@ -84,5 +85,6 @@ def _succeed(answer: asyncio.Future[T], result: T) -> None:
 
 def _fail(answer: asyncio.Future[T], error: Exception) -> None:
     if not answer.done():
-        reason = error if isinstance(error, OSError) else OSError(0, str(error))
-        answer.set_exception(reason)
+        # A name that cannot be written in DNS is one that nobody knows.
+        unknown = isinstance(error, UnicodeError)
+        answer.set_exception(OSError(0, str(error)) if unknown else error)
