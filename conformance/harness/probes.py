@@ -10,11 +10,11 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 from conformance.harness.checks import expect, expect_equal
-from conformance.harness.daemon import TincNode
 from conformance.harness.lab import Lab
+from conformance.harness.netns import Namespace
 from conformance.harness.waits import Failed, say, wait_for
 
 ENDPOINT: Final = Path(__file__).with_name("endpoint.py")
@@ -26,6 +26,29 @@ _SUMMARY: Final = re.compile(
 )
 _TIME: Final = re.compile(r"time=([\d.]+) ms")
 _SEQUENCE: Final = re.compile(r"icmp_seq=(\d+)")
+
+
+class Party(Protocol):
+    """Who sends and receives: a node, or a host without a daemon."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def namespace(self) -> Namespace: ...
+
+    @property
+    def address(self) -> str:
+        """Its inner IPv4 address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host without a daemon."""
+
+    name: str
+    namespace: Namespace
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +74,7 @@ class TransferResult:
 
 
 def ping(
-    node: TincNode,
+    node: Party,
     address: str,
     *,
     count: int = 10,
@@ -76,7 +99,7 @@ def ping(
     return _parse_ping(done.stdout + done.stderr)
 
 
-def expect_ping(node: TincNode, address: str, **settings: Any) -> None:
+def expect_ping(node: Party, address: str, **settings: Any) -> None:
     """Demand that every ping is answered exactly once."""
     result = ping(node, address, **settings)
     text = ", ".join(f"{key} {value}" for key, value in settings.items())
@@ -86,14 +109,14 @@ def expect_ping(node: TincNode, address: str, **settings: Any) -> None:
     expect_equal("duplicate ping answers", result.duplicates, 0)
 
 
-def expect_no_ping(node: TincNode, address: str) -> None:
+def expect_no_ping(node: Party, address: str) -> None:
     """Demand that there is no way yet; otherwise a later success proves nothing."""
     result = ping(node, address, count=2, interval=0.2)
     expect_equal(f"pings answered to {node.name} before the tunnel", result.received, 0)
 
 
 def wait_ping(
-    node: TincNode,
+    node: Party,
     address: str,
     limit: float = 30,
     *,
@@ -119,7 +142,7 @@ class SteadyPing:
     def __init__(
         self,
         lab: Lab,
-        node: TincNode,
+        node: Party,
         address: str,
         *,
         count: int,
@@ -173,7 +196,7 @@ class SteadyPing:
 
 
 def transfer(
-    lab: Lab, source: TincNode, target: TincNode, megabytes: int, *, limit: float = 90
+    lab: Lab, source: Party, target: Party, megabytes: int, *, limit: float = 90
 ) -> TransferResult:
     """Send random bytes over TCP to the target's inner address, compare SHA-256.
 
@@ -196,7 +219,7 @@ def transfer(
     return result
 
 
-def serve_name(lab: Lab, node: TincNode) -> None:
+def serve_name(lab: Lab, node: Party) -> None:
     """Let a node tell its name to whoever connects to any of its addresses."""
     words = ("name", "0.0.0.0", str(_NAME_PORT), node.name)
     _, out = _endpoint(lab, node, *words, service=True)
@@ -205,7 +228,7 @@ def serve_name(lab: Lab, node: TincNode) -> None:
     )
 
 
-def wait_name(node: TincNode, address: str, wanted: str, *, why: str) -> None:
+def wait_name(node: Party, address: str, wanted: str, *, why: str) -> None:
     """Wait until the node named ``wanted`` is the one that answers at an address."""
     wait_for(
         f"{node.name} > {address} leads to {wanted}: {why}",
@@ -215,7 +238,7 @@ def wait_name(node: TincNode, address: str, wanted: str, *, why: str) -> None:
     )
 
 
-def ask_name(node: TincNode, address: str) -> str:
+def ask_name(node: Party, address: str) -> str:
     """Return the name of the node that answers at an address, or "" if none does."""
     done = node.namespace.run(
         *(sys.executable, "-I", str(ENDPOINT), "ask", address, str(_NAME_PORT)),
@@ -225,7 +248,7 @@ def ask_name(node: TincNode, address: str) -> str:
 
 
 def _endpoint(
-    lab: Lab, node: TincNode, *arguments: str, service: bool = False
+    lab: Lab, node: Party, *arguments: str, service: bool = False
 ) -> tuple[subprocess.Popen[bytes], Path]:
     path = lab.directory / f"{arguments[0]}-{node.name}-{time.monotonic_ns()}.txt"
     argv = node.namespace.command(sys.executable, "-I", str(ENDPOINT), *arguments)

@@ -294,3 +294,8 @@ def test_the_name_for_keys_survives_errors(
         f"Failed to read `{path}': No such file or directory",
         f"No value for variable `Port' on line 2 while reading config file {path}",
     ]
+
+
+def test_a_device_that_is_left_out_on_purpose() -> None:
+    with pytest.raises(ConfigError, match="VDE is not supported, neither here nor by"):
+        settings("DeviceType = VDE")

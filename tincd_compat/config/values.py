@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
 from tincd_compat import logs
@@ -148,10 +149,15 @@ def bounded(
     return setter
 
 
-def one_of(message: str, choices: Mapping[str, T]) -> Callable[[Entry], T]:
+def one_of(
+    message: str,
+    choices: Mapping[str, T],
+    absent: Mapping[str, str] = MappingProxyType({}),
+) -> Callable[[Entry], T]:
     """Return a setter for one of several words in any case.
 
-    ``{value}`` in the message stands for the value found.
+    ``{value}`` in the message stands for the value found.  ``absent`` has reasons why
+    words that exist elsewhere are not among the choices.
     """
 
     def setter(entry: Entry) -> T:
@@ -159,7 +165,8 @@ def one_of(message: str, choices: Mapping[str, T]) -> Callable[[Entry], T]:
             return choices[entry.value.lower()]
         except KeyError:
             words = ", ".join(choices)
-            advice = f"`{entry.value}' is not one of {words}"
+            reason = absent.get(entry.value.lower())
+            advice = reason or f"`{entry.value}' is not one of {words}"
             text = message.replace("{value}", entry.value)
             raise refusal(text, entry, advice) from None
 

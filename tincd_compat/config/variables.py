@@ -71,7 +71,11 @@ VARIABLES: Final[dict[str, Variable]] = {
     "Device": Variable("device", values.string),
     "DeviceType": Variable(
         "device_type",
-        one_of("Unknown device type {value}!", {word: word for word in DEVICE_TYPES}),
+        one_of(
+            "Unknown device type {value}!",
+            {word: word for word in DEVICE_TYPES},
+            {"vde": "VDE is not supported, neither here nor by Debian's tincd"},
+        ),
     ),
     "Digest": Variable("digest", values.string),
     "DirectOnly": Variable("direct_only", values.boolean),

@@ -102,9 +102,6 @@ def open_device(options: DeviceOptions, system: System | None = None) -> Device:
             )
         case "tun" | "tap":
             return _open_tun(kind == "tap", options, system)
-        case "vde":
-            reason = "a VDE switch cannot be joined, and Debian's tincd cannot either"
-            raise DeviceError(f"Unknown device type {options.device_type}! ({reason})")
     raise DeviceError(f"Unknown device type {options.device_type}!")
 
 
