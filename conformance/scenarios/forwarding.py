@@ -74,22 +74,26 @@ def _big() -> Iterator[Row]:
 
 
 def _hops() -> Iterator[Row]:
-    for left in (0, 1, 2, 64, 255):
+    """TTLs and hop limits; our own packets keep theirs, and so do those for us."""
+    for left in (0, 1, 2, 255):
+        for side, own, name, other in (
+            *(("x", X, "s", S), ("x", X, "y", Y), ("x", X, "hid", HID)),
+            *(("x", X, "dead", DEAD), (DEVICE, S, "y", Y), (DEVICE, S, "hid", HID)),
+        ):
+            if left != 1 and (side, name) not in (("x", "s"), ("x", "y")):
+                continue
+            title = f"{left} hops left, {side} to {name}"
+            packet = frame4(at(own), at(other), PAYLOAD[:64], Ipv4(ttl=left))
+            yield Row(title, side, (packet,))
+            packet = frame6(at6(own), at6(other), PAYLOAD[:64], Ipv6(hops=left))
+            yield Row(f"{title}, IPv6", side, (packet,))
+    for left in (1, 2):
         for side, own in _SIDES:
-            for name, other in (("s", S), ("y", Y), ("hid", HID), ("dead", DEAD)):
-                if side == DEVICE and (other == S or left > 2):
-                    continue
-                if name in ("hid", "dead") and left > 2:
-                    continue
-                title = f"{left} hops left, {side} to {name}"
-                packet = frame4(at(own), at(other), PAYLOAD[:64], Ipv4(ttl=left))
-                yield Row(title, side, (packet,))
-                packet = frame6(at6(own), at6(other), PAYLOAD[:64], Ipv6(hops=left))
-                yield Row(f"{title}, IPv6", side, (packet,))
+            title = f"{left} hops left, {side} to all"
             packet = frame4(at(own), "224.0.0.251", b"all", Ipv4(ttl=left))
-            yield Row(f"{left} hops left, {side} to all", side, (packet,))
+            yield Row(title, side, (packet,))
             packet = frame6(at6(own), "ff02::fb", b"all", Ipv6(hops=left))
-            yield Row(f"{left} hops left, {side} to all, IPv6", side, (packet,))
+            yield Row(f"{title}, IPv6", side, (packet,))
 
 
 def _last_hops() -> Iterator[Row]:
