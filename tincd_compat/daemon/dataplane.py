@@ -10,6 +10,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs, options
@@ -25,6 +26,7 @@ from tincd_compat.meta.messages import AnsKey, ReqKey
 from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
+from tincd_compat.transport.loop import add_packet_reader, remove_packet_reader
 from tincd_compat.transport.udp import UdpSockets
 from tincd_compat.tunnel import compression, pumps
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
@@ -121,7 +123,9 @@ class DataPlane:
         self._sockets = sockets
         self._start_pumps()
         for index, udp in enumerate(sockets.sockets):
-            self._loop.add_reader(udp.sock.fileno(), self._receive, index)
+            add_packet_reader(
+                self._loop, udp.sock.fileno(), partial(self._receive, index)
+            )
 
     def _start_pumps(self) -> None:
         """Move packets the compiled way, once there is something to move them."""
@@ -139,18 +143,18 @@ class DataPlane:
         for node in list(self._timers):
             self._cancel_probe(node)
         for udp in self._sockets.sockets:
-            self._loop.remove_reader(udp.sock.fileno())
+            remove_packet_reader(self._loop, udp.sock.fileno())
         self._sockets.close()
         self._sockets = UdpSockets([])
         if self._device is not None and self._device.fileno() >= 0:
-            self._loop.remove_reader(self._device.fileno())
+            remove_packet_reader(self._loop, self._device.fileno())
         self._device = None
 
     # Bursts.
 
     def _watch_device(self) -> None:
         if self._device is not None and self._device.fileno() >= 0:
-            self._loop.add_reader(self._device.fileno(), self._read_device)
+            add_packet_reader(self._loop, self._device.fileno(), self._read_device)
 
     def _read_device(self) -> None:
         device = self._device
@@ -161,11 +165,11 @@ class DataPlane:
         try:
             frames = device.read_batch(BURST)
         except DeviceError as error:
-            self._loop.remove_reader(device.fileno())
+            remove_packet_reader(self._loop, device.fileno())
             self._device_failed(error)
             return
         if device.read_pause:
-            self._loop.remove_reader(device.fileno())
+            remove_packet_reader(self._loop, device.fileno())
             self._loop.call_later(device.read_pause, self._watch_device)
         if frames:
             self._pipeline.from_device(frames, self._loop.time())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tincd_compat import logs
 from tincd_compat.daemon.daemon import Daemon
 from tincd_compat.errors import TincError
+from tincd_compat.transport.loop import PacketLoop
 
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
@@ -21,7 +22,8 @@ COLLECT_AFTER: Final = 20_000
 
 def run_daemon(options: StartOptions, entries: Sequence[Entry]) -> int:
     """Run a daemon with what tinc.conf says in ``entries``; return the exit status."""
-    return asyncio.run(_run(options, entries))
+    with asyncio.Runner(loop_factory=PacketLoop) as runner:
+        return runner.run(_run(options, entries))
 
 
 async def _run(options: StartOptions, entries: Sequence[Entry]) -> int:

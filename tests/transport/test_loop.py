@@ -1,0 +1,176 @@
+"""Packets before everything else, and nothing else forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import selectors
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tincd_compat.transport.loop import (
+    PacketLoop,
+    add_packet_reader,
+    remove_packet_reader,
+)
+
+
+class Pipe:
+    """A descriptor that can be made readable."""
+
+    def __init__(self) -> None:
+        self.end, self._other = os.pipe()
+
+    def fill(self) -> None:
+        os.write(self._other, b"x")
+
+    def empty(self) -> None:
+        os.read(self.end, 1)
+
+    def close(self) -> None:
+        os.close(self.end)
+        os.close(self._other)
+
+
+@pytest.fixture
+def pipes() -> Iterator[list[Pipe]]:
+    made = [Pipe() for _ in range(3)]
+    yield made
+    for pipe in made:
+        pipe.close()
+
+
+@pytest.fixture
+def loop() -> Iterator[PacketLoop]:
+    made = PacketLoop()
+    yield made
+    made.close()
+
+
+def turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Let the loop turn once or twice."""
+    for _ in range(2):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+
+
+def test_packets_come_first(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    calls: list[str] = []
+    packets, other, _ = pipes
+
+    def told(name: str, pipe: Pipe) -> None:
+        pipe.empty()
+        calls.append(name)
+
+    loop.add_reader(other.end, told, "other", other)
+    add_packet_reader(loop, packets.end, lambda: told("packet", packets))
+    loop.call_soon(calls.append, "soon")
+    other.fill()
+    packets.fill()
+    turn(loop)
+    assert calls[0] == "packet"
+    assert sorted(calls) == ["other", "packet", "soon"]
+
+
+def test_what_a_reader_plans_happens_in_the_same_turn(
+    loop: PacketLoop, pipes: list[Pipe]
+) -> None:
+    calls: list[str] = []
+
+    def reader() -> None:
+        pipes[0].empty()
+        loop.call_soon(calls.append, "planned")
+        loop.call_soon(loop.stop)
+
+    add_packet_reader(loop, pipes[0].end, reader)
+    pipes[0].fill()
+    # Without a timer: the packet alone wakes the loop.
+    loop.run_forever()
+    assert calls == ["planned"]
+
+
+def test_timers_are_kept(loop: PacketLoop) -> None:
+    calls: list[str] = []
+    loop.call_later(0.001, calls.append, "timer")
+    loop.call_later(0.002, loop.stop)
+    loop.run_forever()
+    assert calls == ["timer"]
+
+
+def test_a_removed_reader_is_not_called(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    calls: list[int] = []
+
+    def remove_all() -> None:
+        calls.append(1)
+        for pipe in pipes:
+            remove_packet_reader(loop, pipe.end)
+
+    for pipe in pipes:
+        add_packet_reader(loop, pipe.end, remove_all)
+        pipe.fill()
+    turn(loop)
+    assert calls == [1]
+    remove_packet_reader(loop, pipes[0].end)
+
+
+def test_a_reader_can_be_replaced(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    calls: list[str] = []
+
+    def reader() -> None:
+        calls.append("new")
+        loop.stop()
+
+    add_packet_reader(loop, pipes[0].end, lambda: calls.append("old"))
+    add_packet_reader(loop, pipes[0].end, reader)
+    pipes[0].fill()
+    loop.run_forever()
+    assert calls == ["new"]
+
+
+def test_an_exception_goes_to_the_handler(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    seen: list[Any] = []
+    loop.set_exception_handler(lambda _loop, context: seen.append(context))
+    error = ZeroDivisionError()
+
+    def reader() -> None:
+        pipes[0].empty()
+        raise error
+
+    add_packet_reader(loop, pipes[0].end, reader)
+    pipes[0].fill()
+    turn(loop)
+    assert [context["exception"] for context in seen] == [error]
+
+
+def test_other_loops_have_ordinary_readers(pipes: list[Pipe]) -> None:
+    loop = asyncio.SelectorEventLoop()
+    calls: list[int] = []
+
+    def reader() -> None:
+        pipes[0].empty()
+        calls.append(1)
+
+    add_packet_reader(loop, pipes[0].end, reader)
+    pipes[0].fill()
+    turn(loop)
+    remove_packet_reader(loop, pipes[0].end)
+    pipes[0].fill()
+    turn(loop)
+    loop.close()
+    assert calls == [1]
+
+
+def test_the_selector_is_whole(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    selector = loop.packets
+    key = selector.register(pipes[0].end, selectors.EVENT_READ, "data")
+    assert selector.get_key(pipes[0].end) == key
+    assert selector.get_map()[pipes[0].end] == key
+    assert selector.select(0) == []
+    pipes[0].fill()
+    assert selector.select(0.001) == [(key, selectors.EVENT_READ)]
+    changed = selector.modify(pipes[0].end, selectors.EVENT_READ, "other")
+    assert changed.data == "other"
+    assert selector.unregister(pipes[0].end) == changed
+    assert selector.select(-1) == []

@@ -1,0 +1,122 @@
+"""An event loop that hands over packets first.
+
+Between the kernel's word that a packet is there and the call that fetches it the loop
+of asyncio does much that is cheap only while it is in the processor's caches, and for
+a lone packet it is not.  Readers of packets are called from within the selector
+instead, before the loop looks at anything; timers and other descriptors follow in the
+same turn, so neither side starves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import select
+import selectors
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+Reader: TypeAlias = Callable[[], None]
+
+#: Descriptors reported in one turn; there are as many as listening addresses, and two.
+_MAX_EVENTS: Final = 64
+
+
+class PacketSelector(selectors.BaseSelector):
+    """A selector in front of another: it calls readers of packets itself.
+
+    ``failed`` gets what a reader raises.
+    """
+
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
+        self._failed = failed
+        self._others = selectors.EpollSelector()
+        self._epoll = select.epoll()
+        self._epoll.register(self._others.fileno(), select.EPOLLIN)
+        self._readers: dict[int, Reader] = {}
+
+    def add_reader(self, fd: int, reader: Reader) -> None:
+        """Call ``reader`` whenever the descriptor is readable."""
+        if fd not in self._readers:
+            self._epoll.register(fd, select.EPOLLIN)
+        self._readers[fd] = reader
+
+    def remove_reader(self, fd: int) -> bool:
+        """Forget a descriptor, which must be open still; False if it was unknown."""
+        if self._readers.pop(fd, None) is None:
+            return False
+        self._epoll.unregister(fd)
+        return True
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait, call readers of packets, return what the others are ready for."""
+        wait = -1.0
+        if timeout is not None:
+            # Rounded up, or the loop would turn until a timer is due.
+            wait = math.ceil(timeout * 1000) / 1000 if timeout > 0 else 0.0
+        others = False
+        for fd, _ in self._epoll.poll(wait, _MAX_EVENTS):
+            reader = self._readers.get(fd)
+            if reader is None:
+                # That of the other selector, or one removed a moment ago.
+                others = True
+                continue
+            try:
+                reader()
+            except Exception as error:
+                self._failed(error)
+        return self._others.select(0) if others else []
+
+    def register(
+        self, fileobj: Any, events: int, data: Any = None
+    ) -> selectors.SelectorKey:
+        return self._others.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._others.unregister(fileobj)
+
+    def modify(
+        self, fileobj: Any, events: int, data: Any = None
+    ) -> selectors.SelectorKey:
+        return self._others.modify(fileobj, events, data)
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._others.get_key(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._others.get_map()
+
+    def close(self) -> None:
+        self._readers.clear()
+        self._epoll.close()
+        self._others.close()
+
+
+class PacketLoop(asyncio.SelectorEventLoop):
+    """The loop of the daemon."""
+
+    def __init__(self) -> None:
+        self.packets = PacketSelector(self._reader_failed)
+        super().__init__(self.packets)
+
+    def _reader_failed(self, error: Exception) -> None:
+        context = {"message": "Exception in a reader of packets", "exception": error}
+        self.call_exception_handler(context)
+
+
+def add_packet_reader(loop: asyncio.AbstractEventLoop, fd: int, reader: Reader) -> None:
+    """Call ``reader`` first of all when the descriptor is readable."""
+    if isinstance(loop, PacketLoop):
+        loop.packets.add_reader(fd, reader)
+    else:
+        loop.add_reader(fd, reader)
+
+
+def remove_packet_reader(loop: asyncio.AbstractEventLoop, fd: int) -> None:
+    """Undo :func:`add_packet_reader`."""
+    if isinstance(loop, PacketLoop):
+        loop.packets.remove_reader(fd)
+    else:
+        loop.remove_reader(fd)
