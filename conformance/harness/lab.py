@@ -9,6 +9,7 @@ from conformance.harness.capture import Capture
 from conformance.harness.daemon import TincNode
 from conformance.harness.firewall import Firewall
 from conformance.harness.keys import KeyStore
+from conformance.harness.nat import Nat
 from conformance.harness.netns import Lan, Namespace, Router, remove_all
 from conformance.harness.processes import Processes
 from conformance.harness.waits import Failed, say
@@ -49,6 +50,11 @@ class Lab:
     def router(self, *lans: Lan) -> Router:
         """Join networks; hosts still need a route to the router's address."""
         return Router(self.namespace("router"), lans)
+
+    def nat(self, inside: Lan, outside: Lan, host: int, *, first_port: int) -> Nat:
+        """Hide a network behind one address of another."""
+        namespace = self.namespace(f"nat{host}")
+        return Nat(namespace, inside, outside, host, first_port=first_port)
 
     def firewall(self, node: TincNode) -> Firewall:
         return Firewall(node.namespace)

@@ -195,28 +195,47 @@ class SteadyPing:
         return self._out.read_text().count("bytes from")
 
 
+class Transfer:
+    """Random bytes on their way over TCP to the target's inner address."""
+
+    def __init__(self, lab: Lab, source: Party, target: Party, megabytes: int) -> None:
+        self._what = f"{megabytes} MB {source.name} > {target.name}"
+        self._size = megabytes * 1_000_000
+        place = (target.address, str(_PORT))
+        self._receiver, self._received = _endpoint(lab, target, "receive", *place)
+        wait_for(
+            "receiver listens",
+            lambda: "listening" in self._received.read_text(),
+            limit=10,
+        )
+        self._sender, self._sent = _endpoint(
+            lab, source, "send", *place, str(self._size)
+        )
+
+    @property
+    def running(self) -> bool:
+        return self._receiver.poll() is None
+
+    def finish(self, limit: float = 90) -> TransferResult:
+        """Wait until all is there, at most ``limit`` seconds, and compare SHA-256."""
+        for child in (self._sender, self._receiver):
+            _wait_child(child, limit, f"transfer {self._what}", self._sent)
+        out, back = self._sent.read_text().split(), self._received.read_text().split()
+        expect_equal("what arrived (bytes, SHA-256)", back[1:3], out[0:2])
+        expect_equal("bytes sent", int(out[0]), self._size)
+        result = TransferResult(self._size, float(out[2]), out[1])
+        say(
+            f"  {result.seconds:6.2f} s  {self._what}, "
+            f"{result.megabits_per_second:.0f} Mbit/s, SHA-256 equal"
+        )
+        return result
+
+
 def transfer(
     lab: Lab, source: Party, target: Party, megabytes: int, *, limit: float = 90
 ) -> TransferResult:
-    """Send random bytes over TCP to the target's inner address, compare SHA-256.
-
-    :param limit: seconds for the whole transfer
-    """
-    receiver, received = _endpoint(lab, target, "receive", target.address, str(_PORT))
-    wait_for("receiver listens", lambda: "listening" in received.read_text(), limit=10)
-    size = megabytes * 1_000_000
-    sender, sent = _endpoint(lab, source, "send", target.address, str(_PORT), str(size))
-    for child in (sender, receiver):
-        _wait_child(child, limit, f"transfer {source.name} > {target.name}", sent)
-    out, back = sent.read_text().split(), received.read_text().split()
-    expect_equal("what arrived (bytes, SHA-256)", back[1:3], out[0:2])
-    expect_equal("bytes sent", int(out[0]), size)
-    result = TransferResult(size, float(out[2]), out[1])
-    say(
-        f"  {result.seconds:6.2f} s  {megabytes} MB {source.name} > {target.name}, "
-        f"{result.megabits_per_second:.0f} Mbit/s, SHA-256 equal"
-    )
-    return result
+    """Send random bytes and wait for the end of it, as :class:`Transfer` does."""
+    return Transfer(lab, source, target, megabytes).finish(limit)
 
 
 def serve_name(lab: Lab, node: Party) -> None:
