@@ -9,9 +9,10 @@ from typing import Final
 
 from pyroute2 import netns
 
+from conformance.harness.checks import expect_equal
 from conformance.harness.daemon import NETNAME, TincNode
 from conformance.harness.netns import Namespace
-from conformance.harness.waits import Failed, wait_for
+from conformance.harness.waits import wait_for
 
 #: A type for local experiments (IEEE 802): no kernel says or answers it.
 EXPERIMENT: Final = b"\x88\xb5"
@@ -84,6 +85,15 @@ class Port:
         self._socket = listen(node.namespace, NETNAME)
         self._frames: list[bytes] = []
 
+    @property
+    def station(self) -> bytes:
+        """The MAC address of a station that is only here."""
+        return station(ord(self.node.name))
+
+    def show(self) -> None:
+        """Let the station be seen, so that the mesh learns it."""
+        self.send(frame(EVERYBODY, self.station, "here I am"))
+
     def send(self, *frames: bytes) -> None:
         for data in frames:
             kind = int.from_bytes(data[12:14], "big")
@@ -107,20 +117,28 @@ class Port:
 def expect_frame(
     data: bytes, origin: Port, there: Sequence[Port], nowhere: Sequence[Port] = ()
 ) -> None:
-    """Let a station send a frame, and demand it once at each of ``there`` only."""
+    """Let a station send a frame, and demand it once at each of ``there`` only.
+
+    Each of ``nowhere`` then gets a frame for itself alone: where that is, the first one
+    would be too by now.
+    """
     for port in (*there, *nowhere):
         port.clear()
     origin.send(data)
     name = origin.node.name
-
-    def arrived() -> bool:
-        return all(data in port.received() for port in there)
-
     shown = f"{data[12:40]!r} of {len(data)} bytes from {name}"
-    places = ", ".join(port.node.name for port in there) or "nobody"
-    wait_for(f"{shown} reaches {places}", arrived, _LIMIT)
+    for port in there:
+        _wait_frame(data, shown, port)
+    for port in nowhere:
+        guard = frame(port.station, data[6:12], f"a guard for {port.node.name}")
+        origin.send(guard)
+        _wait_frame(guard, "a guard", port)
     for port in (*there, *nowhere):
-        wanted = [data] if port in there else []
-        got = [each for each in port.received() if each == data]
-        if got != wanted:
-            raise Failed(f"{shown} came {len(got)} times to {port.node.name}")
+        count = port.received().count(data)
+        wanted = 1 if port in there else 0
+        expect_equal(f"how often {shown} came to {port.node.name}", count, wanted)
+
+
+def _wait_frame(data: bytes, shown: str, port: Port) -> None:
+    what = f"{shown} reaches {port.node.name}"
+    wait_for(what, lambda: data in port.received(), _LIMIT, every=0.01)

@@ -174,8 +174,31 @@ def _hops() -> Iterator[Row]:
     yield Row("no IP", "x", (frame,))
 
 
+def _priorities() -> Iterator[Row]:
+    for origin, name, target in (
+        *((DEVICE, "y", Y), (DEVICE, "hid", HID), ("x", "y", Y), ("x", "s", S)),
+        ("x", "nobody", NOBODY),
+    ):
+        macs = _macs(origin, station(target))
+        packet = frame4(at(S), at(Y), PAYLOAD[:64], Ipv4(tos=0xB8, macs=macs))
+        yield from _both(f"TOS, {origin} to {name}", origin, packet)
+        header = Ipv6(traffic_class=0xB8, macs=macs)
+        packet = frame6(at6(S), at6(Y), PAYLOAD[:64], header)
+        yield from _both(f"traffic class, {origin} to {name}", origin, packet)
+        for field in (0, DONT_FRAGMENT):
+            header4 = Ipv4(tos=0xB8, field=field, macs=macs)
+            packet = frame4(at(X), at(Y), PAYLOAD[:1400], header4)
+            title = f"TOS, {origin} to {name}, too big, field {field:x}"
+            yield Row(title, origin, (packet,))
+
+
 def _scenario(
-    name: str, summary: str, *server: str, rows: tuple[Row, ...], paths: tuple[int, int]
+    name: str,
+    summary: str,
+    *server: str,
+    rows: tuple[Row, ...],
+    paths: tuple[int, int],
+    datagrams: bool = False,
 ) -> Scenario:
     x, y = ((f"PMTU = {mtu}",) for mtu in paths)
     setup = Setup(
@@ -186,7 +209,7 @@ def _scenario(
     )
 
     def play(lab: Lab, placement: Placement) -> None:
-        compare(lab, placement[0], setup, rows)
+        compare(lab, placement[0], setup, rows, datagrams=datagrams)
 
     return Scenario(name=name, summary=summary, placements=ONE, play=play, needs_c=True)
 
@@ -241,4 +264,13 @@ HUB: Final = _scenario(
     "DecrementTTL = yes",
     rows=(*_destinations(), *_scraps(), *_hops(), *_segments()),
     paths=_WIDE,
+)
+TOS: Final = _scenario(
+    "switch-tos",
+    "PriorityInheritance in switch mode",
+    _SWITCH,
+    "PriorityInheritance = yes",
+    rows=tuple(_priorities()),
+    paths=_WIDE,
+    datagrams=True,
 )
