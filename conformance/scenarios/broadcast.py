@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Final
 
 from conformance.harness.kinds import THREE, Placement
@@ -23,23 +24,34 @@ def _ring(lab: Lab, placement: Placement, word: str) -> list[Port]:
     ]
     mesh = Mesh(lab, plans)
     mesh.start()
-    ports = []
     for node in mesh:
-        others = [name for name in "abc" if name != node.name]
-        node.wait_connected(others, 30)
-        node.wait_pmtu(*others)
-        port = Port(node)
+        node.wait_connected([name for name in "abc" if name != node.name], 30)
+    ports = [Port(node) for node in mesh]
+    for port in ports:
         port.show()
-        ports.append(port)
-    for node in mesh:
-        for port in ports:
-            known = (f"{format_mac(port.station)}#10", port.node.name)
-            wait_for(
-                f"{node.name} knows the station of {port.node.name}",
-                lambda node=node, known=known: known in node.dump().owned(),  # type: ignore[misc]
-                limit=20,
-            )
+    for origin, other in permutations(ports, 2):
+        _introduce(origin, other)
+    for origin, other in permutations(ports, 2):
+        origin.node.wait_pmtu(other.node.name)
     return ports
+
+
+def _introduce(origin: Port, other: Port) -> None:
+    """Let a frame pass once the station is known; who sends nothing asks for no key."""
+    node, name = origin.node, other.node.name
+    known = (f"{format_mac(other.station)}#10", name)
+    wait_for(
+        f"{node.name} knows the station of {name}",
+        lambda: known in node.dump().owned(),
+        limit=20,
+    )
+    data = frame(other.station, origin.station, "how do you do")
+
+    def passed() -> bool:
+        origin.send(data)
+        return data in other.received()
+
+    wait_for(f"{node.name} to {name}", passed, limit=20, every=0.2)
 
 
 def _play(lab: Lab, placement: Placement, word: str) -> None:
