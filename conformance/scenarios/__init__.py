@@ -66,6 +66,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     dial.SCENARIO,
     ping.OVER_IPV4,
     ping.OVER_IPV6,
+    ping.OVER_TAP,
     transfer.SCENARIO,
     chain.SCENARIO,
     relay.SCENARIO,

@@ -29,10 +29,26 @@ def play6(lab: Lab, placement: Placement) -> None:
         expect_ping(mesh["b"], mesh["a"].address6, count=_COUNT, size=size)
 
 
-def _mesh(lab: Lab, placement: Placement, *, outer_ipv6: bool) -> Mesh:
+def play_tap(lab: Lab, placement: Placement) -> None:
+    """The kernel of a asks for MAC addresses, that of b knows none."""
+    mesh = _mesh(lab, placement, outer_ipv6=False, server=("DeviceType = tap",))
+    for node, peer in (("a", "b"), ("b", "a")):
+        for address in (mesh[peer].address, mesh[peer].address6):
+            expect_ping(mesh[node], address, count=5)
+
+
+def _mesh(
+    lab: Lab, placement: Placement, *, outer_ipv6: bool, server: tuple[str, ...] = ()
+) -> Mesh:
     kind_a, kind_b = placement
     plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",), outer_ipv6=outer_ipv6),
+        Plan(
+            name="a",
+            kind=kind_a,
+            connect_to=("b",),
+            outer_ipv6=outer_ipv6,
+            server=server,
+        ),
         Plan(name="b", kind=kind_b, outer_ipv6=outer_ipv6),
     ]
     mesh = Mesh(lab, plans)
@@ -54,4 +70,10 @@ OVER_IPV6 = Scenario(
     summary="IPv6 pings of several sizes, IPv6 under the tunnel too",
     placements=TWO,
     play=play6,
+)
+OVER_TAP = Scenario(
+    name="ping-tap",
+    summary="a tap device in router mode and a tun device, between kernels",
+    placements=TWO,
+    play=play_tap,
 )
