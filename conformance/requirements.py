@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ class Requirements:
             return self._machine
         if case.needs_c and self._c_tincd is not None:
             return self._c_tincd
-        return None
+        return _missing_tools(case.scenario.tools)
 
     def fault_for(self, case: Case) -> str | None:
         """Return why a case fails before it begins, or None.
@@ -53,7 +54,11 @@ def machine_problem() -> str | None:
         return "network namespaces need root"
     if not _TUN.exists():
         return f"there is no {_TUN}"
-    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    return _missing_tools(_TOOLS)
+
+
+def _missing_tools(tools: Sequence[str]) -> str | None:
+    missing = [tool for tool in tools if shutil.which(tool) is None]
     return f"not installed: {', '.join(missing)}" if missing else None
 
 

@@ -27,13 +27,14 @@ class Lab:
         self.keys = keys
         self.processes = Processes()
         self.nodes: list[TincNode] = []
-        self._tag = tag
+        #: Begins all names of the run that others on the machine can see.
+        self.tag = tag
         self._namespaces: list[Namespace] = []
         self._cables: list[Cable] = []
         self._captures = 0
 
     def namespace(self, label: str) -> Namespace:
-        made = Namespace(self._tag, label)
+        made = Namespace(self.tag, label)
         self._namespaces.append(made)
         return made
 
@@ -86,4 +87,4 @@ class Lab:
         for namespace in self._namespaces:
             namespace.remove()
         self._namespaces.clear()
-        remove_all(self._tag)
+        remove_all(self.tag)

@@ -27,6 +27,7 @@ class Scenario:
     play: Play
     limit: float = 180.0
     needs_c: bool = False
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

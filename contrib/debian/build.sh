@@ -22,7 +22,11 @@ architecture=$(dpkg --print-architecture)
 root="$stage/root"
 mkdir -p "$root$place"
 $python -m venv "$root$place"
-"$root$place/bin/pip" install -q --disable-pip-version-check --no-compile "$tree"
+mkdir "$stage/source"
+cp -r "$tree/tincd_compat" "$tree/setup.cfg" "$tree/setup.py" "$tree/pyproject.toml" \
+    "$tree/README.md" "$tree/LICENSE" "$stage/source"
+find "$stage/source" -name '*.so' -delete
+"$root$place/bin/pip" install -q --disable-pip-version-check --no-compile "$stage/source"
 "$root$place/bin/pip" uninstall -q -y pip setuptools
 find "$root$place/bin" ! -type d ! -name 'python*' ! -name tincd ! -name tincd-compat -delete
 find "$root$place" -name __pycache__ -type d -prune -exec rm -rf {} +

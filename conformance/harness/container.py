@@ -1,0 +1,151 @@
+"""A Debian host of its own: this machine's files under an overlay, with a real systemd.
+
+What is written inside lands in memory and is gone with the container.  Packages that
+the machine lacks are installed in the overlay alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from conformance.harness.processes import Processes
+from conformance.harness.waits import Failed, wait_for
+
+BOOT_LIMIT: Final = 60.0
+#: Programs that have to be inside, and the packages that bring them.
+_INSIDE: Final = {
+    "usr/lib/systemd/systemd": "systemd",
+    "usr/sbin/init": "systemd-sysv",
+    "usr/sbin/ifup": "ifupdown",
+}
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_STATES: Final = ("running", "degraded")
+
+
+class Container:
+    """A host that can be booted, used and shut down; ``root`` is its root directory.
+
+    :param visible: directories of this machine that are seen inside, unchanged
+    """
+
+    def __init__(self, directory: Path, name: str, *visible: Path) -> None:
+        self.name = name
+        self.root = directory / "root"
+        self._directory = directory
+        self._visible = visible
+        self._processes = Processes()
+        self._nspawn: subprocess.Popen[bytes] | None = None
+        self._init = 0
+        directory.mkdir()
+        _command("mount", "-t", "tmpfs", "tmpfs", str(directory))
+        upper, work = directory / "upper", directory / "work"
+        for path in (upper, work, self.root):
+            path.mkdir()
+        layers = f"lowerdir=/,upperdir={upper},workdir={work}"
+        _command("mount", "-t", "overlay", "overlay", "-o", layers, str(self.root))
+        self._complete()
+
+    def _complete(self) -> None:
+        missing = [
+            package
+            for path, package in _INSIDE.items()
+            if not (self.root / path).exists()
+        ]
+        if missing:
+            install = (
+                f"apt-get install -y -qq --no-install-recommends {' '.join(missing)}"
+            )
+            words = f"apt-get update -qq; DEBIAN_FRONTEND=noninteractive {install}"
+            _command("chroot", str(self.root), "sh", "-c", words, timeout=180)
+
+    def boot(self) -> None:
+        """Start the init of the container and wait until it has come to rest."""
+        argv = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}"]
+        argv += [f"--machine={self.name}", "--private-network", "--register=no"]
+        argv += ["--keep-unit", "--link-journal=no", "--console=pipe"]
+        argv += ["--capability=CAP_NET_ADMIN", "--bind=/dev/net/tun"]
+        argv += [f"--bind-ro={path}" for path in self._visible]
+        with (self._directory.parent / f"{self.name}.log").open("ab") as log:
+            self._nspawn = self._processes.start(
+                argv, what="systemd-nspawn", stdout=log, stderr=log, service=True
+            )
+        self._init = wait_for("the container has an init", self._find_init, BOOT_LIMIT)
+        wait_for("systemd is at rest", self._is_up, BOOT_LIMIT, every=0.3)
+
+    def _find_init(self) -> int | None:
+        if self._nspawn is None or self._nspawn.poll() is not None:
+            raise Failed("systemd-nspawn has ended")
+        children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children")
+        words = children.read_text().split()
+        return int(words[0]) if words else None
+
+    def _is_up(self) -> bool:
+        state = self.run("systemctl", "is-system-running", check=False)
+        return state.strip() in _STATES
+
+    def run(self, *argv: str, check: bool = True, timeout: float = 60) -> str:
+        """Run a command inside and return what it printed, both streams together."""
+        enter = ["nsenter", f"--target={self._init}", "--all", "--"]
+        done = subprocess.run(
+            [*enter, *argv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={
+                "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            },
+        )
+        if check and done.returncode != 0:
+            raise Failed(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}")
+        return done.stdout
+
+    def shell(self, script: str, *, check: bool = True) -> str:
+        return self.run("sh", "-c", script, check=check)
+
+    def succeeds(self, *argv: str) -> bool:
+        """Tell whether a command inside ends with status 0."""
+        try:
+            self.run(*argv)
+        except Failed:
+            return False
+        return True
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Write a file inside, ``path`` from the root."""
+        place = self.root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+        place.chmod(mode)
+
+    def shut_down(self) -> None:
+        """Power the container off as an administrator would."""
+        if self._nspawn is None:
+            return
+        self._nspawn.send_signal(signal.SIGTERM)
+        try:
+            self._nspawn.wait(30)
+        except subprocess.TimeoutExpired:
+            self._processes.end()
+        self._nspawn = None
+
+    def remove(self) -> None:
+        """Remove it in whatever state it is."""
+        self._processes.end()
+        for path in (self.root, self._directory):
+            subprocess.run(["umount", "--lazy", str(path)], check=False)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _command(*argv: str, timeout: float = 60) -> None:
+    done = subprocess.run(
+        argv, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()[-500:]}")

@@ -1,0 +1,303 @@
+"""A Debian host under a real systemd changes from C to ours and back.
+
+The host runs ``tinc@vpn``; its peer, a C tincd, is in a network namespace inside the
+same container.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from conformance.harness.checks import expect, expect_equal
+from conformance.harness.container import Container
+from conformance.harness.kinds import C_TINCD, Kind, Placement
+from conformance.harness.lab import Lab
+from conformance.harness.scenario import Scenario
+from conformance.harness.waits import say, wait_for
+
+_TREE: Final = Path(__file__).resolve().parent.parent.parent
+_UNITS: Final = _TREE / "contrib" / "systemd"
+_INNER: Final = {"host": "172.30.1.1", "peer": "172.30.2.1"}
+_OUTER: Final = {"host": "10.99.9.1", "peer": "10.99.9.2"}
+#: The peer's program, out of the way of what happens to /usr/sbin/tincd.
+_PEER_TINCD: Final = "/usr/local/sbin/peer-c"
+_NET: Final = "ip netns exec peer"
+_LIMIT: Final = 30.0
+
+_HOST_UP: Final = """#!/bin/sh
+ip link set "$INTERFACE" up
+ip addr add 172.30.1.1/16 dev "$INTERFACE"
+"""
+_HOST_DOWN: Final = """#!/bin/sh
+echo "$NAME" > /run/tinc-down-ran
+"""
+_PEER_UP: Final = """#!/bin/sh
+ip link set "$INTERFACE" up
+ip addr add 172.30.2.1/16 dev "$INTERFACE"
+"""
+_WIRES: Final = """
+ip netns add peer
+ip link add wire0 type veth peer name wire1 netns peer
+ip addr add 10.99.9.1/24 dev wire0 && ip link set wire0 up
+ip -n peer addr add 10.99.9.2/24 dev wire1 && ip -n peer link set wire1 up
+ip -n peer link set lo up
+"""
+_STANZA: Final = """
+iface vpn inet static
+    address 172.30.1.1
+    netmask 255.255.0.0
+    tinc-net vpn
+    tinc-debug 2
+"""
+#: What systemd-analyze may say of our hardening, out of 10.
+_EXPOSURE: Final = 4.0
+#: The tree under test, and its interpreter, can be where services see nothing.
+_HERE: Final = "[Service]\nProtectHome=no\nPrivateTmp=no\n"
+
+
+class _Host:
+    """The container with its two nets, and what an administrator does there."""
+
+    def __init__(self, lab: Lab, container: Container) -> None:
+        self._lab = lab
+        self.inside = container
+        self._program = Path(sys.executable).with_name("tincd-compat")
+
+    def prepare(self) -> None:
+        write, keys = self.inside.write, self._lab.keys
+        for net, own, number in (("vpn", "host", 0), ("other", "peer", 1)):
+            etc = f"/etc/tinc/{net}"
+            extra = "ConnectTo = peer\nMaxTimeout = 2\n" if own == "host" else ""
+            write(f"{etc}/tinc.conf", f"Name = {own}\n{extra}PingTimeout = 3\n")
+            write(f"{etc}/rsa_key.priv", keys.pair(number).private, 0o600)
+            for key, name in enumerate(("host", "peer")):
+                text = f"Address = {_OUTER[name]}\nSubnet = {_INNER[name]}\n"
+                write(f"{etc}/hosts/{name}", text + keys.pair(key).public)
+        write("/etc/tinc/vpn/tinc-up", _HOST_UP, 0o755)
+        write("/etc/tinc/vpn/tinc-down", _HOST_DOWN, 0o755)
+        write("/etc/tinc/other/tinc-up", _PEER_UP, 0o755)
+        write("/etc/default/tinc", 'EXTRA="-d 2"\n')
+        write(_PEER_TINCD, "", 0o755)
+        (self.inside.root / _PEER_TINCD.lstrip("/")).write_bytes(C_TINCD.read_bytes())
+
+    def start_peer(self) -> None:
+        self.inside.shell(_WIRES)
+        self.inside.shell(f"{_NET} {_PEER_TINCD} -n other --pidfile=/run/peer.pid")
+
+    def compat(self, *words: str) -> str:
+        return self.inside.run(str(self._program), *words)
+
+    def systemctl(self, *words: str) -> str:
+        return self.inside.run("systemctl", *words)
+
+    def checksum(self) -> str:
+        return self.inside.shell(
+            "cd /etc/tinc/vpn && find . -type f | sort | xargs cat"
+        )
+
+    def wait_ping(self, what: str) -> None:
+        ping = ("ping", "-c", "1", "-W", "1")
+        ways = ((*ping, _INNER["peer"]), (*_NET.split(), *ping, _INNER["host"]))
+        for way in ways:
+            wait_for(what, lambda way=way: self.inside.succeeds(*way), _LIMIT)  # type: ignore[misc]
+
+    def pid(self) -> str:
+        return self.inside.run("cat", "/run/tinc.vpn.pid").strip()
+
+    def expect_runs(self, kind: Kind) -> None:
+        """The net is active, its pid file true, and it is that program."""
+        expect_equal("state", self.systemctl("is-active", "tinc@vpn").strip(), "active")
+        shown = self.systemctl("show", "-p", "MainPID", "--value", "tinc@vpn").strip()
+        expect_equal("main process", shown, self.pid())
+        exe = self.inside.run("readlink", f"/proc/{shown}/exe").strip()
+        expect(("python" in exe) is (kind is Kind.OURS), f"it runs {exe}")
+        comm = self.inside.run("cat", f"/proc/{shown}/comm").strip()
+        expect_equal("name of the process", comm, "tincd")
+        line = self.inside.shell(f"tr '\\0' ' ' < /proc/{shown}/cmdline")
+        expect("tincd -n vpn -D" in line, f"command line {line!r}")
+        found = self.inside.shell(
+            "pidof tincd; pgrep -x tincd; pgrep -f 'tincd -n vpn'"
+        )
+        expect_equal("pidof, pgrep, pgrep -f", found.split().count(shown), 3)
+
+    def journal(self, words: str) -> None:
+        """Wait for a line of the net in the journal, under the name of the program."""
+
+        def look() -> bool:
+            unit = ("-u", "tinc@vpn", "-t", "tincd", "-b", "-o", "cat")
+            return words in self.inside.run("journalctl", *unit)
+
+        wait_for(f"journal: {words}", look, _LIMIT)
+
+
+def play(lab: Lab, placement: Placement) -> None:
+    container = Container(lab.directory / "container", f"{lab.tag}c", _TREE)
+    try:
+        host = _Host(lab, container)
+        host.prepare()
+        container.boot()
+        host.start_peer()
+        _units_of_debian(host)
+        _own_units(host)
+        _start_at_boot(host)
+        _hooks_of_debian(host)
+        _give_back(host)
+        _as_package(host, lab.directory / "dist")
+        container.shut_down()
+    finally:
+        container.remove()
+
+
+def _units_of_debian(host: _Host) -> None:
+    """C first, then ours under the unit files that Debian's package brought."""
+    before = host.checksum()
+    unit = host.systemctl("cat", "tinc@.service")
+    host.systemctl("start", "tinc@vpn")
+    host.wait_ping("pings through C")
+    host.expect_runs(Kind.C)
+    say(host.compat("takeover", "--dry-run"))
+    host.expect_runs(Kind.C)
+    say(host.compat("takeover"))
+    expect(
+        "Nothing to do" in host.compat("takeover"), "a second takeover did something"
+    )
+    # The old program goes on until somebody restarts it.
+    host.expect_runs(Kind.C)
+    host.systemctl("restart", "tinc@vpn")
+    host.wait_ping("pings through ours")
+    host.expect_runs(Kind.OURS)
+    expect_equal("the configuration", host.checksum(), before)
+    expect_equal("the unit", host.systemctl("cat", "tinc@.service"), unit)
+    host.journal("Ready")
+    host.systemctl("reload", "tinc@vpn")
+    host.journal("Got HUP signal")
+    host.inside.shell("rm -f /run/tinc-down-ran")
+    host.systemctl("stop", "tinc@vpn")
+    expect_equal("tinc-down", host.inside.run("cat", "/run/tinc-down-ran"), "host\n")
+    host.journal("Terminating")
+    result = host.systemctl("show", "-p", "Result", "--value", "tinc@vpn").strip()
+    expect_equal("result", result, "success")
+
+
+def _own_units(host: _Host) -> None:
+    """Our unit files with readiness, watchdog and hardening."""
+    inside = host.inside
+    inside.shell(f"cp -r {_UNITS}/* /etc/systemd/system/ && systemctl daemon-reload")
+    score = inside.run("systemd-analyze", "security", "tinc@vpn.service")
+    (verdict,) = (line for line in score.splitlines() if "Overall exposure" in line)
+    say(f"  {verdict.strip()}")
+    expect(float(verdict.split(":")[1].split()[0]) < _EXPOSURE, verdict)
+    inside.write("/etc/systemd/system/tinc@.service.d/90-here.conf", _HERE)
+    host.systemctl("daemon-reload")
+    host.systemctl("start", "tinc@vpn")
+    # Type=notify: whoever waits for the start finds the net ready.
+    host.journal("Ready")
+    host.wait_ping("pings under our units")
+    host.expect_runs(Kind.OURS)
+
+    def status() -> bool:
+        text = host.systemctl("show", "-p", "StatusText", "--value", "tinc@vpn")
+        return "1 of 1 nodes reachable" in text
+
+    wait_for("systemd knows the state of the net", status, _LIMIT)
+    host.systemctl("reload", "tinc@vpn")
+    watchdog = host.systemctl("show", "-p", "WatchdogUSec", "--value", "tinc@vpn")
+    expect_equal("watchdog", watchdog.strip(), "30s")
+
+
+def _start_at_boot(host: _Host) -> None:
+    host.systemctl("enable", "tinc.service", "tinc@vpn.service")
+    host.inside.shut_down()
+    host.inside.boot()
+    host.start_peer()
+    host.wait_ping("pings after a boot")
+    host.expect_runs(Kind.OURS)
+    host.systemctl("stop", "tinc@vpn")
+
+
+def _hooks_of_debian(host: _Host) -> None:
+    """ifupdown and the init script of Debian's package, as they are."""
+    inside = host.inside
+    inside.shell(f"cat >> /etc/network/interfaces <<'EOF'\n{_STANZA}EOF")
+    # Here the interface is configured by ifup.
+    inside.write("/etc/tinc/vpn/tinc-up", "#!/bin/sh\n", 0o755)
+    inside.run("ifup", "vpn")
+    host.wait_ping("pings after ifup")
+    name = inside.run("cat", f"/proc/{host.pid()}/comm").strip()
+    expect_equal("name of the process", name, "tincd")
+    inside.run("/etc/network/if-up.d/tinc")
+    inside.run("ifdown", "vpn")
+    expect(not inside.succeeds("test", "-e", "/run/tinc.vpn.pid"), "ifdown left it")
+    inside.write("/etc/tinc/vpn/tinc-up", _HOST_UP, 0o755)
+    inside.write("/etc/tinc/nets.boot", "vpn -d 1\n")
+    # The script would ask systemd to act in its place.
+    script = "SYSTEMCTL_SKIP_REDIRECT=1 /etc/init.d/tinc"
+    inside.shell(f"{script} start")
+    host.wait_ping("pings after the init script")
+    first = host.pid()
+    for word in ("reload", "alarm"):
+        inside.shell(f"{script} {word}")
+        expect_equal(f"process after {word}", host.pid(), first)
+    inside.shell(f"{script} restart")
+    host.wait_ping("pings after a restart by the init script")
+    expect(host.pid() != first, "restart did not restart")
+    inside.shell(f"{script} stop")
+    expect(not inside.succeeds("test", "-e", "/run/tinc.vpn.pid"), "stop left it")
+
+
+def _give_back(host: _Host) -> None:
+    say(host.compat("release"))
+    expect("Nothing to do" in host.compat("release"), "a second one did something")
+    inside = host.inside
+    inside.shell(
+        "rm -rf /etc/systemd/system/tinc@.service* /etc/systemd/system/tinc.s*"
+    )
+    host.systemctl("daemon-reload")
+    host.systemctl("start", "tinc@vpn")
+    host.wait_ping("pings through C again")
+    host.expect_runs(Kind.C)
+    host.systemctl("stop", "tinc@vpn")
+
+
+def _as_package(host: _Host, place: Path) -> None:
+    """The Debian package takes the place of tinc; going back is the package tinc."""
+    made = subprocess.run(
+        ["sh", str(_TREE / "contrib/debian/build.sh"), str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expect(made.returncode == 0, f"build.sh: {made.stderr[-500:]}")
+    (package,) = place.glob("*.deb")
+    inside = host.inside
+    inside.write("/root/ours.deb", "")
+    (inside.root / "root/ours.deb").write_bytes(package.read_bytes())
+    before = host.checksum()
+    inside.run("apt-get", "install", "-y", "-qq", "/root/ours.deb", timeout=120)
+    shown = inside.run("dpkg-query", "-W", "-f", "${Status}\\n", "tincd-compat")
+    expect_equal("state of our package", shown, "install ok installed\n")
+    version = inside.run("/usr/sbin/tincd", "--version")
+    expect(version.startswith("tinc version 1.0."), version)
+    expect_equal("the configuration", host.checksum(), before)
+    host.systemctl("start", "tinc@vpn")
+    host.wait_ping("pings through the package's tincd")
+    host.expect_runs(Kind.OURS)
+    host.systemctl("stop", "tinc@vpn")
+    inside.run("apt-get", "purge", "-y", "-qq", "tincd-compat", timeout=120)
+    left = inside.shell("ls -d /usr/lib/tincd-compat /usr/sbin/tincd", check=False)
+    expect("No such file" in left, f"the package left {left}")
+    expect_equal("the configuration", host.checksum(), before)
+
+
+SCENARIO = Scenario(
+    name="takeover",
+    summary="a Debian host with systemd changes to ours and back",
+    placements=((Kind.OURS,),),
+    play=play,
+    limit=300,
+    needs_c=True,
+    tools=("systemd-nspawn",),
+)
