@@ -60,9 +60,9 @@ def plain_station(frame: headers.Buffer) -> bytes | None:
 
     None for everything that routing might change, or drop for its contents.
     """
-    if len(frame) < headers.ETHERNET:
-        return None
-    kind, ip = headers.payload_type(frame)
+    kind, ip = frame[12:14], headers.ETHERNET
+    if kind == headers.TYPE_VLAN:
+        kind, ip = headers.payload_type(frame)
     if kind == headers.TYPE_IPV4:
         if len(frame) < ip + headers.IPV4 or frame[ip] != 0x45:
             return None
@@ -71,7 +71,7 @@ def plain_station(frame: headers.Buffer) -> bytes | None:
         if len(frame) < ip + headers.IPV6:
             return None
         protocol, start = frame[ip + 6], ip + headers.IPV6
-    elif frame[12:14] == headers.TYPE_PROBE:
+    elif len(frame) < headers.ETHERNET or frame[12:14] == headers.TYPE_PROBE:
         return None
     else:
         return bytes(frame[0:6])

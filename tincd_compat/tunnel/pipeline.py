@@ -160,10 +160,16 @@ class Pipeline:
 
     def _learn(self, frames: Sequence[bytearray | SuperPacket], now: float) -> None:
         """Report each source address once a burst: whatever it is, as tincd does."""
-        whole = (f.frame if isinstance(f, SuperPacket) else f for f in frames)
-        long_enough = (frame for frame in whole if len(frame) >= headers.ETHERNET)
-        for mac in dict.fromkeys(bytes(frame[6:12]) for frame in long_enough):
-            self._ports.learn(mac, now)
+        last, seen = b"", set[bytes]()
+        for each in frames:
+            frame = each.frame if isinstance(each, SuperPacket) else each
+            # Mostly the same station goes on speaking.
+            if frame[6:12] == last or len(frame) < headers.ETHERNET:
+                continue
+            last = bytes(frame[6:12])
+            if last not in seen:
+                seen.add(last)
+                self._ports.learn(last, now)
 
     def from_udp(self, datagrams: Iterable[Received], now: float) -> None:
         """Open datagrams (data, source address, index of the socket) and route them.
