@@ -28,6 +28,13 @@ class Firewall:
             "meta l4proto udp drop",
         )
 
+    def deafen(self, address: str) -> None:
+        """Lose every datagram from an IPv4 address."""
+        self._add(
+            f"add rule inet conformance incoming ip saddr {address} "
+            "meta l4proto udp drop"
+        )
+
     def cut(self, address: str) -> None:
         """Lose everything to and from an IPv4 address."""
         self._add(
