@@ -74,7 +74,8 @@ def test_sockets(gso: bool, gro: bool) -> None:
         (
             0x7F,
             Offloads(),
-            "UDP segmentation, UDP coalescing, device segmentation, device coalescing",
+            "UDP segmentation, UDP coalescing, device segmentation, device coalescing"
+            + ("" if offload.COMPILED else " of TCP"),
         ),
         (0x7F, Offloads(udp_gso=False, tun_tso=False, tun_gro=False), "UDP coalescing"),
         (0, Offloads(udp_gro=False, udp_gso=False, tun_gro=False), "none"),

@@ -85,6 +85,15 @@ class TestStarting:
         device = opened(system, coalescing=False)
         assert state(device) == (True, False, False)
 
+    def test_without_datagrams(self) -> None:
+        system = FakeSystem()
+        wishes = OffloadWishes(datagrams=False)
+        device = TunTap(
+            None, "", tap=False, router=True, system=system, offloads=wishes
+        )
+        assert state(device) == (True, True, False)
+        assert device.offloads.names()[-1] == "device coalescing of TCP"
+
     def test_a_kernel_without_uso(self) -> None:
         system = FakeSystem()
         system.features = WITHOUT_USO

@@ -53,10 +53,14 @@ _TCP_CHECKSUM: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class OffloadWishes:
-    """Which offloads may be used: super-packets from the kernel, and towards it."""
+    """Which offloads may be used: super-packets from the kernel, and towards it.
+
+    ``datagrams`` says whether UDP is worth coalescing towards the kernel.
+    """
 
     segmentation: bool = True
     coalescing: bool = True
+    datagrams: bool = True
 
     @property
     def any(self) -> bool:
@@ -99,7 +103,8 @@ class Offloads:
             self.segmentation = self._switch_on()
         if wishes.coalescing:
             self.coalescing = self._takes(TCPV4, head, target)
-            self.coalescing_udp = self.coalescing and self._takes(UDP, head, target)
+        if self.coalescing and wishes.datagrams:
+            self.coalescing_udp = self._takes(UDP, head, target)
 
     def _switch_on(self) -> bool:
         for features in _FEATURES:
