@@ -10,6 +10,7 @@ from tests.daemon.fakes import PLACES, Remote, World, link_of, subnet
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 from tincd_compat.control import effects as fx
+from tincd_compat.control.doubts import ECHO
 from tincd_compat.control.edges import MAX_CONTRADICTIONS
 from tincd_compat.control.rules import Policy
 from tincd_compat.daemon.control import new_nonce
@@ -196,8 +197,10 @@ def test_a_line_is_passed_on_as_it_came(
 
 
 def test_a_correction_goes_to_the_sender_only(
-    world: World, peer: Remote, other: Remote
+    world: World, peer: Remote, other: Remote, loop: FakeLoop
 ) -> None:
+    # The links are no longer new.
+    loop.now += ECHO
     peer.say("10 1 us 10.66.0.0/24", "13 2 us other")
     assert peer.take() == ["11 us 10.66.0.0/24#10", "12 us other 10.0.0.3 655 c 10"]
     assert other.take() == []

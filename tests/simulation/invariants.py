@@ -10,6 +10,20 @@ direction, however many nodes announce it under however many nonces::
 
     flooded messages <= 2 x links x facts
 
+So much is true while every word about an edge finds the others of one mind.  Links that
+come and go in numbers leave old words about an edge in dumps and under way, and a node
+may take one of them before the new word; its owner, who hears of that, says the new
+word once more when the old ones have died down.  That makes three facts of the life of
+a directed edge: announced, confirmed, withdrawn.
+
+When everybody restarts, each edge of before is withdrawn or replaced, and each of now
+is announced and confirmed.  Nodes that have forgotten everything learn the old edges
+from dumps and pass them on like news, but whoever learns an edge that late has not seen
+it withdrawn in its life before: a node changes its mind about an edge three times in
+all.  Subnets are learned anew::
+
+    flooded messages <= 2 x links x (3 x edges + subnets)
+
 Beside the flood, every new link begins with what both ends know::
 
     dumped messages <= sum over both ends of each new link of (edges + subnets) there
@@ -20,6 +34,8 @@ that are corrected, edges that rise from the dead.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from tests.simulation.node import Daemon
 from tests.simulation.world import World
@@ -126,6 +142,11 @@ def keys_agree(daemons: list[Daemon]) -> None:
         for name, key in daemon.keys.received.items():
             given = rings[name].given.get(daemon.name)
             assert key == given, f"{daemon.name} uses an old key towards {name}"
+
+
+def facts(events: Counter[str]) -> int:
+    """The facts of links that came up and went down, counted at either end."""
+    return 2 * events["up"] + events["down"]
 
 
 def few_messages(flooded: int, links: int, facts: int, dumped: int) -> None:

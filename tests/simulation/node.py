@@ -18,6 +18,7 @@ from tests.simulation.network import End, Network
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.settings import Settings
+from tincd_compat.control.effects import Effect
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import Policy
@@ -148,14 +149,30 @@ class StrictMishaps(Mishaps):
 
 
 class CountedGossip(Gossip):
-    """Counts the lines that new links begin with."""
+    """Counts the lines that new links begin with, and edges that come and go."""
 
-    dumped = 0
+    counts: Counter[str]
 
     def state_dump(self) -> list[Message]:
         messages = super().state_dump()
-        self.dumped += len(messages)
+        self.counts["dumped"] += len(messages)
         return messages
+
+    def connection_up(
+        self,
+        node: Node,
+        address: SocketAddress,
+        port_text: str,
+        weight: int,
+        options: int,
+        now: float,
+    ) -> list[Effect]:
+        self.counts["up"] += 1
+        return super().connection_up(node, address, port_text, weight, options, now)
+
+    def connection_down(self, node: Node, *, report: bool) -> list[Effect]:
+        self.counts["down"] += 1
+        return super().connection_down(node, report=report)
 
 
 class Daemon:
@@ -176,6 +193,8 @@ class Daemon:
         self.settings = settings
         self.lives = 0
         self.running = False
+        #: What happened in all lives so far.
+        self.counts: Counter[str] = Counter()
         self.mesh: Mesh
         self.links: Links
         self.control: ControlPlane
@@ -247,6 +266,7 @@ class Daemon:
         nonce = self._nonces()
         seen = SeenRequests(settings.ping_interval)
         self.gossip = CountedGossip(self.mesh, Policy(), seen, nonce)
+        self.gossip.counts = self.counts
         exchange = KeyExchange(
             self.mesh,
             tunnel_server=False,

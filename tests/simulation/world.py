@@ -15,7 +15,7 @@ from tincd_compat.config.settings import Settings
 Calls = list[tuple[str, str]]
 
 #: Seconds without news on any stream after which nothing more is to be expected.
-QUIET: Final = 20.0
+QUIET: Final = 30.0
 
 
 def names(count: int) -> list[str]:

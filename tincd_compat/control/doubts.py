@@ -11,46 +11,67 @@ words have died down, it is announced with a weight that nobody can have heard b
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
-#: Seconds after the last contradiction in which old words may still be under way.
+#: Seconds after the last contradiction in which old words may still be under way, and
+#: the most that is waited for that after the first.
 ECHO: Final = 3.0
+LONGEST_ECHO: Final = 15.0
 #: Edges and weights of each that are remembered; who sends more is not just mistaken.
 MAX_EDGES: Final = 1024
 MAX_WEIGHTS: Final = 16
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """The weights heard of one edge, and when all may have heard the last word."""
+
+    over_at: float
+    latest: float
+    weights: set[int] = field(default_factory=set)
+
+    def put_off(self, now: float) -> None:
+        self.over_at = min(now + ECHO, self.latest)
 
 
 class Doubts:
     """Contradictions about our edges, by the name of the other end."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, set[int]] = {}
-        self._latest: dict[str, float] = {}
+        self._doubts: dict[str, _Doubt] = {}
         self._withdrawn: set[str] = set()
         self._withdrawn_earlier: set[str] = set()
 
-    def note(self, name: str, now: float, weight: int | None = None) -> None:
-        """Remember that somebody gave the edge another weight, or took it away."""
-        if name not in self._latest and len(self._latest) >= MAX_EDGES:
-            return
-        self._latest[name] = now
-        heard = self._heard.setdefault(name, set())
-        if weight is not None and len(heard) < MAX_WEIGHTS:
-            heard.add(weight)
+    def note(self, name: str, now: float, weight: int | None = None) -> bool:
+        """Remember that somebody gave the edge another weight, or took it away.
+
+        Returns False if there are too many doubts already.
+        """
+        doubt = self._doubts.get(name)
+        if doubt is None:
+            if len(self._doubts) >= MAX_EDGES:
+                return False
+            doubt = self._doubts[name] = _Doubt(now, now + LONGEST_ECHO)
+        doubt.put_off(now)
+        if weight is not None and len(doubt.weights) < MAX_WEIGHTS:
+            doubt.weights.add(weight)
+        return True
 
     def put_off(self, name: str, now: float) -> None:
         """The edge has just been announced: let that die down too."""
-        if name in self._latest:
-            self._latest[name] = now
+        if name in self._doubts:
+            self._doubts[name].put_off(now)
 
     def settled(self, now: float) -> list[str]:
         """Return the edges about which nothing false has been heard for a while."""
-        return sorted(name for name, then in self._latest.items() if now - then >= ECHO)
+        return sorted(
+            name for name, doubt in self._doubts.items() if doubt.over_at <= now
+        )
 
     def resolve(self, name: str, weight: int) -> int:
         """Forget the doubts about an edge; return a new weight close to the old."""
-        del self._latest[name]
-        heard = self._heard.pop(name)
+        heard = self._doubts.pop(name).weights
         weight += 1
         while weight in heard:
             weight += 1

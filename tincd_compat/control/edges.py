@@ -10,15 +10,17 @@ from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.control.doubts import Doubts
+from tincd_compat.control.doubts import ECHO, Doubts
 from tincd_compat.control.effects import (
     Announce,
     CheckReverse,
     Effect,
     GraphChanged,
     NodeForgotten,
+    Relay,
     Reply,
 )
+from tincd_compat.control.hearsay import Hearsay, Word, rank, rank_of
 from tincd_compat.control.rules import Arrival, Ground, forward
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Edge, Node
@@ -42,6 +44,9 @@ class EdgeRules:
         self._pause = FIRST_PAUSE
         self._silent_until = float("-inf")
         self._doubts = Doubts()
+        self._hearsay = Hearsay()
+        #: When the latest of our links has become known to all.
+        self._settled_at = float("-inf")
 
     def add(self, message: AddEdge, arrival: Arrival) -> list[Effect]:
         """Handle ADD_EDGE."""
@@ -57,10 +62,12 @@ class EdgeRules:
             return []
         edge = source.edges.get(target.name)
         if edge is not None and _matches(edge, message, address):
-            return []
+            return self._confirm(message, arrival)
         if source is self._mesh.myself or address is None:
-            self._doubts.note(target.name, arrival.now, message.weight)
-            return self._contradict_add(edge, target, arrival)
+            return self._contradict_add(edge, target, message.weight, arrival)
+        if self._is_hearsay(message, source, arrival):
+            return []
+        self._hearsay.settle(source.name, target.name)
         if edge is None:
             if not self._ground.room_for_edge(arrival):
                 return []
@@ -87,14 +94,16 @@ class EdgeRules:
             logs.protocol.error(missing, arrival.peer)
             return []
         edge = source.edges.get(target.name)
+        denied = self._hearsay.settle(source.name, target.name)
         if edge is None:
             logs.protocol.warning(missing, arrival.peer)
-            return []
+            # Who has the edge and told us so has to hear that it is gone.
+            return self._forward(message, arrival) if denied else []
         if source is self._mesh.myself:
             logs.protocol.warning("Got DEL_EDGE from %s for ourself", arrival.peer)
             self.contradicting_dels += 1
-            self._doubts.note(target.name, arrival.now)
-            return self._correct(self.describe(edge), arrival)
+            noted = self._doubts.note(target.name, arrival.now)
+            return self._correct(self.describe(edge), arrival, noted)
         effects = self._forward(message, arrival)
         self._ground.remove_edge(edge)
         effects.append(GraphChanged(loss=graph.relied_on(edge)))
@@ -112,6 +121,7 @@ class EdgeRules:
         edge = self._ground.add_edge(self._mesh.myself, node, address, options, weight)
         message = self.describe(edge)
         self._doubts.put_off(node.name, now)
+        self._settled_at = now + ECHO
         if self._ground.policy.tunnel_server:
             return [Reply(message), GraphChanged(loss=False)]
         effects: list[Effect] = [Announce(message), GraphChanged(loss=False)]
@@ -124,6 +134,7 @@ class EdgeRules:
 
     def link_down(self, node: Node, report: bool) -> list[Effect]:
         """Remove the edge to a node whose connection has ended."""
+        self._hearsay.forget(node)
         edge = self._mesh.myself.edges.get(node.name)
         if edge is None:
             return []
@@ -162,7 +173,7 @@ class EdgeRules:
         return effects
 
     def resolve_doubts(self, now: float) -> list[Effect]:
-        """Announce edges of ours anew that others have got wrong; once per tick."""
+        """Announce anew what others have got wrong of our edges; once per tick."""
         self._doubts.age()
         if now < self._silent_until or self._ground.policy.tunnel_server:
             return []
@@ -173,7 +184,76 @@ class EdgeRules:
             if edge is not None:
                 edge.weight = weight
                 effects += [Announce(self.describe(edge)), GraphChanged(loss=False)]
+            else:
+                effects.append(Announce(self._no_edge_to(name)))
         return effects
+
+    def judge_hearsay(self, now: float) -> list[Effect]:
+        """Settle what was set aside and nobody has talked about since; once per tick.
+
+        The two ends of a link differ, and one of them has to tell the other what it
+        knows, this time as news.  Were both to speak at once they would swap.  Hence
+        the greater form of an edge speaks first, with no edge at all as the greatest,
+        and the other one only if nothing was said after some more time: a tincd 1.0,
+        for one, sets nothing aside.  Should the wrong one prevail, the news reaches the
+        owner of the edge, who knows.
+        """
+        effects: list[Effect] = []
+        for word in self._hearsay.due(now):
+            effects += self._judge(word, now)
+        return effects
+
+    def _judge(self, word: Word, now: float) -> list[Effect]:
+        message = word.message
+        source = self._mesh.nodes.get(message.source)
+        target = self._mesh.nodes.get(message.target)
+        if source is None or target is None:
+            return []
+        edge = source.edges.get(target.name)
+        ours, theirs = rank(edge), rank_of(message)
+        if ours == theirs:
+            return []
+        if ours < theirs and not word.final:
+            self._hearsay.hold_on(word, now)
+            return []
+        if edge is not None:
+            return [Relay(word.neighbour, self.describe(edge).encode())]
+        # What may be the only way to a node is not denied.
+        if target.reachable:
+            denial = DelEdge(self._ground.nonce(), source.name, target.name)
+            return [Relay(word.neighbour, denial.encode())]
+        return self._believe(message, source, target)
+
+    def _believe(
+        self, message: AddEdge | DelEdge, source: Node, target: Node
+    ) -> list[Effect]:
+        assert isinstance(message, AddEdge)
+        address = SocketAddress.parse(message.address, message.port)
+        if address is None or self._ground.edges_full:
+            return []
+        edge = self._ground.add_edge(
+            source, target, address, message.options, message.weight
+        )
+        return [Announce(self.describe(edge)), GraphChanged(loss=False)]
+
+    def repeated(self, message: AddEdge | DelEdge, neighbour: Node, now: float) -> None:
+        """Compare what we know with a line that had been heard before.
+
+        A neighbour passes on only what is news to it, so this is what it believes now.
+        """
+        source = self._mesh.nodes.get(message.source)
+        if source is None or message.target not in self._mesh.nodes:
+            return
+        if self._ground.policy.tunnel_server:
+            return
+        edge = source.edges.get(message.target)
+        if rank(edge) == rank_of(message):
+            self._hearsay.agree(message.source, message.target, neighbour)
+        elif source is self._mesh.myself:
+            weight = message.weight if isinstance(message, AddEdge) else None
+            self._doubts.note(message.target, now, weight)
+        else:
+            self._hearsay.hold(message, neighbour, now)
 
     def describe(self, edge: Edge) -> AddEdge:
         """Return the message that announces an edge."""
@@ -214,6 +294,20 @@ class EdgeRules:
         logs.protocol.warning("Ignoring indirect %s from %s", name, arrival.peer)
         return True
 
+    def _is_hearsay(self, message: AddEdge, source: Node, arrival: Arrival) -> bool:
+        """Set the word aside if it is a dump's and others can tell us better."""
+        if not arrival.in_dump or arrival.source is source:
+            return False
+        if not (source.reachable or source.name in self._mesh.myself.edges):
+            return False
+        return self._hearsay.hold(message, arrival.source, arrival.now)
+
+    def _confirm(self, message: AddEdge, arrival: Arrival) -> list[Effect]:
+        """Pass on what we know already if a neighbour is known to differ."""
+        if arrival.in_dump or not self._hearsay.settle(message.source, message.target):
+            return []
+        return self._forward(message, arrival)
+
     def _refuse_address(self, message: AddEdge, arrival: Arrival) -> None:
         self._ground.notices.warn(
             f"address {message.source} {message.target}",
@@ -226,25 +320,37 @@ class EdgeRules:
         )
 
     def _contradict_add(
-        self, edge: Edge | None, target: Node, arrival: Arrival
+        self, edge: Edge | None, target: Node, weight: int, arrival: Arrival
     ) -> list[Effect]:
+        noted = self._doubts.note(target.name, arrival.now, weight)
         if edge is not None:
             logs.protocol.warning(
                 "Got ADD_EDGE from %s for ourself which does not match existing entry",
                 arrival.peer,
             )
-            return self._correct(self.describe(edge), arrival)
+            return self._correct(self.describe(edge), arrival, noted)
         logs.protocol.warning(
             "Got ADD_EDGE from %s for ourself which does not exist", arrival.peer
         )
         self.contradicting_adds += 1
-        myself = self._mesh.myself.name
-        return self._correct(
-            DelEdge(self._ground.nonce(), myself, target.name), arrival
-        )
+        return self._correct(self._no_edge_to(target.name), arrival, noted)
 
-    def _correct(self, truth: AddEdge | DelEdge, arrival: Arrival) -> list[Effect]:
-        return [] if arrival.now < self._silent_until else [Reply(truth)]
+    def _correct(
+        self, truth: AddEdge | DelEdge, arrival: Arrival, noted: bool
+    ) -> list[Effect]:
+        """Contradict the sender at once, unless that would only feed a storm.
+
+        While links of ours come up, all that is known of our edges is in motion, and
+        whoever is wrong now will most likely hear better before the answer gets there.
+        What is noted is set right for everybody when the words have died down.
+        """
+        if arrival.now < self._silent_until:
+            return []
+        later = noted and not self._ground.policy.tunnel_server
+        return [] if later and arrival.now < self._settled_at else [Reply(truth)]
+
+    def _no_edge_to(self, name: str) -> DelEdge:
+        return DelEdge(self._ground.nonce(), self._mesh.myself.name, name)
 
     def _forward(self, message: AddEdge | DelEdge, arrival: Arrival) -> list[Effect]:
         if self._ground.policy.tunnel_server:

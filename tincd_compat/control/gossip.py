@@ -70,6 +70,8 @@ class Gossip:
         self._ground = Ground(mesh, policy, limits or Limits(), nonce)
         #: When the present connection with a neighbour became active.
         self._connected: dict[Node, float] = {}
+        #: New neighbours that have not yet told all they know.
+        self._dumping: set[Node] = set()
         #: Lines so far that had been seen before.
         self.duplicates = 0
         self._edges = EdgeRules(self._ground)
@@ -102,15 +104,19 @@ class Gossip:
         ``peer`` is how logs name the connection; by default the node and its UDP
         address.
         """
+        in_dump = source in self._dumping
+        if in_dump and self._ends_dump(message, source):
+            self._dumping.remove(source)
+            in_dump = False
         if not self._seen.add(line, now):
             if not self._said_anew(message, line, source, now):
                 self.duplicates += 1
                 logs.scary.debug("Already seen request")
-                return []
+                return self._repeated(message, source, now)
             line = self._with_new_nonce(line, now)
         if peer is None:
             peer = f"{source.name} ({source.address or '(null)'})"
-        arrival = Arrival(line, source, peer, now)
+        arrival = Arrival(line, source, peer, now, in_dump)
         match message:
             case AddSubnet():
                 return self._subnets.add(message, arrival)
@@ -124,6 +130,23 @@ class Gossip:
                 return self._key_changed(message, arrival)
             case _:
                 assert_never(message)
+
+    def _repeated(self, message: Flooded, source: Node, now: float) -> list[Effect]:
+        match message:
+            case AddEdge() | DelEdge():
+                self._edges.repeated(message, source, now)
+            case _:
+                pass
+        return []
+
+    def _ends_dump(self, message: Flooded, source: Node) -> bool:
+        """Tell whether this is the edge to us, which follows a neighbour's dump."""
+        match message:
+            case AddEdge():
+                ends = (message.source, message.target)
+                return ends == (source.name, self._mesh.myself.name)
+            case _:
+                return False
 
     def _said_anew(
         self, message: Flooded, line: bytes, source: Node, now: float
@@ -193,6 +216,7 @@ class Gossip:
         if port_text.isascii() and port_text.isdigit() and 0 < int(port_text) <= 0xFFFF:
             address = address.with_port(int(port_text))
         self._connected[node] = now
+        self._dumping.add(node)
         return self._edges.link_up(node, address, options, weight, now)
 
     def connection_down(self, node: Node, *, report: bool) -> list[Effect]:
@@ -202,6 +226,7 @@ class Gossip:
         step, :meth:`withdraw_reverse`, if the effects ask for it.
         """
         self._connected.pop(node, None)
+        self._dumping.discard(node)
         return self._edges.link_down(node, report)
 
     def withdraw_reverse(self, node: Node) -> list[Effect]:
@@ -240,6 +265,7 @@ class Gossip:
         """Age learned MACs and seen requests; due every PingTimeout seconds."""
         effects = self._subnets.expire_learned(now)
         effects += self._edges.resolve_doubts(now)
+        effects += self._edges.judge_hearsay(now)
         self._seen.expire(now)
         self._ground.notices.renew()
         return effects

@@ -46,12 +46,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One received line: from which neighbour, and how logs name that connection."""
+    """One received line: from which neighbour, and how logs name that connection.
+
+    ``in_dump``: it is part of what that neighbour knew when the connection began.
+    """
 
     line: bytes
     source: Node
     peer: str
     now: float
+    in_dump: bool = False
 
     def field(self, index: int) -> str:
         """The text of one field as received, for logs."""
@@ -102,6 +106,10 @@ class Ground:
         ):
             node = self.mesh.get_or_add(name)
         return node
+
+    @property
+    def edges_full(self) -> bool:
+        return self._edges >= self.limits.edges
 
     def room_for_edge(self, arrival: Arrival) -> bool:
         return self.room("edges", self._edges, self.limits.edges, arrival)

@@ -122,11 +122,13 @@ def _search(mesh: Mesh) -> list[Node]:
         node = queue.popleft()
         for edge in node.sorted_edges():
             target = edge.target
-            if node.name not in target.edges:
+            # A second visit is only worth it from indirect to direct.
+            if target.visited and not target.indirect:
                 continue
             indirect = node.indirect or bool(edge.options & options.INDIRECT)
-            # A second visit is only worth it from indirect to direct.
-            if target.visited and (indirect or not target.indirect):
+            if target.visited and indirect:
+                continue
+            if node.name not in target.edges:
                 continue
             _reach(mesh, edge, indirect, addressed)
             queue.append(target)
