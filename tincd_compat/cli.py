@@ -52,6 +52,8 @@ Usage: {program} [option]...
   -o, --option=[HOST.]KEY=VALUE  Set a configuration variable, of HOST or of all.
   -R, --chroot                   Change the root to the configuration directory.
   -U, --user=USER                Become USER once the network is set up.
+      --check                    Look for mistakes in the configuration and exit.
+      --json                     With --check: report them in JSON.
       --help                     Display this help and exit.
       --version                  Output version information and exit.
 
@@ -76,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         process.complain(f"{error}\nTry `{program} --help' for more information.")
     except TincError as error:
         process.complain(str(error))
-    return 1
+    # 1 would say that a check has found nothing worse than warnings.
+    return 2 if "--check" in arguments else 1
 
 
 def _read_setting(argument: str, number: int) -> tuple[str | None, Entry]:
@@ -95,6 +98,8 @@ def _run(program: str, arguments: list[str], line: Line) -> int:
     from tincd_compat.config.paths import instance_paths
 
     paths = instance_paths(line.netname, line.directory)
+    if line.check:
+        return _check(line, paths)
     if paths.netname is not None and line.directory is not None:
         process.complain(
             "Both netname and configuration directory given, using the latter..."
@@ -114,6 +119,33 @@ def _logfile(line: Line, paths: Paths) -> Path | None:
     if not line.log_to_file:
         return None
     return paths.log_file if line.logfile is None else Path(line.logfile)
+
+
+def _check(line: Line, paths: Paths) -> int:
+    """Print what is wrong with the configuration; 0, 1 (warnings) or 2 (errors)."""
+    import json
+
+    from tincd_compat.config.check.configuration import check_configuration
+    from tincd_compat.config.check.findings import exit_status, summary
+    from tincd_compat.daemon.configuration import SUITES
+    from tincd_compat.service.log import printable
+
+    findings = check_configuration(
+        paths.directory,
+        line.settings,
+        SUITES,
+        environment=os.environ,
+        hostname=os.uname().nodename,
+        chroot=line.chroot,
+    )
+    if line.json:
+        print(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        for finding in findings:
+            print(printable(str(finding)))
+        process.complain(printable(f"{paths.directory}: {summary(findings)}"))
+    return exit_status(findings)
 
 
 def _kill(number: int, pidfile: Path, netname: str | None) -> int:

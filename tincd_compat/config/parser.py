@@ -60,7 +60,7 @@ class IncompleteConfigError(ConfigError):
         self.reason = reason
 
 
-def _lines(data: bytes) -> Iterator[bytes]:
+def raw_lines(data: bytes) -> Iterator[bytes]:
     """Yield the lines; a CR is part of the line end only where an LF follows."""
     *complete, last = data.split(b"\n")
     for line in complete:
@@ -70,10 +70,10 @@ def _lines(data: bytes) -> Iterator[bytes]:
         yield last.partition(b"\0")[0]
 
 
-def _assignments(data: bytes) -> Iterator[tuple[int, str]]:
+def _statements(data: bytes) -> Iterator[tuple[int, str]]:
     """Yield number and text of the lines that are not comments, blank or key blocks."""
     in_block = False
-    for number, line in enumerate(_lines(data), 1):
+    for number, line in enumerate(raw_lines(data), 1):
         if in_block:
             in_block = not line.startswith(_END)
         elif line.startswith(_BEGIN):
@@ -88,21 +88,27 @@ def _split(line: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def parse_lines(data: bytes, file: str) -> list[Entry]:
-    """Return the assignments of a file; IncompleteConfigError at one without value.
+def assignments(data: bytes, file: str) -> Iterator[Entry]:
+    """Yield all assignments of a file; a wrong one has an empty value.
 
     An indented line has the empty name, under which nobody looks for it.
     """
-    entries: list[Entry] = []
-    for number, line in _assignments(data):
+    for number, line in _statements(data):
         variable, value = _split(line)
-        if not value:
+        yield Entry(variable, value, file, number)
+
+
+def parse_lines(data: bytes, file: str) -> list[Entry]:
+    """Return the assignments of a file; IncompleteConfigError at one without value."""
+    entries: list[Entry] = []
+    for entry in assignments(data, file):
+        if not entry.value:
             raise IncompleteConfigError(
-                f"No value for variable `{variable}' on line {number} "
+                f"No value for variable `{entry.variable}' on line {entry.line} "
                 f"while reading config file {file}",
                 entries,
             )
-        entries.append(Entry(variable, value, file, number))
+        entries.append(entry)
     return entries
 
 
@@ -172,7 +178,7 @@ def read_file(path: Path) -> list[Entry]:
     return parse_lines(read_bytes(path), str(path))
 
 
-def _conf_d(directory: Path) -> list[Path]:
+def conf_d_files(directory: Path) -> list[Path]:
     """Return the files of conf.d whose names are longer than ``.conf`` and end so."""
     folder = directory / "conf.d"
     try:
@@ -195,7 +201,7 @@ def read_server_config(directory: Path, options: Sequence[Entry]) -> list[Entry]
     path = directory / "tinc.conf"
     try:
         entries += read_file(path)
-        for path in _conf_d(directory):
+        for path in conf_d_files(directory):
             entries += read_file(path)
     except IncompleteConfigError as error:
         text = str(error)

@@ -168,11 +168,14 @@ class Suites:
     ``is_cipher`` tells whether a name is usable; ``digest_size`` returns bytes, or None
     for an unknown name.  Neither is asked about ``none``.  ``refusal`` returns why a
     cipher that OpenSSL knows cannot carry packets, None if there is no such reason.
+    ``warnings`` returns what an administrator should know of a cipher, digest and
+    MACLength that are usable; it names ``none`` as it stands in the configuration.
     """
 
     is_cipher: Callable[[str], bool]
     digest_size: Callable[[str], int | None]
     refusal: Callable[[str], str | None] = lambda name: None
+    warnings: Callable[[str, str, int], Sequence[str]] = lambda *suite: ()
 
 
 def _from_environment(

@@ -46,6 +46,29 @@ class Variable:
     reload: bool = False
 
 
+#: Variables that describe one node, for its host file.  Copies of that file are kept by
+#: all others, so those of them that only count for ourselves are at home there too.
+HOST_VARIABLES: Final = frozenset(
+    {
+        "Address",
+        "Cipher",
+        "ClampMSS",
+        "Compression",
+        "Digest",
+        "IndirectData",
+        "MACLength",
+        "PMTU",
+        "PMTUDiscovery",
+        "Port",
+        "PublicKey",
+        "PublicKeyFile",
+        "Subnet",
+        "TCPOnly",
+        "Weight",
+    }
+)
+
+
 def _members(enum: type[E]) -> dict[str, E]:
     return {member.name.lower(): member for member in enum}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat.config.parser import Entry, options_for, read_server_config
 from tincd_compat.config.settings import Settings, Suites, complete_settings
@@ -13,7 +13,7 @@ from tincd_compat.config.values import Mode
 from tincd_compat.daemon.listening import socket_family
 from tincd_compat.device.base import DeviceOptions
 from tincd_compat.device.vnet import OffloadWishes
-from tincd_compat.tunnel.suites import find_cipher, find_digest, refusal
+from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest, refusal
 
 if TYPE_CHECKING:
     from tincd_compat.service.start import StartOptions
@@ -24,17 +24,26 @@ def _digest_size(name: str) -> int | None:
     return None if digest is None else digest.size
 
 
+def _warnings(cipher: str, digest: str, maclength: int) -> list[str]:
+    return Suite.configured(cipher, digest, maclength).warnings()
+
+
+#: What the packet layer says about Cipher, Digest and MACLength.
+SUITES: Final = Suites(
+    lambda name: find_cipher(name) is not None, _digest_size, refusal, _warnings
+)
+
+
 def load(options: StartOptions, entries: Sequence[Entry]) -> Settings:
     """Return the settings behind tinc.conf's ``entries``; ConfigError if they won't do.
 
     Our own host file is read here, since its name is in those entries.
     """
-    suites = Suites(lambda name: find_cipher(name) is not None, _digest_size, refusal)
     return complete_settings(
         entries,
         options.directory,
         options.options,
-        suites,
+        SUITES,
         environment=os.environ,
         hostname=socket.gethostname(),
     )

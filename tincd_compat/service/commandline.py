@@ -36,6 +36,8 @@ OPTIONS: Final = (
     Option("logfile", "", Argument.OPTIONAL),
     Option("pidfile", "", Argument.REQUIRED),
     Option("option", "o", Argument.REQUIRED),
+    Option("check", whole=True),
+    Option("json", whole=True),
 )
 
 _FLAGS: Final = {
@@ -45,6 +47,8 @@ _FLAGS: Final = {
     "bypass-security": "bypass_security",
     "mlock": "mlock",
     "chroot": "chroot",
+    "check": "check",
+    "json": "json",
 }
 
 #: Options that may be given once: the attribute, and the noun of the complaint.
@@ -94,6 +98,10 @@ class CommandLine(Generic[Setting]):
     bypass_security: bool = False
     help: bool = False
     version: bool = False
+    #: ``--check``: look at the configuration only.
+    check: bool = False
+    #: ``--json``: what it finds is for programs.
+    json: bool = False
 
 
 def parse(
@@ -116,6 +124,8 @@ def parse(
             line.settings.append(read_setting(value or "", len(line.settings) + 1))
         else:
             _apply(line, option.long, value)
+    if line.json and not line.check:
+        raise UsageError("The option --json goes with --check only.")
     return line
 
 

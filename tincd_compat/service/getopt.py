@@ -32,11 +32,16 @@ class Argument(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option; ``long`` without its dashes, ``short`` one letter or empty."""
+    """One option; ``long`` without its dashes, ``short`` one letter or empty.
+
+    ``whole`` options are never meant by a prefix: an option that C tincd does not have
+    must not make ambiguous what it accepts.
+    """
 
     long: str
     short: str = ""
     argument: Argument = Argument.NONE
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,13 @@ class Parser:
 
     def _find(self, name: str, word: str) -> Option:
         """Return the option called ``name``, which may be cut to a unique prefix."""
-        matches = [option for option in self.options if option.long.startswith(name)]
-        exact = [option for option in matches if option.long == name]
+        exact = [option for option in self.options if option.long == name]
+        matches = [
+            option
+            for option in self.options
+            if option.long.startswith(name) and not option.whole
+        ]
+        matches = matches or exact
         if not matches:
             raise UsageError(f"{self.program}: unrecognized option '{word}'")
         if len(matches) > 1 and not exact:

@@ -1,0 +1,148 @@
+"""All that a start reads, in its order: tinc.conf, conf.d, hosts, keys, scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tincd_compat.config.check import files, lines
+from tincd_compat.config.check.findings import Finding, Report, Severity, listening
+from tincd_compat.config.check.keys import (
+    Owners,
+    check_pair,
+    check_private_key,
+    check_public_key,
+)
+from tincd_compat.config.check.lines import ConfigFile
+from tincd_compat.config.check.names import Home, check_names, check_shadowed
+from tincd_compat.config.check.nodes import (
+    check_peers,
+    check_subnets,
+    subnets_of,
+)
+from tincd_compat.config.check.values import check_settings, check_values
+from tincd_compat.config.hosts import load_host_settings
+from tincd_compat.config.parser import (
+    Config,
+    Entry,
+    Options,
+    conf_d_files,
+    options_for,
+)
+from tincd_compat.config.rsa import PrivateKey
+from tincd_compat.config.settings import Suites, resolve_name
+from tincd_compat.config.variables import Scope
+
+_NO_START = "tincd does not start"
+_CUT_OFF = "the rest of the file is not read"
+
+
+def check_configuration(
+    directory: Path,
+    options: Options,
+    suites: Suites,
+    *,
+    environment: Mapping[str, str],
+    hostname: str,
+    chroot: bool = False,
+) -> list[Finding]:
+    """Return what is wrong with the configuration in ``directory``.
+
+    ``options`` is what ``-o`` gave, ``chroot`` whether the start is with ``--chroot``.
+    Nothing is raised because of what the files say.
+    """
+    report = Report()
+    check = _Check(directory, options, suites, report)
+    check.run(environment, hostname, chroot)
+    return report.findings
+
+
+class _Check:
+    """The parts of one check, and what they share."""
+
+    def __init__(
+        self, directory: Path, options: Options, suites: Suites, report: Report
+    ) -> None:
+        self._directory = directory
+        self._options = options
+        self._suites = suites
+        self._report = report
+        self._owners = Owners(report)
+
+    def run(self, environment: Mapping[str, str], hostname: str, chroot: bool) -> None:
+        report, directory = self._report, self._directory
+        files.check_writable(directory, report)
+        server = self._read_server()
+        if server is None:
+            return
+        myself = self._find_name(Config(server), environment, hostname)
+        own = self._read_own(myself) if myself else None
+        given = options_for(self._options, myself) if myself else []
+        check_names(given, Home.OWN, report)
+        config = Config([*server, *given, *(own.entries if own else ())])
+        check_shadowed(config, Scope.OWN, report)
+        good = check_values(config, Scope.OWN, report)
+        settings = check_settings(good, myself or "", self._suites, report)
+        private = check_private_key(settings, directory, report)
+        if own is not None and myself is not None:
+            self._check_own_key(own, myself, private)
+        wanted = [entry for entry in good if entry.variable.lower() == "connectto"]
+        peers = check_peers(
+            directory, myself, wanted, self._options, self._owners, report
+        )
+        check_subnets([*subnets_of(myself or "", good), *peers], report)
+        files.check_host_names(directory, report)
+        interpreter = settings.scripts_interpreter
+        files.check_scripts(directory, interpreter, chroot, report)
+
+    def _read_server(self) -> list[Entry] | None:
+        """Return the assignments of tinc.conf, conf.d and ``-o`` for everybody.
+
+        None if there is no tinc.conf: everything else would only follow from that.
+        """
+        main = lines.read(self._directory / "tinc.conf", self._report, _NO_START)
+        if main is None:
+            return None
+        found: list[ConfigFile | None] = [main]
+        with self._report.blaming(self._directory / "conf.d"):
+            for path in conf_d_files(self._directory):
+                found.append(lines.read(path, self._report, _NO_START))
+        entries = options_for(self._options, None)
+        for file in found:
+            if file is not None:
+                files.check_writable(file.path, self._report)
+                entries += file.entries
+        check_names(entries, Home.SERVER, self._report)
+        return entries
+
+    def _find_name(
+        self, config: Config, environment: Mapping[str, str], hostname: str
+    ) -> str | None:
+        place = config.first("Name") or self._directory / "tinc.conf"
+        name: str | None = None
+        with self._report.blaming(place, variable="Name"):
+            name = resolve_name(config, environment, hostname)
+        return name
+
+    def _read_own(self, myself: str) -> ConfigFile | None:
+        path = self._directory / "hosts" / myself
+        file = lines.read(path, self._report, _CUT_OFF)
+        if file is not None:
+            files.check_writable(path, self._report)
+            check_names(file.entries, Home.OWN, self._report)
+        return file
+
+    def _check_own_key(
+        self, own: ConfigFile, myself: str, private: PrivateKey | None
+    ) -> None:
+        # A start does without; the nodes that get copies of the file do not.
+        with listening():
+            host = load_host_settings(Config(own.entries), own.data)
+        public = check_public_key(
+            host, self._directory, myself, Severity.WARNING, self._report
+        )
+        if public is None:
+            return
+        self._owners.add(own.path, myself, public)
+        if private is not None:
+            check_pair(own.path, private, public, self._report)
