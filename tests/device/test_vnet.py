@@ -10,8 +10,10 @@ import pytest
 
 from tests.device.fakes import FakeSystem
 from tests.tunnel.segments import PAYLOAD, Segment, cut
+from tincd_compat.daemon.dataplane import BURST
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
+from tincd_compat.tunnel.delivery import MAX_TRAIN
 from tincd_compat.tunnel.offload import TCPV4, TCPV6, UDP, SuperPacket
 
 VNET_HDR = 0x4000
@@ -215,6 +217,20 @@ class TestReading:
         data = PI4 + header(1, TCPV4, 100, 20, 16) + bytes(WHOLE.piece(100).frame[14:])
         system.to_read = [data] * 4
         assert [len(device.read_batch(64)) for _ in range(3)] == [3, 1, 0]
+
+    def test_a_burst_is_no_more_than_two_full_trains(self) -> None:
+        """A C peer's socket and its replay window take no more at once."""
+        system = FakeSystem()
+        device = opened(system)
+        piece = Segment(payload=PAYLOAD[: 65535 - 40]).piece(1386)
+        system.to_read = [
+            *[PI4 + PLAIN + WHOLE.frame()[14:]] * (BURST - 1),
+            *[PI4 + header(1, TCPV4, 1386, 20, 16) + piece.frame[14:]] * 2,
+        ]
+        frames = device.read_batch(BURST)
+        assert len(frames) == BURST
+        segments = [f.segments for f in frames if isinstance(f, SuperPacket)]
+        assert BURST - 1 + sum(segments) <= 2 * MAX_TRAIN
 
     def test_largest_super_packets_arrive_whole(self) -> None:
         system = FakeSystem()

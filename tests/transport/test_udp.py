@@ -340,6 +340,15 @@ def test_a_batch_ends_at_its_limit() -> None:
     assert len(sockets.recv_batch(0)) == 6
 
 
+def test_no_coalesced_message_is_truncated() -> None:
+    # The kernel cuts what does not fit, and says so only in a flag.
+    assert RECEIVE_BUFFER >= 65535
+    fake = FakeSocket()
+    fake.incoming.append((b"x" * 65507, 1461, ("10.0.0.2", 655)))
+    batch = UdpSockets([make(fake)]).recv_batch(0)
+    assert sum(len(data) for data, _, _ in batch) == 65507
+
+
 def test_coalesced_datagrams_are_separated() -> None:
     fake = FakeSocket()
     fake.incoming.append((b"aaabbbc", 3, ("10.0.0.2", 655)))
