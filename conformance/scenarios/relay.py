@@ -50,7 +50,8 @@ def _pings_pass_through(lab: Lab, mesh: Mesh) -> None:
     for node in (a, c):
         passed = capture.count(f"{ours} and host {node.outer[0]}")
         what = f"datagrams between b and {node.name}"
-        expect_between(what, passed, 2 * _COUNT, 2 * _COUNT + 4)
+        # Two that are sent at once can pass in one piece: the kernel cuts it up later.
+        expect_between(what, passed, _COUNT, 2 * _COUNT + 4)
 
 
 SCENARIO = Scenario(
