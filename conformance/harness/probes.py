@@ -87,9 +87,14 @@ def ping(
 
     ``fragment`` is ping's ``-M``: ``do`` and ``want`` set the do-not-fragment bit,
     ``dont`` leaves the cutting to whoever needs it.
+
+    ping waits for the last answer no longer than ``interval`` or two round trips, which
+    a busy machine may exceed.  With an ``interval`` of 0 all are sent at once, and a
+    second is what the answers may take.
     """
+    pace = ("-i", str(interval)) if interval else ("-i", "1", "-l", str(count))
     done = node.namespace.run(
-        *("ping", "-n", "-q", "-c", str(count), "-i", str(interval), "-W", "2"),
+        *("ping", "-n", "-q", "-c", str(count), *pace, "-W", "2"),
         *("-s", str(size), "-M", fragment),
         *(("-p", pattern) if pattern else ()),
         address,

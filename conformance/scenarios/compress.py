@@ -19,7 +19,7 @@ _INNER: Final = 1280
 _UP: Final = (f'ip link set "$INTERFACE" mtu {_INNER}',)
 _HEADER: Final = 14
 #: Zeros, of which a packet of 1100 becomes one of less than 200.
-_ZEROS: Final = {"count": 5, "size": 1100, "interval": 0.02, "pattern": "00"}
+_ZEROS: Final = {"count": 5, "size": 1100, "interval": 0, "pattern": "00"}
 #: Datagrams of the size of such a ping; probes are larger by then.
 _LARGE: Final = "udp port 655 and greater 1100 and less 1300"
 _COMPLAINTS: Final = re.compile(r"^Error while (un)?compress|bogus|\bbad\b", re.I)

@@ -54,7 +54,7 @@ def play_raw(lab: Lab, placement: Placement) -> None:
     wait_ping(host, b.address)
     a.wait_row("b", "reached by UDP", lambda row: row.minmtu > 200, 30)
     for source, target in ((host, b), (b, host)):
-        expect_ping(source, target.address, count=_COUNT)
+        expect_ping(source, target.address, count=_COUNT, interval=0)
     _expect_device(a, "raw_socket lan0")
     if a.kind is Kind.OURS:
         _play_cable(lab, host, b)

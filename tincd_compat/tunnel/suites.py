@@ -192,6 +192,20 @@ CIPHERS: Final = (
     CipherSuite(1066, "aria-128-cbc", "aria", Mode.CBC, 16, 16, 16, ("aria128",)),
     CipherSuite(1076, "aria-256-cbc", "aria", Mode.CBC, 32, 16, 16, ("aria256",)),
     CipherSuite(1134, "sm4-cbc", "sm4", Mode.CBC, 16, 16, 16, ("sm4",)),
+    CipherSuite(654, "aes-192-cfb8", "aes", Mode.CFB8, 24, 16, 1),
+    CipherSuite(1071, "aria-192-cbc", "aria", Mode.CBC, 24, 16, 16),
+    CipherSuite(757, "camellia-128-cfb", "camellia", Mode.CFB, 16, 16, 1),
+    CipherSuite(758, "camellia-192-cfb", "camellia", Mode.CFB, 24, 16, 1),
+    CipherSuite(759, "camellia-256-cfb", "camellia", Mode.CFB, 32, 16, 1),
+    CipherSuite(766, "camellia-128-ofb", "camellia", Mode.OFB, 16, 16, 1),
+    CipherSuite(767, "camellia-192-ofb", "camellia", Mode.OFB, 24, 16, 1),
+    CipherSuite(768, "camellia-256-ofb", "camellia", Mode.OFB, 32, 16, 1),
+    CipherSuite(61, "des-ede3-cfb", "des-ede3", Mode.CFB, 24, 8, 1),
+    CipherSuite(63, "des-ede3-ofb", "des-ede3", Mode.OFB, 24, 8, 1),
+    CipherSuite(110, "cast5-cfb", "cast5", Mode.CFB, 16, 8, 1),
+    CipherSuite(111, "cast5-ofb", "cast5", Mode.OFB, 16, 8, 1),
+    CipherSuite(1137, "sm4-cfb", "sm4", Mode.CFB, 16, 16, 1),
+    CipherSuite(1135, "sm4-ofb", "sm4", Mode.OFB, 16, 16, 1),
 )
 
 DIGESTS: Final = (
@@ -207,6 +221,11 @@ DIGESTS: Final = (
     Digest(1057, "blake2s256", "blake2s", 32),
     Digest(1097, "sha3-256", "sha3_256", 32),
     Digest(1099, "sha3-512", "sha3_512", 64),
+    Digest(1096, "sha3-224", "sha3_224", 28),
+    Digest(1098, "sha3-384", "sha3_384", 48),
+    Digest(1094, "sha512-224", "sha512_224", 28),
+    Digest(1095, "sha512-256", "sha512_256", 32),
+    Digest(1143, "sm3", "sm3", 32),
 )
 
 _RUNS_ON = "its key stream runs on, so one lost datagram breaks the tunnel"
