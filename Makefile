@@ -100,8 +100,8 @@ MANDIR ?= /usr/local/share/man
 install: tools
 	$(PYTHON) -m venv $(PREFIX)
 	$(PREFIX)/bin/python -m pip install -q --disable-pip-version-check .
-	install -D -m 644 -t $(MANDIR)/man8 man/tincd.8
-	install -D -m 644 -t $(MANDIR)/man5 man/tinc.conf.5
+	install -D -m 644 -t $(MANDIR)/man8 man/*.8
+	install -D -m 644 -t $(MANDIR)/man5 man/*.5
 	@echo "Installed. Next: $(PREFIX)/bin/tincd-compat takeover --dry-run"
 
 deb: tools

@@ -59,7 +59,7 @@ _ONCE: Final = {
     "logfile": ("logfile", "logfile"),
 }
 
-_SIGNALS: Final = {
+SIGNAL_NAMES: Final = {
     "HUP": signal.SIGHUP,
     "TERM": signal.SIGTERM,
     "KILL": signal.SIGKILL,
@@ -162,7 +162,7 @@ def _integer(text: str) -> int:
 
 
 def _signal_number(text: str) -> int:
-    number = _SIGNALS.get(text.upper()) or _integer(text)
+    number = SIGNAL_NAMES.get(text.upper()) or _integer(text)
     if not number:
         raise UsageError(
             f"Invalid argument `{text}'; SIGNAL must be a number or one of "
