@@ -89,19 +89,21 @@ def ping(
     ``dont`` leaves the cutting to whoever needs it.
 
     ping waits for the last answer no longer than ``interval`` or two round trips, which
-    a busy machine may exceed.  With an ``interval`` of 0 all are sent at once, and a
-    second is what the answers may take.
+    a busy machine may exceed: what is still on its way then does not count as sent.
+    With an ``interval`` of 0 all are sent at once, and a second is what the answers may
+    take.
     """
     pace = ("-i", str(interval)) if interval else ("-i", "1", "-l", str(count))
     done = node.namespace.run(
-        *("ping", "-n", "-q", "-c", str(count), *pace, "-W", "2"),
+        *("ping", "-n", "-c", str(count), *pace, "-W", "2"),
         *("-s", str(size), "-M", fragment),
         *(("-p", pattern) if pattern else ()),
         address,
         check=False,
         timeout=count * interval + 30,
     )
-    return _parse_ping(done.stdout + done.stderr)
+    text = done.stdout + done.stderr
+    return _without_tail(_parse_ping(text), text)
 
 
 def expect_ping(node: Party, address: str, **settings: Any) -> None:
@@ -168,12 +170,7 @@ class SteadyPing:
             self._child.send_signal(signal.SIGINT)
         self._child.wait(30)
         text = self._out.read_text()
-        result = _parse_ping(text)
-        answered = {int(number) for number in _SEQUENCE.findall(text)}
-        on_its_way = result.sent - max(answered)
-        if 0 < on_its_way <= 2:
-            return replace(result, sent=result.sent - on_its_way)
-        return result
+        return _without_tail(_parse_ping(text), text)
 
     def wait(self) -> None:
         """Let it go on to its end."""
@@ -292,6 +289,15 @@ def _wait_child(
     except subprocess.TimeoutExpired:
         raise Failed(f"{what}: not done within {limit:g} s") from None
     expect(status == 0, f"{what}: {output.read_text().strip()}")
+
+
+def _without_tail(result: PingResult, text: str) -> PingResult:
+    """Do not count as lost what may still be on its way: the last two at most."""
+    answered = {int(number) for number in _SEQUENCE.findall(text)}
+    on_its_way = result.sent - max(answered, default=0)
+    if answered and 0 < on_its_way <= 2:
+        return replace(result, sent=result.sent - on_its_way)
+    return result
 
 
 def _parse_ping(text: str) -> PingResult:
