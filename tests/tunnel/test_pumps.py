@@ -1,0 +1,503 @@
+"""The compiled pumps between a device and a UDP socket.
+
+Their system calls are inside, so here alone the device is one end of a socket pair and
+datagrams cross the loopback interface.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.tunnel.segments import Segment
+from tests.tunnel.world import World, ipv4, probe
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.routing.options import Mode, RouteOptions
+from tincd_compat.tunnel import pumps, splitting
+from tincd_compat.tunnel._fast import core
+from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.pumps import Pumps
+
+if core is None:
+    pytest.skip("the compiled half is not built", allow_module_level=True)
+
+_VNET = struct.Struct("=BBHHHH")
+PLAIN = bytes(10)
+
+
+@dataclass
+class Owner:
+    bytes_in: int = 0
+    bytes_out: int = 0
+    failures: list[int] = field(default_factory=list)
+    refusals: list[int] = field(default_factory=list)
+
+    def moved(self, bytes_in: int, bytes_out: int) -> None:
+        self.bytes_in += bytes_in
+        self.bytes_out += bytes_out
+
+    def write_failed(self, error: int) -> None:
+        self.failures.append(error)
+
+    def pieces_refused(self, error: int) -> None:
+        self.refusals.append(error)
+
+
+@dataclass
+class Direct:
+    fd: int
+    owner: Owner = field(default_factory=Owner)
+    tap: bool = False
+    vnet: bool = True
+    coalescing: bool = True
+    coalescing_udp: bool = False
+
+
+@dataclass
+class Endpoint:
+    fd: int
+    segmentation: bool = True
+
+
+@dataclass
+class Sockets:
+    udp: list[socket.socket]
+    refusals: list[tuple[str, int]] = field(default_factory=list)
+    stopped: list[int] = field(default_factory=list)
+
+    def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
+        return None if address.is_ipv6 else Endpoint(self.descriptor(remembered))
+
+    def descriptor(self, index: int) -> int:
+        return self.udp[index].fileno()
+
+    def stop_segmentation(
+        self, address: SocketAddress | None, remembered: int, error: int
+    ) -> None:
+        self.stopped.append(error)
+
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        self.refusals.append((peer, error))
+
+
+class Lab:
+    """Daemon a with pumps, and b and c, whose sockets are in ``far``."""
+
+    def __init__(self, world: World, *, tap: bool = False, vnet: bool = True) -> None:
+        self.world = world
+        kind = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK
+        self.ours, self.kernel = socket.socketpair(socket.AF_UNIX, kind)
+        self.udp = _datagram_socket()
+        self.far = {name: _datagram_socket() for name in ("b", "c")}
+        self.direct = Direct(self.ours.fileno(), tap=tap, vnet=vnet)
+        self.owner = self.direct.owner
+        self.sockets = Sockets([self.udp])
+        for name in self.far:
+            world.link("a", name)
+            self.place(name)
+        world.ready("b", "c")
+        started = pumps.start(self.direct, world.pipeline, world.mesh, self.sockets)
+        assert started is not None
+        self.pumps: Pumps = started
+
+    def place(self, name: str) -> None:
+        """Let a node be where its socket is."""
+        host, port = self.far[name].getsockname()
+        self.world.mesh.set_address(self.world.node(name), SocketAddress(host, port))
+        self.world.pipeline.invalidate()
+
+    def close(self) -> None:
+        self.pumps.close()
+        for sock in (self.ours, self.kernel, self.udp, *self.far.values()):
+            sock.close()
+
+    # The kernel's side of the device.
+
+    def give(self, *frames: bytes | bytearray, header: bytes = PLAIN) -> None:
+        """Let packets wait in the device."""
+        for frame in frames:
+            front = b"" if self.direct.tap else b"\0\0" + frame[12:14]
+            vnet = header if self.direct.vnet else b""
+            rest = frame if self.direct.tap else frame[14:]
+            self.kernel.send(front + vnet + rest)
+
+    def out(self) -> None:
+        assert self.pumps.from_device(self.world.now)
+
+    def written(self) -> list[tuple[bytes, bytes]]:
+        """Return header and frame of what was written to the device since."""
+        found = []
+        skip = 0 if self.direct.tap else 4
+        for data in _received(self.kernel):
+            header = data[skip : skip + 10] if self.direct.vnet else b""
+            rest = data[skip + len(header) :]
+            found.append((header, rest if skip == 0 else bytes(12) + data[2:4] + rest))
+        return found
+
+    # The far side of the network.
+
+    def arrived(self, name: str) -> list[bytes]:
+        """Return the frames that the compiled way has brought to a node."""
+        return self.world.peers[name].open(_received(self.far[name]))
+
+    def send(self, name: str, *frames: bytes | bytearray) -> None:
+        """Let frames of a node wait in our socket."""
+        self.send_raw(name, *self.world.peers[name].seal(*frames))
+
+    def send_raw(self, name: str, *datagrams: bytes) -> None:
+        for datagram in datagrams:
+            self.far[name].sendto(datagram, self.udp.getsockname())
+
+    def receive(self) -> None:
+        assert self.pumps.from_udp(0, self.world.now)
+
+
+def _datagram_socket() -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+def _received(sock: socket.socket) -> list[bytes]:
+    found = []
+    try:
+        while data := sock.recv(1 << 17):
+            found.append(data)
+    except BlockingIOError:
+        pass
+    return found
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Lab]]:
+    labs: list[Lab] = []
+
+    def build(
+        world: World | None = None, *, tap: bool = False, vnet: bool = True
+    ) -> Lab:
+        world = world or World()
+        labs.append(Lab(world, tap=tap, vnet=vnet))
+        world.subnet("b", "10.0.2.0/24")
+        world.subnet("c", "10.0.3.0/24")
+        return labs[-1]
+
+    yield build
+    for lab in labs:
+        lab.close()
+
+
+@pytest.fixture
+def lab(make: Callable[..., Lab]) -> Lab:
+    return make()
+
+
+def packet(number: int, target: str = "10.0.2.1", source: str = "10.0.1.1") -> bytes:
+    return bytes(ipv4(source, target, b"payload %4d" % number))
+
+
+def segments(count: int, size: int = 100) -> list[bytes]:
+    """Return TCP segments of one flow towards our subnet."""
+    found = []
+    for index in range(count):
+        frame = bytearray(
+            Segment(payload=bytes([index]) * size, number=index * size).frame()
+        )
+        found.append(bytes(frame))
+    return found
+
+
+class TestOutward:
+    @pytest.mark.parametrize("vnet", [False, True])
+    def test_what_is_unknown_goes_the_python_way_once(
+        self, make: Callable[..., Lab], vnet: bool
+    ) -> None:
+        lab = make(vnet=vnet)
+        lab.give(packet(1), packet(2))
+        lab.out()
+        ((name, train),) = lab.world.ports.trains
+        assert name == "b"
+        assert lab.world.peers["b"].open(train) == [packet(1), packet(2)]
+        assert lab.arrived("b") == []
+        lab.give(packet(3), packet(4), packet(5))
+        lab.out()
+        assert len(lab.world.ports.trains) == 1
+        # The numbers go on where the other way has left them.
+        assert lab.arrived("b") == [packet(3), packet(4), packet(5)]
+        assert lab.owner.bytes_in == 3 * len(packet(1))
+
+    def test_each_peer_gets_its_own(self, lab: Lab) -> None:
+        lab.give(packet(0), packet(0, "10.0.3.1"))
+        lab.out()
+        mixed = [packet(i, f"10.0.{2 + i % 2}.1") for i in range(20)]
+        lab.give(*mixed)
+        lab.out()
+        assert lab.arrived("b") == mixed[::2]
+        assert lab.arrived("c") == mixed[1::2]
+
+    def test_more_than_a_train(self, lab: Lab) -> None:
+        lab.give(packet(0))
+        lab.out()
+        many = [packet(i) for i in range(300)]
+        sent: list[bytes] = []
+        for start in range(0, 300, 60):
+            lab.give(*many[start : start + 60])
+            lab.out()
+            sent += lab.arrived("b")
+        assert sent == many
+
+    def test_a_super_packet_is_cut(self, lab: Lab) -> None:
+        whole = Segment(payload=bytes(range(200)), source=1).piece(30)
+        frame = bytearray(whole.frame)
+        frame[26:34] = bytes([10, 0, 1, 1, 10, 0, 2, 1])
+        lab.give(packet(0))
+        lab.out()
+        header = _VNET.pack(1, whole.kind, 0, whole.size, whole.start - 14, 16)
+        lab.give(frame, header=header)
+        lab.out()
+        pieces = splitting.split(frame, whole.kind, whole.size, whole.start)
+        assert len(pieces) == 7
+        assert lab.arrived("b") == pieces
+        assert lab.owner.bytes_in == sum(map(len, pieces))
+
+    def test_a_checksum_is_finished(self, lab: Lab) -> None:
+        segment = Segment(udp=True, payload=b"x" * 31)
+        whole, unfinished = segment.frame(), bytearray(segment.piece(31).frame)
+        lab.world.subnet("b", ".".join(map(str, whole[30:34])))
+        header = _VNET.pack(1, 0, 0, 0, 20, 6)
+        for _ in range(2):
+            lab.give(unfinished, header=header)
+            lab.out()
+        ((_, train),) = lab.world.ports.trains
+        assert lab.world.peers["b"].open(train) == [whole]
+        assert lab.arrived("b") == [whole]
+
+    @pytest.mark.parametrize("length", [1451, 1452, 1500])
+    def test_what_the_path_may_not_carry_goes_back(self, lab: Lab, length: int) -> None:
+        lab.give(packet(0))
+        lab.out()
+        lab.give(ipv4("10.0.1.1", "10.0.2.1", bytes(length - 34)))
+        lab.out()
+        fits = length <= 1451
+        assert len(lab.arrived("b")) == fits
+        # Of those fragments can be made.
+        assert len(lab.world.ports.trains) == 1 + (not fits)
+
+    def test_a_new_key_counts_at_once(self, lab: Lab) -> None:
+        lab.give(packet(0))
+        lab.out()
+        lab.world.take_key("b")
+        lab.give(packet(1))
+        lab.out()
+        assert lab.world.peers["b"].open(lab.world.ports.trains[-1][1]) == [packet(1)]
+        lab.give(packet(2))
+        lab.out()
+        assert lab.arrived("b") == [packet(2)]
+
+    def test_a_node_that_moves_is_followed(self, lab: Lab) -> None:
+        lab.give(packet(0))
+        lab.out()
+        lab.far["b"].close()
+        lab.far["b"] = _datagram_socket()
+        lab.send("b", packet(1, "10.0.1.1", "10.0.2.1"))
+        lab.receive()
+        lab.give(packet(2), packet(3))
+        lab.out()
+        lab.give(packet(4))
+        lab.out()
+        assert lab.arrived("b") == [packet(4)]
+
+    def test_a_refusal_is_told(self, lab: Lab) -> None:
+        lab.give(packet(0))
+        lab.out()
+        # Port 0 is nobody's: the kernel says EINVAL to trains and datagrams alike.
+        address = SocketAddress("127.0.0.1", 0)
+        lab.world.mesh.set_address(lab.world.node("b"), address)
+        lab.world.pipeline.invalidate()
+        lab.give(packet(1))
+        lab.out()
+        lab.give(packet(2), packet(3))
+        lab.out()
+        assert set(lab.sockets.refusals) == {("b", errno.EINVAL)}
+        assert lab.sockets.stopped == []
+
+    def test_a_key_that_is_used_up(self, lab: Lab) -> None:
+        lab.give(packet(0))
+        lab.out()
+        sealer = lab.world.tunnel(lab.world.node("b")).sealer
+        assert sealer is not None
+        sealer.sequence = 0xFFFFFFFF - 1
+        lab.give(packet(1), packet(2))
+        lab.out()
+        assert lab.world.pipeline.drops["no valid key"] == 1
+        assert len(_received(lab.far["b"])) == 1
+
+    def test_a_dead_device_is_for_python(self, lab: Lab) -> None:
+        lab.ours.close()
+        assert not lab.pumps.from_device(lab.world.now)
+
+    def test_single_packets_are_logged_by_python(self, lab: Lab) -> None:
+        logs.traffic.setLevel(logging.DEBUG)
+        assert not lab.pumps.from_device(lab.world.now)
+        assert not lab.pumps.from_udp(0, lab.world.now)
+
+
+class TestInward:
+    def test_what_is_unknown_goes_the_python_way_once(self, lab: Lab) -> None:
+        frames = [packet(i, "10.0.1.1", "10.0.2.1") for i in range(6)]
+        lab.send("b", frames[0])
+        lab.receive()
+        assert lab.world.ports.delivered == [frames[0]]
+        # The source is known by now, the destination after this.
+        lab.send("b", frames[1])
+        lab.receive()
+        assert lab.world.ports.delivered == frames[:2]
+        lab.send("b", *frames[2:])
+        lab.receive()
+        assert lab.world.ports.delivered == frames[:2]
+        assert lab.written() == [(PLAIN, frame) for frame in frames[2:]]
+        assert lab.owner.bytes_out == 4 * len(frames[0])
+
+    def learned(self, lab: Lab) -> None:
+        for number in range(2):
+            lab.send("b", packet(number, "10.0.1.1", "10.0.2.1"))
+            lab.receive()
+        lab.world.ports.delivered.clear()
+
+    def test_segments_are_merged(self, make: Callable[..., Lab]) -> None:
+        world = World()
+        lab = make(world)
+        frames = segments(5)
+        target = ".".join(map(str, frames[0][30:34]))
+        world.subnet("a", target)
+        for _ in range(2):
+            lab.send("b", packet(0, target))
+            lab.receive()
+        lab.send("b", *frames)
+        lab.receive()
+        ((header, piece),) = lab.written()
+        flags, kind, length, size, start, offset = _VNET.unpack(header)
+        assert (flags, kind, size, start, offset) == (1, 1, 100, 20, 16)
+        assert length == len(piece) - 14 - 500
+        cut = splitting.split(piece, kind, size, start + 14)
+        assert [frame[34:] for frame in cut] == [frame[34:] for frame in frames]
+        assert lab.owner.bytes_out == sum(map(len, frames))
+
+    def test_a_probe_is_answered(self, lab: Lab) -> None:
+        self.learned(lab)
+        lab.send("b", probe(100))
+        lab.receive()
+        ((_, train),) = lab.world.ports.trains
+        assert lab.world.peers["b"].open(train) == [probe(100, reply=True)]
+
+    def test_what_is_not_for_us_is_routed(self, lab: Lab) -> None:
+        self.learned(lab)
+        frame = packet(7, "10.0.3.1", "10.0.2.1")
+        lab.send("b", frame)
+        lab.receive()
+        ((name, train),) = lab.world.ports.trains
+        assert name == "c"
+        assert lab.world.peers["c"].open(train) == [frame]
+        assert lab.written() == []
+
+    def test_replayed_and_forged_datagrams(self, lab: Lab) -> None:
+        self.learned(lab)
+        (good,) = lab.world.peers["b"].seal(packet(5, "10.0.1.1", "10.0.2.1"))
+        forged = good[:-1] + bytes([good[-1] ^ 1])
+        lab.send_raw("b", good, good, forged, b"short", b"")
+        lab.receive()
+        assert len(lab.written()) == 1
+        drops = lab.world.pipeline.drops
+        assert drops["late or replayed"] == 1
+        assert drops["unauthenticated"] == 1
+        assert drops["too short"] == 1
+        assert drops["invalid size"] == 1
+
+    def test_a_key_that_we_renew_counts_at_once(self, lab: Lab) -> None:
+        self.learned(lab)
+        old = lab.world.peers["b"].seal(packet(1, "10.0.1.1", "10.0.2.1"))
+        lab.world.give_key("b")
+        lab.world.pipeline.own_keys_changed()
+        lab.send_raw("b", *old)
+        lab.send("b", packet(2, "10.0.1.1", "10.0.2.1"))
+        lab.receive()
+        assert lab.world.ports.delivered == [packet(2, "10.0.1.1", "10.0.2.1")]
+        assert lab.world.pipeline.drops["unauthenticated"] == 1
+
+    def test_a_subnet_that_is_no_longer_ours(self, lab: Lab) -> None:
+        self.learned(lab)
+        mesh = lab.world.mesh
+        (subnet,) = mesh.subnets.of(mesh.myself)
+        mesh.subnets.remove(mesh.myself, subnet)
+        lab.world.pipeline.subnets_changed()
+        lab.send("b", packet(9, "10.0.1.1", "10.0.2.1"))
+        lab.receive()
+        assert lab.written() == []
+        assert lab.world.ports.delivered == []
+
+    def test_a_device_that_refuses(self, lab: Lab) -> None:
+        self.learned(lab)
+        lab.kernel.close()
+        lab.send("b", packet(5, "10.0.1.1", "10.0.2.1"))
+        lab.receive()
+        assert lab.owner.failures == [errno.EPIPE]
+        assert lab.owner.bytes_out == 0
+
+
+class TestSwitch:
+    @pytest.fixture
+    def lab(self, make: Callable[..., Lab]) -> Lab:
+        route = RouteOptions(mode=Mode.SWITCH)
+        lab = make(World(Policy(options=0xC, route=route), route), tap=True)
+        lab.world.subnet("a", "2:0:0:0:0:1")
+        lab.world.subnet("b", "2:0:0:0:0:2")
+        return lab
+
+    def frame(self, number: int, target: int, source: int) -> bytes:
+        address = bytes([2, 0, 0, 0, 0])
+        head = address + bytes([target]) + address + bytes([source])
+        return head + packet(number)[12:]
+
+    def test_authors_are_announced_now_and_then(self, lab: Lab) -> None:
+        frames = [self.frame(number, 2, 1) for number in range(4)]
+        lab.give(frames[0])
+        lab.out()
+        assert len(lab.world.ports.learned) == 1
+        lab.give(frames[1])
+        lab.out()
+        assert lab.arrived("b") == [frames[1]]
+        assert len(lab.world.ports.learned) == 1
+        lab.world.now += pumps.STATION_MEMORY + 1
+        lab.give(frames[2])
+        lab.out()
+        assert len(lab.world.ports.learned) == 2
+        lab.give(frames[3])
+        lab.out()
+        assert lab.arrived("b") == [frames[3]]
+
+    def test_inward(self, lab: Lab) -> None:
+        frames = [self.frame(number, 1, 2) for number in range(3)]
+        for frame in frames:
+            lab.send("b", frame)
+            lab.receive()
+        assert lab.world.ports.delivered == frames[:2]
+        assert lab.written() == [(PLAIN, frames[2])]
+
+
+def test_none_without_the_compiled_half(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pumps, "core", None)
+    world = lab.world
+    assert pumps.start(lab.direct, world.pipeline, world.mesh, lab.sockets) is None
+
+
+def test_none_for_other_devices(lab: Lab) -> None:
+    world = lab.world
+    assert pumps.start(None, world.pipeline, world.mesh, lab.sockets) is None
