@@ -24,6 +24,7 @@ help:
 	@echo "make unit         unit and property tests alone"
 	@echo "make simulation   hundreds of control planes on a virtual network"
 	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
+	@echo "make test-sanitized, make fuzz, make soak: the compiled half alone"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
 	@echo "make install      into PREFIX, beside C tincd; 'tincd-compat takeover' does the rest"
 	@echo "make deb          a Debian package in dist/ that takes the place of tinc"
@@ -106,6 +107,43 @@ install: tools
 
 deb: tools
 	sh contrib/debian/build.sh dist
+
+# The compiled half under AddressSanitizer and UndefinedBehaviorSanitizer: its unit tests
+# in a copy of the tree, and its core alone with broken input for FUZZ_SECONDS.
+SANITIZE := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+WARN := -std=gnu11 -Wall -Wextra -Wconversion -Werror
+CORE := $(filter-out $(FAST)/binding%,$(wildcard $(FAST)/*.c))
+FUZZ_SECONDS ?= 20
+SANITIZED := build/sanitized
+
+test-sanitized: $(VENV)/.dev fuzz
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
+	cp -r setup.py setup.cfg pyproject.toml README.md LICENSE tincd_compat tests $(SANITIZED)
+	cd $(SANITIZED) && rm -f $(FAST)/*.so && CFLAGS="$(SANITIZE)" TINCD_COMPAT_EXTENSION=yes \
+	  $(abspath $(BIN))/python setup.py -q build_ext --inplace
+	cd $(SANITIZED) && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=. \
+	  $(abspath $(BIN))/python -m pytest -q -p no:cacheprovider tests/tunnel/test_fast_codec.py \
+	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pumps.py tests/tunnel/test_codec.py \
+	  tests/tunnel/test_coalescing.py tests/tunnel/test_splitting.py
+
+# With clang this is libFuzzer, else the driver makes its own inputs.
+fuzz:
+	mkdir -p build
+	if command -v clang >/dev/null; then \
+	  clang -std=gnu11 $(SANITIZE) -fsanitize=fuzzer -DFUZZER -I$(FAST) -o build/fuzz tests/fast/fuzz.c $(CORE) -lcrypto \
+	  && build/fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1; \
+	else \
+	  cc $(WARN) $(SANITIZE) -I$(FAST) -o build/fuzz tests/fast/fuzz.c $(CORE) -lcrypto \
+	  && build/fuzz $(FUZZ_SECONDS); \
+	fi
+
+# Ten million packets, with the instructions of this processor and without.
+soak:
+	mkdir -p build
+	cc $(WARN) -O3 -I$(FAST) -o build/soak tests/fast/soak.c $(CORE) -lcrypto
+	build/soak 10000000
+	build/soak 10000000 portable
 
 clean:
 	rm -rf $(VENV) build dist $(FAST)/*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

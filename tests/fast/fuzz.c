@@ -16,7 +16,7 @@
 #include "pump.h"
 #include "wire.h"
 
-#define MAX_INPUT 4096u
+#define INPUT_SIZE 4096u
 #define FRAMES 16u
 
 static const uint8_t key_block[48] = "a key block, as long as AES-256-CBC wants it...";
@@ -73,7 +73,7 @@ static void free_frames(struct packet *frames, size_t count)
 
 static void try_split(const uint8_t *data, size_t length)
 {
-    static uint8_t into[MAX_INPUT + 128];
+    static uint8_t into[INPUT_SIZE + 128];
     struct cut cut;
     uint8_t *frame;
 
@@ -142,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
-    if (length < 2 || length > MAX_INPUT)
+    if (length < 2 || length > INPUT_SIZE)
         return 0;
     switch (data[0] % 3) {
     case 0:
@@ -257,7 +257,7 @@ int main(int count, char **words)
 {
     time_t end = time(NULL) + (count > 1 ? atoi(words[1]) : 10);
     unsigned long tried = 0;
-    uint8_t input[MAX_INPUT];
+    uint8_t input[INPUT_SIZE];
 
     srandom(count > 2 ? (unsigned)atoi(words[2]) : (unsigned)end);
     while (time(NULL) < end)
