@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import tincd_compat
-from tincd_compat import logs
+from tincd_compat import admin, logs
 from tincd_compat.config.check import files
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.variables import (
@@ -152,6 +152,16 @@ def test_every_option_is_in_the_page() -> None:
             Argument.OPTIONAL: argument.startswith(" Ns Op = Ns Ar "),
             Argument.REQUIRED: argument.startswith((" Ns = Ns Ar ", " Ns = Ns Oo ")),
         }[option.argument], option
+
+
+def test_every_option_of_the_other_program_is_in_its_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        admin.main(["--help"])
+    options = set(re.findall(r"--([a-z-]+)", capsys.readouterr().out))
+    heads = items("tincd-compat.8", "DESCRIPTION", "Fl")
+    assert {head.split()[0].removeprefix("-") for head in heads} == options
 
 
 def test_every_signal_is_in_the_page() -> None:

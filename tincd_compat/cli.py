@@ -137,6 +137,7 @@ def _check(line: Line, paths: Paths) -> int:
         environment=os.environ,
         hostname=os.uname().nodename,
         chroot=line.chroot,
+        user=line.user,
     )
     if line.json:
         print(json.dumps([finding.as_dict() for finding in findings], indent=2))

@@ -12,15 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.config.check.conftest import ALPHA, BETA, MAIN, build, key_pair, write
+from tincd_compat.config.check import users
 from tincd_compat.config.check.configuration import check_configuration
 from tincd_compat.config.check.findings import exit_status
+from tincd_compat.config.check.users import Account
 from tincd_compat.config.parser import parse_option
 from tincd_compat.daemon.configuration import SUITES
 
 Change = Callable[[Path], None]
 
 
-def check(net: Path, *options: str, chroot: bool = False) -> list[str]:
+def check(
+    net: Path, *options: str, chroot: bool = False, user: str | None = None
+) -> list[str]:
     """Return the lines about ``net``, with paths from there."""
     findings = check_configuration(
         net,
@@ -29,6 +33,7 @@ def check(net: Path, *options: str, chroot: bool = False) -> list[str]:
         environment={},
         hostname="somewhere",
         chroot=chroot,
+        user=user,
     )
     # The directory as a whole is called "here".
     return [
@@ -520,6 +525,30 @@ def test_a_chroot_without_a_shell(net: Path) -> None:
     ]
     write(net / "bin" / "sh", "", 0o755)
     assert check(net, chroot=True) == []
+
+
+def test_an_unknown_user(net: Path) -> None:
+    lines = ["command line: error: unknown user `no such user'"]
+    assert check(net, user="no such user") == lines
+
+
+def test_a_user_who_cannot_read_what_is_read_later(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever runs the tests, the files are of somebody else.
+    somebody = Account("ghost", net.stat().st_uid + 1, frozenset())
+    monkeypatch.setattr(users, "find_account", lambda name: somebody)
+    for parent in net.parents:
+        if not parent.stat().st_mode & 0o001:
+            monkeypatch.setattr(users, "_ENTER", 0)
+    (net / "hosts/beta").chmod(0o600)
+    (net / "tinc-up").chmod(0o700)
+    file("conf.d/x.conf", "", 0o640)(net)
+    assert check(net, user="ghost") == [
+        "conf.d/x.conf: warning: with --user ghost it cannot be read after the start",
+        "hosts/beta: warning: with --user ghost it cannot be read after the start",
+        "tinc-up: warning: with --user ghost it cannot be run after the start",
+    ]
 
 
 def test_a_name_from_the_environment(net: Path) -> None:

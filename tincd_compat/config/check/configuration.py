@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tincd_compat.config.check import files, lines
+from tincd_compat.config.check import files, lines, users
 from tincd_compat.config.check.findings import Finding, Report, Severity, listening
 from tincd_compat.config.check.keys import (
     Owners,
@@ -18,6 +18,7 @@ from tincd_compat.config.check.names import Home, check_names, check_shadowed
 from tincd_compat.config.check.nodes import (
     check_peers,
     check_subnets,
+    known_hosts,
     subnets_of,
 )
 from tincd_compat.config.check.values import check_settings, check_values
@@ -45,15 +46,19 @@ def check_configuration(
     environment: Mapping[str, str],
     hostname: str,
     chroot: bool = False,
+    user: str | None = None,
 ) -> list[Finding]:
     """Return what is wrong with the configuration in ``directory``.
 
-    ``options`` is what ``-o`` gave, ``chroot`` whether the start is with ``--chroot``.
-    Nothing is raised because of what the files say.
+    ``options`` is what ``-o`` gave, ``chroot`` whether the start is with ``--chroot``,
+    ``user`` whom it is told to become.  Nothing is raised because of what the files
+    say.
     """
     report = Report()
     check = _Check(directory, options, suites, report)
     check.run(environment, hostname, chroot)
+    if user is not None:
+        check.foresee(user)
     return report.findings
 
 
@@ -68,6 +73,8 @@ class _Check:
         self._suites = suites
         self._report = report
         self._owners = Owners(report)
+        #: What was read, and will be at a reload.
+        self._read: list[Path] = []
 
     def run(self, environment: Mapping[str, str], hostname: str, chroot: bool) -> None:
         report, directory = self._report, self._directory
@@ -95,6 +102,22 @@ class _Check:
         interpreter = settings.scripts_interpreter
         files.check_scripts(directory, interpreter, chroot, report)
 
+    def foresee(self, user: str) -> None:
+        """Look at the files again, as one who has become ``user``."""
+        account = users.find_account(user)
+        if account is None:
+            self._report.error(None, f"unknown user `{user}'")
+            return
+        directory = self._directory
+        hosts = [directory / "hosts" / name for name in known_hosts(directory)]
+        users.check_user(
+            account,
+            directory,
+            dict.fromkeys([*self._read, *hosts]),
+            files.present_scripts(directory),
+            self._report,
+        )
+
     def _read_server(self) -> list[Entry] | None:
         """Return the assignments of tinc.conf, conf.d and ``-o`` for everybody.
 
@@ -110,6 +133,7 @@ class _Check:
         entries = options_for(self._options, None)
         for file in found:
             if file is not None:
+                self._read.append(file.path)
                 files.check_writable(file.path, self._report)
                 entries += file.entries
         check_names(entries, Home.SERVER, self._report)

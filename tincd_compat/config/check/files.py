@@ -44,12 +44,17 @@ def _script_node(name: str) -> str | None:
     return node if dash and word in ("up", "down") and valid_name(node) else None
 
 
+def present_scripts(directory: Path) -> list[Path]:
+    """Return the scripts that there are; none of them has to be."""
+    found = [directory / name for name in SCRIPTS] + _host_scripts(directory)
+    return [path for path in found if _mode(path) is not None]
+
+
 def check_scripts(
     directory: Path, interpreter: str | None, chroot: bool, report: Report
 ) -> None:
-    """Look at the scripts that there are; none of them has to be."""
-    found = [directory / name for name in SCRIPTS] + _host_scripts(directory)
-    present = [path for path in found if _mode(path) is not None]
+    """Look at the scripts that there are."""
+    present = present_scripts(directory)
     for path in present:
         check_writable(path, report)
         mode = _mode(path) or 0

@@ -32,14 +32,18 @@ class Severity(Enum):
 #: Exit statuses: nothing worse than INFO, warnings, errors.
 STATUSES: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
-#: Where a finding is: an assignment, a file as a whole, or a line of a file.
-Place: TypeAlias = Entry | Path | tuple[Path, int]
+#: Where a finding is: an assignment, a file as a whole, a line of a file, or None for
+#: the command line as a whole.
+Place: TypeAlias = Entry | Path | tuple[Path, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report.  ``file`` is None for ``-o``, whose ``line`` counts
-    from 1; ``line`` is None for a file as a whole."""
+    """One line of the report.
+
+    ``file`` is None for the command line, and ``line`` then the number of an ``-o``,
+    from 1.  ``line`` is None for a file, or the command line, as a whole.
+    """
 
     file: str | None
     line: int | None
@@ -48,8 +52,7 @@ class Finding:
     variable: str | None = None
 
     def __str__(self) -> str:
-        place = "command line option" if self.file is None else self.file
-        mark = " " if self.file is None else ":"
+        place, mark = self.file or "command line", ":" if self.file else " option "
         number = "" if self.line is None else f"{mark}{self.line}"
         return f"{place}{number}: {self.severity.value}: {self.message}"
 
@@ -137,7 +140,7 @@ class Report:
             case (path, number):
                 file, line = str(path), number
             case _:
-                file, line = str(place), None
+                file, line = None if place is None else str(place), None
         finding = Finding(file, line, severity, message, variable or None)
         self._findings.setdefault(finding)
 

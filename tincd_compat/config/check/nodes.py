@@ -15,6 +15,7 @@ from tincd_compat.config.check.values import check_values
 from tincd_compat.config.hosts import HostSettings, host_names, load_host_settings
 from tincd_compat.config.parser import Config, Entry, Options, options_for
 from tincd_compat.config.variables import Scope
+from tincd_compat.errors import ConfigError
 
 _LOCKED_OUT = "connections with this node are refused"
 
@@ -26,6 +27,14 @@ class Owned:
     subnet: Subnet
     owner: str
     entry: Entry
+
+
+def known_hosts(directory: Path) -> list[str]:
+    """Return the nodes that have a host file; none if that cannot be known."""
+    try:
+        return host_names(directory)
+    except ConfigError:
+        return []
 
 
 def subnets_of(owner: str, entries: Iterable[Entry]) -> list[Owned]:
