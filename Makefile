@@ -10,6 +10,8 @@ TOOLS := ip:iproute2 ping:iputils-ping tcpdump:tcpdump nft:nftables tincd:tinc s
 # For the compiled half of the data plane, which is optional: nothing fails without.
 TOOLS += cc:gcc pkg-config:pkg-config
 FAST := tincd_compat/tunnel/_fast
+# For a look at the manual pages, which is left out without.
+TOOLS += mandoc:mandoc
 HEADERS := -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null
 
 # What measures, and other VPNs for context.

@@ -104,10 +104,16 @@ def _check_suite(
     settings: Settings, config: Config, suites: Suites, report: Report
 ) -> None:
     """Warn of packets that others can read or forge."""
+    names = ("Cipher", "Digest", "MACLength")
+    given = [entry for name in names if (entry := config.first(name)) is not None]
     suite = settings.cipher, settings.digest, settings.maclength
     for text in suites.warnings(*suite):
-        for name in ("Cipher", "Digest", "MACLength"):
-            entry = config.first(name)
-            if entry and text.lower().startswith((name.lower(), entry.value.lower())):
-                report.warning(entry, text)
-                break
+        about = [entry for entry in given if _is_about(text, entry)]
+        # A cipher or digest may be named in another way than in the file.
+        for entry in (about or given)[:1]:
+            report.warning(entry, text)
+
+
+def _is_about(text: str, entry: Entry) -> bool:
+    """Tell whether a warning begins with a variable or with its value."""
+    return text.lower().startswith((entry.variable.lower(), entry.value.lower()))
