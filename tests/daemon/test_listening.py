@@ -165,6 +165,20 @@ def test_an_address_that_is_none(system: System, error: Exception, reason: str) 
     assert str(caught.value) == f"System call `getaddrinfo' failed: {reason}"
 
 
+@pytest.mark.parametrize(
+    ("port", "text"),
+    [
+        ("nowhere", "Error looking up localhost port nowhere: no such service"),
+        ("655abc", "System call `getaddrinfo' failed: no such service"),
+    ],
+)
+def test_a_port_that_is_none(system: System, port: str, text: str) -> None:
+    system.error = socket.gaierror(socket.EAI_SERVICE, "no such service")
+    with pytest.raises(ConfigError) as caught:
+        open_pairs(Settings(name="us", port=port))
+    assert str(caught.value) == text
+
+
 # Socket activation.
 
 

@@ -127,7 +127,12 @@ def _addresses(settings: Settings) -> Iterator[tuple[int, Any]]:
         except (OSError, UnicodeError) as error:
             # A name that no resolver can be asked for is a UnicodeError.
             reason = getattr(error, "strerror", None) or error
-            raise ConfigError(f"System call `getaddrinfo' failed: {reason}") from error
+            what = "System call `getaddrinfo' failed"
+            # Text alone is the name of a service; 655abc is an address gone wrong.
+            named = not port and not settings.port[:1].isdigit()
+            if named and getattr(error, "errno", None) == socket.EAI_SERVICE:
+                what = f"Error looking up localhost port {settings.port}"
+            raise ConfigError(f"{what}: {reason}") from error
         for family, _, _, _, sockaddr in found:
             yield family, sockaddr
 
