@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 
 # Debian packages by the command that shows they are there; tinc is C tincd.
 TOOLS := ip:iproute2 ping:iputils-ping tcpdump:tcpdump nft:nftables tincd:tinc systemd-nspawn:systemd-container
+TOOLS += killall:psmisc pgrep:procps openssl:openssl
 
 # For the compiled half of the data plane, which is optional: nothing fails without.
 TOOLS += cc:gcc pkg-config:pkg-config

@@ -2,7 +2,8 @@
 
 Each script has its own processes, network, /run, /var/log, /etc/tinc and /dev/log, so
 default paths, ``killall tincd`` and syslog are the real ones, any number of scripts run
-side by side, and nothing outlives its script.
+side by side, and nothing outlives its script.  There are two files more: /dev/peer is C
+tincd, and /dev/messages has what syslog got, a line each.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from conformance.harness.waits import Failed
 
 _LIMIT: Final = 60.0
 
-#: Run as ``sh -c SETUP sh DIRECTORY TINCD``. The shell stays, to reap daemons that end.
+#: Run as ``sh -c SETUP sh DIRECTORY TINCD C-TINCD``. The shell stays, to reap daemons
+#: that end.
 _SETUP: Final = """
 set -e
 cd "$1"
@@ -35,6 +37,7 @@ for node in null zero urandom random tty ptmx; do
 done
 mount --bind /dev/pts dev/pts
 mount --bind /dev/net dev/net
+: > dev/peer; mount --bind "$3" dev/peer
 mount --bind "$2" /usr/sbin/tincd
 mount --bind etc /etc/tinc
 mount --bind log /var/log
@@ -130,7 +133,7 @@ class Sandbox:
         argv += ["--mount-proc", "sh", "-c", _SETUP, "sh", str(place)]
         try:
             return subprocess.run(
-                [*argv, str(self._tincd)],
+                [*argv, str(self._tincd), str(C_TINCD)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 env={**daemon_environment(), "LC_ALL": "C", "TZ": "UTC"},
@@ -173,9 +176,12 @@ def _syslogd(path: Path) -> Iterator[list[bytes]]:
     server.bind(name)
     path.chmod(0o666)
 
+    messages = path.with_name("messages").open("ab", buffering=0)
+
     def receive() -> None:
         while datagram := server.recv(65536):
             datagrams.append(datagram)
+            messages.write(datagram.partition(b">")[2].rstrip(b"\n\0") + b"\n")
 
     thread = threading.Thread(target=receive, daemon=True)
     thread.start()
@@ -187,5 +193,6 @@ def _syslogd(path: Path) -> Iterator[list[bytes]]:
             client.connect(name)
             client.send(b"")
         thread.join()
+        messages.close()
         server.close()
         os.close(directory)

@@ -122,7 +122,7 @@ def test_a_refused_priority(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 NO_MEMORY_TO_LOCK = """
-import ctypes, os, resource
+import ctypes, os, resource, threading
 from tincd_compat.errors import DeviceError
 from tincd_compat.service import privileges
 resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
@@ -133,6 +133,31 @@ try:
 except DeviceError as error:
     print(error)
 """
+
+
+LOCKED_AND_SOMEBODY_ELSE = """
+import encodings.idna, os, resource, sys, threading
+from tincd_compat.service import privileges
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (1 << 20, 1 << 20))
+if sys.argv[1] == "refused":
+    def refuse(*_): raise ValueError("not allowed to raise maximum limit")
+    resource.setrlimit = refuse
+privileges.lock_memory()
+privileges.allow_growth()
+os.setuid(65534)
+thread = threading.Thread(target=print, args=("a thread",))
+thread.start()
+thread.join()
+print(len(bytearray(1 << 24)))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may lock all memory")
+@pytest.mark.parametrize("lifting", ["tried", "refused"])
+def test_locked_memory_can_grow_as_somebody_else(lifting: str) -> None:
+    command = [sys.executable, "-c", LOCKED_AND_SOMEBODY_ELSE, lifting]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == f"a thread\n{1 << 24}\n"
 
 
 def test_memory_that_cannot_be_locked() -> None:

@@ -282,6 +282,8 @@ class Daemon:
         root = self._options.directory if self._options.chroot else None
         if root is None and self._options.user is None:
             return
+        if self._options.mlock and self._options.user is not None:
+            privileges.allow_growth()
         privileges.drop(self._options.user, root)
         if root is not None:
             inside = type(root)("/")

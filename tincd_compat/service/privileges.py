@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 from typing import Final
 
+from tincd_compat import logs
 from tincd_compat.errors import ConfigError, DeviceError
 
 _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
+_LOCKED_STACK: Final = 1 << 20
 
 #: What is imported only when it is first used.  In a chroot, and for a user who may not
 #: read where Python is installed, that is too late.
@@ -37,10 +39,38 @@ def _failed(call: str, error: OSError) -> DeviceError:
 
 def lock_memory() -> None:
     """Keep all memory, present and future, out of swap: ``--mlock``."""
+    import threading
+
+    # The stack of a thread is locked whole.
+    threading.stack_size(_LOCKED_STACK)
+    _lock(_MCL_CURRENT | _MCL_FUTURE)
+
+
+def allow_growth() -> None:
+    """Before locked memory loses root: see that there can be more of it.
+
+    What anybody else may lock is limited, mostly to a few megabytes, and beyond that
+    not even a thread could be had any more.  The limit is lifted; where that is not
+    allowed, what comes from now on is not locked.
+    """
+    import resource
+
+    unlimited = resource.RLIM_INFINITY
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (unlimited, unlimited))
+    except (OSError, ValueError):
+        logs.always.warning(
+            "Only the memory in use by now stays locked: the limit of locked memory "
+            "(ulimit -l, LimitMEMLOCK=) is too low for more"
+        )
+        _lock(_MCL_CURRENT)
+
+
+def _lock(flags: int) -> None:
     import ctypes  # heavy, and rarely asked for
 
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE):
+    if libc.mlockall(flags):
         number = ctypes.get_errno()
         raise _failed("mlockall", OSError(number, os.strerror(number)))
 
