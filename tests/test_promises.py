@@ -139,7 +139,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     # Lines in the log are harmless to read, and few.
     10: (
         "tests/service/test_log.py::test_nothing_unprintable_gets_through",
-        "tests/service/test_log.py::test_a_flood_from_one_place_is_bounded",
+        "tests/service/test_floods.py::test_one_place_writes_so_many_a_second",
         "tests/service/test_log.py::test_a_full_disk_costs_only_the_lines",
         "tests/tunnel/test_lookup.py::test_lines_about_strangers_are_few",
         "tests/tunnel/test_pipeline.py::test_empty_datagrams_do_not_fill_the_log",

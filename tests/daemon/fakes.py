@@ -70,6 +70,9 @@ class SilentLog:
     def reopen(self) -> None:
         self.calls.append("reopen")
 
+    def count_omitted(self) -> None:
+        pass
+
     def toggle_debug(self) -> None:
         self.calls.append("toggle")
 

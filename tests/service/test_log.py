@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tincd_compat import logs
+from tincd_compat.service.floods import COUNT_EVERY, SAME_BURST
 from tincd_compat.service.log import (
-    BURST,
-    LINES_PER_SECOND,
     SYSLOG_PAUSE,
     FileOutput,
     Formatter,
@@ -38,7 +37,7 @@ class Memory(Output):
         self.lines: list[str] = []
         self.full = False
 
-    def write_line(self, level: int, created: float, line: str) -> None:
+    def write_line(self, level: int, created: float | None, line: str) -> None:
         if self.full:
             raise OSError(errno.ENOSPC, "No space left on device")
         self.lines.append(line)
@@ -164,36 +163,46 @@ def test_a_full_disk_costs_only_the_lines(memory: Memory) -> None:
     assert memory.lost == 2
 
 
-def test_a_flood_from_one_place_is_bounded() -> None:
+def test_a_flood_leaves_a_count() -> None:
     clock = Clock()
     memory = Memory(clock)
     log = Log(memory, 0)
 
     def complain(times: int) -> None:
         for _ in range(times):
-            logs.always.error("Bogus data received from %s", "x")
+            logs.always.error("Bogus data received from x")
 
-    complain(BURST + 7)
-    assert len(memory.lines) == BURST
+    complain(SAME_BURST + 412)
     logs.always.error("somewhere else")
-    assert memory.lines.pop() == "somewhere else"
-
-    clock.now += 1
+    assert memory.lines == [
+        *["Bogus data received from x"] * SAME_BURST,
+        "(last line repeated 412 times)",
+        "somewhere else",
+    ]
     memory.lines.clear()
-    complain(LINES_PER_SECOND + 1)
-    assert memory.lines[0] == "(7 more lines like the next one were left out)"
-    assert len(memory.lines) == 1 + LINES_PER_SECOND
+    complain(SAME_BURST + 3)
+    memory.lines.clear()
+    log.count_omitted()
+    assert memory.lines == []
+    clock.now += COUNT_EVERY
+    log.count_omitted()
+    complain(1)
+    complain(1)
     log.close()
+    assert memory.lines == [
+        "(last line repeated 3 times)",
+        "Bogus data received from x",
+        "Bogus data received from x",
+    ]
 
 
-def test_what_was_asked_for_is_never_left_out() -> None:
+def test_what_is_left_out_at_the_end_is_counted() -> None:
     memory = Memory()
-    log = Log(memory, 2)
-    for number in range(BURST + 5):
-        logs.always.debug(" 10.0.0.0/8#10 owner n%d", number)
-        logs.status.info("Executing script subnet-up")
-    assert len(memory.lines) == 2 * (BURST + 5)
+    log = Log(memory, 0)
+    for _ in range(SAME_BURST + 1):
+        logs.always.error("Bogus data")
     log.close()
+    assert memory.lines[SAME_BURST:] == ["(last line repeated once)"]
 
 
 def test_stderr_gets_bare_messages(capfd: pytest.CaptureFixture[str]) -> None:

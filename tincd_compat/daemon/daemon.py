@@ -301,6 +301,7 @@ class Daemon:
             return
         # First, so that the clock goes on if something below fails unforeseen.
         self._tick_later()
+        self._options.log.count_omitted()
         now = self._loop.time()
         self.links.check(now)
         self.control.settle()

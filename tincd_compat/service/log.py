@@ -18,15 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from tincd_compat import logs
+from tincd_compat.service.floods import Gate
 
 #: Debug level while SIGINT asks for more.
 INTERRUPT_DEBUG_LEVEL: Final = 5
-
-#: Lines that one place in the program may write at once, and per second from then on.
-#: They bound what a stranger's endless errors can put on a disk; what a debug level
-#: above 0 or a dump asks for is not bounded.
-BURST: Final = 1000
-LINES_PER_SECOND: Final = 5
 
 #: Seconds that one line may wait for a slow syslogd, and how long a failing one is
 #: left alone.
@@ -72,56 +67,48 @@ class Formatter(logging.Formatter):
         return "\n".join(printable(line) for line in lines)
 
 
-class Quota:
-    """A bucket per place in the program: how many lines it may still write."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        #: Per place: lines left, when that was counted, lines left out since.
-        self._buckets: dict[tuple[str, int], tuple[float, float, int]] = {}
-
-    def admit(self, record: logging.LogRecord) -> int | None:
-        """Return how many lines were left out before this one; None to leave it out."""
-        if record.name != logs.always.name or record.levelno < logging.INFO:
-            return 0
-        now = self._clock()
-        place = (record.pathname, record.lineno)
-        left, counted, omitted = self._buckets.get(place, (float(BURST), now, 0))
-        left = min(BURST, left + (now - counted) * LINES_PER_SECOND)
-        if left < 1:
-            self._buckets[place] = (left, now, omitted + 1)
-            return None
-        self._buckets[place] = (left - 1, now, 0)
-        return omitted
-
-
 class Output(logging.Handler, abc.ABC):
     """A destination; subclasses write one finished line."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self.setFormatter(Formatter())
-        self._quota = Quota(clock)
+        self._gate = Gate()
+        self._now = clock
         #: Lines that could not be written.
         self.lost = 0
 
     @abc.abstractmethod
-    def write_line(self, level: int, created: float, line: str) -> None:
-        """Write ``line``, which is printable; OSError if that is impossible."""
+    def write_line(self, level: int, created: float | None, line: str) -> None:
+        """Write ``line``, which is printable; OSError if that is impossible.
+
+        ``created`` is wall-clock time, None for now.
+        """
 
     def emit(self, record: logging.LogRecord) -> None:
-        omitted = self._quota.admit(record)
-        if omitted is None:
-            return
-        lines = self.format(record).split("\n")
-        if omitted:
-            lines.insert(0, f"({omitted} more lines like the next one were left out)")
-        for line in lines:
-            try:
-                self.write_line(record.levelno, record.created, line)
-            except OSError:
-                # Nobody can be told: telling is what does not work.
-                self.lost += 1
+        text = self.format(record)
+        self._write_all(self._gate.admit(record, text, self._now()), record.created)
+
+    def count_omitted(self) -> None:
+        """Say of a flood that is over how much of it was left out; call it often."""
+        self.acquire()
+        try:
+            self._write_all(self._gate.overdue(self._now()), None)
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        self._write_all(self._gate.rest(), None)
+        super().close()
+
+    def _write_all(self, texts: list[tuple[int, str]], created: float | None) -> None:
+        for level, text in texts:
+            for line in text.split("\n"):
+                try:
+                    self.write_line(level, created, line)
+                except OSError:
+                    # Nobody can be told: telling is what does not work.
+                    self.lost += 1
 
 
 def _write(descriptor: int, text: str) -> None:
@@ -136,7 +123,7 @@ def _write(descriptor: int, text: str) -> None:
 class StderrOutput(Output):
     """Bare messages, as in the foreground and before detaching."""
 
-    def write_line(self, level: int, created: float, line: str) -> None:
+    def write_line(self, level: int, created: float | None, line: str) -> None:
         _write(2, f"{line}\n")
 
 
@@ -160,7 +147,7 @@ class FileOutput(Output):
         os.close(self._descriptor)
         self._descriptor = descriptor
 
-    def write_line(self, level: int, created: float, line: str) -> None:
+    def write_line(self, level: int, created: float | None, line: str) -> None:
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(created))
         text = f"{moment} {self.ident}[{os.getpid()}]: {line}\n"
         _write(self._descriptor, text)
@@ -207,7 +194,7 @@ class SyslogOutput(Output):
         with contextlib.suppress(OSError):
             self._socket = connect()
 
-    def write_line(self, level: int, created: float, line: str) -> None:
+    def write_line(self, level: int, created: float | None, line: str) -> None:
         stamp = time.strftime("%b %e %H:%M:%S", time.localtime(created))
         priority = _FACILITY_DAEMON | syslog_severity(level)
         text = f"<{priority}>{stamp} {self.ident}[{os.getpid()}]: {line}"
@@ -313,6 +300,10 @@ class Log:
         except OSError as error:
             path = self.output.path
             logs.always.error("Unable to reopen log file %s: %s", path, error.strerror)
+
+    def count_omitted(self) -> None:
+        """Say what was left out of floods, see :mod:`tincd_compat.service.floods`."""
+        self.output.count_omitted()
 
     def mirror_errors(self, output: Output) -> None:
         """Write errors to ``output`` as well, until :meth:`end_mirror`."""
