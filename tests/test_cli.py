@@ -460,3 +460,15 @@ def test_check_wins_over_signals_and_keys(
 ) -> None:
     assert cli.main(["tincd", "-c", str(mistaken), "-K", "-k", "--check"]) == 2
     assert not (mistaken / "rsa_key.priv").exists()
+
+
+def test_a_reader_who_has_seen_enough(mistaken: Path) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    words = [sys.executable, "-m", "tincd_compat", "-c", str(mistaken), "--check"]
+    done = subprocess.run(
+        words, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write_end)
+    assert done.returncode == 2
+    assert done.stderr == f"{mistaken}: 2 errors, 1 warning\n"

@@ -140,13 +140,20 @@ def _check(line: Line, paths: Paths) -> int:
         user=line.user,
     )
     if line.json:
-        print(json.dumps([finding.as_dict() for finding in findings], indent=2))
+        _show(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        for finding in findings:
-            print(printable(str(finding)))
+        _show("".join(f"{printable(str(finding))}\n" for finding in findings), end="")
         process.complain(printable(f"{paths.directory}: {summary(findings)}"))
     return exit_status(findings)
+
+
+def _show(text: str, end: str = "\n") -> None:
+    """Write to standard output, whose reader may have seen enough before the end."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        process.null_streams(1)
 
 
 def _kill(number: int, pidfile: Path, netname: str | None) -> int:

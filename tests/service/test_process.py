@@ -86,7 +86,7 @@ def test_ready_in_the_foreground_does_nothing() -> None:
 
 def test_ready_tells_the_parent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     nulled: list[int] = []
-    monkeypatch.setattr(process, "_null_streams", nulled.append)
+    monkeypatch.setattr(process, "null_streams", nulled.append)
     read_end, write_end = os.pipe()
     readiness = Readiness(write_end)
     readiness.ready()
@@ -98,7 +98,7 @@ def test_ready_tells_the_parent_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ready_after_the_parent_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_null_streams", lambda *descriptors: None)
+    monkeypatch.setattr(process, "null_streams", lambda *descriptors: None)
     read_end, write_end = os.pipe()
     os.close(read_end)
     Readiness(write_end).ready()

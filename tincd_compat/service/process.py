@@ -109,7 +109,7 @@ class Readiness:
         finally:
             os.close(self._descriptor)
             self._descriptor = None
-        _null_streams(2)
+        null_streams(2)
 
 
 def detach() -> Readiness:
@@ -129,7 +129,7 @@ def detach() -> Readiness:
     os.close(read_end)
     os.setsid()
     os.chdir("/")
-    _null_streams(0, 1)
+    null_streams(0, 1)
     return Readiness(write_end)
 
 
@@ -142,7 +142,8 @@ def await_child(read_end: int, child: int) -> int:
     return code if code >= 0 else 1
 
 
-def _null_streams(*descriptors: int) -> None:
+def null_streams(*descriptors: int) -> None:
+    """Let standard streams lead nowhere."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in descriptors:
         os.dup2(null, descriptor)
