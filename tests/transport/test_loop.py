@@ -174,3 +174,41 @@ def test_the_selector_is_whole(loop: PacketLoop, pipes: list[Pipe]) -> None:
     assert changed.data == "other"
     assert selector.unregister(pipes[0].end) == changed
     assert selector.select(-1) == []
+
+
+def test_after_packets_alone_the_wait_goes_on(
+    loop: PacketLoop, pipes: list[Pipe]
+) -> None:
+    calls: list[int] = []
+
+    def quiet() -> bool:
+        pipes[0].empty()
+        pipes[1].fill()
+        calls.append(0)
+        return True
+
+    def other() -> None:
+        pipes[1].empty()
+        calls.append(1)
+
+    loop.packets.add_reader(pipes[0].end, quiet)
+    loop.packets.add_reader(pipes[1].end, other)
+    pipes[0].fill()
+    assert loop.packets.select(60) == []
+    assert calls == [0, 1]
+
+
+def test_packets_alone_do_not_delay_timers(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    loop.packets.add_reader(pipes[0].end, lambda: True)
+    # It stays readable: only the time that is given ends this.
+    pipes[0].fill()
+    assert loop.packets.select(0.002) == []
+    assert loop.packets.select(0) == []
+
+
+def test_packets_alone_do_not_delay_others(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    key = loop.packets.register(pipes[1].end, selectors.EVENT_READ)
+    loop.packets.add_reader(pipes[0].end, lambda: True)
+    pipes[0].fill()
+    pipes[1].fill()
+    assert loop.packets.select() == [(key, selectors.EVENT_READ)]

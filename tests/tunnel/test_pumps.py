@@ -23,7 +23,7 @@ from tincd_compat.routing.options import Mode, RouteOptions
 from tincd_compat.tunnel import pumps, splitting
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.delivery import Policy
-from tincd_compat.tunnel.pumps import Pumps
+from tincd_compat.tunnel.pumps import Progress, Pumps
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -129,7 +129,7 @@ class Lab:
             self.kernel.send(front + vnet + rest)
 
     def out(self) -> None:
-        assert self.pumps.from_device(self.world.now)
+        assert self.pumps.from_device(self.world.now) is not Progress.REFUSED
 
     def written(self) -> list[tuple[bytes, bytes]]:
         """Return header and frame of what was written to the device since."""
@@ -156,7 +156,7 @@ class Lab:
             self.far[name].sendto(datagram, self.udp.getsockname())
 
     def receive(self) -> None:
-        assert self.pumps.from_udp(0, self.world.now)
+        assert self.pumps.from_udp(0, self.world.now) is not Progress.REFUSED
 
 
 def _datagram_socket() -> socket.socket:
@@ -228,6 +228,7 @@ class TestOutward:
         lab.give(packet(3), packet(4), packet(5))
         lab.out()
         assert len(lab.world.ports.trains) == 1
+        assert lab.pumps.from_device(lab.world.now) is Progress.QUIET
         # The numbers go on where the other way has left them.
         assert lab.arrived("b") == [packet(3), packet(4), packet(5)]
         assert lab.owner.bytes_in == 3 * len(packet(1))
@@ -340,12 +341,12 @@ class TestOutward:
 
     def test_a_dead_device_is_for_python(self, lab: Lab) -> None:
         lab.ours.close()
-        assert not lab.pumps.from_device(lab.world.now)
+        assert lab.pumps.from_device(lab.world.now) is Progress.REFUSED
 
     def test_single_packets_are_logged_by_python(self, lab: Lab) -> None:
         logs.traffic.setLevel(logging.DEBUG)
-        assert not lab.pumps.from_device(lab.world.now)
-        assert not lab.pumps.from_udp(0, lab.world.now)
+        assert lab.pumps.from_device(lab.world.now) is Progress.REFUSED
+        assert lab.pumps.from_udp(0, lab.world.now) is Progress.REFUSED
 
 
 class TestInward:

@@ -32,7 +32,7 @@ from tincd_compat.tunnel import compression, pumps
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
-from tincd_compat.tunnel.pumps import Pumps
+from tincd_compat.tunnel.pumps import Progress, Pumps
 from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
 
@@ -156,12 +156,17 @@ class DataPlane:
         if self._device is not None and self._device.fileno() >= 0:
             add_packet_reader(self._loop, self._device.fileno(), self._read_device)
 
-    def _read_device(self) -> None:
-        device = self._device
-        if device is None:
-            return
-        if self._pumps is not None and self._pumps.from_device(self._loop.time()):
-            return
+    def _read_device(self) -> bool:
+        """Move frames out of the device; True if nothing else was touched."""
+        if self._pumps is not None:
+            progress = self._pumps.from_device(self._loop.time())
+            if progress is not Progress.REFUSED:
+                return progress is Progress.QUIET
+        if self._device is not None:
+            self._read_in_python(self._device)
+        return False
+
+    def _read_in_python(self, device: Device) -> None:
         try:
             frames = device.read_batch(BURST)
         except DeviceError as error:
@@ -174,11 +179,15 @@ class DataPlane:
         if frames:
             self._pipeline.from_device(frames, self._loop.time())
 
-    def _receive(self, index: int) -> None:
-        if self._pumps is not None and self._pumps.from_udp(index, self._loop.time()):
-            return
+    def _receive(self, index: int) -> bool:
+        """Move datagrams of a socket; True if nothing else was touched."""
+        if self._pumps is not None:
+            progress = self._pumps.from_udp(index, self._loop.time())
+            if progress is not Progress.REFUSED:
+                return progress is Progress.QUIET
         datagrams = self._sockets.recv_batch(index, BURST)
         self._pipeline.from_udp(datagrams, self._loop.time())
+        return False
 
     def packet_received(self, frame: bytes, link: Link) -> None:
         """Route a frame that came as PACKET."""

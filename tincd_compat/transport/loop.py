@@ -4,7 +4,8 @@ Between the kernel's word that a packet is there and the call that fetches it th
 of asyncio does much that is cheap only while it is in the processor's caches, and for
 a lone packet it is not.  Readers of packets are called from within the selector
 instead, before the loop looks at anything; timers and other descriptors follow in the
-same turn, so neither side starves.
+same turn, so neither side starves.  A reader that says True has touched nothing but
+packets: there is nothing for the loop to look at, and the next wait begins at once.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import asyncio
 import math
 import select
 import selectors
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-Reader: TypeAlias = Callable[[], None]
+Reader: TypeAlias = Callable[[], bool | None]
 
 #: Descriptors reported in one turn; there are as many as listening addresses, and two.
 _MAX_EVENTS: Final = 64
@@ -52,22 +54,36 @@ class PacketSelector(selectors.BaseSelector):
         self, timeout: float | None = None
     ) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait, call readers of packets, return what the others are ready for."""
-        wait = -1.0
+        wait, end = -1.0, math.inf
         if timeout is not None:
             # Rounded up, or the loop would turn until a timer is due.
             wait = math.ceil(timeout * 1000) / 1000 if timeout > 0 else 0.0
+            end = time.monotonic() + wait
         others = False
-        for fd, _ in self._epoll.poll(wait, _MAX_EVENTS):
-            reader = self._readers.get(fd)
-            if reader is None:
-                # That of the other selector, or one removed a moment ago.
-                others = True
-                continue
-            try:
-                reader()
-            except Exception as error:
-                self._failed(error)
+        while events := self._epoll.poll(wait, _MAX_EVENTS):
+            quiet = True
+            for fd, _ in events:
+                reader = self._readers.get(fd)
+                if reader is None:
+                    # That of the other selector, or one removed a moment ago.
+                    others = True
+                elif not self._call(reader):
+                    quiet = False
+            if others or not quiet:
+                break
+            if timeout is not None:
+                wait = end - time.monotonic()
+                if wait <= 0:
+                    break
         return self._others.select(0) if others else []
+
+    def _call(self, reader: Reader) -> bool:
+        """Tell whether the reader has touched nothing but packets."""
+        try:
+            return reader() is True
+        except Exception as error:
+            self._failed(error)
+        return False
 
     def register(
         self, fileobj: Any, events: int, data: Any = None

@@ -13,7 +13,7 @@ that the Python way works with too: the two can take turns with every packet.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
+from enum import Enum, IntEnum
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, Protocol
@@ -89,6 +89,17 @@ class Sockets(Protocol):
         """The system has refused datagrams."""
 
 
+class Progress(Enum):
+    """What came of a call of a pump."""
+
+    #: Packets were moved, if there were any, and nothing else was touched.
+    QUIET = "quiet"
+    #: Something was handed back and dealt with.
+    HEEDED = "heeded"
+    #: It has to be done in Python.
+    REFUSED = "refused"
+
+
 class _Report(IntEnum):
     TOO_BIG = 0
     SEND_ERROR = 1
@@ -141,17 +152,17 @@ class Pumps:
 
     # Outward.
 
-    def from_device(self, now: float) -> bool:
-        """Move frames from the device; False if reading has to be done in Python."""
+    def from_device(self, now: float) -> Progress:
+        """Move frames from the device."""
         if not self._pipeline.flows.outward or self._pipeline.begin():
-            return False
+            return Progress.REFUSED
         if self._switching and now - self._forgot_stations > STATION_MEMORY:
             self._pump.clear_stations()
             self._forgot_stations = now
         outcome = self._pump.out(BURST)
         self._count()
         if outcome is None:
-            return True
+            return Progress.QUIET
         back, _, _, _, reports, read_error, _, _ = outcome
         self._heed(reports)
         if back:
@@ -160,7 +171,8 @@ class Pumps:
             ]
             self._pipeline.from_device(frames, now)
             self._tell_ways(frames)
-        return not read_error
+        # Failures to read are counted and told where Python reads.
+        return Progress.REFUSED if read_error else Progress.HEEDED
 
     def _tell_ways(self, frames: Iterable[bytearray | SuperPacket]) -> None:
         """Tell the pump what would have brought these frames on their way."""
@@ -223,15 +235,15 @@ class Pumps:
 
     # Inward.
 
-    def from_udp(self, index: int, now: float) -> bool:
-        """Move datagrams of a socket; False if that has to be done in Python."""
+    def from_udp(self, index: int, now: float) -> Progress:
+        """Move datagrams of a socket."""
         if self._pipeline.begin():
-            return False
+            return Progress.REFUSED
         fd = self._sockets.descriptor(index)
         outcome = self._pump.receive(fd, index, BATCHES)
         self._count()
         if outcome is None:
-            return True
+            return Progress.QUIET
         _, datagrams, opened, drops, _, read_error, write_error, refused = outcome
         self._count_drops(drops)
         if refused:
@@ -242,7 +254,8 @@ class Pumps:
             self._take(opened, now)
         if datagrams:
             self._receive(datagrams, index, now)
-        return not read_error
+        # Failures to read are counted and told where Python reads.
+        return Progress.REFUSED if read_error else Progress.HEEDED
 
     def _take(self, opened: list[tuple[Node, bytes]], now: float) -> None:
         """Act on frames that came through a tunnel and are not only to be written."""
