@@ -25,7 +25,7 @@ _SUMMARY: Final = re.compile(
     r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?"
 )
 _TIME: Final = re.compile(r"time=([\d.]+) ms")
-_SEQUENCE: Final = re.compile(r"icmp_seq=(\d+)")
+_SEQUENCE: Final = re.compile(r"bytes from .*icmp_seq=(\d+)")
 
 
 class Party(Protocol):
