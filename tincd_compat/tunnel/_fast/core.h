@@ -123,7 +123,7 @@ void mac_free(struct mac *mac);
 /* Write mac->length bytes for each of the messages; tags[i] is for messages[i]. */
 int mac_tags(struct mac *mac, const struct packet *messages, size_t count,
              uint8_t (*tags)[MAX_MAC]);
-/* What does the work, for the log: "AES-NI, SHA-NI" or "OpenSSL". */
+/* What does the work: "AES-NI, SHA-NI" or "OpenSSL".  Loads what OpenSSL needs for it. */
 const char *core_features(void);
 
 /* seal.c */

@@ -136,7 +136,7 @@ void train_leave(struct peer *peer, uint32_t index, struct reports *reports);
 
 /* pump.c, outward.c, inward.c */
 
-#define MAX_PEERS 256u
+#define MAX_PEERS 1024u
 #define MAX_SOURCES 1024u
 #define MAX_DESTINATIONS 4096u
 #define MAX_TRAINS 8u

@@ -211,6 +211,8 @@ int mac_tags(struct mac *mac, const struct packet *messages, size_t count,
 
 const char *core_features(void)
 {
+    /* Now, because in a chroot jail there may be no file of the legacy provider. */
+    pthread_once(&once, load);
     if (x86_has_aes())
         return x86_sha256() != NULL ? "AES-NI, SHA-NI" : "AES-NI";
     return x86_sha256() != NULL ? "SHA-NI" : "OpenSSL";
