@@ -1,7 +1,7 @@
 """``python -m conformance.startup``: start-up time, idle CPU and memory, side by side.
 
 From exec to the pid file is what Debian's ifupdown hook waits for, three seconds at
-most.
+most; where a start detaches, the interface is configured as soon as it returns.
 """
 
 from __future__ import annotations
@@ -11,20 +11,28 @@ import contextlib
 import io
 import os
 import secrets
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from conformance.harness.daemon import TincNode
+from conformance.harness.daemon import TincNode, daemon_environment
 from conformance.harness.keys import KeyStore
-from conformance.harness.kinds import Kind, c_tincd_problem, own_tincd_problem
+from conformance.harness.kinds import (
+    Kind,
+    c_tincd_problem,
+    command,
+    own_tincd_problem,
+)
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.signals import signal_idle
 from conformance.harness.waits import Failed
 from conformance.requirements import machine_problem, strict
 
@@ -39,8 +47,9 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 class Figures:
     """What was measured of one kind; seconds, share of one CPU, KiB."""
 
-    to_pidfile: list[float]
-    to_ready: list[float]
+    #: By what is waited for, in words.
+    seconds: dict[str, list[float]]
+    start_cpu: list[float]
     idle_cpu: float
     resident: int
     proportional: int
@@ -78,6 +87,8 @@ def _measure(kind: Kind, starts: int, idle: float) -> Figures:
     with tempfile.TemporaryDirectory(prefix="tincd-startup-") as name:
         keys = KeyStore(Path(name) / "keys")
         keys.fill()
+        # Who the daemon becomes has to find the host files.
+        Path(name).chmod(0o711)
         lab = Lab(Path(name), keys, tag)
         try:
             with contextlib.redirect_stdout(io.StringIO()):
@@ -93,50 +104,106 @@ def _measure_in(lab: Lab, kind: Kind, starts: int, idle: float) -> Figures:
     ]
     mesh = Mesh(lab, plans)
     a, b = mesh
-    times = [_start(b) for _ in range(starts)]
+    seconds: dict[str, list[float]] = {}
+    start_cpu: list[float] = []
+    for _ in range(starts):
+        for what, taken in (*_start(b, start_cpu), *_detached(b), *_chroot(b)):
+            seconds.setdefault(what, []).append(taken)
     mesh.start()
     mesh.wait_reachable()
     a.wait_pmtu("b")
-    before, started = _cpu_seconds(a), time.monotonic()
+    before, started = _cpu_seconds(a.pid), time.monotonic()
     time.sleep(idle)
-    share = (_cpu_seconds(a) - before) / (time.monotonic() - started)
+    share = (_cpu_seconds(a.pid) - before) / (time.monotonic() - started)
     resident, proportional = _memory(a)
     mesh.stop()
     return Figures(
-        to_pidfile=[each[0] for each in times],
-        to_ready=[each[1] for each in times],
+        seconds=seconds,
+        start_cpu=start_cpu,
         idle_cpu=share,
         resident=resident,
         proportional=proportional,
     )
 
 
-def _start(node: TincNode) -> tuple[float, float]:
-    """Start and stop it once; return seconds to the pid file and to ``Ready``."""
+def _start(node: TincNode, cpu: list[float]) -> Iterator[tuple[str, float]]:
+    """Start and stop it once in the foreground; ``cpu`` gets what a start costs."""
+    mark = node.log.mark()
+    node.start(wait=False)
+    started = node.started
+    yield "exec to pid file", _wait(node, lambda: _has_text(node.pidfile)) - started
+    yield "exec to Ready", _wait(node, lambda: node.log.has("^Ready$", mark)) - started
+    cpu.append(_cpu_seconds(node.pid))
+    node.stop()
+
+
+def _detached(node: TincNode) -> Iterator[tuple[str, float]]:
+    words = ["-c", str(node.etc), f"--pidfile={node.pidfile}"]
+    words.append(f"--logfile={node.log.path}")
     mark = node.log.mark()
     started = time.monotonic()
-    node.start(wait=False)
-    written = _wait(node, lambda: _has_text(node.pidfile)) - started
-    ready = _wait(node, lambda: node.log.has("^Ready$", mark)) - started
-    node.stop()
-    return written, ready
+    child = subprocess.Popen(
+        node.namespace.command(*command(node.kind), *words), env=daemon_environment()
+    )
+    try:
+        _until(lambda: _has_text(node.pidfile), "no pid file of a detached daemon")
+        written = time.monotonic()
+        child.wait(_LIMIT)
+        yield "detached: exec to pid file", written - started
+        yield "detached: exec to return", time.monotonic() - started
+    finally:
+        # C's first number is the parent's, and a signal before its loop runs leaves the
+        # pid file behind.
+        _until(lambda: node.log.has("^Ready$", mark), "a detached daemon is not ready")
+        signal_idle(int(node.pidfile.read_text().split()[0]), signal.SIGTERM)
+        _until(lambda: not node.pidfile.exists(), "a detached daemon did not end")
+
+
+def _chroot(node: TincNode) -> Iterator[tuple[str, float]]:
+    node.start("-R", "-U", "nobody", wait=False)
+    started = node.started
+    inside = os.path.realpath(node.etc)
+    yield (
+        "-R -U: exec to pid file",
+        _wait(node, lambda: _has_text(node.pidfile)) - started,
+    )
+    _wait(node, lambda: os.readlink(f"/proc/{node.pid}/root") == inside)
+    # The user changes last.
+    _wait(node, lambda: os.stat(f"/proc/{node.pid}").st_uid != 0)
+    yield "-R -U: exec to the change", time.monotonic() - started
+    node.signal(signal.SIGTERM)
+    _until(lambda: not node.alive, "a daemon did not end")
+    node.pidfile.unlink(missing_ok=True)
 
 
 def _wait(node: TincNode, condition: Callable[[], bool]) -> float:
+    """Wait for a condition; return when it came true."""
+    _until(
+        condition,
+        lambda: f"did not start; its log ends with:\n{node.log.tail()}",
+        lambda: not node.alive,
+    )
+    return time.monotonic()
+
+
+def _until(
+    condition: Callable[[], bool],
+    problem: str | Callable[[], str],
+    hopeless: Callable[[], bool] = lambda: False,
+) -> None:
     deadline = time.monotonic() + _LIMIT
     while not condition():
-        if time.monotonic() > deadline or not node.alive:
-            raise Failed(f"did not start; its log ends with:\n{node.log.tail()}")
+        if time.monotonic() > deadline or hopeless():
+            raise Failed(problem if isinstance(problem, str) else problem())
         time.sleep(_POLL)
-    return time.monotonic()
 
 
 def _has_text(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def _cpu_seconds(node: TincNode) -> float:
-    fields = Path(f"/proc/{node.pid}/stat").read_text().rpartition(")")[2].split()
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = int(fields[11]), int(fields[12])
     return (user + system) / _TICKS
 
@@ -152,17 +219,18 @@ def _memory(node: TincNode) -> tuple[int, int]:
 
 
 def _print_figures(figures: dict[Kind, Figures], idle: float) -> None:
-    print(f"{'':<28}" + "".join(f"{kind:>12}" for kind in figures))
-    rows = {
-        "exec to pid file, median": [
-            f"{statistics.median(each.to_pidfile) * 1000:.1f} ms"
-            for each in figures.values()
-        ],
-        "exec to pid file, slowest": [
-            f"{max(each.to_pidfile) * 1000:.1f} ms" for each in figures.values()
-        ],
-        "exec to Ready, median": [
-            f"{statistics.median(each.to_ready) * 1000:.1f} ms"
+    if not figures:
+        return
+    print(f"{'':<36}" + "".join(f"{kind:>12}" for kind in figures))
+    rows: dict[str, list[str]] = {}
+    for what in next(iter(figures.values())).seconds:
+        for name, of in (("median", statistics.median), ("slowest", max)):
+            rows[f"{what}, {name}"] = [
+                f"{of(each.seconds[what]) * 1000:.1f} ms" for each in figures.values()
+            ]
+    rows |= {
+        "CPU until Ready, median": [
+            f"{statistics.median(each.start_cpu) * 1000:.0f} ms"
             for each in figures.values()
         ],
         f"idle CPU over {idle:g} s": [
@@ -176,7 +244,7 @@ def _print_figures(figures: dict[Kind, Figures], idle: float) -> None:
         ],
     }
     for what, values in rows.items():
-        print(f"{what:<28}" + "".join(f"{value:>12}" for value in values))
+        print(f"{what:<36}" + "".join(f"{value:>12}" for value in values))
 
 
 if __name__ == "__main__":

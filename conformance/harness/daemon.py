@@ -93,6 +93,8 @@ class TincNode:
         self.wrapper: tuple[str, ...] = ()
         #: Variables that it gets beside the usual ones.
         self.environment: dict[str, str] = {}
+        #: ``time.monotonic()`` of the last start.
+        self.started = 0.0
         self.log = Log(directory / f"{name}.log")
         self._stderr = directory / f"{name}.err"
         self._processes = processes
@@ -124,6 +126,7 @@ class TincNode:
             f"--logfile={self.log.path}",
             *options,
         ]
+        self.started = time.monotonic()
         with self._stderr.open("ab") as stderr:
             self._child = self._processes.start(
                 self.namespace.command(*argv),
