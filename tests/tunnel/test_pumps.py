@@ -231,7 +231,7 @@ class TestOutward:
         assert lab.pumps.from_device(lab.world.now) is Progress.QUIET
         # The numbers go on where the other way has left them.
         assert lab.arrived("b") == [packet(3), packet(4), packet(5)]
-        assert lab.owner.bytes_in == 3 * len(packet(1))
+        assert lab.owner.bytes_in == 5 * len(packet(1))
 
     def test_each_peer_gets_its_own(self, lab: Lab) -> None:
         lab.give(packet(0), packet(0, "10.0.3.1"))
@@ -265,7 +265,7 @@ class TestOutward:
         pieces = splitting.split(frame, whole.kind, whole.size, whole.start)
         assert len(pieces) == 7
         assert lab.arrived("b") == pieces
-        assert lab.owner.bytes_in == sum(map(len, pieces))
+        assert lab.owner.bytes_in == sum(map(len, (packet(0), *pieces)))
 
     def test_a_checksum_is_finished(self, lab: Lab) -> None:
         segment = Segment(udp=True, payload=b"x" * 31)

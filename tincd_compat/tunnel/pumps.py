@@ -169,6 +169,8 @@ class Pumps:
             frames = [
                 SuperPacket(*item) if isinstance(item, tuple) else item for item in back
             ]
+            # The pump has counted only what it sent.
+            self._device.moved(sum(map(_size, frames)), 0)
             self._pipeline.from_device(frames, now)
             self._tell_ways(frames)
         # Failures to read are counted and told where Python reads.
@@ -299,3 +301,7 @@ class Pumps:
             before_in, before_out = self._counted
             self._device.moved(counted[0] - before_in, counted[1] - before_out)
             self._counted = counted
+
+
+def _size(item: bytearray | SuperPacket) -> int:
+    return item.total_size if isinstance(item, SuperPacket) else len(item)
