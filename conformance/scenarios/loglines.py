@@ -79,6 +79,8 @@ def _signal(node: TincNode, number: signal.Signals) -> None:
     mark = node.log.mark()
     node.signal(number)
     node.log.wait(rf"^Got {number.name[3:]} signal$", _LIMIT, mark)
+    if number == signal.SIGALRM and node.debug > _IN_ORDER:
+        node.log.wait(r"^Got PONG ", _LIMIT, mark)
     node.dump()
 
 
@@ -92,8 +94,20 @@ _MASKS: Final = (
     (r"\b(Sending|Flushing|Got|packet of) \d+ bytes", r"\1 N bytes"),
     (r"\b(MTU probe length) \d+", r"\1 N"),
     (r"\b(to 1\d+ after) \d+ probes", r"\1 N probes"),
-    # Whether these come depends on who is first.
+    # Whether these come depends on which of two nodes, or of two packets, is first.
     (r"^(?:Got|Sending) (?:PACKET|REQ_KEY|ANS_KEY) (?:from|to) .*\n", ""),
+    (r"^(Temporarily setting .*\n)(?:.*\n)*?(Got INT signal\n)", r"\1\2"),
+    (r"^Received packet of .*\n", ""),
+    (r"^No valid key known yet for .*\n", ""),
+    (r"^Packet for .* larger than minimum MTU, .*\n", ""),
+    (r"^Cannot route packet from .*: unknown type 0\n", ""),
+    (r"^Got unauthenticated packet from .*\n", ""),
+)
+#: A try while the peer is still away.
+_TOO_EARLY: Final = re.compile(
+    r"^(?:Trying to connect to .*\n)?Error while connecting to .*: Connection refused\n"
+    r"(?:Could not set up a meta connection to .*\nTrying to re-establish .*\n)?",
+    re.M,
 )
 _ADDED: Final = re.compile(
     r"^(?:UDP buffers of .* to send|Packets are handled by .*)\n"
@@ -111,9 +125,9 @@ def _masked(text: str, level: int) -> str:
     lines = text.splitlines()
     if level > _IN_ORDER:
         lines = sorted(set(lines))
-    elif level == _IN_ORDER:
+    else:
         lines.sort(key=_about_scripts)
-    return "\n".join(lines)
+    return _TOO_EARLY.sub("", "\n".join(lines))
 
 
 def _about_scripts(line: str) -> bool:
