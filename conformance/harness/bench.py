@@ -168,6 +168,9 @@ class Bench:
         self._settle()
         came = next(iter(self.neighbours.values())).datagrams
         expect_equal("marks that came by UDP", came, 1 if datagrams else 0)
+        # Who was announced last is reachable with the next run of the graph, for which
+        # a daemon that is told much at once may wait; a dump does not.
+        self.node.dump()
 
     def play(self, row: Row) -> Outcome:
         """Put the frames of a row in, and return what comes out for them."""
@@ -292,8 +295,10 @@ def _judge(row: Row, bench: Bench, outcome: Outcome, model: Outcome) -> None:
     with_log = bench.node.debug >= 5
     if row.ours is not None:
         expect(model.frames != row.ours, f"{row.title}: C does the same as we")
-        if bench.node.kind is Kind.OURS:
-            model, with_log = Outcome(row.ours, ()), False
+        if bench.node.kind is Kind.C:
+            # What C does may be another thing by UDP than over TCP.
+            return
+        model, with_log = Outcome(row.ours, ()), False
     expect_same_text(
         f"{row.title} ({bench.part}{SUBJECT})",
         outcome.text(with_log=with_log),
