@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -198,3 +199,34 @@ def test_signalling_a_living_one(path: Path, other: subprocess.Popen[bytes]) -> 
 def test_a_signal_that_does_not_exist_is_nobodys_fault(path: Path) -> None:
     path.write_text(f"{os.getpid()}\n")
     assert kill_running(path, None, 99) == (0, "")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_does_not_end_a_start(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    pidfile = PidFile(path, "vpn")
+    pidfile.claim()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", fail)
+        pidfile.publish()
+    assert path.read_text() == ""
+    with pytest.raises(ConfigError, match="Couldn't write pid file"):
+        PidFile(path, "vpn").claim()
+    pidfile.remove()
+    assert not path.exists()
+
+
+def test_another_error_does(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    pidfile = PidFile(path, "vpn")
+    pidfile.claim()
+    monkeypatch.setattr(os, "pwrite", fail)
+    with pytest.raises(ConfigError, match=r"Could not write pid file .*: Input"):
+        pidfile.publish()
+    assert not path.exists()

@@ -14,8 +14,10 @@ import re
 from pathlib import Path
 from typing import Final
 
+from tincd_compat import logs
 from tincd_compat.errors import ConfigError
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _NUMBER: Final = re.compile(rb"\s*([+-]?[0-9]{1,18})")
 #: More than any number this file may begin with.
 _READ_SIZE: Final = 64
@@ -108,17 +110,23 @@ class PidFile:
             raise ConfigError(f"A tincd is already running{net} with pid {running}.")
 
     def publish(self) -> None:
-        """Write this process's id and release the lock; ConfigError if that fails."""
+        """Write this process's id and release the lock; ConfigError if that fails.
+
+        A full disk is no reason to leave a host without its VPN: then the file stays
+        empty and locked, so that there still is no second tincd.
+        """
         if self._file is None:
             raise ValueError("publish() without claim()")
         try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
         except OSError as error:
+            problem = f"Could not write pid file {self.path}: {error.strerror}"
+            if error.errno in _FULL:
+                logs.always.warning("%s", problem)
+                return
             self.remove()
-            raise ConfigError(
-                f"Could not write pid file {self.path}: {error.strerror}"
-            ) from error
+            raise ConfigError(problem) from error
         os.close(self._file)
         self._file = None
 
