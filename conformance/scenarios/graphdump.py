@@ -1,7 +1,8 @@
-"""GraphDumpFile, once a minute: to a file, and to a command."""
+"""GraphDumpFile, once a minute: to a file, to a command, and under another root."""
 
 from __future__ import annotations
 
+import signal
 from typing import Final
 
 from conformance.harness.checks import expect, expect_same_text
@@ -24,7 +25,8 @@ def play(lab: Lab, placement: Placement) -> None:
     dumps = {
         "a": (f"GraphDumpFile = {file}",),
         "b": (f"GraphDumpFile = | cat > {piped}",),
-        "c": (),
+        # Of the root that it has by then.
+        "c": ("GraphDumpFile = hosts/graph.dot",),
     }
     plans = [
         Plan(
@@ -38,7 +40,8 @@ def play(lab: Lab, placement: Placement) -> None:
     ]
     mesh = Mesh(lab, plans)
     a, b, c = mesh
-    mesh.start()
+    for node, options in ((a, ()), (b, ()), (c, ("-R",))):
+        node.start(*options)
     mesh.wait_reachable()
     wanted = _expected(a)
     wait_for("the file", file.exists, _LIMIT, every=0.2)
@@ -46,9 +49,14 @@ def play(lab: Lab, placement: Placement) -> None:
     expect(not file.with_name("graph.dot.new").exists(), "graph.dot.new is still there")
     wait_for("what was piped", lambda: piped.exists() and piped.read_text(), 15)
     expect_same_text("what was piped", piped.read_text(), wanted)
-    for node in (a, b):
+    inside = c.etc / "hosts" / "graph.dot"
+    wait_for("the file under another root", inside.exists, 15)
+    expect_same_text("the file under another root", inside.read_text(), wanted)
+    for node in mesh:
         expect(node.log.has(r"^Dumping graph$"), f"{node.name} logged no dump")
-    expect(not c.log.has(r"^Dumping graph$"), "c was not asked for a dump")
+    # C cannot take its pid file away any more.
+    c.signal(signal.SIGTERM)
+    wait_for("c ends", lambda: not c.alive, 10)
 
 
 def _expected(node: TincNode) -> str:

@@ -221,6 +221,21 @@ run start-stop-daemon --stop --quiet --retry 5 --pidfile /run/tinc.vpn.pid
 gone && echo gone
 """
 
+#: A shell, with what it is linked to, where the daemon will find it.
+_CHROOT: Final = r"""
+copy() { cp --parents /bin/sh $(ldd /bin/sh | grep -o '/[^ ]*') $net; }
+COPY
+/usr/sbin/tincd -n vpn -R -d2 --logfile
+await said ': Ready$'; await idle
+kill $(cat /run/tinc.vpn.pid)
+await said ': Terminating$'
+cat $net/seen
+rm -Rf /run/tinc.vpn.pid $net/bin $net/usr $net/lib $net/lib64
+"""
+_SCRIPT_INSIDE: Final = {
+    "vpn/tinc-down": '#!/bin/sh\necho "$0 $NAME $NETNAME $INTERFACE" > /seen\n'
+}
+
 _ROWS: Final = (
     _row("pfSense", _PFSENSE),
     _row("pfSense, 1000 subnets", _PFSENSE, {"vpn/hosts/alpha": _THOUSAND}),
@@ -347,6 +362,19 @@ kill -ALRM $(head -n 1 /run/p); await said ALRM /run/l; await idle /run/p
 run /usr/sbin/tincd -n vpn -k --pidfile=/run/p
 await said ': Terminating$' /run/l
 rm -f /run/p
+""",
+    ),
+    _row("chroot, no shell in it", _CHROOT.replace("COPY", ":"), _SCRIPT_INSIDE),
+    _row("chroot, a shell in it", _CHROOT.replace("COPY", "copy"), _SCRIPT_INSIDE),
+    _row(
+        "-o after HUP",
+        """
+run /usr/sbin/tincd -n vpn --logfile -d1 -o ConnectTo=beta -o beta.Port=700
+await said 'Cannot open config file .*hosts/beta'; await idle
+run /usr/sbin/tincd -n vpn -kHUP
+heard() { [ $(grep -c 'Cannot open config file' /var/log/tinc.vpn.log) = 2 ]; }
+await heard; await idle
+end
 """,
     ),
     _row(
