@@ -212,7 +212,8 @@ def test_a_full_disk_does_not_end_a_start(
     pidfile.claim()
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", fail)
-        pidfile.publish()
+        problem = pidfile.publish()
+    assert problem == f"Could not write pid file {path}: {os.strerror(number)}"
     assert path.read_text() == ""
     with pytest.raises(ConfigError, match="Couldn't write pid file"):
         PidFile(path, "vpn").claim()

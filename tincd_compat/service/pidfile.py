@@ -14,7 +14,6 @@ import re
 from pathlib import Path
 from typing import Final
 
-from tincd_compat import logs
 from tincd_compat.errors import ConfigError
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -109,11 +108,12 @@ class PidFile:
             net = f" for net `{self._netname}'" if self._netname is not None else ""
             raise ConfigError(f"A tincd is already running{net} with pid {running}.")
 
-    def publish(self) -> None:
+    def publish(self) -> str | None:
         """Write this process's id and release the lock; ConfigError if that fails.
 
         A full disk is no reason to leave a host without its VPN: then the file stays
-        empty and locked, so that there still is no second tincd.
+        empty and locked, so that there still is no second tincd, and the line that
+        should be logged is returned.
         """
         if self._file is None:
             raise ValueError("publish() without claim()")
@@ -123,12 +123,12 @@ class PidFile:
         except OSError as error:
             problem = f"Could not write pid file {self.path}: {error.strerror}"
             if error.errno in _FULL:
-                logs.always.warning("%s", problem)
-                return
+                return problem
             self.remove()
             raise ConfigError(problem) from error
         os.close(self._file)
         self._file = None
+        return None
 
     def remove(self) -> None:
         """Delete the file, if it is still ours.

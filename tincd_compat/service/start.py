@@ -90,9 +90,11 @@ def launch(options: StartOptions, serve: Callable[[StartOptions], int]) -> int:
     readiness = process.detach() if options.detach else process.Readiness()
     process.hold_signals()
     process.set_name(options.argv)
-    pidfile.publish()
+    problem = pidfile.publish()
     try:
         _place_log(options)
+        if problem is not None:
+            logs.always.warning("%s", problem)
         return _run(replace(options, ready=_release(options.log, readiness)), serve)
     finally:
         pidfile.remove()
