@@ -20,7 +20,13 @@ from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.daemon.graphruns import GraphRuns
 from tincd_compat.mesh import graph
-from tincd_compat.mesh.backoff import HOLD_DOWN, LONG_DELAY, SHORT_DELAY, TIME_TO_LEARN
+from tincd_compat.mesh.backoff import (
+    HOLD_DOWN,
+    LONG_DELAY,
+    LONGEST_DELAY,
+    SHORT_DELAY,
+    TIME_TO_LEARN,
+)
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey, parse
 
@@ -44,6 +50,7 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+        self.due.sort(key=lambda planned: planned[0])
         while self.due and self.due[0][0] <= self.now:
             self.due.pop(0)[1]()
 
@@ -54,11 +61,14 @@ class Runs(GraphRuns):
     def __init__(self, deferring: bool = True) -> None:
         self.clock = Clock()
         self.times: list[float] = []
+        #: Seconds that a run takes.
+        self.slow = 0.0
         later = self.clock.call_later if deferring else None
         super().__init__(self._note, self.clock.time, later)
 
     def _note(self) -> None:
         self.times.append(round(self.clock.now - 1000, 3))
+        self.clock.now += self.slow
 
     def batch(self, *losses: bool) -> None:
         for loss in losses:
@@ -143,6 +153,48 @@ def test_ordered_run_is_never_put_off() -> None:
     runs.batch(False)
     runs.clock.sleep(SHORT_DELAY)
     assert runs.times == [0, 0, 2 * SHORT_DELAY]
+
+
+def test_detour_waits_in_a_storm_but_never_long() -> None:
+    runs = Runs()
+    runs.slow = 1.0
+    runs.batch(False)
+    runs.clock.sleep(TIME_TO_LEARN)
+    runs.batch(False)
+    runs.change(loss=False, detour=True)
+    assert (runs.losses, runs.detours) == (False, True)
+    runs.settle_losses()
+    runs.batch_done()
+    before = len(runs.times)
+    runs.clock.sleep(LONG_DELAY)
+    assert len(runs.times) == before + 1
+    assert not runs.detours
+    runs.clock.sleep(LONGEST_DELAY)
+    assert len(runs.times) == before + 1
+
+
+def test_earlier_run_takes_the_place_of_a_later_one_only_once() -> None:
+    runs = Runs()
+    runs.slow = 1.0
+    runs.batch(False)
+    runs.clock.sleep(TIME_TO_LEARN)
+    runs.batch(False)
+    runs.change(loss=False, detour=True)
+    runs.batch_done()
+    runs.clock.sleep(LONG_DELAY)
+    before = len(runs.times)
+    runs.batch(False)
+    runs.clock.sleep(LONGEST_DELAY - LONG_DELAY - 0.01)
+    assert len(runs.times) == before
+    runs.clock.sleep(LONG_DELAY + 0.02)
+    assert len(runs.times) == before + 1
+
+
+def test_lone_detour_is_taken_at_once() -> None:
+    runs = Runs()
+    runs.change(loss=False, detour=True)
+    runs.batch_done()
+    assert runs.times == [0]
 
 
 def test_batches_without_news_do_not_prolong_a_storm() -> None:
@@ -365,6 +417,21 @@ def test_loss_that_cuts_nobody_off_asks_for_no_run_of_its_own() -> None:
     world.clock.sleep(SHORT_DELAY)
     assert runs.count == before + 1
     assert world.keys.held == {"c": "AA"}
+
+
+def test_key_messages_do_not_take_a_way_that_is_lost() -> None:
+    world = World(eager=False)
+    world.hear(*both(1, "a", "c"))
+    world.hear(*both(2, "b", "d"), *both(3, "d", "c"))
+    world.control.settle()
+    before = world.control.runs.count
+    world.hear("13 4 a c")
+    # In a storm the detour waits; nobody was cut off, so additions wait with it.
+    world.hear(*both(5, "b", "e"))
+    assert world.control.runs.count == before
+    world.hear("15 d c")
+    assert world.control.runs.count == before + 1
+    assert world.mesh.nodes["c"].nexthop is world.mesh.nodes["b"]
 
 
 def test_keys_of_reachable_nodes_ask_for_no_run() -> None:

@@ -285,20 +285,53 @@ def test_lines_about_coming_up(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def within_reach(mesh: Mesh) -> set[Node]:
+    """Whom edges in both directions join to us now."""
+    found = {mesh.myself}
+    for node in (queue := [mesh.myself]):
+        for name, edge in node.edges.items():
+            if node.name in mesh.nodes[name].edges and edge.target not in found:
+                found.add(edge.target)
+                queue.append(edge.target)
+    return found
+
+
 @given(meshes(), st.data())
-def test_nobody_relies_on_the_other_edges(mesh: Mesh, data: st.DataObject) -> None:
-    """Whatever is added and whichever of them go, those once reached stay reached."""
+def test_losses_are_known_by_whether_they_cut_off(
+    mesh: Mesh, data: st.DataObject
+) -> None:
+    """After edges have come and gone in any order: each loss is judged rightly."""
     graph.run(mesh)
     reached = {node for node in mesh.nodes.values() if node.reachable}
-    spare = [edge for edge in mesh.edges() if not graph.relied_on(edge)]
-    for name in data.draw(st.lists(st.sampled_from(sorted(mesh.nodes)), max_size=3)):
-        if name != "m":
-            mesh.add_edge(mesh.myself, mesh.nodes[name], place(name), C, 1)
-    for edge in spare:
-        if data.draw(st.booleans()) and edge.source.edges.get(edge.target.name) is edge:
-            mesh.remove_edge(edge)
+    names = st.sampled_from(sorted(mesh.nodes))
+    for source, target in data.draw(st.lists(st.tuples(names, names))):
+        ends = mesh.nodes[source], mesh.nodes[target]
+        edge = ends[0].edges.get(target)
+        if edge is None:
+            if source != target:
+                mesh.add_edge(*ends, place(target), C, 1)
+            continue
+        mesh.remove_edge(edge)
+        lost = not reached <= within_reach(mesh)
+        assert graph.cuts_off(edge) is lost
+        if lost:
+            break
+
+
+def test_search_for_another_way_has_an_end() -> None:
+    """A node with very much behind it is given up, though there is a way."""
+    names = [f"n{number}" for number in range(graph.MAX_LOOKS + 1)]
+    tail = [pair for name in names for pair in both("a", name)]
+    far = both(names[-1], "z")
+    mesh = build(*both("m", "a"), *tail, *both("m", "b"), *far)
     graph.run(mesh)
-    assert reached <= {node for node in mesh.nodes.values() if node.reachable}
+    for source, target in both("z", "b"):
+        mesh.add_edge(mesh.nodes[source], mesh.nodes[target], place(target), C, 1)
+    edge = mesh.myself.edges["a"]
+    mesh.remove_edge(edge)
+    assert graph.cuts_off(edge)
+    graph.run(mesh)
+    assert all(node.reachable for node in mesh.nodes.values())
 
 
 def test_both_directions_of_an_edge_are_relied_on() -> None:

@@ -106,7 +106,8 @@ class EdgeRules:
             return self._correct(self.describe(edge), arrival, noted)
         effects = self._forward(message, arrival)
         self._ground.remove_edge(edge)
-        effects.append(GraphChanged(loss=graph.relied_on(edge)))
+        loss = graph.cuts_off(edge)
+        effects.append(GraphChanged(loss, detour=not loss and graph.relied_on(edge)))
         return effects + self._check_reverse(target)
 
     def link_up(

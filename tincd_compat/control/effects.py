@@ -95,9 +95,12 @@ class GraphChanged:
 
     Runs may be put off and merged, but after a loss the graph has to run before edges
     are added or keys are handled: a node that goes and comes back must lose its keys.
+    A ``detour`` cuts nobody off, but paths lead over an edge that has gone: that must
+    not stay so for long.
     """
 
     loss: bool
+    detour: bool = False
 
 
 @dataclass(frozen=True, slots=True)

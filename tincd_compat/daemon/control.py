@@ -2,8 +2,8 @@
 
 The graph is not run for every message.  One run serves all messages of one read, and
 under a storm of several.  It runs first wherever a message depends on it (keys,
-packets, an edge added after one was lost), because becoming reachable resets the keys
-of a node.
+packets, an edge added after a node was cut off), because becoming reachable resets the
+keys of a node.
 """
 
 from __future__ import annotations
@@ -179,8 +179,8 @@ class ControlPlane:
                     self._events.subnet(node, subnet, True, node.address)
                 case fx.SubnetDown(node, subnet):
                     self._events.subnet(node, subnet, False, node.address)
-                case fx.GraphChanged(loss):
-                    self.runs.change(loss=loss)
+                case fx.GraphChanged(loss, detour):
+                    self.runs.change(loss=loss, detour=detour)
                 case fx.CheckReverse(node):
                     self._check_reverse(node)
                 case fx.NodeForgotten(node):
@@ -247,10 +247,10 @@ class ControlPlane:
         """Bring what is known of these nodes up to date.
 
         Nobody who was reachable loses that, or its keys, by edges that were added since
-        the last run.
+        the last run.  But what is passed on must not go round where the way has broken.
         """
         nodes = self.mesh.nodes
-        if self.runs.losses or not all(
+        if self.runs.detours or not all(
             name in nodes and nodes[name].reachable for name in names
         ):
             self.settle()

@@ -1,17 +1,23 @@
 """When the graph runs: at once where order matters, else rarely under a storm.
 
-Between two runs edges are first added and then lost, never the other way round.  So
-what one run finds after many changes is what a run after each of them would have found
-in the end: additions cut nobody off, and whom a loss has cut off no further loss brings
-back.  Only an addition after a loss could hide that a node was gone for a moment, and
-such a node has to lose its keys; hence :meth:`GraphRuns.settle_losses`.
+Between two runs no node that was reachable is cut off and then joined again.  So what
+one run finds after many changes is what a run after each of them would have found in
+the end: most losses and all additions cut nobody off, and whom a loss has cut off no
+further loss brings back.  Only an addition after that could hide that a node was gone
+for a moment, and such a node has to lose its keys; hence
+:meth:`GraphRuns.settle_losses`.
+
+A loss that only makes ways longer shares runs as additions do, for a short time at
+most.  Until then what must be relayed goes to a neighbour that is still linked and that
+knows better; should its way lead back over us, what comes back makes us run first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from tincd_compat.mesh.backoff import Backoff
+from tincd_compat.mesh.backoff import LONG_DELAY, LONGEST_DELAY, Backoff
 
 
 class GraphRuns:
@@ -33,23 +39,29 @@ class GraphRuns:
         self._backoff = Backoff()
         self._changed = False
         self._changed_in_batch = False
-        self._planned = False
+        #: When a run is planned, and the number of that plan.
+        self._due = float("inf")
+        self._plans = 0
         #: A node may have been cut off since the last run.
         self.losses = False
+        #: That, or the way to a node may have got longer.
+        self.detours = False
         #: Runs so far, and those of them that a storm has put off.
         self.count = 0
         self.deferred = 0
 
-    def change(self, *, loss: bool) -> None:
+    def change(self, *, loss: bool, detour: bool = False) -> None:
         """Note that edges changed; a ``loss`` may have cut a node off."""
         self._changed = self._changed_in_batch = True
         self.losses = self.losses or loss
+        self.detours = self.detours or loss or detour
 
     def settle(self) -> None:
         """Run now if edges changed."""
         if not self._changed:
             return
-        self._changed = self._changed_in_batch = self.losses = False
+        self._changed = self._changed_in_batch = False
+        self.losses = self.detours = False
         self.count += 1
         started = self._clock()
         self._run()
@@ -63,7 +75,7 @@ class GraphRuns:
     def batch_done(self) -> None:
         """Run now or plan it: all messages of one read have been handled.
 
-        A loss does not wait, since packets would go to where nobody is.
+        Nodes cut off do not wait, since packets would go to where nobody is.
         """
         if self.losses or self._call_later is None:
             self.settle()
@@ -72,14 +84,20 @@ class GraphRuns:
             self._plan(self._call_later)
 
     def _plan(self, call_later: Callable[[float, Callable[[], None]], object]) -> None:
-        delay = self._backoff.change(self._clock())
+        now = self._clock()
+        longest = LONG_DELAY if self.detours else LONGEST_DELAY
+        delay = min(self._backoff.change(now), longest)
         if delay <= 0:
             self.settle()
-        elif not self._planned:
-            self._planned = True
-            call_later(delay, self._run_planned)
+        elif now + delay < self._due:
+            self._due = now + delay
+            self._plans += 1
+            call_later(delay, partial(self._run_planned, self._plans))
 
-    def _run_planned(self) -> None:
-        self._planned = False
+    def _run_planned(self, plan: int) -> None:
+        if plan != self._plans:
+            # An earlier run has taken its place.
+            return
+        self._due = float("inf")
         self.deferred += self._changed
         self.settle()

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Edge, Mesh, Node
+
+#: Edges looked at after a loss before a node is given up for cut off; a run knows.
+MAX_LOOKS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +95,69 @@ def settle_down(mesh: Mesh, node: Node) -> None:
 
 
 def relied_on(edge: Edge) -> bool:
-    """Tell whether the last run may have reached anybody by way of this edge.
+    """Tell whether the last run reached anybody by way of this edge.
 
-    Everybody it found is still reachable without the others, however many of them go.
     An edge counts only as long as there is the opposite one too.
     """
     ahead, back = edge.target.prevedge, edge.source.prevedge
     return (ahead is not None and ahead.source is edge.source) or (
         back is not None and back.source is edge.target
     )
+
+
+def cuts_off(edge: Edge) -> bool:
+    """Tell whether the loss of an edge, just removed, may have cut a node off.
+
+    Only nodes that the last run found count.  Their lifelines make a tree of edges that
+    exist in both directions; where that tree is broken it is mended if that can be
+    done, so the answer is right however many edges have come and gone since the run.
+    """
+    source, target = edge.source, edge.target
+    return _was_lifeline(source, target) or _was_lifeline(target, source)
+
+
+def _was_lifeline(source: Node, target: Node) -> bool:
+    line = target.lifeline
+    if line is None or line.source is not source:
+        return False
+    return not _find_lifeline(target)
+
+
+def _find_lifeline(lost: Node) -> bool:
+    """Look for a way to a node, or to one that hangs on it, from any that does not."""
+    found_from = {lost: lost}
+    looks = MAX_LOOKS
+    for node in (queue := [lost]):
+        for edge in node.edges.values():
+            target = edge.target
+            line = target.edges.get(node.name)
+            if line is None or target in found_from or not target.reachable:
+                continue
+            if (looks := looks - 1) < 0:
+                return False
+            if not _hangs_on(target, lost):
+                _hang(line, found_from)
+                return True
+            found_from[target] = node
+            queue.append(target)
+    return False
+
+
+def _hangs_on(node: Node, lost: Node) -> bool:
+    while node is not lost:
+        if node.lifeline is None:
+            return False
+        node = node.lifeline.source
+    return True
+
+
+def _hang(line: Edge, found_from: dict[Node, Node]) -> None:
+    """Turn the lifelines round that lead from where an edge was found to its target."""
+    node = line.target
+    node.lifeline = line
+    while (above := found_from[node]) is not node:
+        above.lifeline = node.edges[above.name]
+        node = above
 
 
 def _place(address: SocketAddress | None) -> str:
@@ -112,6 +170,7 @@ def _search(mesh: Mesh) -> list[Node]:
     for node in mesh.nodes.values():
         node.visited = False
         node.indirect = True
+        node.lifeline = None
     myself.visited = True
     myself.indirect = False
     myself.nexthop = myself.via = myself
@@ -142,7 +201,7 @@ def _reach(mesh: Mesh, edge: Edge, indirect: bool, addressed: list[Node]) -> Non
         target.nexthop = target if node is mesh.myself else node.nexthop
     target.visited = True
     target.indirect = indirect
-    target.prevedge = edge
+    target.prevedge = target.lifeline = edge
     target.via = node.via if indirect else target
     target.options = edge.options
     if target.address is None:

@@ -32,6 +32,8 @@ class Node:
     nexthop: Node | None = None
     via: Node | None = None
     prevedge: Edge | None = None
+    #: The last edge of a path from us that is whole; see ``graph.cuts_off``.
+    lifeline: Edge | None = None
     edges: dict[str, Edge] = field(default_factory=dict)
     #: The edges by name of the target; None until asked for after a change.
     _in_order: list[Edge] | None = field(default=None, init=False)
