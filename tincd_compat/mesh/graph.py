@@ -108,7 +108,7 @@ def relied_on(edge: Edge) -> bool:
 def cuts_off(edge: Edge) -> bool:
     """Tell whether the loss of an edge, just removed, may have cut a node off.
 
-    Only nodes that the last run found count.  Their lifelines make a tree of edges that
+    Only nodes that the last run found count, also as helpers.  Their lifelines make a tree of edges that
     exist in both directions; where that tree is broken it is mended if that can be
     done, so the answer is right however many edges have come and gone since the run.
     """
