@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +35,17 @@ def test_repetition_does_not_prolong() -> None:
     seen.add(b"x", 9)
     seen.expire(11)
     assert seen.add(b"x", 11)
+
+
+def test_memory_of_a_storm_is_given_back() -> None:
+    seen = SeenRequests(10)
+    seen.add(b"first", 0)
+    small = sys.getsizeof(seen._times)
+    for number in range(1000):
+        seen.add(b"%d" % number, 1)
+    assert sys.getsizeof(seen._times) > 10 * small
+    seen.expire(20)
+    assert sys.getsizeof(seen._times) <= small
 
 
 def test_oldest_go_when_it_is_full() -> None:

@@ -54,12 +54,32 @@ def joined(count: int, seed: int, *, repeats_nonces: bool = False) -> World:
     return world
 
 
-def test_three_hundred_join_and_thirty_leave() -> None:
-    world = joined(300, seed=0)
+@lru_cache(1)
+def large() -> World:
+    """A mesh of 300 that the tests below share; each leaves it whole or clears it."""
+    return joined(300, seed=0)
+
+
+def test_three_hundred_join() -> None:
+    world = large()
     facts = 2 * world.links + 300
     flooded = world.network.traffic.gossip
     invariants.few_messages(flooded, world.links, facts, events(world)["dumped"])
 
+
+def test_a_partition_of_three_hundred_heals() -> None:
+    world = large()
+    try:
+        part_and_heal(world, world.members[:30])
+    except BaseException:
+        large.cache_clear()
+        raise
+
+
+def test_thirty_of_three_hundred_leave() -> None:
+    world = large()
+    large.cache_clear()
+    flooded = world.network.traffic.gossip
     gone = world.random.sample(world.members, 30)
     before = sum(len(invariants.neighbours(daemon)) for daemon in world.running)
     for name in gone:
@@ -71,11 +91,15 @@ def test_three_hundred_join_and_thirty_leave() -> None:
     invariants.few_messages(flooded, world.links, before - after, 0)
 
 
-def test_a_partition_heals() -> None:
+def test_a_third_is_cut_off_and_comes_back() -> None:
     world = joined(100, seed=0)
+    part_and_heal(world, world.members[:33])
+
+
+def part_and_heal(world: World, side: list[str]) -> None:
+    """Cut this side off for longer than it takes to notice that nobody answers."""
     before = events(world)
-    world.network.partition(world.members[:33])
-    # Longer than it takes to notice that nobody answers.
+    world.network.partition(side)
     world.loop.run_for(120)
     invariants.at_rest(world)
     assert len(invariants.components(world.running)) > 1

@@ -61,6 +61,9 @@ class SeenRequests:
             old.append(digest)
         for digest in old:
             del self._times[digest]
+        if len(old) > len(self._times):
+            # A dictionary keeps the room of what was deleted from it.
+            self._times = dict(self._times)
 
 
 def _digest(line: bytes) -> bytes:

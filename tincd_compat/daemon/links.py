@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -199,15 +200,17 @@ class Links:
         started: float,
         proxied: Target | None = None,
     ) -> Link:
-        link: Link
+        # Weak, so that a link that has ended is gone without a search for cycles.
+        asking: weakref.ref[Link]
 
         def find_peer(name: str) -> PeerIdentity:
-            link.host = self._files.read(name)
+            host = self._files.read(name)
+            if (link := asking()) is not None:
+                link.host = host
             own = own_options(self.settings)
             if self._bypass_security:
-                host = link.host
                 return PeerIdentity(None, host.weight, link_options(own, host))
-            return self._files.identity(name, link.host, own)
+            return self._files.identity(name, host, own)
 
         connection = MetaConnection(
             role,
@@ -220,6 +223,7 @@ class Links:
             bypass_security=self._bypass_security,
         )
         link = Link(self, connection, sock, address, outgoing, self._loop)
+        asking = weakref.ref(link)
         self._all.append(link)
         if self.settings.hostnames and proxied is None:
             self._names.improve(connection, address)

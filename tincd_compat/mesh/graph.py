@@ -108,9 +108,10 @@ def relied_on(edge: Edge) -> bool:
 def cuts_off(edge: Edge) -> bool:
     """Tell whether the loss of an edge, just removed, may have cut a node off.
 
-    Only nodes that the last run found count, also as helpers.  Their lifelines make a tree of edges that
-    exist in both directions; where that tree is broken it is mended if that can be
-    done, so the answer is right however many edges have come and gone since the run.
+    Only nodes that the last run found count, also on ways round.  Their lifelines make
+    a tree of edges that exist in both directions; where that tree is broken it is
+    mended if that can be done, so the answer is right however many edges have come and
+    gone since the run.
     """
     source, target = edge.source, edge.target
     return _was_lifeline(source, target) or _was_lifeline(target, source)

@@ -412,4 +412,7 @@ class MetaSocket:
             self._want_write(False)
             self._loop.remove_reader(self._socket.fileno())
             self.closed = True
+            # The owner has us too: both and their buffers are to go at once, without
+            # the collector of cyclic garbage, which comes late.
+            del self._owner
         return self._socket
