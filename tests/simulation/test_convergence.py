@@ -51,6 +51,8 @@ def joined(count: int, seed: int, *, repeats_nonces: bool = False) -> World:
     world.start(world.members, 5.0)
     world.settle()
     invariants.whole(world)
+    flooded, facts = world.network.traffic.gossip, 2 * world.links + count
+    invariants.few_messages(flooded, world.links, facts, events(world)["dumped"])
     return world
 
 
@@ -61,10 +63,7 @@ def large() -> World:
 
 
 def test_three_hundred_join() -> None:
-    world = large()
-    facts = 2 * world.links + 300
-    flooded = world.network.traffic.gossip
-    invariants.few_messages(flooded, world.links, facts, events(world)["dumped"])
+    assert len(large().running) == 300
 
 
 def test_a_partition_of_three_hundred_heals() -> None:
