@@ -31,6 +31,7 @@ CHECKLIST: dict[int, tuple[str, ...]] = {
         f"{_KEYGEN}: all is closed",
         f"{_KEYGEN}: yes",
         f"{_KEYGEN}: one newline",
+        f"{_KEYGEN}: a terminal",
         f"{_KEYGEN}: nameless",
         f"{_KEYGEN}: old keys",
         f"{_HABITS}: chef",

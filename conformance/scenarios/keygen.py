@@ -72,7 +72,21 @@ _SAME_MODE: Final = (
     "a host file stays readable for who may read it",
 )
 
+
+def _asked(name: str, answers: str) -> Row:
+    """On a terminal, where it asks for both names; what is typed is not compared."""
+    script = f"""
+printf '{answers}' | script -qec '/usr/sbin/tincd -n vpn -K1024; echo status $?' \\
+  /dev/null | tr -d '\\r' | grep -Eo 'Please enter .*]: ?|^(Error|status|Gener).*'
+ls /run
+"""
+    return Row(name=name, script=script, files=_NO_KEYS)
+
+
 _ROWS: Final = (
+    _asked("a terminal", "\\n\\n"),
+    _asked("a terminal, other names", "/run/a\\n/run/b\\n"),
+    _asked("a terminal, one name", "\\n/run/b\\n"),
     _generate("stdin is /dev/null", f"tincd -n vpn -K{_BITS} < /dev/null"),
     _generate("stdin is closed", f"tincd -n vpn -K {_BITS} <&-"),
     _generate("all is closed", f"tincd -n vpn -K {_BITS} <&- >&- 2>&-"),
@@ -173,5 +187,5 @@ SCENARIO: Final = Scenario(
     placements=ONE,
     play=play,
     needs_c=True,
-    tools=("openssl",),
+    tools=("openssl", "script"),
 )
