@@ -157,7 +157,15 @@ _ANSWERS: Final = (
     Row(name="--vers", script=_VERSION.format("--vers")),
     Row(name="--version first", script=_VERSION.format("--help -k -K --version")),
     Row(name="--version, an error later", script=_VERSION.format("--version -x")),
-    Row(name="--help", script=f"/usr/sbin/tincd --help | {_OPTIONS_OF_HELP}"),
+    Row(
+        name="--help",
+        script=f"/usr/sbin/tincd --help | {_OPTIONS_OF_HELP}",
+        ours=(
+            (r"^(--chroot)$", r"--check\n\1"),
+            (r"^(--kill)$", r"--json\n\1"),
+        ),
+        why="C cannot look a configuration through",
+    ),
     Row(name="--h, usage line", script="/usr/sbin/tincd --h -k | head -n 1"),
     Row(name="--help, status", script="run /usr/sbin/tincd --help > /dev/null"),
 )
