@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from conformance import runner, worker
 from conformance.harness.kinds import Kind, placement_text
 from conformance.harness.scenario import Case
 from conformance.scenarios import SCENARIOS
+
+#: One case more than there are processors; what counts is that none starves.
+_JOBS: Final = min(4, (os.cpu_count() or 1) + 1)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,7 +49,11 @@ def _parser() -> argparse.ArgumentParser:
         "all nodes of that kind, `mixed' for the rest",
     )
     parser.add_argument(
-        "--jobs", type=int, default=2, metavar="N", help="cases at a time (default 2)"
+        "--jobs",
+        type=int,
+        default=_JOBS,
+        metavar="N",
+        help=f"cases at a time (here {_JOBS}): they mostly wait",
     )
     parser.add_argument(
         "--keep", action="store_true", help="keep the logs of cases that pass, too"
