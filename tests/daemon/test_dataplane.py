@@ -20,6 +20,7 @@ from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AnsKey, ReqKey
 from tincd_compat.options import CLAMP_MSS
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
+from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import KeyFields, Tunnel
 
@@ -458,3 +459,14 @@ def test_switch_mode_reports_who_is_behind_the_device(loop: FakeLoop) -> None:
     plane.device.frames = [bytearray(bytes(range(60)))]
     loop.readable(plane.device.descriptor)
     assert plane.requests.calls[:1] == [f"learn 060708090a0b at {loop.now:g}"]
+
+
+def test_the_log_says_who_handles_packets(
+    loop: FakeLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "tincd.connections"):
+        Plane(loop)
+    # A device that is not tun or tap, whatever was built.
+    (line,) = (text for text in caplog.messages if text.startswith("Packets are"))
+    assert line.startswith("Packets are handled by Python code")
+    assert f"({codec.cryptography(SUITE)}); offloads in use: none" in line

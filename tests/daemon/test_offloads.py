@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import socket
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,10 @@ from tincd_compat.daemon.offloads import ENVIRONMENT, Offloads, allowed, report
 from tincd_compat.device.base import DeviceOptions, open_device
 from tincd_compat.transport.udp import UdpSocket
 from tincd_compat.transport.udp_options import DatagramSocket
-from tincd_compat.tunnel import offload
+from tincd_compat.tunnel import codec, offload, pumps
+from tincd_compat.tunnel._fast import core
+from tincd_compat.tunnel.pumps import Pumps
+from tincd_compat.tunnel.suites import Suite
 
 OURS = Settings(name="us")
 FIELDS = [field.name for field in dataclasses.fields(Offloads)]
@@ -94,13 +98,69 @@ def test_report(
         release="6.12.0",
     )
     with caplog.at_level(logging.INFO, "tincd.connections"):
-        report(device, [udp])
-    who = "compiled" if offload.COMPILED else "Python"
-    line = f"Packets are handled by {who} code; offloads in use: {text}"
+        report(device, [udp], "some code", "AES-NI")
+    line = f"Packets are handled by some code (AES-NI); offloads in use: {text}"
     assert caplog.record_tuples[-1] == ("tincd.connections", logging.INFO, line)
 
 
 def test_other_devices_have_none(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        report(FakeDevice(3), [])
+        report(FakeDevice(3), [], "Python code", "OpenSSL")
     assert caplog.messages[-1].endswith("offloads in use: none")
+
+
+COMPILED = "compiled code"
+
+
+@pytest.mark.parametrize(
+    ("built", "outward", "text"),
+    [
+        (True, True, COMPILED),
+        # Priorities are inherited, or everything goes over TCP.
+        (True, False, f"{COMPILED} inward, Python code outward"),
+        # Any device that is not tun or tap, or hub mode.
+        (True, None, "Python code with compiled steps"),
+        (False, None, "Python code"),
+    ],
+)
+def test_who_handles_packets(
+    built: bool, outward: bool | None, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pumps, "core", object() if built else None)
+    started = None if outward is None else SimpleNamespace(outward=outward)
+    assert pumps.handler(cast(Pumps | None, started)) == text
+
+
+@pytest.mark.parametrize(
+    ("features", "cipher", "digest", "text"),
+    [
+        ("AES-NI, SHA-NI", "aes-256-cbc", "sha256", "AES-NI, SHA-NI"),
+        ("AES-NI, SHA-NI", "aes-128-cbc", "sha1", "AES-NI, OpenSSL"),
+        ("AES-NI, SHA-NI", "aes-256-ecb", "sha256", "OpenSSL, SHA-NI"),
+        ("AES-NI, SHA-NI", "camellia-128-cbc", "sha512", "OpenSSL"),
+        ("AES-NI, SHA-NI", "none", "sha256", "SHA-NI"),
+        ("AES-NI, SHA-NI", "aes-256-cbc", "none", "AES-NI"),
+        ("AES-NI, SHA-NI", "none", "none", "no cryptography"),
+        ("AES-NI", "aes-256-cbc", "sha256", "AES-NI, portable SHA-256"),
+        ("SHA-NI", "aes-256-cbc", "sha256", "OpenSSL, SHA-NI"),
+        ("OpenSSL", "aes-256-cbc", "sha256", "OpenSSL, portable SHA-256"),
+        (None, "aes-256-cbc", "sha256", "OpenSSL"),
+        (None, "none", "none", "no cryptography"),
+    ],
+)
+def test_what_does_the_cryptography(
+    features: str | None,
+    cipher: str,
+    digest: str,
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = None if features is None else SimpleNamespace(features=features)
+    monkeypatch.setattr(codec, "core", fake)
+    assert codec.cryptography(Suite.configured(cipher, digest, 4)) == text
+
+
+@pytest.mark.skipif(not offload.COMPILED, reason="the compiled half is not built")
+def test_the_compiled_half_uses_words_known_here() -> None:
+    words = set(core.features.split(", "))
+    assert words <= {"AES-NI", "SHA-NI", "OpenSSL"}

@@ -28,7 +28,7 @@ from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
 from tincd_compat.transport.loop import add_packet_reader, remove_packet_reader
 from tincd_compat.transport.udp import UdpSockets
-from tincd_compat.tunnel import compression, pumps
+from tincd_compat.tunnel import codec, compression, pumps
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
@@ -133,7 +133,12 @@ class DataPlane:
             return
         direct = self._device.direct() if isinstance(self._device, TunTap) else None
         self._pumps = pumps.start(direct, self._pipeline, self._mesh, self._sockets)
-        report(self._device, self._sockets.sockets)
+        report(
+            self._device,
+            self._sockets.sockets,
+            pumps.handler(self._pumps),
+            codec.cryptography(self._parameters.suite),
+        )
 
     def close(self) -> None:
         """Stop moving packets; the device stays open for tinc-down."""

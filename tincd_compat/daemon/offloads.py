@@ -76,8 +76,10 @@ def allowed(settings: Settings, environment: Mapping[str, str]) -> Offloads:
     )
 
 
-def report(device: Device, sockets: Sequence[UdpSocket]) -> None:
-    """Log who handles packets and which offloads are in use."""
+def report(
+    device: Device, sockets: Sequence[UdpSocket], handler: str, cryptography: str
+) -> None:
+    """Log who handles packets, what enciphers them, and which offloads are in use."""
     used: list[str] = []
     if any(udp.segmentation for udp in sockets):
         used.append("UDP segmentation")
@@ -86,7 +88,8 @@ def report(device: Device, sockets: Sequence[UdpSocket]) -> None:
     if isinstance(device, TunTap):
         used += device.offloads.names()
     logs.connections.info(
-        "Packets are handled by %s; offloads in use: %s",
-        "compiled code" if offload.COMPILED else "Python code",
+        "Packets are handled by %s (%s); offloads in use: %s",
+        handler,
+        cryptography,
         ", ".join(used) or "none",
     )

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -92,6 +93,22 @@ def unusable(suite: Suite, level: int) -> str | None:
     if not compression.available(level):
         return f"compression level {level} is not available"
     return None
+
+
+def cryptography(suite: Suite) -> str:
+    """Return what works this suite on this machine, in words for the log."""
+    instructions = () if core is None else core.features.split(", ")
+    used: list[str] = []
+    if suite.encrypts:
+        is_aes_cbc = re.fullmatch("aes-[0-9]+-cbc", suite.cipher.name) is not None
+        by_hand = is_aes_cbc and "AES-NI" in instructions
+        used.append("AES-NI" if by_hand else "OpenSSL")
+    if suite.authenticates:
+        if core is None or suite.digest.name != "sha256":
+            used.append("OpenSSL")
+        else:
+            used.append("SHA-NI" if "SHA-NI" in instructions else "portable SHA-256")
+    return ", ".join(dict.fromkeys(used)) or "no cryptography"
 
 
 class Sealer:

@@ -116,6 +116,14 @@ def start(
     return Pumps(device, pipeline, mesh, sockets)
 
 
+def handler(pumps: Pumps | None) -> str:
+    """Return who moves ordinary packets, in words for the log."""
+    if pumps is not None:
+        both = "compiled code"
+        return both if pumps.outward else f"{both} inward, Python code outward"
+    return "Python code" if core is None else "Python code with compiled steps"
+
+
 class Pumps:
     """Both pumps of the daemon; :meth:`from_device` and :meth:`from_udp` run them."""
 
@@ -140,6 +148,11 @@ class Pumps:
         self._counted = 0, 0
         pipeline.flows.changed = self.forget
 
+    @property
+    def outward(self) -> bool:
+        """Whether frames from the device are moved too."""
+        return self._pipeline.flows.outward
+
     def forget(self) -> None:
         """Something has changed: what was told may be wrong."""
         self._pump.clear()
@@ -154,7 +167,7 @@ class Pumps:
 
     def from_device(self, now: float) -> Progress:
         """Move frames from the device."""
-        if not self._pipeline.flows.outward or self._pipeline.begin():
+        if not self.outward or self._pipeline.begin():
             return Progress.REFUSED
         if self._switching and now - self._forgot_stations > STATION_MEMORY:
             self._pump.clear_stations()
