@@ -1,7 +1,7 @@
 """The compiled pumps between a device and a UDP socket.
 
-Their system calls are inside, so here alone the device is one end of a socket pair and
-datagrams cross the loopback interface.
+Their system calls are inside, so here (and where a pump shows what it takes for plain)
+the device is one end of a socket pair and datagrams cross the loopback interface.
 """
 
 from __future__ import annotations
