@@ -65,6 +65,7 @@ CHECKLIST: dict[int, tuple[str, ...]] = {
         f"{_SCENARIOS}/loglines.py::play",
         f"{_HABITS}: tinc-boot",
         f"{_LIVES}: scripts",
+        f"{_LIVES}: a flood of complaints",
         "tests/service/test_floods.py::test_lines_that_differ_are_written_at_once",
     ),
     # Who it is to pidof, pgrep, killall, pkill -f and start-stop-daemon; -c with -n;

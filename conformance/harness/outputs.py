@@ -126,9 +126,14 @@ def _on_purpose(row: Row, text: str) -> str:
     return text
 
 
+def without_own_lines(text: str) -> str:
+    """Return log lines, masked or bare, without those that only ours writes."""
+    return _ADDED.sub("", text)
+
+
 def _without_additions(text: str, wanted: str) -> str:
     known, lines = set(wanted.splitlines()), []
-    for line in _ADDED.sub("", text).split("\n"):
+    for line in without_own_lines(text).split("\n"):
         advised = _ADVICE.fullmatch(line)
         plain = advised is not None and line not in known and advised[1] in known
         lines.append(advised[1] if advised and plain else line)

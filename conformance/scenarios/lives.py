@@ -19,6 +19,18 @@ _SCRIPTS: Final[Mapping[str, str | None]] = {
     for name in ("tinc-up", "tinc-down", "subnet-up", "subnet-down")
 }
 
+#: Complaints, and those that a count stands for.
+_FLOOD: Final = r"""
+/usr/sbin/tincd -n vpn --logfile
+await said ': Ready$'; await idle
+end
+awk '/subnet-up exited with non-zero status 3/ { said++ }
+  /last line repeated/ { counted += $(NF - 1) == "repeated" ? 1 : $(NF - 1) }
+  END { print said + counted; print said < 60 ? "counted" : "one line each" }' \
+  /var/log/tinc.vpn.log
+rm /var/log/tinc.vpn.log
+"""
+
 
 def play(lab: Lab, placement: Placement) -> None:
     compare(lab, placement, _ROWS)
@@ -172,6 +184,16 @@ _ROWS: Final = (
         "scripts that fail",
         "-n vpn --logfile",
         files={"vpn/tinc-up": "#!/bin/sh\nexit 3\n", "vpn/tinc-down": "exit 4\n"},
+    ),
+    Row(
+        name="a flood of complaints",
+        script=_FLOOD,
+        files={
+            "vpn/hosts/alpha": "".join(f"Subnet = 10.{n}.0.0/16\n" for n in range(60)),
+            "vpn/subnet-up": "#!/bin/sh\nexit 3\n",
+        },
+        ours=((r"^one line each$", "counted"),),
+        why="a line that is repeated without end becomes a count",
     ),
     _life(
         "a script killed",

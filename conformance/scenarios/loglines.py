@@ -18,6 +18,7 @@ from conformance.harness.dumps import CONNECTIONS_BLOCK, TABLES_BLOCK
 from conformance.harness.kinds import ONE, Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.outputs import without_own_lines
 from conformance.harness.probes import wait_ping
 from conformance.harness.scenario import Scenario
 
@@ -109,17 +110,12 @@ _TOO_EARLY: Final = re.compile(
     r"(?:Could not set up a meta connection to .*\nTrying to re-establish .*\n)?",
     re.M,
 )
-_ADDED: Final = re.compile(
-    r"^(?:UDP buffers of .* to send|Packets are handled by .*)\n"
-    r"|^Counters:\n(?: .*\n)*End of counters\.\n",
-    re.M,
-)
 
 
 def _masked(text: str, level: int) -> str:
     for block in (CONNECTIONS_BLOCK, TABLES_BLOCK):
         text = re.sub(block.pattern + "\n", "", text, flags=re.M)
-    text = _ADDED.sub("", text)
+    text = without_own_lines(text)
     for pattern, replacement in _MASKS:
         text = re.sub(pattern, replacement, text, flags=re.M)
     lines = text.splitlines()
