@@ -206,13 +206,14 @@ def _foreign() -> Iterator[Row]:
     for words in ("-k", "-kKILL", "-k 10", "-kALRM", "--kill=abrt", "-kint", "-kWinch"):
         quoted = shlex.quote(words)
         script = f"""
-sleep 0.4 & echo $! > /run/tinc.vpn.pid
+sleep 60 & echo $! > /run/tinc.vpn.pid
 run /usr/sbin/tincd -n vpn {words}
+kill $! 2> /dev/null
 {{ wait $!; }} 2> /dev/null; echo {quoted} ended it with $?
 """
         yield Row(name=f"{words}, a process", script=script)
     script = """
-sleep 9 & pid=$!; echo $pid > /run/tinc.vpn.pid
+sleep 60 & pid=$!; echo $pid > /run/tinc.vpn.pid
 run setpriv --reuid=65534 --clear-groups /usr/sbin/tincd -n vpn -k
 kill $pid; { wait $pid; } 2> /dev/null; echo $?
 """
@@ -225,4 +226,5 @@ SCENARIO: Final = Scenario(
     placements=ONE,
     play=play,
     needs_c=True,
+    limit=300,
 )

@@ -219,4 +219,5 @@ SCENARIO: Final = Scenario(
     placements=ONE,
     play=play,
     needs_c=True,
+    limit=300,
 )
