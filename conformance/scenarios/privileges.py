@@ -41,7 +41,10 @@ def _record(lab: Lab, kind: Kind, part: str) -> str:
     node, peer = mesh
     peer.start()
     told = []
-    for options in _OPTIONS:
+    # Where even root may not lift the limit of locked memory, C aborts in its first
+    # handshake.
+    locked = () if kind is Kind.C else (("-U", "nobody", "-L"),)
+    for options in (*_OPTIONS, *locked):
         node.start(*options)
         # A C peer takes a C node that starts again for the one before.
         node.wait_connected(["peer"], 30)
@@ -49,7 +52,8 @@ def _record(lab: Lab, kind: Kind, part: str) -> str:
             node.wait_reachable("peer")
             wait_ping(node, peer.address)
             _change_network(node)
-        told += [" ".join(("tincd", *options)), *_rights(node), ""]
+        if options in _OPTIONS:
+            told += [" ".join(("tincd", *options)), *_rights(node), ""]
         _end(node)
     peer.stop()
     return "\n".join(told)
