@@ -202,6 +202,12 @@ def test_the_fuller_a_connection_the_less_is_put_on_it(plane: Plane) -> None:
     assert 40 - 15180 // 1000 - 1 <= dropped <= 40 - 7
 
 
+def test_a_burst_is_no_backlog(plane: Plane) -> None:
+    plane.world.connect("peer")
+    plane.from_device(*(sized(1000, TO_PEER[1], TO_PEER[0]) for _ in range(BURST)))
+    assert "dropped meta connection is full" not in dict(plane.subject.counters())
+
+
 # The device.
 
 

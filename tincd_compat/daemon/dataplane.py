@@ -226,11 +226,16 @@ class DataPlane:
         if link is None:
             self._pipeline.drops["no meta connection"] += 1
             return
-        fill = link.socket.queued / max(1, self._settings.max_output_buffer_size)
-        if 2 * fill - 1 > random.random():
+        limit = max(1, self._settings.max_output_buffer_size)
+        if 2 * link.socket.queued > limit:
+            # A burst is no backlog: what counts is what the system does not take.
+            link.socket.flush_now()
+        if link.socket.closed:
+            self._pipeline.drops["no meta connection"] += 1
+        elif 2 * link.socket.queued / limit - 1 > random.random():
             self._pipeline.drops["meta connection is full"] += 1
-            return
-        link.send_packet(frame)
+        else:
+            link.send_packet(frame)
 
     def request_key(self, node: Node) -> None:
         self._control.request_key(node)

@@ -354,6 +354,10 @@ class MetaSocket:
 
     def _planned_flush(self) -> None:
         self._flush_planned = False
+        self.flush_now()
+
+    def flush_now(self) -> None:
+        """Send what the socket takes at once; the connection may end by it."""
         with self._last_resort():
             self.flush()
 
