@@ -73,7 +73,7 @@ def machine() -> dict[str, str]:
     return {
         "processor": _processor(),
         "processors": str(os.cpu_count()),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "openssl": _first_line("openssl", "version"),
         "C tincd": _first_line("/usr/sbin/tincd", "--version"),
