@@ -227,6 +227,13 @@ def test_scope_is_not_compared() -> None:
     assert scoped.with_port(2).scope == 3
 
 
+def test_interface_of_the_scope_in_text() -> None:
+    address = SocketAddress("fe80::1", 655, 2, "eth0")
+    assert str(address) == "fe80::1%eth0 port 655"
+    assert str(address.with_port(1)) == "fe80::1%eth0 port 1"
+    assert address == SocketAddress("fe80::1", 655)
+
+
 def test_unmapped() -> None:
     mapped = SocketAddress("::ffff:10.0.0.1", 655)
     assert mapped.is_ipv6

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 
@@ -38,11 +38,15 @@ def format_host(packed: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SocketAddress:
-    """A numeric host and a port.  The IPv6 scope is carried but not compared."""
+    """A numeric host and a port.
+
+    The IPv6 scope and the name of its interface are carried but not compared.
+    """
 
     host: str
     port: int
     scope: int = field(default=0, compare=False)
+    interface: str = field(default="", compare=False)
 
     @classmethod
     def parse(cls, host: str, port: str) -> SocketAddress | None:
@@ -68,7 +72,7 @@ class SocketAddress:
         return ipaddress.ip_address(self.host).packed
 
     def with_port(self, port: int) -> SocketAddress:
-        return SocketAddress(self.host, port, self.scope)
+        return replace(self, port=port)
 
     def unmapped(self) -> SocketAddress:
         """Return the IPv4 form of an IPv4-mapped IPv6 address, else the same."""
@@ -77,8 +81,9 @@ class SocketAddress:
         return self
 
     def __str__(self) -> str:
-        """The form of tinc's log lines and dumps: ``HOST port PORT``."""
-        return f"{self.host} port {self.port}"
+        """The form of tinc's log lines and dumps: ``HOST[%INTERFACE] port PORT``."""
+        zone = f"%{self.interface}" if self.interface else ""
+        return f"{self.host}{zone} port {self.port}"
 
 
 def format_mac(mac: bytes) -> str:

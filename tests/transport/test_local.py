@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.transport.fakes import FakeSocket, oserror
-from tincd_compat.transport.local import local_address
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.local import from_sockaddr, local_address
 
 
 class Routing(FakeSocket):
@@ -71,3 +72,35 @@ def test_no_socket(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
 
     monkeypatch.setattr(socket, "socket", make)
     assert local_address(packed("fd00::2")) is None
+
+
+@pytest.mark.parametrize(
+    ("sockaddr", "expected"),
+    [
+        (("10.0.0.2", 655), SocketAddress("10.0.0.2", 655)),
+        (("fd00::2", 655, 0, 0), SocketAddress("fd00::2", 655)),
+        (("::ffff:10.0.0.2", 655, 0, 0), SocketAddress("10.0.0.2", 655)),
+    ],
+)
+def test_addresses_of_sockets(sockaddr: Any, expected: SocketAddress) -> None:
+    assert from_sockaddr(sockaddr) == expected
+
+
+@pytest.mark.parametrize("host", ["fe80::2", "fe80::2%eth0"])
+def test_a_link_local_address_keeps_its_scope(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setattr(socket, "if_indextoname", {3: "eth0"}.__getitem__)
+    address = from_sockaddr((host, 655, 0, 3))
+    assert (address.host, address.scope) == ("fe80::2", 3)
+    assert str(address) == "fe80::2%eth0 port 655"
+
+
+def test_an_interface_that_is_gone_is_a_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(scope: int) -> str:
+        raise oserror(errno.ENXIO)
+
+    monkeypatch.setattr(socket, "if_indextoname", gone)
+    assert str(from_sockaddr(("fe80::2", 655, 0, 3))) == "fe80::2%3 port 655"

@@ -17,7 +17,6 @@ from tincd_compat.transport.tcp import (
     Listener,
     Tarpit,
     source_address,
-    to_socket_address,
 )
 
 PEER = SocketAddress("10.0.0.2", 40000)
@@ -47,26 +46,6 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> Sockets:
     sockets = Sockets()
     monkeypatch.setattr(socket, "socket", sockets)
     return sockets
-
-
-# Addresses.
-
-
-@pytest.mark.parametrize(
-    ("sockaddr", "expected"),
-    [
-        (("10.0.0.2", 655), SocketAddress("10.0.0.2", 655)),
-        (("fd00::2", 655, 0, 0), SocketAddress("fd00::2", 655)),
-        (("::ffff:10.0.0.2", 655, 0, 0), SocketAddress("10.0.0.2", 655)),
-    ],
-)
-def test_addresses_of_sockets(sockaddr: Any, expected: SocketAddress) -> None:
-    assert to_socket_address(sockaddr) == expected
-
-
-def test_a_link_local_address_keeps_its_scope() -> None:
-    address = to_socket_address(("fe80::2%eth0", 655, 0, 3))
-    assert (address.host, address.scope) == ("fe80::2", 3)
 
 
 V4, V4_OTHER = SocketAddress("10.0.0.1", 655), SocketAddress("10.1.0.1", 655)

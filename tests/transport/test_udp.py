@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.local import from_sockaddr
 from tincd_compat.transport.udp import (
     MAX_KNOWN_ADDRESSES,
     MAX_RUN_BYTES,
@@ -25,7 +26,6 @@ from tincd_compat.transport.udp import (
     UDP_SEGMENT,
     UdpSocket,
     UdpSockets,
-    from_sockaddr,
     segmentation_is_sound,
     split_runs,
 )
@@ -395,18 +395,6 @@ def test_strangers_do_not_fill_the_address_cache() -> None:
 
 
 # Addresses and kernels
-
-
-@pytest.mark.parametrize(
-    ("sockaddr", "address"),
-    [
-        (("10.0.0.2", 655), PEER),
-        (("fd00::2", 655, 0, 0), PEER6),
-        (("::ffff:10.0.0.2", 655, 0, 0), PEER),
-    ],
-)
-def test_from_sockaddr(sockaddr: tuple[Any, ...], address: SocketAddress) -> None:
-    assert from_sockaddr(sockaddr) == address
 
 
 def test_a_scope_survives_both_ways() -> None:

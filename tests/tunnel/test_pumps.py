@@ -78,6 +78,9 @@ class Sockets:
     def descriptor(self, index: int) -> int:
         return self.udp[index].fileno()
 
+    def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
+        return SocketAddress(host, port, scope).unmapped()
+
     def stop_segmentation(
         self, address: SocketAddress | None, remembered: int, error: int
     ) -> None:

@@ -12,7 +12,8 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import AddressFamily
 from tincd_compat.errors import ConfigError
-from tincd_compat.transport.tcp import open_listener, to_socket_address
+from tincd_compat.transport.local import from_sockaddr
+from tincd_compat.transport.tcp import open_listener
 from tincd_compat.transport.udp_options import UdpOptions, open_socket
 
 #: Pairs of sockets at most (tinc 1.0.36).
@@ -60,7 +61,7 @@ def adopt_pairs(settings: Settings, count: int) -> list[Pair]:
         if tcp.family not in (socket.AF_INET, socket.AF_INET6):
             tcp.close()
             raise _unusable(number, "it is no TCP socket")
-        address = to_socket_address(tcp.getsockname())
+        address = from_sockaddr(tcp.getsockname())
         tcp.setblocking(False)
         tcp.set_inheritable(False)
         udp = open_socket(address, udp_options(settings))
@@ -141,7 +142,7 @@ def _open_pair(settings: Settings, place: tuple[int, Any]) -> Pair | None:
     tcp = open_listener(*place, settings.bind_to_interface)
     if tcp is None:
         return None
-    address = to_socket_address(tcp.getsockname())
+    address = from_sockaddr(tcp.getsockname())
     udp = open_socket(address, udp_options(settings))
     if udp is None:
         tcp.close()

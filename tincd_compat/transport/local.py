@@ -1,10 +1,27 @@
-"""Which of our own addresses the kernel would speak from."""
+"""What the kernel says of addresses: our own towards another, and its own notation."""
 
 from __future__ import annotations
 
 import socket
+from typing import Any
 
-from tincd_compat.addresses import format_host
+from tincd_compat.addresses import SocketAddress, format_host
+
+
+def from_sockaddr(sockaddr: tuple[Any, ...]) -> SocketAddress:
+    """Convert what the socket module returns; IPv4-mapped addresses become IPv4."""
+    host, port, *rest = sockaddr
+    scope = rest[1] if len(rest) == 2 else 0
+    name = _interface(scope) if scope else ""
+    return SocketAddress(host.partition("%")[0], port, scope, name).unmapped()
+
+
+def _interface(scope: int) -> str:
+    """Return the name of an interface, or its number if it is gone (getnameinfo)."""
+    try:
+        return socket.if_indextoname(scope)
+    except OSError:
+        return str(scope)
 
 
 def local_address(remote: bytes) -> bytes | None:

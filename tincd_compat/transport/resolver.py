@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypeVar
 
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.transport.tcp import to_socket_address
+from tincd_compat.transport.local import from_sockaddr
 
 #: How long a look-up may take, seconds.
 PATIENCE: Final = 10.0
@@ -33,7 +33,7 @@ async def resolve(
 
     def work() -> list[SocketAddress]:
         found = lookup(host, port, family=family, type=socket.SOCK_STREAM)
-        return [to_socket_address(entry[4]) for entry in found]
+        return [from_sockaddr(entry[4]) for entry in found]
 
     return await _in_thread(work)
 

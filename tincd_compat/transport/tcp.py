@@ -20,6 +20,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import Event, MetaConnection
+from tincd_compat.transport.local import from_sockaddr
 
 #: Accepted connections per second before the rest goes to the tarpit (tinc 1.0.36).
 ACCEPT_BURST: Final = 10
@@ -34,15 +35,6 @@ EXHAUSTED_PAUSE: Final = 1.0
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _LOW_DELAY = 0x10
-
-
-def to_socket_address(
-    sockaddr: tuple[str, int] | tuple[str, int, int, int],
-) -> SocketAddress:
-    """Convert what the socket module returns; IPv4-mapped addresses become IPv4."""
-    host = sockaddr[0].partition("%")[0]
-    scope = sockaddr[3] if len(sockaddr) == 4 else 0
-    return SocketAddress(host, sockaddr[1], scope).unmapped()
 
 
 def configure(sock: socket.socket) -> None:
@@ -76,7 +68,7 @@ def open_listener(
     interface: str | None,
 ) -> socket.socket | None:
     """Listen on one address; a failure is logged and gives None."""
-    place = str(to_socket_address(sockaddr))
+    place = str(from_sockaddr(sockaddr))
     try:
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     except OSError as error:
@@ -148,7 +140,7 @@ class Listener:
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.socket = sock
-        self.address = to_socket_address(sock.getsockname())
+        self.address = from_sockaddr(sock.getsockname())
         self._limit = limit
         self._tarpit = tarpit
         self._accepted = accepted
@@ -175,7 +167,7 @@ class Listener:
             self._tarpit.add(sock)
             return
         configure(sock)
-        self._accepted(sock, to_socket_address(sockaddr))
+        self._accepted(sock, from_sockaddr(sockaddr))
 
     def _failed(self, error: OSError) -> None:
         if error.errno not in _EXHAUSTED:

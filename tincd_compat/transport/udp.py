@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.local import from_sockaddr
 from tincd_compat.transport.udp_options import DatagramSocket, to_sockaddr
 
 #: Kernels before 6.10 take 64 segments in one message, later ones 128.
@@ -44,12 +45,6 @@ _GRO_SPACE: Final = socket.CMSG_SPACE(_GRO_SIZE.size)
 _TRAIN_REFUSED: Final = frozenset({errno.EIO, errno.EINVAL})
 
 Datagram: TypeAlias = tuple[bytes, SocketAddress, int]
-
-
-def from_sockaddr(sockaddr: tuple[Any, ...]) -> SocketAddress:
-    """Return the address of a received datagram, IPv4-mapped ones as plain IPv4."""
-    host, port, *rest = sockaddr
-    return SocketAddress(host, port, rest[1] if rest else 0).unmapped()
 
 
 def split_runs(sizes: Sequence[int]) -> list[tuple[int, int]]:
@@ -139,14 +134,15 @@ class UdpSocket:
         # Room for the answer is given even without coalescing: it costs nothing.
         got = self.sock.recvmsg_into((self._buffer,), _GRO_SPACE)
         length, ancillary, _flags, sockaddr = got
-        address = self._address(sockaddr)
+        address = self.source(sockaddr)
         size = _segment_size(ancillary) or length
         if size >= length:
             return [(bytes(self._buffer[:length]), address)]
         data = bytes(self._buffer[:length])
         return [(data[at : at + size], address) for at in range(0, length, size)]
 
-    def _address(self, sockaddr: tuple[Any, ...]) -> SocketAddress:
+    def source(self, sockaddr: tuple[Any, ...]) -> SocketAddress:
+        """Return the address of a received datagram, IPv4-mapped ones as IPv4."""
         address = self._addresses.get(sockaddr)
         if address is None:
             if len(self._addresses) >= MAX_KNOWN_ADDRESSES:
@@ -264,6 +260,12 @@ class UdpSockets:
             return remembered
         fitting = (i for i, udp in enumerate(sockets) if udp.is_ipv6 == wanted)
         return next(fitting, None)
+
+    def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
+        """Return the address of a datagram that was received on a socket elsewhere."""
+        ipv6 = ":" in host
+        sockaddr = (host, port, 0, scope) if ipv6 else (host, port)
+        return self.sockets[index].source(sockaddr)
 
     def recv_batch(self, index: int, limit: int = 64) -> list[Datagram]:
         """Read until ``limit`` datagrams are there or none is left.

@@ -80,6 +80,9 @@ class Sockets(Protocol):
 
     def descriptor(self, index: int) -> int: ...
 
+    def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
+        """Return the address of a datagram that a socket received."""
+
     def stop_segmentation(
         self, address: SocketAddress | None, remembered: int, error: int
     ) -> None:
@@ -287,7 +290,7 @@ class Pumps:
     ) -> None:
         """Find out who sent these datagrams, and let the pump know."""
         received = [
-            (data, SocketAddress(host, port, scope).unmapped(), index)
+            (data, self._sockets.source(index, host, port, scope), index)
             for data, host, port, scope in datagrams
         ]
         self._pipeline.from_udp(received, now)
@@ -295,7 +298,8 @@ class Pumps:
             self._tell_source(host, port, scope, index)
 
     def _tell_source(self, host: str, port: int, scope: int, index: int) -> None:
-        node = self._mesh.node_by_address(SocketAddress(host, port, scope).unmapped())
+        address = self._sockets.source(index, host, port, scope)
+        node = self._mesh.node_by_address(address)
         if node is None or self._pipeline.heard_on(node) != index:
             return
         opener = self._pipeline.tunnel(node).opener
