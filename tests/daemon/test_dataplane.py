@@ -360,15 +360,49 @@ def test_expired_keys(plane: Plane) -> None:
     assert plane.device.written == []
 
 
+def test_a_key_that_was_replaced_counts_for_a_while(plane: Plane) -> None:
+    older = plane.far_end()
+    plane.far_end()
+    assert older.sealer is not None
+    frame = ipv4("10.2.0.1", "10.1.0.1")
+    # PingInterval and twice PingTimeout, at ticks.
+    for _ in range(60 // 5 + 2):
+        plane.subject.tick()
+        plane.loop.advance(5)
+    (first, second) = older.sealer.seal_train([frame] * 2)
+    openers = plane.subject.tunnel(plane.peer).openers
+    assert openers.matches(first)
+    plane.subject.tick()
+    assert not openers.matches(first)
+    plane.from_udp(second)
+    assert plane.device.written == []
+
+
+def test_a_node_goes_on_with_a_key_that_was_replaced(plane: Plane) -> None:
+    older = plane.far_end()
+    plane.far_end()
+    assert older.sealer is not None
+    frame = ipv4("10.2.0.1", "10.1.0.1")
+    for _ in range(100):
+        plane.from_udp(*older.sealer.seal_train([frame]))
+        plane.subject.tick()
+        plane.loop.advance(5)
+    assert plane.device.written == [frame] * 100
+    plane.subject.expire_keys()
+    plane.far_end()
+    plane.from_udp(*older.sealer.seal_train([frame]))
+    assert len(plane.device.written) == 100
+
+
 def test_numbers_that_run_out_expire_the_keys(
     plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plane.far_end()
-    plane.subject.check_numbers()
+    plane.subject.tick()
     assert plane.requests.calls == []
     opener = plane.subject.tunnel(plane.peer).opener
     monkeypatch.setattr(type(opener), "needs_rekey", True)
-    plane.subject.check_numbers()
+    plane.subject.tick()
     assert plane.requests.calls == ["expire keys"]
 
 

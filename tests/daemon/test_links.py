@@ -1,17 +1,53 @@
-"""Meta connections that come up, and what comes over them."""
+"""Meta connections from the first byte to the last."""
 
 from __future__ import annotations
+
+import gc
+import logging
+import weakref
+from collections.abc import Callable
 
 import pytest
 
 from tests.daemon.fakes import PLACES, Remote, World, link_of
-from tests.daemon.logged import shown
-from tests.transport.fakes import FakeLoop
+from tests.transport.fakes import FakeLoop, oserror
 from tincd_compat import logs
 from tincd_compat.config.hosts import HostSettings
+from tincd_compat.daemon import links
 from tincd_compat.daemon.link import Link
+from tincd_compat.meta.connection import Status
 from tincd_compat.meta.messages import Message
 from tincd_compat.options import CLAMP_MSS, INDIRECT, PMTU_DISCOVERY
+from tincd_compat.transport.tcp import TARPIT_SLOTS
+
+
+@pytest.fixture
+def world(loop: FakeLoop) -> World:
+    return World(loop)
+
+
+@pytest.fixture
+def peer(world: World) -> Remote:
+    return world.connect("peer")
+
+
+@pytest.fixture
+def other(world: World, peer: Remote) -> Remote:
+    other = world.connect("other")
+    peer.take()
+    return other
+
+
+def shown(caplog: pytest.LogCaptureFixture, logger: logging.Logger) -> list[str]:
+    """Take the lines of one logger, without the debug ones."""
+    lines = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == logger.name and record.levelno > logging.DEBUG
+    ]
+    caplog.clear()
+    return lines
+
 
 # Coming up.
 
@@ -193,6 +229,221 @@ def test_a_broken_key_is_our_fault(
     assert peer.link.ended.is_set()
 
 
+# The end.
+
+
+def lose_by_eof(remote: Remote) -> None:
+    remote.hang_up()
+
+
+def lose_by_nonsense(remote: Remote) -> None:
+    remote.sock.incoming.append(b"nonsense\n" * 300)
+    remote.world.loop.readable(remote.sock.descriptor)
+
+
+def lose_by_reset(remote: Remote) -> None:
+    remote.sock.incoming.append(oserror(104))
+    remote.world.loop.readable(remote.sock.descriptor)
+
+
+def lose_by_silence(remote: Remote) -> None:
+    loop, links = remote.world.loop, remote.world.links
+    for _ in range(2):
+        loop.advance(60)
+        links.check(loop.now)
+
+
+WAYS_TO_GO = [lose_by_eof, lose_by_nonsense, lose_by_reset, lose_by_silence]
+
+
+@pytest.mark.parametrize("lose", WAYS_TO_GO)
+def test_active_links_are_closed_and_reported(
+    world: World, peer: Remote, lose: Callable[[Remote], None]
+) -> None:
+    other = world.connect("other")
+    link = link_of(world, "peer")
+    lose(peer)
+    assert (peer.sock.closed, len(world.tarpit)) == (True, 0)
+    assert link.ended.is_set()
+    assert world.links.link_to("peer") is None
+    if lose is not lose_by_silence:
+        assert other.take()[-2:] == ["13 us peer", "13 peer us"]
+
+
+@pytest.mark.parametrize("lose", WAYS_TO_GO)
+def test_strangers_are_left_in_silence(
+    world: World, peer: Remote, lose: Callable[[Remote], None]
+) -> None:
+    stranger = world.call_in("other")
+    lose(stranger)
+    assert (stranger.sock.closed, len(world.tarpit)) == (False, 1)
+    assert stranger.link.ended.is_set()
+    assert stranger.link not in list(world.links)
+    assert stranger.sock.descriptor not in world.loop.readers
+
+
+def test_the_tarpit_is_bounded(world: World) -> None:
+    strangers = [world.call_in("other") for _ in range(TARPIT_SLOTS + 1)]
+    for stranger in strangers:
+        stranger.hang_up()
+    assert [stranger.sock.closed for stranger in strangers] == [
+        True,
+        *[False] * TARPIT_SLOTS,
+    ]
+
+
+def test_callers_in_the_handshake_are_bounded(
+    world: World, peer: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "MAX_STRANGERS", 3)
+    dialled, _ = world.dial("far")
+    strangers = [world.call_in("other") for _ in range(4)]
+    assert [stranger.link.ended.is_set() for stranger in strangers] == [
+        *(True, False, False, False)
+    ]
+    assert not dialled.link.ended.is_set()
+    assert not peer.link.ended.is_set()
+
+
+def test_ending_twice_is_ending_once(world: World, peer: Remote) -> None:
+    world.connect("other")
+    link = link_of(world, "peer")
+    world.links.terminate(link, report=True)
+    log = world.take_log()
+    world.links.terminate(link, report=True)
+    assert (len(log), world.take_log()) == (2, [])
+
+
+def test_the_last_link_that_goes_cleans_up(world: World, peer: Remote) -> None:
+    peer.hang_up()
+    assert set(world.mesh.nodes) == {"us"}
+
+
+def test_closing_tells_nobody(world: World, peer: Remote, other: Remote) -> None:
+    stranger = world.call_in("far")
+    world.links.close()
+    assert peer.sock.closed
+    assert other.sock.closed
+    assert stranger.sock.closed
+    assert not peer.sock.sent
+    assert [line for line in world.take_log() if "host-" in line] == [
+        "host-down peer 10.0.0.2 port 655",
+        "host-down other 10.0.0.3 port 655",
+    ]
+    assert list(world.links) == []
+
+
+def test_nothing_is_left_of_a_link(world: World) -> None:
+    # Captured log records would hold it.
+    for logger in logs.THRESHOLDS:
+        logger.setLevel(logging.CRITICAL)
+    peer = world.connect("peer")
+    world.connect("other")
+    link = weakref.ref(peer.link)
+    gc.disable()
+    try:
+        peer.hang_up()
+        del peer
+        assert link() is None
+    finally:
+        gc.enable()
+
+
+# Time.
+
+
+def test_a_silent_stranger(
+    loop: FakeLoop, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = world.call_in("other")
+    loop.advance(4)
+    world.links.check(loop.now)
+    assert not stranger.link.ended.is_set()
+    loop.advance(1)
+    caplog.clear()
+    world.links.check(loop.now)
+    assert shown(caplog, logs.connections) == [
+        "Timeout from <unknown> (10.0.0.3 port 40000) during authentication",
+        "Closing connection with <unknown> (10.0.0.3 port 40000)",
+    ]
+
+
+def test_a_sign_of_life(
+    loop: FakeLoop, world: World, peer: Remote, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop.advance(60)
+    world.links.check(loop.now)
+    assert link_of(world, "peer").connection.pinged
+    assert peer.take() == ["8"]
+    assert not link_of(world, "peer").connection.pinged
+    assert link_of(world, "peer").proven
+    loop.advance(60)
+    world.links.check(loop.now)
+    loop.advance(5)
+    caplog.clear()
+    world.links.check(loop.now)
+    assert shown(caplog, logs.connections)[0] == (
+        "peer (10.0.0.2 port 40000) didn't respond to PING in 5 seconds"
+    )
+    assert world.links.active() == []
+
+
+def test_a_sign_of_life_resets_the_back_off(world: World) -> None:
+    peer, outgoing = world.dial("peer")
+    peer.shake_hands()
+    outgoing.timeout = 35
+    peer.say("12 1 peer us 10.0.0.1 655 c 10")
+    assert (outgoing.timeout, peer.link.proven) == (35, False)
+    peer.say("9")
+    assert (outgoing.timeout, peer.link.proven) == (0, True)
+
+
+def test_everybody_is_asked_at_once(
+    loop: FakeLoop, world: World, peer: Remote, other: Remote
+) -> None:
+    stranger = world.call_in("far")
+    loop.advance(7)
+    world.links.ping_all()
+    for link in world.links.active():
+        # A network that has just come back shows soon who is gone.
+        assert link.connection.pinged
+        assert link.connection.last_ping_time == loop.now
+    assert peer.take() == other.take() == ["8"]
+    assert not stranger.sock.sent
+
+
+def test_a_peer_that_does_not_read(
+    loop: FakeLoop, world: World, peer: Remote, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer.sock.room = 0
+    link = link_of(world, "peer")
+    link.send_line(b"9")
+    for _ in range(2):
+        loop.settle()
+        world.links.check(loop.now)
+        assert link.active
+        loop.advance(2.5)
+    caplog.clear()
+    world.links.check(loop.now)
+    assert shown(caplog, logs.connections)[0] == (
+        "peer (10.0.0.2 port 40000) could not flush for 5 seconds (2 bytes remaining)"
+    )
+    assert link.ended.is_set()
+
+
+def test_a_peer_that_reads_too_little(
+    loop: FakeLoop, world: World, peer: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "OUTPUT_LIMIT", 1000)
+    peer.sock.room = 10
+    link = link_of(world, "peer")
+    for _ in range(100):
+        link.send_line(b"15 some thing")
+    loop.settle()
+    world.links.check(loop.now)
+    assert link.ended.is_set()
+
+
 # What comes over a link.
 
 
@@ -239,6 +490,49 @@ def test_an_error_of_ours_in_a_check(
     world.links.check(loop.now)
     assert link.ended.is_set()
     assert link_of(world, "other").connection.pinged
+
+
+# Reload.
+
+
+def test_a_reload_keeps_what_is_unchanged(world: World, peer: Remote) -> None:
+    dialled, outgoing = world.dial("other")
+    dialled.shake_hands()
+    world.links.recheck_hosts()
+    assert len(world.links.active()) == 2
+    assert dialled.link.outgoing is None
+    assert outgoing.name == "other"
+
+
+@pytest.mark.parametrize("change", ["changed", "removed"])
+def test_a_reload_ends_what_changed(
+    world: World, peer: Remote, other: Remote, change: str
+) -> None:
+    if change == "changed":
+        world.files.hosts["peer"] = HostSettings(weight=11)
+    else:
+        del world.files.hosts["peer"]
+    world.links.recheck_hosts()
+    assert peer.sock.closed
+    assert link_of(world, "other").active
+    assert other.take() == ["13 us peer", "13 peer us"]
+
+
+def test_a_reload_ends_who_has_not_said_a_name(world: World, peer: Remote) -> None:
+    stranger = world.call_in("other")
+    dialled, _ = world.dial("far")
+    world.links.recheck_hosts()
+    assert stranger.link.ended.is_set()
+    assert dialled.link.ended.is_set()
+    assert not peer.sock.closed
+
+
+def test_without_security_no_file_is_read(loop: FakeLoop) -> None:
+    world = World(loop, bypass_security=True)
+    world.files.hosts.clear()
+    peer = world.connect("peer")
+    assert world.files.reads == []
+    assert peer.link.connection.status_word() == Status.ACTIVE
 
 
 # For the dialer.

@@ -250,6 +250,52 @@ def test_without_a_mac_nobody_is_found() -> None:
     assert lengths(world.ports.delivered) == [100]
 
 
+# By which key
+
+
+def test_keys_whose_lines_have_crossed(log: pytest.LogCaptureFixture) -> None:
+    world = neighbours("b")
+    world.cross_keys("b")
+    log.clear()
+    for _ in range(2):
+        world.from_peer("b", sized(100, HERE), sized(101, HERE))
+    assert lengths(world.ports.delivered) == [100, 101] * 2
+    assert world.pipeline.drops == {}
+    assert log.messages.count("b seals with another of our keys") == 1
+    assert "Got unauthenticated packet from" not in log.text
+
+
+def test_crossed_keys_from_a_new_address() -> None:
+    world = neighbours("b", "c")
+    world.cross_keys("c")
+    world.from_udp(world.peers["c"].seal(sized(100, HERE)), ELSEWHERE)
+    assert lengths(world.ports.delivered) == [100]
+    assert world.node("c").address == ELSEWHERE
+
+
+def test_frames_under_two_keys_stay_in_order() -> None:
+    world = neighbours("b")
+    b = world.peers["b"]
+    train = b.seal(sized(100, HERE), sized(101, HERE))
+    world.give_key("b")
+    train += b.seal(sized(102, HERE))
+    train.insert(1, bytes(64))
+    world.from_udp(train, b.address)
+    assert lengths(world.ports.delivered) == [100, 101, 102]
+    assert world.pipeline.drops == {"unauthenticated": 1}
+
+
+def test_a_key_that_was_forgotten_ends_no_search_in_a_loop() -> None:
+    world = neighbours("b", "c")
+    world.cross_keys("b")
+    openers = world.tunnel(world.node("b")).openers
+    train = world.peers["b"].seal(sized(100, HERE))
+    openers.forget_other()
+    for address in (world.peers["b"].address, ELSEWHERE):
+        world.from_udp(train, address)
+    assert world.pipeline.drops == {"unauthenticated": 1, "unknown source": 1}
+
+
 # Probes
 
 

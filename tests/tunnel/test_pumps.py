@@ -425,14 +425,45 @@ class TestInward:
 
     def test_a_key_that_we_renew_counts_at_once(self, lab: Lab) -> None:
         self.learned(lab)
-        old = lab.world.peers["b"].seal(packet(1, "10.0.1.1", "10.0.2.1"))
+        frames = [packet(i, "10.0.1.1", "10.0.2.1") for i in range(4)]
+        old = lab.world.peers["b"].seal(*frames[:2])
         lab.world.give_key("b")
         lab.world.pipeline.own_keys_changed()
-        lab.send_raw("b", *old)
-        lab.send("b", packet(2, "10.0.1.1", "10.0.2.1"))
+        lab.send_raw("b", old[0])
+        lab.send("b", frames[2])
         lab.receive()
-        assert lab.world.ports.delivered == [packet(2, "10.0.1.1", "10.0.2.1")]
-        assert lab.world.pipeline.drops["unauthenticated"] == 1
+        assert lab.world.ports.delivered == [frames[0], frames[2]]
+        # The old one had been in use before, and has ended.
+        lab.send("b", frames[3])
+        lab.send_raw("b", old[1])
+        lab.receive()
+        assert lab.world.ports.delivered[2:] == [frames[3]]
+        assert lab.world.pipeline.drops == {"unauthenticated": 1}
+
+    def test_keys_whose_lines_have_crossed(self, lab: Lab) -> None:
+        lab.world.cross_keys("b")
+        self.learned(lab)
+        frames = [packet(i, "10.0.1.1", "10.0.2.1") for i in range(4)]
+        # The older key is in front by now, and the compiled way knows it alone.
+        lab.send("b", *frames)
+        lab.receive()
+        assert lab.written() == [(PLAIN, frame) for frame in frames]
+        assert lab.world.ports.delivered == []
+
+    def test_a_node_that_turns_to_its_other_key(self, lab: Lab) -> None:
+        peer = lab.world.peers["b"].tunnel
+        older = peer.sealer
+        lab.world.give_key("b")
+        self.learned(lab)
+        for sealer in (older, peer.sealer):
+            peer.sealer = sealer
+            # The Python way, until the source and then the destination is told.
+            for way in ("python", "python", "compiled", "compiled"):
+                frame = packet(1, "10.0.1.1", "10.0.2.1")
+                lab.send("b", frame)
+                lab.receive()
+                assert lab.written() == [(PLAIN, frame)] * (way == "compiled")
+        assert lab.world.pipeline.drops == {}
 
     def test_a_subnet_that_is_no_longer_ours(self, lab: Lab) -> None:
         self.learned(lab)

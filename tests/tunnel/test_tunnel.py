@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -73,16 +74,35 @@ class TestOwnKey:
 
     def test_it_replaces_the_previous_one_at_once(self) -> None:
         keys = tunnel()
-        first = Sealer(keys._parameters.suite, bytes.fromhex(fresh_key(keys, 1)))
-        old = keys.opener
-        second = Sealer(keys._parameters.suite, bytes.fromhex(fresh_key(keys, 2)))
+        first, second = two_keys(keys)
         assert keys.opener is not None
-        assert keys.opener is not old
         assert keys.opener.highest == 0
         opened = keys.opener.open_train(
             first.seal_train([b"old"]) + second.seal_train([b"new"])
         )
         assert [result.drop for result in opened] == [Drop.UNAUTHENTICATED, None]
+
+    def test_the_previous_one_counts_if_the_node_uses_it(self) -> None:
+        keys = tunnel()
+        first, second = two_keys(keys)
+        newer = keys.opener
+        train = second.seal_train([b"new"]) + first.seal_train([b"old"])
+        opened = keys.openers.open_train(train)
+        assert [result.frame for result in opened] == [b"new", b"old"]
+        assert keys.opener is not newer
+
+    @pytest.mark.parametrize("go", [Tunnel.reset, Tunnel.forget_peer, Tunnel.expire])
+    def test_the_previous_one_ends(self, go: Callable[[Tunnel], None]) -> None:
+        keys = tunnel()
+        first, _ = two_keys(keys)
+        go(keys)
+        assert not keys.openers.matches(first.seal_train([b"old"])[0])
+
+    def test_a_void_key_of_the_node_says_nothing_of_ours(self) -> None:
+        keys = tunnel()
+        first, _ = two_keys(keys)
+        keys.void_peer_key()
+        assert keys.openers.matches(first.seal_train([b"old"])[0])
 
     def test_the_replay_window_is_ours(self) -> None:
         suite = Suite.configured("none", "none", 0)
@@ -135,8 +155,10 @@ class TestOwnKey:
         assert not keys.needs_rekey
 
 
-def fresh_key(keys: Tunnel, seed: int) -> str:
-    return keys.new_own_key(random.Random(seed).randbytes).key
+def two_keys(keys: Tunnel) -> list[Sealer]:
+    """Give the node two keys, and return what it seals with under each."""
+    made = [keys.new_own_key(random.Random(seed).randbytes).key for seed in (1, 2)]
+    return [Sealer(keys._parameters.suite, bytes.fromhex(key)) for key in made]
 
 
 class TestPeerKey:

@@ -210,6 +210,13 @@ class World:
         key = self.tunnel(self.node(name)).new_own_key(self.random.randbytes)
         install(self.peers[name].tunnel, key, allow_null=True)
 
+    def cross_keys(self, name: str) -> None:
+        """Give the node a newer key, whose line overtakes that of the one before."""
+        older = self.peers[name].tunnel.sealer
+        self.give_key(name)
+        self.pipeline.own_keys_changed()
+        self.peers[name].tunnel.sealer = older
+
     def take_key(self, name: str) -> None:
         """Let us send to the node."""
         key = self.peers[name].tunnel.new_own_key(self.random.randbytes)

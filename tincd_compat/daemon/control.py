@@ -222,7 +222,7 @@ class ControlPlane:
             self.perform(self.gossip.withdraw_reverse(node))
 
     def _send_key(self, node: Node) -> None:
-        """Send a new key; it replaces the old at once, so only if it can leave."""
+        """Send a new key; it replaces the old, so only if it can leave."""
         link = self._link_towards(node)
         if link is not None:
             link.send(self._keys.new_key(node))

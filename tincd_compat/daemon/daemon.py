@@ -306,7 +306,7 @@ class Daemon:
         self.links.check(now)
         self.control.settle()
         self._status_line.update()
-        self.dataplane.check_numbers()
+        self.dataplane.tick()
         pause = self.control.tick(now)
         if pause:
             # Another node uses our name: stop dialling, go on for everybody else.

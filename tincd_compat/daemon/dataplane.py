@@ -87,6 +87,10 @@ class DataPlane:
             suite=suite,
             compression=settings.compression,
             replay_window=settings.replay_window,
+            # A line is late by PingTimeout at most, or its connection counts as dead.
+            # By what key a silent node seals shows when it probes: PingTimeout after
+            # every PingInterval.
+            key_patience=settings.ping_interval + 2 * settings.ping_timeout,
         )
         self._tunnels: dict[Node, Tunnel] = {}
         self._timers: dict[Node, asyncio.TimerHandle] = {}
@@ -361,8 +365,11 @@ class DataPlane:
             for reason, count in self._pipeline.drops.items()
         )
 
-    def check_numbers(self) -> None:
-        """Ask for new keys if some node has used up its share of packet numbers."""
+    def tick(self) -> None:
+        """Forget replaced keys; ask for new ones if a node's numbers get too large."""
+        now = self._loop.time()
+        for tunnel in self._tunnels.values():
+            tunnel.openers.tick(now)
         if any(tunnel.needs_rekey for tunnel in self._tunnels.values()):
             self._control.expire_keys_now()
 

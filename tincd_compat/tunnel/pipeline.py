@@ -14,7 +14,7 @@ Inward, :meth:`Pipeline.from_udp`:
 
 1. A burst of datagrams is sorted by source address, which names the sender; if it does
    not, or if that sender's key does not fit, the MAC is tried (:mod:`.lookup`).
-2. The sender's opener: length, MAC, decryption, replay window, decompression.
+2. The sender's openers: length, MAC, decryption, replay window, decompression.
 3. Only what has passed all that may change the sender's UDP address.
 4. A probe is answered at once and in order; an answer to ours is credited.
 5. Every other frame is routed afresh: its source is the peer it came from, nothing
@@ -240,8 +240,7 @@ class Pipeline:
     # Datagrams.
 
     def _matches(self, node: Node, datagram: bytes) -> bool | None:
-        opener = self.tunnel(node).opener
-        return None if opener is None else opener.matches(datagram)
+        return self.tunnel(node).openers.matches(datagram)
 
     def _receive(
         self, group: list[bytes], source: SocketAddress, index: int, now: float
@@ -274,13 +273,17 @@ class Pipeline:
         now: float,
     ) -> list[bytes]:
         """Open a train and act on its frames; return what the node did not seal."""
-        opener = self.tunnel(node).opener
-        if opener is None:
+        openers = self.tunnel(node).openers
+        before = openers.current
+        if before is None:
             if self._delivery.tracing:
                 text = "Got packet from %s but he hasn't got our key yet"
                 logs.traffic.debug(text, label(node, self._mesh))
             return group
-        train = opener.open_train(group)
+        train = openers.open_train(group)
+        if openers.current is not before:
+            logs.protocol.debug("%s seals with another of our keys", node.name)
+            self.flows.invalidate()
         if self._delivery.tracing:
             codec.log_train(train, label(node, self._mesh))
         foreign: list[bytes] = []

@@ -1,9 +1,10 @@
 """The tunnel to one node: the keys of both directions and the path MTU between them.
 
 The two directions know nothing of each other.  What we *open* is sealed as our own
-configuration says, under a key block we made for this node alone; a new one replaces
-the old at once.  What we *seal* follows the last ANS_KEY of the node.  A node whose
-wishes we cannot or will not fulfil has no valid key here, so its packets go over TCP.
+configuration says, under a key block we made for this node alone; of the one before a
+new one see :mod:`.openers`.  What we *seal* follows the last ANS_KEY of the node.  A
+node whose wishes we cannot or will not fulfil has no valid key here, so its packets go
+over TCP.
 
 Compression levels beyond those of tinc 1.0 are asked for and accepted only where both
 ends have said in a REQ_KEY that they know the method.
@@ -22,6 +23,7 @@ from typing import Final, NamedTuple
 from tincd_compat import logs
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.codec import Opener, Sealer, unusable
+from tincd_compat.tunnel.openers import Openers
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.replay import DEFAULT_WINDOW
 from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
@@ -36,11 +38,15 @@ _HEX: Final = re.compile(r"[0-9A-Fa-f]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """What our configuration asks of packets towards us; the window in bytes."""
+    """What our configuration asks of packets towards us; the window in bytes.
+
+    ``key_patience``: for how many seconds a replaced key may go unused and still count.
+    """
 
     suite: Suite
     compression: int = 0
     replay_window: int = DEFAULT_WINDOW
+    key_patience: float = 70.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,9 @@ class DumpView(NamedTuple):
 class Tunnel:
     """Keys, numbers and path MTU of one node; ``peer`` renders as ``NODE (HOST)``.
 
-    ``sealer`` is None without a valid key from the node, ``opener`` is None while it
-    has no key from us.  ``methods`` are the compression methods that the node named in
-    its last REQ_KEY, ``introduced`` whether it has heard ours since it can be reached.
+    ``sealer`` is None without a valid key from the node.  ``methods`` are the
+    compression methods that the node named in its last REQ_KEY, ``introduced`` whether
+    it has heard ours since it can be reached.
     """
 
     def __init__(
@@ -80,7 +86,7 @@ class Tunnel:
     ) -> None:
         self.pmtu = pmtu
         self.sealer: Sealer | None = None
-        self.opener: Opener | None = None
+        self.openers = Openers(parameters.key_patience)
         self.methods: tuple[str, ...] = ()
         self.introduced = False
         self._peer = peer
@@ -93,6 +99,11 @@ class Tunnel:
     def valid_key(self) -> bool:
         """Tell whether frames can be sealed for the node."""
         return self.sealer is not None and not self.sealer.exhausted
+
+    @property
+    def opener(self) -> Opener | None:
+        """What opens the node's packets; None while it has no key from us."""
+        return self.openers.current
 
     @property
     def numbers(self) -> int:
@@ -118,10 +129,7 @@ class Tunnel:
         self.introduced = True
 
     def new_own_key(self, random_bytes: Callable[[int], bytes]) -> KeyFields:
-        """Make a key for the node and open with it from now on; return its ANS_KEY.
-
-        What the node still sends under the previous key is lost.
-        """
+        """Make a key for the node and open with it from now on; return its ANS_KEY."""
         own = self._parameters
         suite = own.suite
         key_block = random_bytes(suite.cipher.key_block_size)
@@ -131,10 +139,11 @@ class Tunnel:
         reason = unusable(suite, level)
         if reason is not None:
             self._refuse("Cannot open packets from %s: %s", reason)
-        self.opener = None
+        opener = None
         # A missing compressor does not matter here: the opener drops what needs it.
         if suite.usable:
-            self.opener = Opener(suite, key_block, level, own.replay_window)
+            opener = Opener(suite, key_block, level, own.replay_window)
+        self.openers.renew(opener)
         return KeyFields(
             key_block.hex().upper(),
             suite.cipher.nid,
@@ -184,12 +193,13 @@ class Tunnel:
         self._last_request = None
 
     def expire(self) -> None:
-        """Our own key is void: drop what the node sends until it gets a new one."""
-        self.opener = None
+        """Our own keys are void: drop what the node sends until it gets a new one."""
+        self.openers.expire()
 
     def forget_peer(self) -> None:
         """Nothing that the node said or was told counts any more."""
         self.void_peer_key()
+        self.openers.forget_other()
         self.methods = ()
         self.introduced = False
 
