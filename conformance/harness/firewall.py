@@ -1,4 +1,4 @@
-"""Faults by nftables: datagrams that vanish, by peer or by length."""
+"""Faults by nftables: what vanishes or is held back, by peer or by length."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ class Firewall:
         self._add(
             f"add rule inet conformance incoming ip saddr {address} "
             "meta l4proto udp drop"
+        )
+
+    def hold_tcp(self, address: str) -> None:
+        """Let what comes over TCP from an IPv4 address arrive when this is over."""
+        self._add(
+            f"add rule inet conformance incoming ip saddr {address} "
+            "meta l4proto tcp drop"
         )
 
     def cut(self, address: str) -> None:
