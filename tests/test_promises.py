@@ -48,8 +48,8 @@ PROMISES: dict[int, tuple[str, ...]] = {
     2: (
         "tests/meta/test_connection.py::test_a_stranger_without_line_ends",
         "tests/meta/test_connection.py::test_what_waits_meanwhile_is_bounded",
-        "tests/daemon/test_links.py::test_callers_in_the_handshake_are_bounded",
-        "tests/daemon/test_links.py::test_the_tarpit_is_bounded",
+        "tests/daemon/test_links_end.py::test_callers_in_the_handshake_are_bounded",
+        "tests/daemon/test_links_end.py::test_the_tarpit_is_bounded",
         "tests/transport/test_tcp.py::test_ten_connections_a_second",
         "tests/transport/test_tcp.py::test_the_tarpit_closes_the_oldest_for_one_more",
         "tests/transport/test_udp.py::test_strangers_do_not_fill_the_address_cache",
@@ -100,7 +100,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "tests/control/test_rules.py::test_warnings_are_rationed",
         "tests/meta/test_connection.py::test_over_limit",
         "tests/meta/test_ciphers.py::test_budget_ends_the_stream",
-        "tests/daemon/test_links.py::test_a_peer_that_does_not_read",
+        "tests/daemon/test_links_time.py::test_a_peer_that_does_not_read",
         "tests/service/test_scripts.py::test_the_queue_has_an_end",
         "conformance/scenarios/floods.py::_does_not_read",
         "conformance/scenarios/floods.py::_announces",
@@ -164,8 +164,8 @@ PROMISES: dict[int, tuple[str, ...]] = {
     # An error in the configuration names its place, and the running one goes on.
     13: (
         "tests/config/test_settings.py::test_fatal_values_say_where",
-        "tests/daemon/test_daemon.py::test_a_configuration_that_will_not_do",
-        "tests/daemon/test_daemon.py::test_a_broken_configuration_changes_nothing",
+        "tests/daemon/test_run.py::test_a_configuration_that_will_not_do",
+        "tests/daemon/test_daemon_signals.py::test_a_broken_configuration_changes_nothing",
         "tests/test_cli.py::test_configuration_errors_go_to_the_log_file",
         "conformance/scenarios/reload.py::play_broken",
     ),

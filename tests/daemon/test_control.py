@@ -16,24 +16,6 @@ from tincd_compat.control.rules import Policy
 from tincd_compat.daemon.control import new_nonce
 from tincd_compat.meta.messages import KeyChanged, ReqKey
 
-
-@pytest.fixture
-def world(loop: FakeLoop) -> World:
-    return World(loop)
-
-
-@pytest.fixture
-def peer(world: World) -> Remote:
-    return world.connect("peer")
-
-
-@pytest.fixture
-def other(world: World, peer: Remote) -> Remote:
-    other = world.connect("other")
-    peer.take()
-    return other
-
-
 PEER_UP = [
     "peer up",
     "host-up peer 10.0.0.2 port 655",

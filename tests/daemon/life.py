@@ -1,0 +1,178 @@
+"""A whole daemon without a kernel, and everything around it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.config.samples import private_pem
+from tests.daemon.descriptors import FakeDevice, FakeUdp
+from tests.daemon.fakes import SilentLog, start_options
+from tests.daemon.logged import shown
+from tests.transport.fakes import FakeLoop, FakeSocket
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.config.parser import read_server_config
+from tincd_compat.config.settings import Settings
+from tincd_compat.daemon import daemon as module
+from tincd_compat.daemon.daemon import Daemon
+from tincd_compat.daemon.listening import Pair
+from tincd_compat.device.base import Device
+from tincd_compat.errors import DeviceError
+from tincd_compat.service import privileges
+from tincd_compat.service.notify import Notifier
+from tincd_compat.service.scripts import ScriptRunner
+
+
+class Scripts(ScriptRunner):
+    """Writes down the scripts; they take as long as ``busy`` is set."""
+
+    def __init__(self, log: list[str]) -> None:
+        super().__init__(Path("/nowhere"), {})
+        self._log = log
+        self.busy = False
+
+    def absent(self, name: str) -> bool:
+        return False
+
+    def run(self, name: str, variables: Mapping[str, str]) -> None:
+        subnet = variables.get("SUBNET")
+        self._log.append(name if subnet is None else f"{name} {subnet}")
+
+    async def drain(self, seconds: float | None = None) -> bool:
+        if not self.busy:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return False
+        raise AssertionError
+
+
+class NoWatch:
+    """Nothing happens in the host's network."""
+
+    def __init__(self, _index: int, changed: Callable[[], None]) -> None:
+        self.changed = changed
+
+    def start(self) -> None:
+        """Nothing to watch."""
+
+    async def stop(self) -> None:
+        """Nothing was watched."""
+
+
+class Life:
+    """A daemon called us, and everything around it.
+
+    ``log`` has what the outside sees, in order.
+    """
+
+    def __init__(self, loop: FakeLoop, directory: Path) -> None:
+        self.loop = loop
+        self.directory = directory
+        self.log: list[str] = []
+        self.scripts = Scripts(self.log)
+        self.device = FakeDevice(loop.new_descriptor())
+        self.device.close = lambda: self.log.append("device closed")  # type: ignore[method-assign]
+        self.tcp = FakeSocket(loop.new_descriptor())
+        self.udp = FakeUdp(loop.new_descriptor())
+        self.notifier = Notifier(self.log.append, None)
+        self.silent_log = SilentLog()
+        self.device_error: DeviceError | None = None
+        self.listen_error: Exception | None = None
+        self.dropped: list[tuple[str | None, Path | None]] = []
+        self.daemon: Daemon
+        self.result: asyncio.Task[int]
+        self.write("")
+        key = directory / "rsa_key.priv"
+        key.write_bytes(private_pem())
+        key.chmod(0o600)
+
+    def surround(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put all this in the place of what a daemon opens and changes."""
+        monkeypatch.setattr(module, "open_device", self.open_device)
+        monkeypatch.setattr(module, "open_pairs", self.open_pairs)
+        monkeypatch.setattr(module, "open_notifier", lambda *_: self.notifier)
+        monkeypatch.setattr(module, "ScriptRunner", lambda *_: self.scripts)
+        monkeypatch.setattr(module, "NetworkWatch", NoWatch)
+        monkeypatch.setattr(module, "original_environment", dict)
+        monkeypatch.setattr(
+            privileges, "drop", lambda *given: self.dropped.append(given)
+        )
+        monkeypatch.setattr(
+            privileges, "set_priority", lambda nice: self.log.append(f"nice {nice}")
+        )
+
+    def write(self, text: str, host: str = "Subnet = 10.1.0.0/24\n") -> None:
+        """Write tinc.conf and our own host file."""
+        (self.directory / "hosts").mkdir(exist_ok=True)
+        (self.directory / "tinc.conf").write_text(f"Name = us\n{text}")
+        (self.directory / "hosts" / "us").write_text(host)
+
+    def start(self, **options: Any) -> None:
+        values = {"log": self.silent_log, "ready": lambda: self.log.append("released")}
+        given = start_options(self.directory, **{**values, **options})
+        entries = read_server_config(self.directory, ())
+        self.daemon = self.loop.call(Daemon, given, entries)
+        self.result = self.loop.create_task(self.daemon.run())
+        self.loop.settle()
+
+    def open_device(self, _options: object) -> Device:
+        if self.device_error is not None:
+            raise self.device_error
+        self.log.append("device open")
+        return self.device
+
+    def open_pairs(self, _settings: Settings) -> list[Pair]:
+        if self.listen_error is not None:
+            raise self.listen_error
+        self.log.append("listening")
+        address = SocketAddress("10.0.0.1", 4711)
+        return [Pair(address, self.tcp.socket, self.udp)]  # type: ignore[arg-type]
+
+    def signal(self, name: str) -> None:
+        self.loop.signal(getattr(signal, f"SIG{name}"))
+
+    def take(self) -> list[str]:
+        log = self.log[:]
+        self.log.clear()
+        return log
+
+    def end(self) -> int:
+        self.signal("TERM")
+        return self.loop.run_until_complete(self.result)
+
+    def call(self) -> FakeSocket:
+        """Let somebody connect."""
+        caller = FakeSocket(self.loop.new_descriptor())
+        self.tcp.callers.append((caller, ("10.0.0.2", 40000)))
+        self.loop.readable(self.tcp.descriptor)
+        return caller
+
+    def tasks(self) -> list[str]:
+        """Return the names of the ConnectTo that are pursued."""
+        names = (task.get_name() for task in asyncio.all_tasks(self.loop))
+        return sorted(name for name in names if name.startswith("ConnectTo"))
+
+
+START = [
+    "device open",
+    "released",
+    "tinc-up",
+    "subnet-up 10.1.0.0/24",
+    "listening",
+    "READY=1\nSTATUS=Ready, listening on 1 addresses",
+]
+END = ["STOPPING=1", "subnet-down 10.1.0.0/24", "tinc-down", "device closed"]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Take the lines that are shown at debug level 0, without the dumps."""
+    return shown(caplog, logs.always)

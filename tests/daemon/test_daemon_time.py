@@ -1,0 +1,86 @@
+"""What a daemon does as time goes by."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.daemon.life import Life
+from tincd_compat.service.notify import Notifier
+
+
+def test_strangers_are_given_up_in_time(life: Life) -> None:
+    life.start()
+    life.call()
+    life.loop.advance(4)
+    assert len(list(life.daemon.links)) == 1
+    life.loop.advance(6)
+    assert list(life.daemon.links) == []
+
+
+def test_the_clock_survives_an_error_of_ours(
+    life: Life, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ticks: list[float] = []
+
+    def check(now: float) -> None:
+        ticks.append(now)
+        raise ZeroDivisionError("oops")
+
+    life.start()
+    monkeypatch.setattr(life.daemon.links, "check", check)
+    caplog.clear()
+    life.loop.advance(16)
+    assert len(ticks) == 3
+    errors = [record for record in caplog.records if "oops" in record.getMessage()]
+    assert [bool(record.exc_info) for record in errors] == [True, False, False]
+    assert {record.levelname for record in errors} == {"ERROR"}
+
+
+def test_keys_are_renewed(life: Life, caplog: pytest.LogCaptureFixture) -> None:
+    life.write("KeyExpire = 60\n")
+    life.start()
+    life.loop.advance(66)
+    assert caplog.messages.count("Expiring symmetric keys") == 1
+
+
+def test_a_node_of_our_name_stops_dialling_for_a_while(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.write("ConnectTo = peer\n")
+    life.start()
+    pauses = [10]
+    monkeypatch.setattr(
+        life.daemon.control, "tick", lambda _now: pauses.pop() if pauses else 0
+    )
+    life.loop.advance(5)
+    assert life.tasks() == []
+    life.loop.advance(9)
+    assert life.tasks() == []
+    life.loop.advance(1)
+    assert life.tasks() == ["ConnectTo peer"]
+
+
+@pytest.mark.parametrize("ping_timeout", ["5", "60"])
+def test_the_watchdog_is_fed_in_time(life: Life, ping_timeout: str) -> None:
+    life.write(f"PingTimeout = {ping_timeout}\n")
+    life.notifier = Notifier(life.log.append, 30)
+    life.start()
+    assert life.take()[-1] == "WATCHDOG=1"
+    life.loop.advance(60)
+    told = life.take()
+    assert [line for line in told if "STATUS" not in line] == ["WATCHDOG=1"] * 6
+
+
+def test_nobody_watches(life: Life) -> None:
+    life.start()
+    life.take()
+    life.loop.advance(60)
+    assert "WATCHDOG=1" not in life.take()
+
+
+def test_the_state_of_the_net_is_told_when_it_changes(life: Life) -> None:
+    life.start()
+    life.take()
+    life.loop.advance(60)
+    (line,) = life.take()
+    assert line.startswith("STATUS=0 connected, 0 of 0 nodes reachable")

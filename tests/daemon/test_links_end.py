@@ -1,0 +1,180 @@
+"""How meta connections end: lost, given up, bounded, or by a reload."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import weakref
+from collections.abc import Callable
+
+import pytest
+
+from tests.daemon.fakes import Remote, World, link_of
+from tests.transport.fakes import FakeLoop, oserror
+from tincd_compat import logs
+from tincd_compat.config.hosts import HostSettings
+from tincd_compat.daemon import links
+from tincd_compat.meta.connection import Status
+from tincd_compat.transport.tcp import TARPIT_SLOTS
+
+# The end.
+
+
+def lose_by_eof(remote: Remote) -> None:
+    remote.hang_up()
+
+
+def lose_by_nonsense(remote: Remote) -> None:
+    remote.sock.incoming.append(b"nonsense\n" * 300)
+    remote.world.loop.readable(remote.sock.descriptor)
+
+
+def lose_by_reset(remote: Remote) -> None:
+    remote.sock.incoming.append(oserror(104))
+    remote.world.loop.readable(remote.sock.descriptor)
+
+
+def lose_by_silence(remote: Remote) -> None:
+    loop, links = remote.world.loop, remote.world.links
+    for _ in range(2):
+        loop.advance(60)
+        links.check(loop.now)
+
+
+WAYS_TO_GO = [lose_by_eof, lose_by_nonsense, lose_by_reset, lose_by_silence]
+
+
+@pytest.mark.parametrize("lose", WAYS_TO_GO)
+def test_active_links_are_closed_and_reported(
+    world: World, peer: Remote, lose: Callable[[Remote], None]
+) -> None:
+    other = world.connect("other")
+    link = link_of(world, "peer")
+    lose(peer)
+    assert (peer.sock.closed, len(world.tarpit)) == (True, 0)
+    assert link.ended.is_set()
+    assert world.links.link_to("peer") is None
+    if lose is not lose_by_silence:
+        assert other.take()[-2:] == ["13 us peer", "13 peer us"]
+
+
+@pytest.mark.parametrize("lose", WAYS_TO_GO)
+def test_strangers_are_left_in_silence(
+    world: World, peer: Remote, lose: Callable[[Remote], None]
+) -> None:
+    stranger = world.call_in("other")
+    lose(stranger)
+    assert (stranger.sock.closed, len(world.tarpit)) == (False, 1)
+    assert stranger.link.ended.is_set()
+    assert stranger.link not in list(world.links)
+    assert stranger.sock.descriptor not in world.loop.readers
+
+
+def test_the_tarpit_is_bounded(world: World) -> None:
+    strangers = [world.call_in("other") for _ in range(TARPIT_SLOTS + 1)]
+    for stranger in strangers:
+        stranger.hang_up()
+    assert [stranger.sock.closed for stranger in strangers] == [
+        True,
+        *[False] * TARPIT_SLOTS,
+    ]
+
+
+def test_callers_in_the_handshake_are_bounded(
+    world: World, peer: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "MAX_STRANGERS", 3)
+    dialled, _ = world.dial("far")
+    strangers = [world.call_in("other") for _ in range(4)]
+    assert [stranger.link.ended.is_set() for stranger in strangers] == [
+        *(True, False, False, False)
+    ]
+    assert not dialled.link.ended.is_set()
+    assert not peer.link.ended.is_set()
+
+
+def test_ending_twice_is_ending_once(world: World, peer: Remote) -> None:
+    world.connect("other")
+    link = link_of(world, "peer")
+    world.links.terminate(link, report=True)
+    log = world.take_log()
+    world.links.terminate(link, report=True)
+    assert (len(log), world.take_log()) == (2, [])
+
+
+def test_the_last_link_that_goes_cleans_up(world: World, peer: Remote) -> None:
+    peer.hang_up()
+    assert set(world.mesh.nodes) == {"us"}
+
+
+def test_closing_tells_nobody(world: World, peer: Remote, other: Remote) -> None:
+    stranger = world.call_in("far")
+    world.links.close()
+    assert peer.sock.closed
+    assert other.sock.closed
+    assert stranger.sock.closed
+    assert not peer.sock.sent
+    assert [line for line in world.take_log() if "host-" in line] == [
+        "host-down peer 10.0.0.2 port 655",
+        "host-down other 10.0.0.3 port 655",
+    ]
+    assert list(world.links) == []
+
+
+def test_nothing_is_left_of_a_link(world: World) -> None:
+    # Captured log records would hold it.
+    for logger in logs.THRESHOLDS:
+        logger.setLevel(logging.CRITICAL)
+    peer = world.connect("peer")
+    world.connect("other")
+    link = weakref.ref(peer.link)
+    gc.disable()
+    try:
+        peer.hang_up()
+        del peer
+        assert link() is None
+    finally:
+        gc.enable()
+
+
+# Reload.
+
+
+def test_a_reload_keeps_what_is_unchanged(world: World, peer: Remote) -> None:
+    dialled, outgoing = world.dial("other")
+    dialled.shake_hands()
+    world.links.recheck_hosts()
+    assert len(world.links.active()) == 2
+    assert dialled.link.outgoing is None
+    assert outgoing.name == "other"
+
+
+@pytest.mark.parametrize("change", ["changed", "removed"])
+def test_a_reload_ends_what_changed(
+    world: World, peer: Remote, other: Remote, change: str
+) -> None:
+    if change == "changed":
+        world.files.hosts["peer"] = HostSettings(weight=11)
+    else:
+        del world.files.hosts["peer"]
+    world.links.recheck_hosts()
+    assert peer.sock.closed
+    assert link_of(world, "other").active
+    assert other.take() == ["13 us peer", "13 peer us"]
+
+
+def test_a_reload_ends_who_has_not_said_a_name(world: World, peer: Remote) -> None:
+    stranger = world.call_in("other")
+    dialled, _ = world.dial("far")
+    world.links.recheck_hosts()
+    assert stranger.link.ended.is_set()
+    assert dialled.link.ended.is_set()
+    assert not peer.sock.closed
+
+
+def test_without_security_no_file_is_read(loop: FakeLoop) -> None:
+    world = World(loop, bypass_security=True)
+    world.files.hosts.clear()
+    peer = world.connect("peer")
+    assert world.files.reads == []
+    assert peer.link.connection.status_word() == Status.ACTIVE
