@@ -1,0 +1,65 @@
+"""Other nodes, and whose subnets are whose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.config.check.conftest import key_pair
+from tests.config.check.mistakes import (
+    Change,
+    Mistake,
+    alpha,
+    beta,
+    each,
+    file,
+    main,
+    said_about,
+)
+
+ROWS: list[Mistake] = [
+    (
+        main("ConnectTo = gamma"),
+        "tinc.conf:3: error: cannot connect to gamma: there is no hosts/gamma",
+    ),
+    (main("ConnectTo = alpha"), "tinc.conf:3: warning: this is the node itself"),
+    (
+        file("hosts/beta", key_pair(2)[1]),
+        "hosts/beta: error: there is no Address, but ConnectTo in tinc.conf line 2 "
+        "needs one",
+    ),
+    # Subnets.
+    (
+        alpha("Subnet = 10.5.0.1/24\n"),
+        "hosts/alpha:1: error: Network address and prefix length do not match for "
+        "configuration variable Subnet",
+    ),
+    (
+        beta("Subnet = 10.5.0.1/24\n"),
+        "hosts/beta:1: warning: Network address and prefix length do not match for "
+        "configuration variable Subnet",
+    ),
+    (
+        alpha("Subnet = 10.5/16\n"),
+        "hosts/alpha:1: error: Subnet expected for configuration variable Subnet",
+    ),
+    (
+        beta("Subnet = 10.1.0.0/16\n"),
+        "hosts/beta:1: warning: 10.1.0.0/16 is a subnet of alpha too (hosts/alpha line "
+        "1): with equal weights beta gets no packets while alpha is reachable",
+    ),
+    (
+        file("hosts/aaa", "Subnet = 10.2.0.0/16#10\n" + key_pair(3)[1]),
+        "hosts/beta:1: warning: 10.2.0.0/16 is a subnet of aaa too (hosts/aaa line 1): "
+        "with equal weights beta gets no packets while aaa is reachable",
+    ),
+    (
+        beta("Subnet = 10.2.0.0/16\n"),
+        "hosts/beta:2: warning: 10.2.0.0/16 is in hosts/beta line 1 already",
+    ),
+]
+
+
+@each(ROWS)
+def test_a_mistake_is_found(net: Path, change: Change, line: str) -> None:
+    change(net)
+    assert line in said_about(net)
