@@ -36,7 +36,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     # To strangers: not a byte before the ID of a configured node, then ID and METAKEY;
     # CHAL_REPLY only to who has proved himself.
     1: (
-        "tests/meta/test_handshake.py::test_what_strangers_say_is_refused_in_silence",
+        "tests/meta/test_handshake_refusals.py::test_what_strangers_say_is_refused_in_silence",
         "tests/meta/test_handshake.py::test_what_the_side_called_says_when",
         "tests/meta/test_handshake.py::test_the_side_called_proves_itself_last",
         "tests/meta/test_connection.py::test_nobody_unproved_hears_of_the_mesh",
@@ -111,7 +111,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     7: (
         "tests/tunnel/test_tunnel.py::TestPlaintextByThePeersWish"
         "::test_is_refused_and_logged_once",
-        "tests/meta/test_handshake.py::test_a_metakey_we_do_not_want",
+        "tests/meta/test_handshake_refusals.py::test_a_metakey_we_do_not_want",
         "conformance/scenarios/killers.py::_clear_text",
     ),
     # With StrictSubnets or TunnelServer only subnets of our own host files count.

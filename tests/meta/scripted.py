@@ -21,6 +21,8 @@ from tincd_compat.meta.handshake import State
 from tincd_compat.meta.stream import MetaStream
 
 HOSTNAME: Final = "192.0.2.7 port 655"
+#: How the peer is called in the log once its name is known.
+PEER: Final = f"peer ({HOSTNAME})"
 
 
 @dataclass(frozen=True)
@@ -214,3 +216,8 @@ def active(role: Role = Role.RESPONDER) -> ScriptedPeer:
     peer.heard.clear()
     peer.events.clear()
     return peer
+
+
+def numbers(lines: list[bytes]) -> list[int]:
+    """Return the request of each line."""
+    return [int(line.split()[0]) for line in lines]

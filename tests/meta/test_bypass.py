@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.meta.scripted import (
-    HOSTNAME,
-    ScriptedPeer,
-    connection,
-)
-from tincd_compat.meta.connection import (
-    Activated,
-    Role,
-)
-from tincd_compat.meta.handshake import (
-    State,
-)
-
-ROLES = list(Role)
-UNKNOWN = f"<unknown> ({HOSTNAME})"
-PEER = f"peer ({HOSTNAME})"
+from tests.meta.scripted import PEER, ScriptedPeer, connection
+from tincd_compat.meta.connection import Activated, Role
+from tincd_compat.meta.handshake import State
 
 
 def test_bypassing_as_the_caller() -> None:

@@ -6,7 +6,14 @@ import logging
 
 import pytest
 
-from tests.meta.scripted import HOSTNAME, OUR_KEY, ScriptedPeer, active, connection
+from tests.meta.scripted import (
+    HOSTNAME,
+    OUR_KEY,
+    PEER,
+    ScriptedPeer,
+    active,
+    connection,
+)
 from tincd_compat import logs
 from tincd_compat.meta.connection import (
     MetaConnection,
@@ -16,14 +23,7 @@ from tincd_compat.meta.connection import (
     UnknownRequest,
 )
 from tincd_compat.meta.handshake import State
-from tincd_compat.meta.messages import (
-    Pong,
-    Request,
-)
-
-ROLES = list(Role)
-PEER = f"peer ({HOSTNAME})"
-OVERFLOW = f"Metadata read buffer overflow for {PEER}"
+from tincd_compat.meta.messages import Pong, Request
 
 
 def timeout(subject: MetaConnection, now: float) -> tuple[str, int]:
@@ -33,7 +33,7 @@ def timeout(subject: MetaConnection, now: float) -> tuple[str, int]:
     return caught.value.text(subject.peer), caught.value.severity
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("state", ScriptedPeer.ORDER[:-1])
 def test_the_handshake_has_to_finish_in_time(role: Role, state: State) -> None:
     peer = ScriptedPeer(role).reach(state)
