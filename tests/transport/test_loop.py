@@ -14,6 +14,7 @@ from tincd_compat.transport.loop import (
     PacketLoop,
     add_packet_reader,
     remove_packet_reader,
+    set_packet_server,
 )
 
 
@@ -212,3 +213,77 @@ def test_packets_alone_do_not_delay_others(loop: PacketLoop, pipes: list[Pipe]) 
     pipes[0].fill()
     pipes[1].fill()
     assert loop.packets.select() == [(key, selectors.EVENT_READ)]
+
+
+def test_a_server_waits_in_place_of_the_selector(
+    loop: PacketLoop, pipes: list[Pipe]
+) -> None:
+    calls: list[tuple[int, float]] = []
+
+    def serve(epoll: int, seconds: float) -> bool:
+        calls.append((epoll, seconds))
+        return True
+
+    add_packet_reader(loop, pipes[0].end, lambda: calls.append((-1, 0)))
+    set_packet_server(loop, serve)
+    pipes[0].fill()
+    assert loop.packets.select(60) == []
+    assert loop.packets.select(0.0001) == []
+    assert loop.packets.select() == []
+    assert [seconds for _, seconds in calls] == [60, 0.001, -1]
+
+
+def test_what_a_server_leaves_is_looked_at(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    calls: list[str] = []
+    packets, other, _ = pipes
+    add_packet_reader(
+        loop, packets.end, lambda: (packets.empty(), calls.append("packet"))[1]
+    )
+    key = loop.packets.register(other.end, selectors.EVENT_READ)
+    set_packet_server(loop, lambda _epoll, _seconds: False)
+    packets.fill()
+    other.fill()
+    assert loop.packets.select(60) == [(key, selectors.EVENT_READ)]
+    assert calls == ["packet"]
+    other.empty()
+    assert loop.packets.select(0.001) == []
+
+
+def test_others_are_looked_at_after_a_server(
+    loop: PacketLoop, pipes: list[Pipe]
+) -> None:
+    key = loop.packets.register(pipes[0].end, selectors.EVENT_READ)
+    pipes[0].fill()
+    set_packet_server(loop, lambda _epoll, _seconds: True)
+    assert loop.packets.select(60) == [(key, selectors.EVENT_READ)]
+
+
+def test_a_server_that_fails_costs_no_packet(
+    loop: PacketLoop, pipes: list[Pipe]
+) -> None:
+    seen: list[Any] = []
+    calls: list[int] = []
+    loop.set_exception_handler(lambda _loop, context: seen.append(context["exception"]))
+    error = ZeroDivisionError()
+
+    def serve(_epoll: int, _seconds: float) -> bool:
+        raise error
+
+    def reader() -> None:
+        pipes[0].empty()
+        calls.append(1)
+
+    add_packet_reader(loop, pipes[0].end, reader)
+    set_packet_server(loop, serve)
+    pipes[0].fill()
+    loop.packets.select(60)
+    assert (seen, calls) == ([error], [1])
+
+
+def test_a_server_is_taken_back(loop: PacketLoop, pipes: list[Pipe]) -> None:
+    set_packet_server(loop, lambda _epoll, _seconds: False)
+    set_packet_server(loop, None)
+    assert loop.packets.server is None
+    ordinary = asyncio.SelectorEventLoop()
+    set_packet_server(ordinary, lambda _epoll, _seconds: True)
+    ordinary.close()

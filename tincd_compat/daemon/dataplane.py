@@ -26,7 +26,11 @@ from tincd_compat.meta.messages import AnsKey, ReqKey
 from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
-from tincd_compat.transport.loop import add_packet_reader, remove_packet_reader
+from tincd_compat.transport.loop import (
+    add_packet_reader,
+    remove_packet_reader,
+    set_packet_server,
+)
 from tincd_compat.transport.udp import UdpSockets
 from tincd_compat.tunnel import codec, compression, pumps
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
@@ -137,6 +141,8 @@ class DataPlane:
             return
         direct = self._device.direct() if isinstance(self._device, TunTap) else None
         self._pumps = pumps.start(direct, self._pipeline, self._mesh, self._sockets)
+        if self._pumps is not None:
+            set_packet_server(self._loop, partial(self._serve, self._pumps))
         report(
             self._device,
             self._sockets.sockets,
@@ -147,6 +153,7 @@ class DataPlane:
     def close(self) -> None:
         """Stop moving packets; the device stays open for tinc-down."""
         if self._pumps is not None:
+            set_packet_server(self._loop, None)
             self._pumps.close()
             self._pumps = None
         for node in list(self._timers):
@@ -164,6 +171,11 @@ class DataPlane:
     def _watch_device(self) -> None:
         if self._device is not None and self._device.fileno() >= 0:
             add_packet_reader(self._loop, self._device.fileno(), self._read_device)
+
+    def _serve(self, serving: Pumps, epoll: int, seconds: float) -> bool:
+        """Wait and move packets; False if descriptors are to be looked at."""
+        progress = serving.serve(epoll, seconds, self._loop.time)
+        return progress is not Progress.REFUSED
 
     def _read_device(self) -> bool:
         """Move frames out of the device; True if nothing else was touched."""

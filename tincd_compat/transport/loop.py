@@ -6,6 +6,9 @@ a lone packet it is not.  Readers of packets are called from within the selector
 instead, before the loop looks at anything; timers and other descriptors follow in the
 same turn, so neither side starves.  A reader that says True has touched nothing but
 packets: there is nothing for the loop to look at, and the next wait begins at once.
+
+Better still is somebody who does both, waiting and moving packets, outside of Python: a
+server.  It gets the epoll instance and comes back when there is something else to do.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 Reader: TypeAlias = Callable[[], bool | None]
+#: Waits on an epoll instance so many seconds, for ever if negative, sees to packets;
+#: False if there is something ready, or to be waited for, that it does not see to.
+Server: TypeAlias = Callable[[int, float], bool]
 
 #: Descriptors reported in one turn; there are as many as listening addresses, and two.
 _MAX_EVENTS: Final = 64
@@ -36,6 +42,8 @@ class PacketSelector(selectors.BaseSelector):
         self._epoll = select.epoll()
         self._epoll.register(self._others.fileno(), select.EPOLLIN)
         self._readers: dict[int, Reader] = {}
+        #: Who waits in place of this selector.
+        self.server: Server | None = None
 
     def add_reader(self, fd: int, reader: Reader) -> None:
         """Call ``reader`` whenever the descriptor is readable."""
@@ -59,6 +67,11 @@ class PacketSelector(selectors.BaseSelector):
             # Rounded up, or the loop would turn until a timer is due.
             wait = math.ceil(timeout * 1000) / 1000 if timeout > 0 else 0.0
             end = time.monotonic() + wait
+        if self.server is not None:
+            if self._serve(self.server, wait):
+                return self._others.select(0)
+            if timeout is not None:
+                wait = max(0.0, end - time.monotonic())
         others = False
         while events := self._epoll.poll(wait, _MAX_EVENTS):
             quiet = True
@@ -76,6 +89,14 @@ class PacketSelector(selectors.BaseSelector):
                 if wait <= 0:
                     break
         return self._others.select(0) if others else []
+
+    def _serve(self, server: Server, seconds: float) -> bool:
+        """Tell whether the server has seen to everything."""
+        try:
+            return server(self._epoll.fileno(), seconds)
+        except Exception as error:
+            self._failed(error)
+        return False
 
     def _call(self, reader: Reader) -> bool:
         """Tell whether the reader has touched nothing but packets."""
@@ -105,6 +126,7 @@ class PacketSelector(selectors.BaseSelector):
         return self._others.get_map()
 
     def close(self) -> None:
+        self.server = None
         self._readers.clear()
         self._epoll.close()
         self._others.close()
@@ -136,3 +158,12 @@ def remove_packet_reader(loop: asyncio.AbstractEventLoop, fd: int) -> None:
         loop.packets.remove_reader(fd)
     else:
         loop.remove_reader(fd)
+
+
+def set_packet_server(loop: asyncio.AbstractEventLoop, server: Server | None) -> None:
+    """Let ``server`` wait in the loop's place; None ends that.
+
+    Readers are wanted all the same: for what it does not see to, and for other loops.
+    """
+    if isinstance(loop, PacketLoop):
+        loop.packets.server = server

@@ -261,6 +261,9 @@ class UdpSockets:
         fitting = (i for i, udp in enumerate(sockets) if udp.is_ipv6 == wanted)
         return next(fitting, None)
 
+    def descriptors(self) -> list[int]:
+        return [udp.sock.fileno() for udp in self.sockets]
+
     def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
         """Return the address of a datagram that was received on a socket elsewhere."""
         ipv6 = ":" in host
@@ -326,15 +329,14 @@ class UdpSockets:
             address = SocketAddress("255.255.255.255", port)
         return self.send_train(address, train, socket_index, peer=peer)
 
-    def descriptor(self, index: int) -> int:
-        return self.sockets[index].sock.fileno()
-
     def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
         """Return the socket that :meth:`choose` chooses, for a compiled pump."""
         index = self.choose(address, remembered)
         if index is None:
             return None
-        return Endpoint(self.descriptor(index), self.sockets[index].segmentation)
+        return Endpoint(
+            self.sockets[index].sock.fileno(), self.sockets[index].segmentation
+        )
 
     def stop_segmentation(
         self, address: SocketAddress | None, remembered: int, error: int

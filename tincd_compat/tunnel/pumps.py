@@ -12,11 +12,12 @@ that the Python way works with too: the two can take turns with every packet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, IntEnum
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
@@ -24,6 +25,9 @@ from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import DROPS
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.superpacket import SuperPacket
+
+if TYPE_CHECKING:
+    from tincd_compat.tunnel._fast._core import Outcome
 
 #: Packets from the device in one call: two trains, as much as a C peer can take.
 BURST: Final = 128
@@ -78,7 +82,7 @@ class Sockets(Protocol):
     def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
         """Return the socket to send from, None if no family fits."""
 
-    def descriptor(self, index: int) -> int: ...
+    def descriptors(self) -> Sequence[int]: ...
 
     def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
         """Return the address of a datagram that a socket received."""
@@ -149,6 +153,11 @@ class Pumps:
         self._forgot_stations = 0.0
         self._peers: dict[Node, int | None] = {}
         self._counted = 0, 0
+        self._descriptors = sockets.descriptors()
+        for index, fd in enumerate(self._descriptors):
+            self._pump.watch(fd, index)
+        if self.outward:
+            self._pump.watch(device.fd, None)
         pipeline.flows.changed = self.forget
 
     @property
@@ -166,19 +175,48 @@ class Pumps:
         self.forget()
         self._pipeline.flows.changed = lambda: None
 
+    # Both.
+
+    def serve(self, epoll: int, seconds: float, clock: Callable[[], float]) -> Progress:
+        """Wait for packets on an epoll instance and move them; negative is for ever.
+
+        QUIET if the time is over, REFUSED if there is something to look at.
+        """
+        if self._pipeline.begin():
+            return Progress.REFUSED
+        if self._switching:
+            self._forget_stations(clock())
+            if not 0 <= seconds < STATION_MEMORY:
+                seconds = STATION_MEMORY
+        # Rounded up, or the loop would turn until a timer is due.
+        wait = math.ceil(seconds * 1000) if seconds > 0 else int(seconds)
+        served = self._pump.serve(epoll, wait, BURST, BATCHES)
+        self._count()
+        if isinstance(served, bool):
+            return Progress.QUIET if served else Progress.REFUSED
+        index, outcome = served
+        if index is None:
+            return self._from_device(outcome, clock())
+        return self._from_udp(index, outcome, clock())
+
     # Outward.
 
     def from_device(self, now: float) -> Progress:
         """Move frames from the device."""
         if not self.outward or self._pipeline.begin():
             return Progress.REFUSED
-        if self._switching and now - self._forgot_stations > STATION_MEMORY:
-            self._pump.clear_stations()
-            self._forgot_stations = now
+        if self._switching:
+            self._forget_stations(now)
         outcome = self._pump.out(BURST)
         self._count()
-        if outcome is None:
-            return Progress.QUIET
+        return Progress.QUIET if outcome is None else self._from_device(outcome, now)
+
+    def _forget_stations(self, now: float) -> None:
+        if now - self._forgot_stations > STATION_MEMORY:
+            self._pump.clear_stations()
+            self._forgot_stations = now
+
+    def _from_device(self, outcome: Outcome, now: float) -> Progress:
         back, _, _, _, reports, read_error, _, _ = outcome
         self._heed(reports)
         if back:
@@ -257,11 +295,13 @@ class Pumps:
         """Move datagrams of a socket."""
         if self._pipeline.begin():
             return Progress.REFUSED
-        fd = self._sockets.descriptor(index)
-        outcome = self._pump.receive(fd, index, BATCHES)
+        outcome = self._pump.receive(self._descriptors[index], index, BATCHES)
         self._count()
         if outcome is None:
             return Progress.QUIET
+        return self._from_udp(index, outcome, now)
+
+    def _from_udp(self, index: int, outcome: Outcome, now: float) -> Progress:
         _, datagrams, opened, drops, _, read_error, write_error, refused = outcome
         self._count_drops(drops)
         if refused:

@@ -62,7 +62,7 @@ def fill_checksum(frame: bytearray, start: int, offset: int, /) -> bool: ...
 #: A frame, or a super-packet as frame, kind, size and start.
 _DeviceFrame: TypeAlias = bytearray | tuple[bytearray, int, int, int]
 
-_Outcome: TypeAlias = tuple[
+Outcome: TypeAlias = tuple[
     # Frames from the device.
     list[_DeviceFrame],
     # Datagrams with host, port and scope.
@@ -125,5 +125,16 @@ class Pump:
     ) -> bool: ...
     def clear(self) -> None: ...
     def clear_stations(self) -> None: ...
-    def out(self, budget: int, /) -> _Outcome | None: ...
-    def receive(self, fd: int, socket: int, batches: int, /) -> _Outcome | None: ...
+    def out(self, budget: int, /) -> Outcome | None: ...
+    def receive(self, fd: int, socket: int, batches: int, /) -> Outcome | None: ...
+    def watch(self, fd: int, socket: int | None, /) -> bool:
+        """Let :meth:`serve` look after a socket, or the device; False if too many."""
+
+    def serve(
+        self, epoll: int, wait: int, packets: int, batches: int, /
+    ) -> bool | tuple[int | None, Outcome]:
+        """Wait, at most so many milliseconds, and move packets of what is watched.
+
+        Returns True when the time is over; False if another descriptor is ready or a
+        signal came; else the socket, None for the device, and what it hands back.
+        """

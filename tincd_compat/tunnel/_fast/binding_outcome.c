@@ -108,24 +108,13 @@ static PyObject *drops_to_list(const struct pump *pump)
     return list;
 }
 
-static bool is_silent(const struct pump *pump)
-{
-    uint32_t drops = 0;
-
-    for (unsigned drop = 0; drop < DROPS; drop++)
-        drops |= pump->drops[drop];
-    return pump->handed_count == 0 && pump->reports.count == 0 && drops == 0 &&
-           pump->read_error == 0 && pump->device.write_error == 0 &&
-           !(pump->device.refused && pump->device.coalescing);
-}
-
 PyObject *outcome(PumpObject *self)
 {
     struct device *device = &self->core.device;
     bool refused = device->refused && device->coalescing;
     PyObject *lists[3], *result = NULL;
 
-    if (is_silent(&self->core))
+    if (pump_is_silent(&self->core))
         Py_RETURN_NONE;
     if (refused)
         device->coalescing = device->coalescing_udp = false;

@@ -253,6 +253,48 @@ static PyObject *receive(PyObject *object, PyObject *args)
     return outcome(self);
 }
 
+static PyObject *watch(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    int fd;
+    PyObject *socket;
+    unsigned long number = NOTHING;
+
+    if (self == NULL || !PyArg_ParseTuple(args, "iO", &fd, &socket))
+        return NULL;
+    if (socket != Py_None)
+        number = PyLong_AsUnsignedLong(socket);
+    if (PyErr_Occurred())
+        return NULL;
+    return PyBool_FromLong(pump_watch(&self->core, fd, (uint32_t)number));
+}
+
+static PyObject *serve(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    int epoll, wait;
+    Py_ssize_t packets, batches;
+    uint32_t socket = NOTHING;
+    struct portion portion;
+    enum served served;
+
+    if (self == NULL ||
+        !PyArg_ParseTuple(args, "iinn", &epoll, &wait, &packets, &batches))
+        return NULL;
+    portion.packets = packets < 0 ? 0 : (size_t)packets;
+    portion.batches = batches < 0 ? 0 : (size_t)batches;
+    self->busy = true;
+    Py_BEGIN_ALLOW_THREADS
+    served = pump_serve(&self->core, epoll, wait, &portion, &socket);
+    Py_END_ALLOW_THREADS
+    self->busy = false;
+    if (served != HANDED)
+        return PyBool_FromLong(served == TIME_OVER);
+    return Py_BuildValue("NN", socket == NOTHING ? Py_NewRef(Py_None)
+                                                 : PyLong_FromUnsignedLong(socket),
+                         outcome(self));
+}
+
 static PyObject *get_bytes_in(PyObject *self, void *closure)
 {
     (void)closure;
@@ -275,6 +317,8 @@ static PyMethodDef pump_methods[] = {
     {"clear_stations", clear_stations, METH_NOARGS, "Forget the authors."},
     {"out", out, METH_VARARGS, "Move frames from the device."},
     {"receive", receive, METH_VARARGS, "Move datagrams of a socket."},
+    {"watch", watch, METH_VARARGS, "Look after a descriptor."},
+    {"serve", serve, METH_VARARGS, "Wait for packets and move them."},
     {NULL, NULL, 0, NULL},
 };
 

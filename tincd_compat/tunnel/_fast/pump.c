@@ -59,6 +59,17 @@ void pump_begin(struct pump *pump)
     memset(pump->drops, 0, sizeof pump->drops);
 }
 
+bool pump_is_silent(const struct pump *pump)
+{
+    uint32_t drops = 0;
+
+    for (unsigned drop = 0; drop < DROPS; drop++)
+        drops |= pump->drops[drop];
+    return pump->handed_count == 0 && pump->reports.count == 0 && drops == 0 &&
+           pump->read_error == 0 && pump->device.write_error == 0 &&
+           !(pump->device.refused && pump->device.coalescing);
+}
+
 bool room_to_hand_back(const struct pump *pump, size_t count, size_t length)
 {
     return count <= MAX_RETURNS - pump->handed_count &&

@@ -134,8 +134,10 @@ struct reports {
 /* Seal and send what waits; leaves the train empty. */
 void train_leave(struct peer *peer, uint32_t index, struct reports *reports);
 
-/* pump.c, outward.c, inward.c */
+/* pump.c, outward.c, inward.c, serve.c */
 
+/* As many as there are listening addresses, and the device. */
+#define MAX_WATCHES 64u
 #define MAX_PEERS 1024u
 #define MAX_SOURCES 1024u
 #define MAX_DESTINATIONS 4096u
@@ -160,6 +162,21 @@ struct handed {
 
 #define DROPS (DROP_FUTURE + 1u)
 
+/* A descriptor to look after; its number is that of a socket, NOTHING for the device. */
+struct watch {
+    int fd;
+    uint32_t socket;
+};
+
+/* How much one descriptor may move before others get their turn. */
+struct portion {
+    size_t packets;
+    size_t batches;
+};
+
+/* Why serving has ended; HANDED is something for Python from one descriptor. */
+enum served { TIME_OVER, OTHERS, HANDED };
+
 struct pump {
     struct device device;
     bool switching;
@@ -172,6 +189,11 @@ struct pump {
     struct peer peers[MAX_PEERS];
     size_t opener_count;
     struct opener *openers[MAX_SOURCES];
+
+    size_t watch_count;
+    struct watch watches[MAX_WATCHES];
+    /* The descriptor that handed something back last. */
+    int last;
 
     size_t train_count;
     struct train *trains;
@@ -199,6 +221,8 @@ void pump_free(struct pump *pump);
 void pump_clear(struct pump *pump);
 /* Begin a call: what was handed back before is gone. */
 void pump_begin(struct pump *pump);
+/* Tell whether nothing but packets was touched since. */
+bool pump_is_silent(const struct pump *pump);
 /* Copy something for Python; false if there is no room left in this call. */
 bool hand_back(struct pump *pump, const struct handed *what);
 bool room_to_hand_back(const struct pump *pump, size_t count, size_t length);
@@ -210,5 +234,15 @@ size_t source_key(uint32_t socket, const struct sockaddr_storage *address,
 void pump_out(struct pump *pump, size_t budget);
 /* Move datagrams of a socket, at most ``batches`` times MESSAGES messages. */
 void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches);
+
+/* Look after a descriptor; false if there are too many. */
+bool pump_watch(struct pump *pump, int fd, uint32_t socket);
+/*
+ * Wait on an epoll instance and move the packets of watched descriptors, until one hands
+ * something back (``*socket`` says which), another descriptor is ready, a signal came or
+ * ``wait`` milliseconds are over; negative is forever.
+ */
+enum served pump_serve(struct pump *pump, int epoll, int wait,
+                       const struct portion *portion, uint32_t *socket);
 
 #endif
