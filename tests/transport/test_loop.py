@@ -236,9 +236,12 @@ def test_a_server_waits_in_place_of_the_selector(
 def test_what_a_server_leaves_is_looked_at(loop: PacketLoop, pipes: list[Pipe]) -> None:
     calls: list[str] = []
     packets, other, _ = pipes
-    add_packet_reader(
-        loop, packets.end, lambda: (packets.empty(), calls.append("packet"))[1]
-    )
+
+    def reader() -> None:
+        packets.empty()
+        calls.append("packet")
+
+    add_packet_reader(loop, packets.end, reader)
     key = loop.packets.register(other.end, selectors.EVENT_READ)
     set_packet_server(loop, lambda _epoll, _seconds: False)
     packets.fill()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.tunnel.pumping import Lab
+from tests.tunnel.world import World
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel._fast import core
 
@@ -19,3 +21,26 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "core", core if name == "compiled" else None)
         yield name
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Lab]]:
+    labs: list[Lab] = []
+
+    def build(
+        world: World | None = None, *, tap: bool = False, vnet: bool = True
+    ) -> Lab:
+        world = world or World()
+        labs.append(Lab(world, tap=tap, vnet=vnet))
+        world.subnet("b", "10.0.2.0/24")
+        world.subnet("c", "10.0.3.0/24")
+        return labs[-1]
+
+    yield build
+    for lab in labs:
+        lab.close()
+
+
+@pytest.fixture
+def lab(make: Callable[..., Lab]) -> Lab:
+    return make()

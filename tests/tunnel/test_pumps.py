@@ -1,20 +1,14 @@
-"""The compiled pumps between a device and a UDP socket.
-
-Their system calls are inside, so here (and where a pump shows what it takes for plain)
-the device is one end of a socket pair and datagrams cross the loopback interface.
-"""
+"""The compiled pumps between a device and a UDP socket."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import socket
-import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import pytest
 
+from tests.tunnel.pumping import PLAIN, VNET, Lab, datagram_socket, packet, received
 from tests.tunnel.segments import Segment
 from tests.tunnel.world import World, ipv4, probe
 from tincd_compat import logs
@@ -23,186 +17,10 @@ from tincd_compat.routing.options import Mode, RouteOptions
 from tincd_compat.tunnel import pumps, splitting
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.delivery import Policy
-from tincd_compat.tunnel.pumps import Progress, Pumps
+from tincd_compat.tunnel.pumps import Progress
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
-
-_VNET = struct.Struct("=BBHHHH")
-PLAIN = bytes(10)
-
-
-@dataclass
-class Owner:
-    bytes_in: int = 0
-    bytes_out: int = 0
-    failures: list[int] = field(default_factory=list)
-    refusals: list[int] = field(default_factory=list)
-
-    def moved(self, bytes_in: int, bytes_out: int) -> None:
-        self.bytes_in += bytes_in
-        self.bytes_out += bytes_out
-
-    def write_failed(self, error: int) -> None:
-        self.failures.append(error)
-
-    def pieces_refused(self, error: int) -> None:
-        self.refusals.append(error)
-
-
-@dataclass
-class Direct:
-    fd: int
-    owner: Owner = field(default_factory=Owner)
-    tap: bool = False
-    vnet: bool = True
-    coalescing: bool = True
-    coalescing_udp: bool = False
-
-
-@dataclass
-class Endpoint:
-    fd: int
-    segmentation: bool = True
-
-
-@dataclass
-class Sockets:
-    udp: list[socket.socket]
-    refusals: list[tuple[str, int]] = field(default_factory=list)
-    stopped: list[int] = field(default_factory=list)
-
-    def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
-        return None if address.is_ipv6 else Endpoint(self.descriptor(remembered))
-
-    def descriptor(self, index: int) -> int:
-        return self.udp[index].fileno()
-
-    def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
-        return SocketAddress(host, port, scope).unmapped()
-
-    def stop_segmentation(
-        self, address: SocketAddress | None, remembered: int, error: int
-    ) -> None:
-        self.stopped.append(error)
-
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
-        self.refusals.append((peer, error))
-
-
-class Lab:
-    """Daemon a with pumps, and b and c, whose sockets are in ``far``."""
-
-    def __init__(self, world: World, *, tap: bool = False, vnet: bool = True) -> None:
-        self.world = world
-        kind = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK
-        self.ours, self.kernel = socket.socketpair(socket.AF_UNIX, kind)
-        self.udp = _datagram_socket()
-        self.far = {name: _datagram_socket() for name in ("b", "c")}
-        self.direct = Direct(self.ours.fileno(), tap=tap, vnet=vnet)
-        self.owner = self.direct.owner
-        self.sockets = Sockets([self.udp])
-        for name in self.far:
-            world.link("a", name)
-            self.place(name)
-        world.ready("b", "c")
-        started = pumps.start(self.direct, world.pipeline, world.mesh, self.sockets)
-        assert started is not None
-        self.pumps: Pumps = started
-
-    def place(self, name: str) -> None:
-        """Let a node be where its socket is."""
-        host, port = self.far[name].getsockname()
-        self.world.mesh.set_address(self.world.node(name), SocketAddress(host, port))
-        self.world.pipeline.invalidate()
-
-    def close(self) -> None:
-        self.pumps.close()
-        for sock in (self.ours, self.kernel, self.udp, *self.far.values()):
-            sock.close()
-
-    # The kernel's side of the device.
-
-    def give(self, *frames: bytes | bytearray, header: bytes = PLAIN) -> None:
-        """Let packets wait in the device."""
-        for frame in frames:
-            front = b"" if self.direct.tap else b"\0\0" + frame[12:14]
-            vnet = header if self.direct.vnet else b""
-            rest = frame if self.direct.tap else frame[14:]
-            self.kernel.send(front + vnet + rest)
-
-    def out(self) -> None:
-        assert self.pumps.from_device(self.world.now) is not Progress.REFUSED
-
-    def written(self) -> list[tuple[bytes, bytes]]:
-        """Return header and frame of what was written to the device since."""
-        found = []
-        skip = 0 if self.direct.tap else 4
-        for data in _received(self.kernel):
-            header = data[skip : skip + 10] if self.direct.vnet else b""
-            rest = data[skip + len(header) :]
-            found.append((header, rest if skip == 0 else bytes(12) + data[2:4] + rest))
-        return found
-
-    # The far side of the network.
-
-    def arrived(self, name: str) -> list[bytes]:
-        """Return the frames that the compiled way has brought to a node."""
-        return self.world.peers[name].open(_received(self.far[name]))
-
-    def send(self, name: str, *frames: bytes | bytearray) -> None:
-        """Let frames of a node wait in our socket."""
-        self.send_raw(name, *self.world.peers[name].seal(*frames))
-
-    def send_raw(self, name: str, *datagrams: bytes) -> None:
-        for datagram in datagrams:
-            self.far[name].sendto(datagram, self.udp.getsockname())
-
-    def receive(self) -> None:
-        assert self.pumps.from_udp(0, self.world.now) is not Progress.REFUSED
-
-
-def _datagram_socket() -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    sock.bind(("127.0.0.1", 0))
-    return sock
-
-
-def _received(sock: socket.socket) -> list[bytes]:
-    found = []
-    try:
-        while data := sock.recv(1 << 17):
-            found.append(data)
-    except BlockingIOError:
-        pass
-    return found
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., Lab]]:
-    labs: list[Lab] = []
-
-    def build(
-        world: World | None = None, *, tap: bool = False, vnet: bool = True
-    ) -> Lab:
-        world = world or World()
-        labs.append(Lab(world, tap=tap, vnet=vnet))
-        world.subnet("b", "10.0.2.0/24")
-        world.subnet("c", "10.0.3.0/24")
-        return labs[-1]
-
-    yield build
-    for lab in labs:
-        lab.close()
-
-
-@pytest.fixture
-def lab(make: Callable[..., Lab]) -> Lab:
-    return make()
-
-
-def packet(number: int, target: str = "10.0.2.1", source: str = "10.0.1.1") -> bytes:
-    return bytes(ipv4(source, target, b"payload %4d" % number))
 
 
 def segments(count: int, size: int = 100) -> list[bytes]:
@@ -262,7 +80,7 @@ class TestOutward:
         frame[26:34] = bytes([10, 0, 1, 1, 10, 0, 2, 1])
         lab.give(packet(0))
         lab.out()
-        header = _VNET.pack(1, whole.kind, 0, whole.size, whole.start - 14, 16)
+        header = VNET.pack(1, whole.kind, 0, whole.size, whole.start - 14, 16)
         lab.give(frame, header=header)
         lab.out()
         pieces = splitting.split(frame, whole.kind, whole.size, whole.start)
@@ -274,7 +92,7 @@ class TestOutward:
         segment = Segment(udp=True, payload=b"x" * 31)
         whole, unfinished = segment.frame(), bytearray(segment.piece(31).frame)
         lab.world.subnet("b", ".".join(map(str, whole[30:34])))
-        header = _VNET.pack(1, 0, 0, 0, 20, 6)
+        header = VNET.pack(1, 0, 0, 0, 20, 6)
         for _ in range(2):
             lab.give(unfinished, header=header)
             lab.out()
@@ -308,7 +126,7 @@ class TestOutward:
         lab.give(packet(0))
         lab.out()
         lab.far["b"].close()
-        lab.far["b"] = _datagram_socket()
+        lab.far["b"] = datagram_socket()
         lab.send("b", packet(1, "10.0.1.1", "10.0.2.1"))
         lab.receive()
         lab.give(packet(2), packet(3))
@@ -340,7 +158,7 @@ class TestOutward:
         lab.give(packet(1), packet(2))
         lab.out()
         assert lab.world.pipeline.drops["no valid key"] == 1
-        assert len(_received(lab.far["b"])) == 1
+        assert len(received(lab.far["b"])) == 1
 
     def test_a_dead_device_is_for_python(self, lab: Lab) -> None:
         lab.ours.close()
@@ -386,7 +204,7 @@ class TestInward:
         lab.send("b", *frames)
         lab.receive()
         ((header, piece),) = lab.written()
-        flags, kind, length, size, start, offset = _VNET.unpack(header)
+        flags, kind, length, size, start, offset = VNET.unpack(header)
         assert (flags, kind, size, start, offset) == (1, 1, 100, 20, 16)
         assert length == len(piece) - 14 - 500
         cut = splitting.split(piece, kind, size, start + 14)
