@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.tunnel.offloads import Implementation, each_implementation
 from tests.tunnel.segments import ACK, CWR, FIN, PAYLOAD, PSH, Segment, cut
 from tincd_compat.checksums import Buffer
-from tincd_compat.tunnel.superpacket import MAX_DATAGRAMS, SuperPacket
+from tincd_compat.tunnel.superpacket import MAX_DATAGRAMS, MAX_MERGED, SuperPacket
 
 TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
 SYN, RST, URG, ECE = 0x02, 0x04, 0x20, 0x40
@@ -62,6 +62,14 @@ def test_the_largest_piece(implementation: Implementation) -> None:
     longer = replace(FIRST, payload=PAYLOAD[:65500])
     items = coalesced(implementation, cut(longer, 1000))
     assert counts(items) == [65, 1]
+
+
+@each_implementation
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_the_smallest_segments(implementation: Implementation, ipv6: bool) -> None:
+    whole = replace(FIRST, ipv6=ipv6, payload=PAYLOAD[: MAX_MERGED + 3])
+    items = coalesced(implementation, cut(whole, 1))
+    assert counts(items) == [MAX_MERGED, 3]
 
 
 @each_implementation

@@ -211,6 +211,20 @@ class TestInward:
         assert [frame[34:] for frame in cut] == [frame[34:] for frame in frames]
         assert lab.owner.bytes_out == sum(map(len, frames))
 
+    def test_segments_beyond_what_one_write_can_gather(self, lab: Lab) -> None:
+        lab.world.subnet("a", "10.0.0.2")
+        for number in range(2):
+            lab.send("b", packet(number, "10.0.0.2"))
+            lab.receive()
+        frames = [Segment(payload=b"x", number=i).frame() for i in range(1024)]
+        lab.send_trains("b", *frames)
+        lab.receive()
+        found = []
+        for header, piece in lab.written():
+            _, kind, _, size, start, _ = VNET.unpack(header)
+            found += splitting.split(piece, kind, size, start + 14)
+        assert [frame[34:] for frame in found] == [frame[34:] for frame in frames]
+
     def test_a_probe_is_answered(self, lab: Lab) -> None:
         self.learned(lab)
         lab.send("b", probe(100))

@@ -10,6 +10,7 @@ from tincd_compat.checksums import Buffer, checksum, sum16
 from tincd_compat.tunnel.superpacket import (
     ETHERNET_SIZE,
     MAX_DATAGRAMS,
+    MAX_MERGED,
     MAX_PACKET,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
@@ -238,10 +239,9 @@ class _Merger:
         self._payloads.append(payload)
         self._room -= size
         self._number = self._number + size & 0xFFFFFFFF
-        self._open = size == self._size
-        if self.kind == UDP:
-            self._open = self._open and len(self._payloads) < MAX_DATAGRAMS - 1
-        elif flags & PSH:
+        most = MAX_DATAGRAMS if self.kind == UDP else MAX_MERGED
+        self._open = size == self._size and len(self._payloads) < most - 1
+        if flags & PSH:
             self._psh = PSH
             self._open = False
 

@@ -20,6 +20,8 @@ UDP: Final = 5
 MAX_PACKET: Final = 65535
 #: Datagrams in one piece, as many as the kernel itself puts into one.
 MAX_DATAGRAMS: Final = 64
+#: Frames in one piece: with its headers, not more than one writev() gathers.
+MAX_MERGED: Final = 1000
 
 ETHERNET_SIZE: Final = 14
 IPV6_SIZE: Final = 40

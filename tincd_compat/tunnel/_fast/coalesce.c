@@ -205,10 +205,9 @@ static void take(struct coalescer *coalescer, struct piece *piece,
     piece->total += size;
     piece->room -= size;
     piece->number += (uint32_t)size;
-    piece->open = size == piece->size;
-    if (piece->kind == UDP) {
-        piece->open = piece->open && piece->frames < MAX_DATAGRAMS;
-    } else if (frame->data[piece->start + 13] & FLAG_PSH) {
+    piece->open = size == piece->size &&
+                  piece->frames < (piece->kind == UDP ? MAX_DATAGRAMS : MAX_MERGED);
+    if (piece->kind != UDP && frame->data[piece->start + 13] & FLAG_PSH) {
         piece->psh = FLAG_PSH;
         piece->open = false;
     }

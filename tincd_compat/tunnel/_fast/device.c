@@ -16,6 +16,7 @@
 #define MAX_PARTS 1024u
 
 _Static_assert(sizeof(struct vnet) == VNET_SIZE, "the kernel's layout");
+_Static_assert(MAX_MERGED + 1 <= MAX_PARTS, "a whole piece in one call");
 
 ssize_t device_read(struct device *device, uint8_t *frame, struct vnet *vnet)
 {
@@ -158,7 +159,7 @@ void device_write(struct device *device, const struct coalescer *coalescer,
 {
     for (size_t i = 0; i < pieces; i++) {
         const struct piece *piece = &coalescer->pieces[i];
-        if (piece->frames > 1 && piece->frames + 1 < MAX_PARTS)
+        if (piece->frames > 1)
             write_piece(device, coalescer, frames, piece, scratch);
         else
             write_frame(device, piece->frame, piece->length);

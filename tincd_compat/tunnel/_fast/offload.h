@@ -12,6 +12,8 @@
 #define MAX_PACKET 65535u
 /* Datagrams in one piece, as many as the kernel itself puts into one. */
 #define MAX_DATAGRAMS 64u
+/* Frames in one piece: with its headers, not more than one writev() gathers. */
+#define MAX_MERGED 1000u
 
 #define PROTOCOL_TCP 6u
 #define PROTOCOL_UDP 17u
