@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.tunnel.offloads import Implementation, each_implementation
 from tests.tunnel.segments import ACK, CWR, FIN, PAYLOAD, PSH, Segment, cut
-from tincd_compat.tunnel.superpacket import TCPV4, TCPV6, UDP
+from tincd_compat.tunnel.superpacket import MAX_CUTS, TCPV4, TCPV6, UDP
 
 TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
 VLAN = b"\x81\x00\x00\x05"
@@ -175,3 +175,15 @@ def test_longer_than_an_ip_packet(implementation: Implementation) -> None:
     frame = bytearray(Segment(payload=PAYLOAD[: 65535 - 40]).piece(1000).frame)
     assert len(implementation.split(frame, TCPV4, 1000, 34)) == 66
     assert implementation.split(frame + b"x", TCPV4, 1000, 34) == []
+
+
+@each_implementation
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_more_segments_than_a_sender_makes(
+    implementation: Implementation, ipv6: bool
+) -> None:
+    most = MAX_CUTS * 3
+    piece = Segment(payload=PAYLOAD[:most], ipv6=ipv6).piece(3)
+    assert len(implementation.split(*piece)) == MAX_CUTS
+    piece = Segment(payload=PAYLOAD[: most + 1], ipv6=ipv6).piece(3)
+    assert implementation.split(*piece) == []

@@ -14,6 +14,7 @@ from tincd_compat.checksums import Buffer, checksum, sum16
 from tincd_compat.tunnel.superpacket import (
     ETHERNET_SIZE,
     IPV6_SIZE,
+    MAX_CUTS,
     MAX_PACKET,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
@@ -45,6 +46,8 @@ def split(frame: Buffer, kind: int, size: int, start: int) -> list[bytes]:
         frame, start, network.pseudo
     )
     end = transport.end
+    if len(frame) - end > size * MAX_CUTS:
+        return []
     frames = []
     for index, at in enumerate(range(end, len(frame), size)):
         payload = frame[at : at + size]

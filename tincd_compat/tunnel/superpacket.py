@@ -22,6 +22,11 @@ MAX_PACKET: Final = 65535
 MAX_DATAGRAMS: Final = 64
 #: Frames in one piece: with its headers, not more than one writev() gathers.
 MAX_MERGED: Final = 1000
+#: Segments that one piece is cut into, more than any sender makes of it: the smallest
+#: MSS that Linux agrees to, 48 bytes with options (tcp_min_snd_mss), fills the largest
+#: packet with 1819.  A guest may claim one byte for each, and all others would wait
+#: until thousands are sealed.
+MAX_CUTS: Final = 2048
 
 ETHERNET_SIZE: Final = 14
 IPV6_SIZE: Final = 40

@@ -14,6 +14,8 @@
 #define MAX_DATAGRAMS 64u
 /* Frames in one piece: with its headers, not more than one writev() gathers. */
 #define MAX_MERGED 1000u
+/* Segments that one piece is cut into; see superpacket.py for why not more. */
+#define MAX_CUTS 2048u
 
 #define PROTOCOL_TCP 6u
 #define PROTOCOL_UDP 17u

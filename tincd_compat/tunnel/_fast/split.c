@@ -96,7 +96,7 @@ bool cut_init(struct cut *cut, const uint8_t *frame, size_t length, unsigned kin
     cut->size = size;
     cut->start = start;
     cut->ip = network_start(frame, length);
-    if (!sound(cut))
+    if (!sound(cut) || cut_count(cut) > MAX_CUTS)
         return false;
     prepare(cut);
     return true;
