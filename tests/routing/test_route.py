@@ -2,74 +2,36 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.routing.frames import echo, ipv4, ipv6, line, pack, tcp
+from tests.routing.frames import echo, ipv4, ipv6, pack
+from tests.routing.routed import (
+    A6,
+    B6,
+    D6,
+    DIRECT,
+    KERNEL,
+    NO_BROADCAST,
+    NOBODY,
+    NOBODY6,
+    NUMBERS,
+    OFF,
+    TOS,
+    TTL,
+    A,
+    B,
+    C,
+    D,
+    arp,
+    path,
+    route,
+    shape,
+)
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.routing.options import Forwarding, RouteOptions
-from tincd_compat.routing.route import Router
-from tincd_compat.routing.verdicts import (
-    Answer,
-    Broadcast,
-    Deliver,
-    Drop,
-    Fragments,
-    Reason,
-    Send,
-    Verdict,
-)
-
-NUMBERS = {"a": 1, "b": 2, "c": 4, "d": 3, "nobody": 9}
-A, B, C, D, NOBODY = (f"192.168.{number}.1" for number in NUMBERS.values())
-A6, B6, C6, D6, NOBODY6 = (f"fd00:{number}::1" for number in NUMBERS.values())
-
-
-def route(
-    frame: bytearray,
-    source: str = "a",
-    *,
-    us: str = "a",
-    options: RouteOptions | None = None,
-    change: Callable[[Mesh], None] = lambda mesh: None,
-) -> Verdict:
-    mesh = line(us)
-    change(mesh)
-    router = Router(
-        mesh, options or RouteOptions(), local_address=lambda target: pack("10.0.0.7")
-    )
-    return router.route(frame, mesh.nodes[source], 0.0)
-
-
-def shape(verdict: Verdict) -> tuple[str, ...]:
-    """What a verdict says, without its frames."""
-    match verdict:
-        case Send(node, _, tos):
-            return ("send", node.name, str(tos))
-        case Fragments(node, frames, tos):
-            return ("fragments", node.name, str(len(frames)), str(tos))
-        case Answer(frames, reason):
-            (reply,) = frames
-            icmp = reply[34:36] if reply[12:14] == b"\x08\0" else reply[54:56]
-            return ("answer", f"{icmp[0]}/{icmp[1]}", str(reason))
-        case Drop(reason):
-            return ("drop", str(reason))
-        case Deliver():
-            return ("deliver",)
-        case Broadcast():
-            return ("broadcast",)
-
-
-OFF = RouteOptions(forwarding=Forwarding.OFF)
-KERNEL = RouteOptions(forwarding=Forwarding.KERNEL)
-DIRECT = RouteOptions(direct_only=True)
-TTL = RouteOptions(decrement_ttl=True)
-TOS = RouteOptions(priority_inheritance=True)
-NO_BROADCAST = RouteOptions(broadcast=False)
+from tincd_compat.routing.verdicts import Answer, Broadcast, Deliver, Drop, Reason, Send
 
 
 @pytest.mark.parametrize(
@@ -173,121 +135,6 @@ class TestNextStop:
         assert shape(verdict) == ("send", "c", "0")
 
 
-def path(mtu: int) -> Callable[[Mesh], None]:
-    def change(mesh: Mesh) -> None:
-        mesh.nodes["b"].mtu = mtu
-
-    return change
-
-
-class TestSize:
-    @pytest.mark.parametrize(
-        ("mtu", "length", "expected"),
-        [
-            (1451, 1451, None),
-            (1451, 1452, 1437),
-            (1518, 1518, None),
-            (1518, 1519, 1504),
-            (400, 590, None),
-            (400, 591, 576),
-        ],
-    )
-    def test_ipv4(self, mtu: int, length: int, expected: int | None) -> None:
-        verdict = route(ipv4(A, B, echo(length - 34)), change=path(mtu))
-        if expected is None:
-            assert isinstance(verdict, Send)
-        else:
-            assert shape(verdict) == ("answer", "3/4", "too big")
-            assert isinstance(verdict, Answer)
-            assert int.from_bytes(verdict.frames[0][40:42], "big") == expected
-
-    @pytest.mark.parametrize(
-        ("mtu", "length", "expected"),
-        [(1451, 1451, None), (1451, 1452, 1437), (400, 1294, None), (400, 1295, 1280)],
-    )
-    def test_ipv6(self, mtu: int, length: int, expected: int | None) -> None:
-        frame = ipv6(A6, B6, echo(length - 54))
-        verdict = route(frame, change=path(mtu))
-        if expected is None:
-            assert isinstance(verdict, Send)
-        else:
-            assert shape(verdict) == ("answer", "2/0", "too big")
-            assert isinstance(verdict, Answer)
-            assert int.from_bytes(verdict.frames[0][58:62], "big") == expected
-
-    def test_fragments_go_to_the_next_stop(self) -> None:
-        frame = ipv4(A, C, echo(1480), field=0)
-        verdict = route(frame, change=path(1451))
-        assert shape(verdict) == ("fragments", "b", "2", "0")
-
-    @pytest.mark.parametrize(("mtu", "pieces"), [(400, 3), (590, 3), (800, 2)])
-    def test_smallest_fragments(self, mtu: int, pieces: int) -> None:
-        frame = ipv4(A, B, echo(1400), field=0)
-        verdict = route(frame, change=path(mtu))
-        assert shape(verdict) == ("fragments", "b", str(pieces), "0")
-
-    def test_fragments_inherit_the_priority(self) -> None:
-        frame = ipv4(A, B, echo(1480), field=0, tos=0x10)
-        verdict = route(frame, change=path(1451), options=TOS)
-        assert shape(verdict) == ("fragments", "b", "2", "16")
-
-    def test_no_fragments_of_odd_packets(self) -> None:
-        frame = ipv4(A, B, echo(1480), field=0)
-        verdict = route(frame[:-1], change=path(1451))
-        assert verdict == Drop(Reason.BAD_LENGTH)
-        frame[14] = 0x46
-        assert route(frame, change=path(1451)) == Drop(Reason.HAS_OPTIONS)
-
-    def test_what_is_for_us_has_any_size(self) -> None:
-        assert isinstance(route(ipv4(B, A, echo(3000)), "b"), Deliver)
-
-
-class TestTtl:
-    def test_forwarded(self) -> None:
-        frame = ipv4(A, C, echo(64))
-        assert isinstance(route(frame, us="b", options=TTL), Send)
-        assert frame == ipv4(A, C, echo(64), ttl=63)
-        frame = ipv6(A6, C6, echo(64))
-        assert isinstance(route(frame, us="b", options=TTL), Send)
-        assert frame == ipv6(A6, C6, echo(64), hops=63)
-
-    @pytest.mark.parametrize("ttl", [0, 1])
-    def test_expired(self, ttl: int) -> None:
-        verdict = route(ipv4(A, C, echo(64), ttl=ttl), us="b", options=TTL)
-        assert shape(verdict) == ("answer", "11/0", "ttl expired")
-        assert isinstance(verdict, Answer)
-        assert verdict.frames[0][26:30] == pack("10.0.0.7")
-        verdict = route(ipv6(A6, C6, echo(64), hops=ttl), us="b", options=TTL)
-        assert shape(verdict) == ("answer", "3/0", "ttl expired")
-
-    def test_time_exceeded_expires_silently(self) -> None:
-        frame = ipv6(A6, C6, b"\3\0" + bytes(70), protocol=58, hops=1)
-        assert route(frame, us="b", options=TTL) == Drop(Reason.TTL_EXPIRED)
-
-    @pytest.mark.parametrize(
-        ("us", "frame"),
-        [
-            ("a", ipv4(A, B, echo(64), ttl=1)),
-            ("b", ipv4(A, B, echo(64), ttl=1)),
-            ("a", ipv4(A, "224.0.0.9", echo(64), ttl=1)),
-        ],
-    )
-    def test_neither_ours_nor_for_us(self, us: str, frame: bytearray) -> None:
-        before = bytes(frame)
-        assert not isinstance(route(frame, us=us, options=TTL), Answer)
-        assert frame == before
-
-    def test_broadcasts_of_others(self) -> None:
-        frame = ipv4(A, "224.0.0.9", echo(64), ttl=2)
-        assert isinstance(route(frame, us="b", options=TTL), Broadcast)
-        assert frame == ipv4(A, "224.0.0.9", echo(64), ttl=1)
-        verdict = route(frame, us="b", options=TTL)
-        assert shape(verdict) == ("answer", "11/0", "ttl expired")
-
-    def test_off_by_default(self) -> None:
-        assert isinstance(route(ipv4(A, C, echo(64), ttl=0), us="b"), Send)
-
-
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
@@ -333,50 +180,6 @@ def test_errors_past_the_priority_have_it_too(target: str) -> None:
     assert verdict.tos == (0xB8 if target == B else 0)
 
 
-def syn(source: str, target: str) -> bytearray:
-    return ipv4(source, target, tcp(source, target, b"\2\4\5\xb4"), protocol=6)
-
-
-def clamped(frame: bytearray) -> int | None:
-    value = int.from_bytes(frame[56:58], "big")
-    return None if value == 1460 else value
-
-
-class TestClamp:
-    def test_on_the_way_out(self) -> None:
-        frame = syn(A, B)
-        route(frame, change=path(1451))
-        assert clamped(frame) == 1397
-
-    def test_on_the_way_in(self) -> None:
-        frame = syn(B, A)
-        assert isinstance(route(frame, "b", change=path(1451)), Deliver)
-        assert clamped(frame) == 1397
-
-    def test_smaller_of_both_sides(self) -> None:
-        def change(mesh: Mesh) -> None:
-            mesh.nodes["a"].mtu, mesh.nodes["c"].mtu = 1300, 1400
-
-        frame = syn(A, C)
-        route(frame, us="b", change=change)
-        assert clamped(frame) == 1246
-
-    def test_whole_path_of_an_ordinary_link(self) -> None:
-        frame = syn(A, B)
-        route(frame)
-        assert clamped(frame) is None
-
-    @pytest.mark.parametrize(("us", "next_stop"), [("a", "b"), ("b", "b")])
-    def test_only_where_the_next_stop_wants_it(self, us: str, next_stop: str) -> None:
-        def change(mesh: Mesh) -> None:
-            mesh.nodes["a"].mtu = mesh.nodes["b"].mtu = 1300
-            mesh.nodes[next_stop].options = 0
-
-        frame = syn(A, B)
-        route(frame, us=us, change=change)
-        assert clamped(frame) is None
-
-
 @pytest.mark.parametrize("source", ["a", "b"])
 @pytest.mark.parametrize(
     ("frame", "reason"),
@@ -400,11 +203,6 @@ def test_short_frame_is_not_even_for_the_kernel() -> None:
     assert isinstance(route(bytearray(14), "b", options=KERNEL), Deliver)
 
 
-def arp(target: str) -> bytearray:
-    head = "ffffffffffff da6a088a2139 0806 0001080006040001 da6a088a2139 c0a80101"
-    return bytearray.fromhex(head) + bytes(6) + pack(target)
-
-
 def test_arp_is_answered_into_the_device_only() -> None:
     assert isinstance(route(arp(B)), Answer)
     assert route(arp(A)) == Drop(Reason.ASKS_FOR_US)
@@ -421,103 +219,6 @@ def test_solicitation_comes_before_multicast() -> None:
 
 def test_short_icmpv6_goes_on() -> None:
     assert isinstance(route(ipv6(A6, B6, b"\x87" + bytes(6), protocol=58)), Send)
-
-
-@pytest.mark.parametrize(
-    ("frame", "source", "severity", "text"),
-    [
-        (
-            bytearray(9),
-            "b",
-            "WARNING",
-            "Got too short packet from b (10.99.1.2 port 655)",
-        ),
-        (
-            ipv6(A6, B6, b"\x87", protocol=58),
-            "a",
-            "WARNING",
-            "Got too short packet from a (MYSELF)",
-        ),
-        (
-            bytearray(12) + b"\x88\xb5",
-            "a",
-            "WARNING",
-            "Cannot route packet from a (MYSELF): unknown type 88b5",
-        ),
-        (
-            ipv4(A, "192.168.9.9", b""),
-            "d",
-            "WARNING",
-            "Cannot route packet from d ((null)):"
-            " unknown IPv4 destination address 192.168.9.9",
-        ),
-        (
-            ipv6(A6, "fd00:9::9", b""),
-            "a",
-            "WARNING",
-            "Cannot route packet from a (MYSELF):"
-            " unknown IPv6 destination address fd00:9:0:0:0:0:0:9",
-        ),
-        (ipv4(A, A, b""), "a", "WARNING", "Packet looping back to a (MYSELF)!"),
-        (
-            ipv4(B, C, b""),
-            "b",
-            "ERROR",
-            "Routing loop for packet from b (10.99.1.2 port 655)!",
-        ),
-        (
-            arp(B),
-            "b",
-            "WARNING",
-            "Got ARP request from b (10.99.1.2 port 655) while in router mode!",
-        ),
-        (
-            arp("192.168.9.7"),
-            "a",
-            "WARNING",
-            "Cannot route packet: ARP request for unknown address 192.168.9.7",
-        ),
-        (
-            ipv6(A6, B6, b"\x87" + bytes(23), protocol=58),
-            "b",
-            "WARNING",
-            "Got neighbor solicitation request from b (10.99.1.2 port 655)"
-            " while in router mode!",
-        ),
-        (
-            ipv4(A, B, echo(1438)),
-            "a",
-            "INFO",
-            "Packet for b (10.99.1.2 port 655) length 1472 larger than MTU 1451",
-        ),
-        (syn(A, B), "a", "INFO", "Clamping MSS of packet from a to b to 1397"),
-    ],
-)
-def test_log(
-    frame: bytearray,
-    source: str,
-    severity: str,
-    text: str,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with caplog.at_level(logging.DEBUG):
-        route(bytearray(frame), source, change=path(1451))
-    assert [(r.name, r.levelname, r.getMessage()) for r in caplog.records] == [
-        ("tincd.traffic", severity, text)
-    ]
-
-
-def test_log_of_fragments(caplog: pytest.LogCaptureFixture) -> None:
-    frame = ipv4(A, B, echo(1480), field=0)
-    with caplog.at_level(logging.INFO):
-        route(frame, change=path(1451))
-        route(frame[:-1], change=path(1451))
-    assert caplog.messages[1] == (
-        "Fragmenting packet of 1514 bytes to b (10.99.1.2 port 655)"
-    )
-    assert caplog.messages[3] == (
-        "Length of packet (1513) doesn't match length in IPv4 header (1514)"
-    )
 
 
 TYPES = st.sampled_from(["0800", "86dd", "0806", "8100", "88b5"])

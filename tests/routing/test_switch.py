@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.routing.frames import echo, ipv4, ipv6, line, pack, tagged, tcp, with_macs
-from tests.routing.test_route import shape
+from tests.routing.routed import shape
 from tincd_compat.addresses import Subnet
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
