@@ -18,56 +18,90 @@ static bool consistent(const struct suite *suite, Py_ssize_t key_block)
     return key_block >= 1 && (size_t)key_block == (wanted ? wanted : 1);
 }
 
-static int parse_suite(PyObject *args, PyObject *keywords, struct suite *suite,
-                       const char **key_block, Py_ssize_t *window_bytes)
+/* What either type is made of; only an opener has a window. */
+struct given {
+    struct suite suite;
+    const uint8_t *key_block;
+    size_t window_bytes;
+};
+
+static int parse(PyObject *args, PyObject *keywords, struct given *given)
 {
     static char *names[] = {"cipher",     "digest",    "key_length", "iv_length",
                             "block_size", "maclength", "key_block",  "window_bytes",
                             "portable",   NULL};
-    Py_ssize_t key_length, iv_length, block_size, maclength, size;
+    struct suite *suite = &given->suite;
+    Py_ssize_t key_length, iv_length, block_size, maclength, size, window_bytes = 0;
+    const char *key_block;
     int portable = 0;
 
-    *window_bytes = 0;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "zznnnny#|np", names,
                                      &suite->cipher, &suite->digest, &key_length,
-                                     &iv_length, &block_size, &maclength, key_block,
-                                     &size, window_bytes, &portable))
+                                     &iv_length, &block_size, &maclength, &key_block,
+                                     &size, &window_bytes, &portable))
         return -1;
     suite->key_length = (size_t)key_length;
     suite->iv_length = (size_t)iv_length;
     suite->block_size = (size_t)block_size;
     suite->maclength = (size_t)maclength;
     suite->portable = portable;
+    given->key_block = (const uint8_t *)key_block;
+    given->window_bytes = (size_t)window_bytes;
     if (key_length < 0 || iv_length < 0 || block_size < 1 || maclength < 0 ||
-        *window_bytes < 0 || !consistent(suite, size)) {
+        window_bytes < 0 || !consistent(suite, size)) {
         PyErr_SetString(PyExc_ValueError, "lengths do not agree");
         return -1;
     }
     return 0;
 }
 
-static void *unavailable(PyObject *self)
+/* An object of either type, whose core ``init`` sets up. */
+static PyObject *make(PyTypeObject *type, PyObject *args, PyObject *keywords,
+                      int (*init)(PyObject *, const struct given *))
 {
-    Py_DECREF(self);
-    if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "OpenSSL cannot work this suite");
-    return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    struct given given;
+    PyObject *self;
+
+    if (parse(args, keywords, &given) < 0 || (self = allocate(type, 0)) == NULL)
+        return NULL;
+    if (init(self, &given) < 0) {
+        Py_CLEAR(self);
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "OpenSSL cannot work this suite");
+    }
+    return self;
+}
+
+/* Append to ``train`` what becomes of some items; false when that is over. */
+typedef bool some_function(PyObject *self, PyObject *items, Py_ssize_t from,
+                           Py_ssize_t count, PyObject *train);
+
+static PyObject *make_train(PyObject *self, PyObject *items, some_function *some)
+{
+    Py_ssize_t size = PySequence_Size(items);
+    PyObject *train;
+
+    if (size < 0 || (train = PyList_New(0)) == NULL)
+        return NULL;
+    for (Py_ssize_t from = 0; from < size; from += BATCH) {
+        Py_ssize_t count = size - from < BATCH ? size - from : BATCH;
+        if (!some(self, items, from, count, train))
+            break;
+    }
+    if (PyErr_Occurred())
+        Py_CLEAR(train);
+    return train;
+}
+
+static int init_sealer(PyObject *self, const struct given *given)
+{
+    return sealer_init(&((SealerObject *)self)->core, &given->suite, given->key_block);
 }
 
 static PyObject *sealer_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    SealerObject *self = (SealerObject *)allocate(type, 0);
-    const char *key_block;
-    Py_ssize_t window_bytes;
-    struct suite suite;
-
-    if (self == NULL)
-        return NULL;
-    if (parse_suite(args, keywords, &suite, &key_block, &window_bytes) < 0 ||
-        sealer_init(&self->core, &suite, (const uint8_t *)key_block) < 0)
-        return unavailable((PyObject *)self);
-    return (PyObject *)self;
+    return make(type, args, keywords, init_sealer);
 }
 
 static void sealer_dealloc(PyObject *self)
@@ -131,10 +165,10 @@ static PyObject *wrap_item(const struct sealer *sealer, PyObject *bodies,
     return datagram;
 }
 
-/* Seal one batch of ``bodies`` and append it to the train; false when that is over. */
-static bool seal_some(struct sealer *sealer, PyObject *bodies, Py_ssize_t from,
+static bool seal_some(PyObject *self, PyObject *bodies, Py_ssize_t from,
                       Py_ssize_t count, PyObject *train)
 {
+    struct sealer *sealer = &((SealerObject *)self)->core;
     struct packet packets[BATCH];
     PyObject *datagrams[BATCH];
     Py_ssize_t made = 0, sealed = 0;
@@ -156,19 +190,7 @@ static bool seal_some(struct sealer *sealer, PyObject *bodies, Py_ssize_t from,
 
 static PyObject *sealer_seal_train(PyObject *self, PyObject *bodies)
 {
-    Py_ssize_t size = PySequence_Size(bodies);
-    PyObject *train;
-
-    if (size < 0 || (train = PyList_New(0)) == NULL)
-        return NULL;
-    for (Py_ssize_t from = 0; from < size; from += BATCH) {
-        Py_ssize_t count = size - from < BATCH ? size - from : BATCH;
-        if (!seal_some(&((SealerObject *)self)->core, bodies, from, count, train))
-            break;
-    }
-    if (PyErr_Occurred())
-        Py_CLEAR(train);
-    return train;
+    return make_train(self, bodies, seal_some);
 }
 
 static PyMethodDef sealer_methods[] = {
@@ -196,21 +218,15 @@ static PyType_Spec sealer_spec = {
     .slots = sealer_slots,
 };
 
+static int init_opener(PyObject *self, const struct given *given)
+{
+    return opener_init(&((OpenerObject *)self)->core, &given->suite, given->key_block,
+                       given->window_bytes);
+}
+
 static PyObject *opener_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    OpenerObject *self = (OpenerObject *)allocate(type, 0);
-    const char *key_block;
-    Py_ssize_t window_bytes;
-    struct suite suite;
-
-    if (self == NULL)
-        return NULL;
-    if (parse_suite(args, keywords, &suite, &key_block, &window_bytes) < 0 ||
-        opener_init(&self->core, &suite, (const uint8_t *)key_block,
-                    (size_t)window_bytes) < 0)
-        return unavailable((PyObject *)self);
-    return (PyObject *)self;
+    return make(type, args, keywords, init_opener);
 }
 
 static void opener_dealloc(PyObject *self)
@@ -250,7 +266,8 @@ static PyObject *result(const struct opened *opened)
 }
 
 /* Copy datagrams behind each other into new memory: opening works in place. */
-static uint8_t *collect(PyObject *datagrams, Py_ssize_t count, struct packet *packets)
+static uint8_t *collect(PyObject *datagrams, Py_ssize_t from, Py_ssize_t count,
+                        struct packet *packets)
 {
     Py_buffer views[BATCH];
     Py_ssize_t held = 0;
@@ -258,7 +275,7 @@ static uint8_t *collect(PyObject *datagrams, Py_ssize_t count, struct packet *pa
     uint8_t *memory = NULL;
 
     for (; held < count; held++) {
-        PyObject *item = PySequence_GetItem(datagrams, held);
+        PyObject *item = PySequence_GetItem(datagrams, from + held);
         int got = item == NULL ? -1 : PyObject_GetBuffer(item, &views[held], PyBUF_SIMPLE);
         Py_XDECREF(item);
         if (got < 0)
@@ -285,45 +302,29 @@ static uint8_t *collect(PyObject *datagrams, Py_ssize_t count, struct packet *pa
     return memory;
 }
 
-static int open_some(struct opener *opener, PyObject *datagrams, PyObject *train)
+static bool open_some(PyObject *self, PyObject *datagrams, Py_ssize_t from,
+                      Py_ssize_t count, PyObject *train)
 {
     struct packet packets[BATCH];
     struct opened opened[BATCH];
-    Py_ssize_t count = PySequence_Size(datagrams);
-    uint8_t *memory = count < 0 ? NULL : collect(datagrams, count, packets);
-    int done = 0;
+    uint8_t *memory = collect(datagrams, from, count, packets);
+    bool failed = false;
 
     if (memory == NULL)
-        return -1;
-    open_train(opener, packets, (size_t)count, opened);
-    for (Py_ssize_t i = 0; i < count && done == 0; i++) {
+        return false;
+    open_train(&((OpenerObject *)self)->core, packets, (size_t)count, opened);
+    for (Py_ssize_t i = 0; i < count && !failed; i++) {
         PyObject *item = result(&opened[i]);
-        done = item == NULL ? -1 : PyList_Append(train, item);
+        failed = item == NULL || PyList_Append(train, item) < 0;
         Py_XDECREF(item);
     }
     free(memory);
-    return done;
+    return !failed;
 }
 
 static PyObject *opener_open_train(PyObject *self, PyObject *datagrams)
 {
-    Py_ssize_t size = PySequence_Size(datagrams);
-    PyObject *train;
-
-    if (size < 0 || (train = PyList_New(0)) == NULL)
-        return NULL;
-    for (Py_ssize_t from = 0; from < size; from += BATCH) {
-        PyObject *some = PySequence_GetSlice(datagrams, from, from + BATCH);
-        int done = some == NULL
-                       ? -1
-                       : open_some(&((OpenerObject *)self)->core, some, train);
-        Py_XDECREF(some);
-        if (done < 0) {
-            Py_DECREF(train);
-            return NULL;
-        }
-    }
-    return train;
+    return make_train(self, datagrams, open_some);
 }
 
 static PyMethodDef opener_methods[] = {
