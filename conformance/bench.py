@@ -62,6 +62,13 @@ MODES: Final = {
         TincPair(name="ours, fast", kinds=(_O, _O), server=_ZLIB),
         TincPair(name="ours, pure", kinds=(_O, _O), server=_ZLIB, environment=_PURE),
     ],
+    "TCP, 1 stream, relayed": [
+        TincPair(name=BASE, kinds=(_C, _C), relay=_C),
+        TincPair(name="ours, fast", kinds=(_O, _O), relay=_O),
+        TincPair(name="ours, pure", kinds=(_O, _O), relay=_O, environment=_PURE),
+        TincPair(name="C - ours - C", kinds=(_C, _C), relay=_O),
+        TincPair(name="ours - C - ours", kinds=(_O, _O), relay=_C),
+    ],
     "TCP, 1 stream, TCPOnly = yes": [
         TincPair(name=BASE, kinds=(_C, _C), server=_TCPONLY, over_tcp=True),
         TincPair(name="ours, fast", kinds=(_O, _O), server=_TCPONLY, over_tcp=True),

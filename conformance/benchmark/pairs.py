@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
@@ -48,26 +49,41 @@ class TincPair:
     environment: Mapping[str, str] = field(default_factory=dict)
     ipv6: bool = False
     over_tcp: bool = False
+    #: What stands between the two, on the networks of both; they cannot meet elsewhere.
+    relay: Kind | None = None
 
     def start(self, lab: Lab, part: str) -> Pair:
         """Build the namespaces, start both daemons, wait until UDP is in use."""
-        plans = [
-            self._plan("a", self.kinds[0], ("b",)),
-            self._plan("b", self.kinds[1], ()),
-        ]
-        mesh = Mesh(lab, plans, part=part)
+        mesh = self._mesh(lab, part)
         for node in mesh:
             node.environment = dict(self.environment)
         mesh.start()
         mesh.wait_reachable()
         if not self.over_tcp:
-            mesh["a"].wait_pmtu("b")
-            mesh["b"].wait_pmtu("a")
-        ends = [
-            End(node.namespace, node.address6 if self.ipv6 else node.address, node.pid)
-            for node in mesh
+            _wait_for_udp(mesh, "a", "b" if self.relay is None else "r")
+            _wait_for_udp(mesh, "b", "a" if self.relay is None else "r")
+        a, b = (self._end(mesh[name]) for name in "ab")
+        return with_servers(lab, Pair(self.name, a, b))
+
+    def _mesh(self, lab: Lab, part: str) -> Mesh:
+        if self.relay is None:
+            plans = [
+                self._plan("a", self.kinds[0], ("b",)),
+                self._plan("b", self.kinds[1], ()),
+            ]
+            return Mesh(lab, plans, part=part)
+        plans = [
+            self._plan("a", self.kinds[0], ("r",)),
+            self._plan("b", self.kinds[1], ("r",)),
+            self._plan("r", self.relay, ()),
         ]
-        return with_servers(lab, Pair(self.name, *ends))
+        left, right = lab.lan(1, part=part), lab.lan(2, part=part)
+        lans = {"a": [left], "b": [right], "r": [left, right]}
+        return Mesh(lab, plans, lans=lans, part=part)
+
+    def _end(self, node: TincNode) -> End:
+        address = node.address6 if self.ipv6 else node.address
+        return End(node.namespace, address, node.pid)
 
     def _plan(self, name: str, kind: Kind, connect_to: tuple[str, ...]) -> Plan:
         return Plan(
@@ -78,6 +94,11 @@ class TincPair:
             host=self.host,
             debug=0,
         )
+
+
+def _wait_for_udp(mesh: Mesh, name: str, peer: str) -> None:
+    mesh[name].wait_pmtu(peer)
+    mesh[peer].wait_pmtu(name)
 
 
 def with_servers(lab: Lab, pair: Pair) -> Pair:
