@@ -1,4 +1,4 @@
-"""Short cuts for ordinary packets: destination to next stop, remembered.
+"""Short cuts for ordinary packets: the way to a destination, remembered.
 
 Routing a packet and choosing its path answers a dozen questions whose answers change
 only when the mesh, a key or a path MTU changes.  For plain unicast they are asked once
@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing import headers
-from tincd_compat.routing.options import Mode, RouteOptions
+from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.tunnel.tunnel import Tunnel
 
 #: Destinations remembered; forged ones can fill the memory, so it is emptied when full.
@@ -93,11 +93,21 @@ def _may_carry_mss(frame: headers.Buffer, start: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The next stop of a destination; longer frames than ``limit`` are not plain."""
+    """The way to a destination; longer frames than ``limit`` are not plain.
 
+    ``via`` is the next stop on the way to ``owner``; where there is no UDP to it, the
+    next stop is the neighbour in between, ``node``.
+    """
+
+    owner: Node
+    via: Node
     node: Node
     tunnel: Tunnel
     limit: int
+
+    def leads_on_from(self, source: Node) -> bool:
+        """Tell whether frames of another node may take this way, and not back."""
+        return source not in (self.owner, self.via, self.node)
 
 
 class FlowTable:
@@ -128,6 +138,12 @@ class FlowTable:
             self.inward and not route.priority_inheritance and not own_options & TCPONLY
         )
         self.switching = route.mode is Mode.SWITCH
+        #: Whether frames that nodes send to each other can be short cut.
+        self.relays = (
+            self.outward
+            and route.forwarding is Forwarding.INTERNAL
+            and not route.decrement_ttl
+        )
         #: Called when what was looked up is void.
         self.changed: Callable[[], None] = lambda: None
         self._flows: dict[bytes, Flow | None] = {}
@@ -139,7 +155,7 @@ class FlowTable:
         self.changed()
 
     def lookup(self, destination: bytes) -> Flow | None:
-        """Return the next stop for our own packets to an IP or MAC address."""
+        """Return the way of our own packets to an IP or MAC address."""
         try:
             return self._flows[destination]
         except KeyError:
@@ -148,6 +164,11 @@ class FlowTable:
             self._flows.clear()
         flow = self._flows[destination] = self._build(destination)
         return flow
+
+    def relay(self, destination: bytes, source: Node) -> Flow | None:
+        """Return the way of packets that a node sends to an IP or MAC address."""
+        flow = self.lookup(destination) if self.relays else None
+        return flow if flow is not None and flow.leads_on_from(source) else None
 
     def is_ours(self, destination: bytes) -> bool:
         """Tell whether packets from the mesh to this address are for our device."""
@@ -169,12 +190,26 @@ class FlowTable:
         via = owner.nexthop if owner.via is myself else owner.via
         if via is None or via is myself or (self._direct_only and via is not owner):
             return None
-        if not via.reachable or via.options & TCPONLY:
+        tunnel = self._usable(via)
+        if tunnel is None:
             return None
-        tunnel = self._tunnels(via)
-        if not tunnel.valid_key:
+        node, limit = via, via.mtu
+        around = via.nexthop
+        if _path_limit(via, tunnel) == 0 and around is not None and around is not via:
+            node, tunnel = around, self._usable(around)
+            if tunnel is None:
+                return None
+        limit = min(limit, _path_limit(node, tunnel))
+        return Flow(owner, via, node, tunnel, limit)
+
+    def _usable(self, node: Node) -> Tunnel | None:
+        """Return the tunnel of a node that we can send datagrams to."""
+        if not node.reachable or node.options & TCPONLY:
             return None
-        limit = via.mtu
-        if via.options & PMTU_DISCOVERY:
-            limit = min(limit, tunnel.pmtu.minmtu)
-        return Flow(via, tunnel, limit)
+        tunnel = self._tunnels(node)
+        return tunnel if tunnel.valid_key else None
+
+
+def _path_limit(node: Node, tunnel: Tunnel) -> int:
+    """Return the longest frame that the path to a node is known to carry."""
+    return tunnel.pmtu.minmtu if node.options & PMTU_DISCOVERY else MAX_MTU

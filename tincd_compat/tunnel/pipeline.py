@@ -334,6 +334,10 @@ class Pipeline:
                 if destination is not None and flows.is_ours(destination):
                     delivery.deliver(data)
                     continue
+                flow = None if destination is None else flows.relay(destination, node)
+                if flow is not None and len(data) <= flow.limit:
+                    delivery.enqueue(flow.node, data)
+                    continue
             frame = bytearray(data)
             if tracing:
                 place = label(node, self._mesh)

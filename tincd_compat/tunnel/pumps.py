@@ -151,7 +151,9 @@ class Pumps:
         self._device = device.owner
         self._sockets = sockets
         self._forgot_stations = 0.0
-        self._peers: dict[Node, int | None] = {}
+        self._peers: dict[tuple[Node, int], int | None] = {}
+        self._numbers: dict[Node, int] = {}
+        self._sources: set[tuple[str, int, int, int]] = set()
         self._counted = 0, 0
         self._descriptors = sockets.descriptors()
         for index, fd in enumerate(self._descriptors):
@@ -169,6 +171,8 @@ class Pumps:
         """Something has changed: what was told may be wrong."""
         self._pump.clear()
         self._peers.clear()
+        self._numbers.clear()
+        self._sources.clear()
 
     def close(self) -> None:
         """Let go of everything; the pumps must not run again."""
@@ -249,9 +253,9 @@ class Pumps:
 
     def _peer(self, node: Node, limit: int) -> int | None:
         """Return the pump's number for a next stop, None if it cannot serve it."""
-        if node not in self._peers:
-            self._peers[node] = self._add_peer(node, limit)
-        return self._peers[node]
+        if (node, limit) not in self._peers:
+            self._peers[node, limit] = self._add_peer(node, limit)
+        return self._peers[node, limit]
 
     def _add_peer(self, node: Node, limit: int) -> int | None:
         sealer = self._pipeline.tunnel(node).sealer
@@ -320,10 +324,26 @@ class Pumps:
         for node, items in groupby(opened, itemgetter(0)):
             self._pipeline.from_tunnel(node, [frame for _, frame in items], now)
         flows = self._pipeline.flows
-        for _, frame in opened:
+        told: set[tuple[Node, bytes]] = set()
+        for node, frame in opened:
             destination = flows.destination(frame)
-            if destination is not None and flows.is_ours(destination):
+            if destination is None or (node, destination) in told:
+                continue
+            told.add((node, destination))
+            if flows.is_ours(destination):
                 self._pump.add_own(destination)
+            else:
+                self._tell_relay(node, destination)
+
+    def _tell_relay(self, node: Node, destination: bytes) -> None:
+        flow = self._pipeline.flows.relay(destination, node)
+        peer = None if flow is None else self._peer(flow.node, flow.limit)
+        if peer is not None:
+            self._pump.add_relay(self._number(node), destination, peer)
+
+    def _number(self, node: Node) -> int:
+        """Return what a node is called in the pump's table of relays."""
+        return self._numbers.setdefault(node, len(self._numbers))
 
     def _receive(
         self, datagrams: list[tuple[bytes, str, int, int]], index: int, now: float
@@ -338,6 +358,10 @@ class Pumps:
             self._tell_source(host, port, scope, index)
 
     def _tell_source(self, host: str, port: int, scope: int, index: int) -> None:
+        source = (host, port, scope, index)
+        if source in self._sources:
+            # What came back was not made with the node's key.
+            return
         address = self._sockets.source(index, host, port, scope)
         node = self._mesh.node_by_address(address)
         if node is None or self._pipeline.heard_on(node) != index:
@@ -345,7 +369,9 @@ class Pumps:
         opener = self._pipeline.tunnel(node).opener
         compiled = None if opener is None else opener.compiled
         if compiled is not None:
-            self._pump.add_source(node, compiled, index, host, port, scope)
+            number = self._number(node)
+            self._sources.add(source)
+            self._pump.add_source(node, number, compiled, index, host, port, scope)
 
     def _count_drops(self, drops: Iterable[int]) -> None:
         for reason, count in zip(DROPS, drops, strict=True):

@@ -111,11 +111,15 @@ class Pump:
         """Return the number of the peer, None if there are too many."""
 
     def add_destination(self, key: bytes, peer: int, /) -> bool: ...
+    def add_relay(self, node: int, destination: bytes, peer: int, /) -> bool:
+        """Pass on what a node, by its number, sends to a destination."""
+
     def add_own(self, key: bytes, /) -> bool: ...
     def add_station(self, mac: bytes, /) -> bool: ...
     def add_source(
         self,
         node: object,
+        number: int,
         opener: Opener,
         socket: int,
         host: str,

@@ -165,6 +165,26 @@ static PyObject *add_station(PyObject *object, PyObject *args)
     return put(&self->core.stations, key, length, 0);
 }
 
+static PyObject *add_relay(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    Py_ssize_t length, peer;
+    const char *destination;
+    uint8_t key[MAX_KEY];
+    unsigned node;
+
+    if (self == NULL ||
+        !PyArg_ParseTuple(args, "Iy#n", &node, &destination, &length, &peer))
+        return NULL;
+    if (peer < 0 || (size_t)peer >= self->core.peer_count || length < 1 ||
+        length > (Py_ssize_t)MAX_DESTINATION) {
+        PyErr_SetString(PyExc_ValueError, "no such peer or address");
+        return NULL;
+    }
+    length = (Py_ssize_t)relay_key(node, (const uint8_t *)destination, (size_t)length, key);
+    return put(&self->core.relays, (const char *)key, length, (uint32_t)peer);
+}
+
 static PyObject *add_source(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);
@@ -172,26 +192,27 @@ static PyObject *add_source(PyObject *object, PyObject *args)
     struct sockaddr_storage address;
     socklen_t address_length;
     uint8_t key[MAX_KEY];
-    unsigned socket, scope;
+    unsigned number, socket, scope;
     const char *host;
     int port;
 
     if (self == NULL ||
-        !PyArg_ParseTuple(args, "OO!IsiI", &node, opener_type, &opener, &socket, &host,
-                          &port, &scope))
+        !PyArg_ParseTuple(args, "OIO!IsiI", &node, &number, opener_type, &opener, &socket,
+                          &host, &port, &scope))
         return NULL;
     if (parse_address(host, port, scope, &address, &address_length) < 0) {
         PyErr_SetString(PyExc_ValueError, "no such address");
         return NULL;
     }
-    if (self->core.opener_count == MAX_SOURCES)
+    if (self->core.source_count == MAX_SOURCES)
         Py_RETURN_FALSE;
     if (keep(self->sources, opener, node) < 0)
         return NULL;
-    self->core.openers[self->core.opener_count] = &((OpenerObject *)opener)->core;
+    self->core.known[self->core.source_count] =
+        (struct source){number, &((OpenerObject *)opener)->core};
     return PyBool_FromLong(map_put(&self->core.sources, key,
                                    source_key(socket, &address, key),
-                                   (uint32_t)self->core.opener_count++));
+                                   (uint32_t)self->core.source_count++));
 }
 
 static PyObject *clear(PyObject *object, PyObject *ignored)
@@ -311,6 +332,7 @@ static PyMethodDef pump_methods[] = {
     {"add_peer", add_peer, METH_VARARGS, "Name a peer; returns its number."},
     {"add_destination", add_destination, METH_VARARGS, "Name the way to an address."},
     {"add_own", add_own, METH_VARARGS, "Name an address behind our device."},
+    {"add_relay", add_relay, METH_VARARGS, "Name the way from a node to an address."},
     {"add_station", add_station, METH_VARARGS, "Name an author of our device."},
     {"add_source", add_source, METH_VARARGS, "Name the node behind a UDP address."},
     {"clear", clear, METH_NOARGS, "Forget all that was named."},

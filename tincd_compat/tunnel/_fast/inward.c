@@ -3,8 +3,9 @@
  *
  * 1. Receive a few messages, each of several datagrams of one source (UDP_GRO).
  * 2. Open those of known sources; what their key did not make goes back as it came.
- * 3. Frames that are nothing special and for our device wait; others go back opened.
- * 4. What waits is coalesced and written.
+ * 3. Frames that are nothing special wait for our device, or join the train of the node
+ *    that they are passed on to; others go back opened.
+ * 4. What waits is coalesced and written, and trains are sealed and sent.
  */
 #define _GNU_SOURCE
 #include "pump.h"
@@ -70,25 +71,36 @@ static void return_datagram(struct pump *pump, const struct packet *datagram,
     hand_back(pump, &handed);
 }
 
-static bool is_for_our_device(const struct pump *pump, const struct opened *opened)
+/* Pass a frame on to another node; false if that is not to be done here. */
+static bool relay(struct pump *pump, uint32_t source, const struct opened *opened,
+                  const uint8_t *destination, size_t size)
 {
-    const uint8_t *key;
-    size_t size =
-        plain_destination(opened->frame, opened->length, pump->switching, &key);
+    uint8_t key[MAX_KEY];
+    size_t length = relay_key(pump->known[source].node, destination, size, key);
+    uint32_t index = map_find(&pump->relays, key, length);
 
-    return size > 0 && map_find(&pump->own, key, size) != NOTHING;
+    if (index == NOTHING || opened->length > pump->peers[index].limit)
+        return false;
+    memcpy(pump_room(pump, index, opened->length), opened->frame, opened->length);
+    return true;
 }
 
 static void sort_opened(struct pump *pump, uint32_t source, const struct opened *opened)
 {
     struct handed handed = {.what = OPENED, .source = source};
+    const uint8_t *key;
+    size_t size =
+        plain_destination(opened->frame, opened->length, pump->switching, &key);
 
-    if (is_for_our_device(pump, opened) && pump->ready_count < MAX_READY) {
+    if (size > 0 && pump->ready_count < MAX_READY &&
+        map_find(&pump->own, key, size) != NOTHING) {
         struct packet *ready = &pump->ready[pump->ready_count++];
         ready->data = (uint8_t *)opened->frame;
         ready->length = opened->length;
         return;
     }
+    if (size > 0 && relay(pump, source, opened, key, size))
+        return;
     handed.data = opened->frame;
     handed.length = opened->length;
     hand_back(pump, &handed);
@@ -99,7 +111,7 @@ static void open_some(struct pump *pump, uint32_t source, const struct packet *d
 {
     struct opened opened[BATCH];
 
-    open_train(pump->openers[source], datagrams, count, opened);
+    open_train(pump->known[source].opener, datagrams, count, opened);
     for (size_t i = 0; i < count; i++) {
         if (opened[i].drop == DROP_NONE)
             sort_opened(pump, source, &opened[i]);
@@ -167,8 +179,10 @@ void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches)
             take_message(pump, socket, in.parts[i].iov_base, length, size,
                          &in.addresses[i]);
         }
-        if (count > 0)
+        if (count > 0) {
             write_ready(pump);
+            pump_flush(pump);
+        }
         if (count < (int)MESSAGES)
             break;
     }

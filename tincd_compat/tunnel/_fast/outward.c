@@ -14,40 +14,6 @@
 #define NEEDS_CHECKSUM 1u
 #define ECN 0x80u
 
-/* Let the trains of all peers leave, and nobody hold one. */
-static void flush(struct pump *pump)
-{
-    for (uint32_t i = 0; i < pump->peer_count && pump->train_count > 0; i++) {
-        struct peer *peer = &pump->peers[i];
-        if (peer->train == NULL)
-            continue;
-        if (peer->train->count > 0)
-            train_leave(peer, i, &pump->reports);
-        peer->train = NULL;
-        pump->train_count--;
-    }
-}
-
-/* Return where the body of the next packet for a peer goes. */
-static uint8_t *next_body(struct pump *pump, uint32_t index, size_t length)
-{
-    struct peer *peer = &pump->peers[index];
-    struct train *train;
-
-    if (peer->train == NULL) {
-        if (pump->train_count == MAX_TRAINS)
-            flush(pump);
-        peer->train = &pump->trains[pump->train_count++];
-        peer->train->count = 0;
-    }
-    train = peer->train;
-    if (train->count == MAX_TRAIN)
-        train_leave(peer, index, &pump->reports);
-    train->packets[train->count] = (struct packet){train->memory[train->count], length};
-    train->bodies[train->count] = (uint16_t)length;
-    return train->memory[train->count++] + SEQNO_SIZE;
-}
-
 /* Return the peer for a frame that is nothing special, or NOTHING. */
 static uint32_t find_peer(const struct pump *pump, const uint8_t *frame, size_t length)
 {
@@ -75,7 +41,7 @@ static size_t enqueue_segments(struct pump *pump, uint32_t index, const struct v
         return 0;
     count = cut_count(&cut);
     for (size_t i = 0; i < count; i++)
-        cut_write(&cut, i, next_body(pump, index, cut_length(&cut, i)));
+        cut_write(&cut, i, pump_room(pump, index, cut_length(&cut, i)));
     pump->device.bytes_in += length + (count - 1) * cut.end;
     return count;
 }
@@ -91,7 +57,7 @@ static size_t dispatch(struct pump *pump, const struct vnet *vnet, size_t length
         if (count > 0)
             return count;
     } else if (index != NOTHING && length <= pump->peers[index].limit) {
-        memcpy(next_body(pump, index, length), pump->frame, length);
+        memcpy(pump_room(pump, index, length), pump->frame, length);
         pump->device.bytes_in += length;
         return 1;
     }
@@ -119,5 +85,5 @@ void pump_out(struct pump *pump, size_t budget)
         size_t made = dispatch(pump, &vnet, (size_t)length);
         moved += made ? made : 1;
     }
-    flush(pump);
+    pump_flush(pump);
 }

@@ -15,6 +15,7 @@ int pump_init(struct pump *pump)
     if (map_init(&pump->destinations, MAX_DESTINATIONS) < 0 ||
         map_init(&pump->own, MAX_DESTINATIONS) < 0 ||
         map_init(&pump->stations, MAX_DESTINATIONS) < 0 ||
+        map_init(&pump->relays, MAX_DESTINATIONS) < 0 ||
         map_init(&pump->sources, MAX_SOURCES) < 0 ||
         coalescer_init(&pump->coalescer, MAX_READY) < 0)
         return -1;
@@ -35,6 +36,7 @@ void pump_free(struct pump *pump)
     map_free(&pump->destinations);
     map_free(&pump->own);
     map_free(&pump->stations);
+    map_free(&pump->relays);
     map_free(&pump->sources);
     coalescer_free(&pump->coalescer);
 }
@@ -44,9 +46,10 @@ void pump_clear(struct pump *pump)
     map_clear(&pump->destinations);
     map_clear(&pump->own);
     map_clear(&pump->stations);
+    map_clear(&pump->relays);
     map_clear(&pump->sources);
     pump->peer_count = 0;
-    pump->opener_count = 0;
+    pump->source_count = 0;
 }
 
 void pump_begin(struct pump *pump)
@@ -89,6 +92,13 @@ bool hand_back(struct pump *pump, const struct handed *what)
     return true;
 }
 
+size_t relay_key(uint32_t node, const uint8_t *destination, size_t length, uint8_t *key)
+{
+    memcpy(key, &node, sizeof node);
+    memcpy(key + sizeof node, destination, length);
+    return sizeof node + length;
+}
+
 size_t source_key(uint32_t socket, const struct sockaddr_storage *address, uint8_t *key)
 {
     const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)address;
@@ -106,4 +116,36 @@ size_t source_key(uint32_t socket, const struct sockaddr_storage *address, uint8
     memcpy(key + 6, &ipv6->sin6_addr, 16);
     memcpy(key + 22, &ipv6->sin6_scope_id, 4);
     return 26;
+}
+
+void pump_flush(struct pump *pump)
+{
+    for (uint32_t i = 0; i < pump->peer_count && pump->train_count > 0; i++) {
+        struct peer *peer = &pump->peers[i];
+        if (peer->train == NULL)
+            continue;
+        if (peer->train->count > 0)
+            train_leave(peer, i, &pump->reports);
+        peer->train = NULL;
+        pump->train_count--;
+    }
+}
+
+uint8_t *pump_room(struct pump *pump, uint32_t index, size_t length)
+{
+    struct peer *peer = &pump->peers[index];
+    struct train *train;
+
+    if (peer->train == NULL) {
+        if (pump->train_count == MAX_TRAINS)
+            pump_flush(pump);
+        peer->train = &pump->trains[pump->train_count++];
+        peer->train->count = 0;
+    }
+    train = peer->train;
+    if (train->count == MAX_TRAIN)
+        train_leave(peer, index, &pump->reports);
+    train->packets[train->count] = (struct packet){train->memory[train->count], length};
+    train->bodies[train->count] = (uint16_t)length;
+    return train->memory[train->count++] + SEQNO_SIZE;
 }

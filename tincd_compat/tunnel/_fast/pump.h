@@ -18,6 +18,7 @@
 /* map.c: short keys to small numbers. */
 
 #define MAX_KEY 28u
+#define MAX_DESTINATION 16u
 #define NOTHING UINT32_MAX
 
 struct entry {
@@ -168,6 +169,12 @@ struct watch {
     uint32_t socket;
 };
 
+/* Who is behind a UDP address: the number of a node, and what opens its datagrams. */
+struct source {
+    uint32_t node;
+    struct opener *opener;
+};
+
 /* How much one descriptor may move before others get their turn. */
 struct portion {
     size_t packets;
@@ -184,11 +191,12 @@ struct pump {
     struct map destinations;
     struct map own;
     struct map stations;
+    struct map relays;
     struct map sources;
     size_t peer_count;
     struct peer peers[MAX_PEERS];
-    size_t opener_count;
-    struct opener *openers[MAX_SOURCES];
+    size_t source_count;
+    struct source known[MAX_SOURCES];
 
     size_t watch_count;
     struct watch watches[MAX_WATCHES];
@@ -229,6 +237,12 @@ bool room_to_hand_back(const struct pump *pump, size_t count, size_t length);
 /* The key of a source in pump->sources: socket, family, port, address. */
 size_t source_key(uint32_t socket, const struct sockaddr_storage *address,
                   uint8_t *key);
+/* The key of what a node sends to a destination of at most MAX_DESTINATION bytes. */
+size_t relay_key(uint32_t node, const uint8_t *destination, size_t length, uint8_t *key);
+/* Return where the body of the next packet for a peer goes. */
+uint8_t *pump_room(struct pump *pump, uint32_t index, size_t length);
+/* Let the trains of all peers leave, and nobody hold one. */
+void pump_flush(struct pump *pump);
 
 /* Move frames from the device until ``budget`` packets have left or none is there. */
 void pump_out(struct pump *pump, size_t budget);
