@@ -260,6 +260,7 @@ class Scene:
     gone: bool = False
     fixed: bool = True
     mode: Mode = Mode.ROUTER
+    decrement_ttl: bool = False
 
     def build(self) -> World:
         route = RouteOptions(
@@ -268,6 +269,7 @@ class Scene:
             priority_inheritance=self.priority,
             broadcast=self.broadcast,
             forwarding=self.forwarding,
+            decrement_ttl=self.decrement_ttl,
         )
         mode = BroadcastMode.MST if self.broadcast else BroadcastMode.NO
         policy = Policy(options=self.own, broadcast=mode, route=route)
@@ -309,6 +311,7 @@ _scenes = st.builds(
     st.booleans(),
     st.booleans(),
     st.sampled_from([Mode.ROUTER, Mode.SWITCH]),
+    st.booleans(),
 )
 _switched = st.builds(
     switched,
@@ -348,6 +351,10 @@ def outcome(scene: Scene, frames: list[bytes], shortcuts: bool) -> dict[str, obj
 @example(Scene(mode=Mode.SWITCH, fixed=False, proved=(600, 600, 600)), [])
 @example(Scene(mode=Mode.SWITCH, gone=True), [])
 @example(Scene(mode=Mode.SWITCH, options=(15, 15, 15)), [])
+@example(Scene(proved=(1451, 1451, 0), fixed=False), [])
+@example(Scene(mode=Mode.SWITCH, proved=(1451, 600, 0), fixed=False), [])
+@example(Scene(decrement_ttl=True), [])
+@example(Scene(forwarding=Forwarding.OFF), [])
 @example(Scene(direct_only=True, options=(DEFAULT, DEFAULT, DEFAULT | INDIRECT)), [])
 @example(Scene(proved=(600, 600, 600)), [])
 @example(Scene(options=(15, 15, 15)), [])
@@ -374,6 +381,19 @@ def test_short_cuts_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(frame) for frame in world.ports.delivered] == [200]
 
 
+def test_short_cuts_are_taken_from_node_to_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = neighbours("b", "c")
+
+    def unused(*_arguments: object) -> None:
+        raise AssertionError("routed")
+
+    monkeypatch.setattr(world.pipeline._router, "route", unused)
+    world.from_peer("b", sized(300, "10.0.3.1"))
+    assert [len(frame) for frame in world.received("c")] == [300]
+
+
 def test_short_cuts_are_taken_in_switch_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Scene(mode=Mode.SWITCH).build()
 
@@ -387,3 +407,42 @@ def test_short_cuts_are_taken_in_switch_mode(monkeypatch: pytest.MonkeyPatch) ->
     world.from_peer("b", switched(sized(200), ours, theirs, tag=True))
     assert [len(frame) for frame in world.received("b")] == [100, 60]
     assert [len(frame) for frame in world.ports.delivered] == [204]
+
+
+# From node to node.
+
+
+def test_without_udp_to_the_next_stop_the_neighbour_in_between_is_it() -> None:
+    world = Scene(proved=(1451, 1300, 0), fixed=False).build()
+    b, c, d = map(world.node, "bcd")
+    flow = world.pipeline.flows.lookup(bytes([10, 0, 4, 1]))
+    assert flow is not None
+    assert (flow.owner, flow.via, flow.node, flow.limit) == (d, d, c, 1300)
+    assert not any(map(flow.leads_on_from, (c, d)))
+    assert flow.leads_on_from(b)
+    world.proved("d", 900)
+    flow = world.pipeline.flows.lookup(bytes([10, 0, 4, 1]))
+    assert flow is not None
+    assert (flow.node, flow.limit) == (d, 900)
+
+
+@pytest.mark.parametrize(
+    ("scene", "relayed"),
+    [
+        (Scene(), True),
+        (Scene(mode=Mode.SWITCH), True),
+        (Scene(forwarding=Forwarding.OFF), False),
+        (Scene(forwarding=Forwarding.KERNEL), False),
+        (Scene(decrement_ttl=True), False),
+        (Scene(priority=True), False),
+        (Scene(own=TCPONLY), False),
+    ],
+)
+def test_what_is_relayed_without_routing(scene: Scene, relayed: bool) -> None:
+    world = scene.build()
+    flows = world.pipeline.flows
+    address = bytes([10, 0, 3, 1]) if scene.mode is Mode.ROUTER else STATIONS[2]
+    flow = flows.relay(address, world.node("b"))
+    assert (flow is not None) == relayed
+    # Not back to where it came from.
+    assert flows.relay(address, world.node("c")) is None

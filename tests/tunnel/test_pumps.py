@@ -317,6 +317,82 @@ class TestInward:
         assert lab.owner.bytes_out == 0
 
 
+class TestRelay:
+    def relayed(self, number: int) -> bytes:
+        return packet(number, "10.0.3.1", "10.0.2.1")
+
+    def test_what_is_passed_on(self, lab: Lab) -> None:
+        for number, way in enumerate(("python", "python", "compiled", "compiled")):
+            lab.world.ports.trains.clear()
+            lab.send("b", self.relayed(number))
+            assert (lab.pumps.from_udp(0, lab.world.now) is Progress.QUIET) == (
+                way == "compiled"
+            )
+            python = [self.relayed(number)] if way == "python" else []
+            trains = [train for _, train in lab.world.ports.trains]
+            opened = [lab.world.peers["c"].open(train) for train in trains]
+            assert opened == ([python] if python else [])
+            if way == "compiled":
+                assert lab.arrived("c") == [self.relayed(number)]
+        assert lab.owner.bytes_in == lab.owner.bytes_out == 0
+
+    def test_trains_of_several_nodes_and_our_device(self, lab: Lab) -> None:
+        ours, ours_too = (packet(i, "10.0.1.1", "10.0.2.1") for i in range(2))
+        self.learned(lab)
+        lab.send("b", *map(self.relayed, range(150)), ours)
+        lab.send("c", packet(7, "10.0.2.1", "10.0.3.1"), ours_too)
+        for _ in range(10):
+            lab.receive()
+        assert lab.arrived("c") == [self.relayed(i) for i in range(150)]
+        assert lab.arrived("b") == [packet(7, "10.0.2.1", "10.0.3.1")]
+        assert [frame for _, frame in lab.written()] == [ours, ours_too]
+
+    def learned(self, lab: Lab) -> None:
+        for _ in range(3):
+            lab.send("b", self.relayed(0), packet(0, "10.0.1.1", "10.0.2.1"))
+            lab.send("c", packet(0, "10.0.2.1", "10.0.3.1"))
+            lab.send("c", packet(0, "10.0.1.1", "10.0.3.1"))
+            lab.receive()
+        lab.written()
+        lab.arrived("b")
+        lab.arrived("c")
+
+    def test_nothing_goes_back_where_it_came_from(self, lab: Lab) -> None:
+        for number in range(4):
+            lab.send("b", packet(number, "10.0.2.1", "10.0.2.2"))
+            lab.receive()
+        assert lab.arrived("b") == []
+        assert lab.world.pipeline.drops.total() == 4
+
+    def test_what_the_path_may_not_carry_goes_back(self, lab: Lab) -> None:
+        self.learned(lab)
+        lab.world.ports.packets.clear()
+        long = ipv4("10.0.2.1", "10.0.3.1", bytes(1452 - 34))
+        lab.send("b", long)
+        lab.receive()
+        assert lab.arrived("c") == []
+
+    def test_a_change_of_the_mesh(self, lab: Lab) -> None:
+        self.learned(lab)
+        lab.world.subnet("c", "10.0.3.1/32")
+        lab.world.subnet("a", "10.0.3.1/32")
+        lab.world.pipeline.subnets_changed()
+        lab.send("b", self.relayed(3))
+        lab.receive()
+        assert lab.arrived("c") == []
+
+    def test_a_flood_of_forged_datagrams_does_not_fill_the_tables(
+        self, lab: Lab
+    ) -> None:
+        self.learned(lab)
+        for _ in range(1100):
+            lab.send_raw("b", bytes(64))
+            lab.receive()
+        lab.send("c", packet(9, "10.0.2.1", "10.0.3.1"))
+        lab.receive()
+        assert lab.arrived("b") == [packet(9, "10.0.2.1", "10.0.3.1")]
+
+
 class TestSwitch:
     @pytest.fixture
     def lab(self, make: Callable[..., Lab]) -> Lab:
