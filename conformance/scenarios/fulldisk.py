@@ -66,6 +66,7 @@ def _fills_up(lab: Lab, subject: TincNode, peer: TincNode, disk: Path) -> None:
     # Rotated away, there is room again, in a new file.
     (seen / "log").unlink()
     subject.signal(signal.SIGHUP)
+    wait_for("the new log", (seen / "log").exists, 10)
     wait_ping(subject, peer.address)
     subject.log.wait(r"^Writing packet of \d+ bytes", 10)
     subject.signal(signal.SIGTERM)

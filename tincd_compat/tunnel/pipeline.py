@@ -282,7 +282,7 @@ class Pipeline:
             return group
         train = openers.open_train(group)
         if openers.current is not before:
-            logs.protocol.debug("%s seals with another of our keys", node.name)
+            logs.scary.debug("%s seals with another of our keys", node.name)
             self.flows.invalidate()
         if self._delivery.tracing:
             codec.log_train(train, label(node, self._mesh))
