@@ -44,36 +44,44 @@ MAIN: Final = (
 )
 _SWITCH: Final = ("Mode = switch",)
 _ZLIB: Final = ("Compression = 1",)
+_BLOWFISH: Final = ("Cipher = blowfish", "Digest = sha1")
 _TCPONLY: Final = ("TCPOnly = yes",)
-#: One TCP stream only, in other modes; named after the main contender and the mode.
+#: One TCP stream only, in other modes; contenders are named as the main ones are.
 MODES: Final = {
-    "TCP, 1 stream, IPv6": [
+    "IPv6": [
         TincPair(name=BASE, kinds=(_C, _C), ipv6=True),
         TincPair(name="ours, fast", kinds=(_O, _O), ipv6=True),
         TincPair(name="ours, pure", kinds=(_O, _O), environment=_PURE, ipv6=True),
     ],
-    "TCP, 1 stream, Mode = switch": [
+    "Mode = switch": [
         TincPair(name=BASE, kinds=(_C, _C), server=_SWITCH),
         TincPair(name="ours, fast", kinds=(_O, _O), server=_SWITCH),
         TincPair(name="ours, pure", kinds=(_O, _O), server=_SWITCH, environment=_PURE),
     ],
-    "TCP, 1 stream, Compression = 1": [
+    "Compression = 1": [
         TincPair(name=BASE, kinds=(_C, _C), server=_ZLIB),
         TincPair(name="ours, fast", kinds=(_O, _O), server=_ZLIB),
         TincPair(name="ours, pure", kinds=(_O, _O), server=_ZLIB, environment=_PURE),
     ],
-    "TCP, 1 stream, relayed": [
+    "relayed": [
         TincPair(name=BASE, kinds=(_C, _C), relay=_C),
         TincPair(name="ours, fast", kinds=(_O, _O), relay=_O),
         TincPair(name="ours, pure", kinds=(_O, _O), relay=_O, environment=_PURE),
         TincPair(name="C - ours - C", kinds=(_C, _C), relay=_O),
         TincPair(name="ours - C - ours", kinds=(_O, _O), relay=_C),
     ],
-    "TCP, 1 stream, TCPOnly = yes": [
+    "Cipher = blowfish": [
+        TincPair(name=BASE, kinds=(_C, _C), host=_BLOWFISH, legacy=True),
+        TincPair(name="ours, fast", kinds=(_O, _O), host=_BLOWFISH),
+        TincPair(name="ours, pure", kinds=(_O, _O), host=_BLOWFISH, environment=_PURE),
+    ],
+    "TCPOnly = yes": [
         TincPair(name=BASE, kinds=(_C, _C), server=_TCPONLY, over_tcp=True),
         TincPair(name="ours, fast", kinds=(_O, _O), server=_TCPONLY, over_tcp=True),
     ],
 }
+#: What ``--measure`` can name of the main contenders.
+_OF_MAIN: Final = ("stream", "four", "paced", "rate", "rtt", "memory", "calls")
 _SIZES: Final = (64, 512, measures.PACKET)
 
 
@@ -115,18 +123,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--measure",
         action="append",
-        choices=[
-            "stream",
-            "four",
-            "paced",
-            "rate",
-            "rtt",
-            "memory",
-            "calls",
-            "modes",
-            "rivals",
-        ],
+        choices=[*_OF_MAIN, "modes", "rivals"],
         help="only these (default: all)",
+    )
+    parser.add_argument(
+        "--mode", action="append", choices=[*MODES], help="only these (default: all)"
     )
     parser.add_argument("--json", type=Path, default=None, metavar="FILE")
     return parser
@@ -146,13 +147,19 @@ class _Bench:
             for each in MAIN
             if options.contender is None or each.name in options.contender
         ]
+        self._modes = {
+            mode: contenders
+            for mode, contenders in MODES.items()
+            if options.mode is None or mode in options.mode
+        }
         self._count = 0
 
     def run(self) -> None:
-        pairs = self._start_all(self._contenders)
+        of_main = any(map(self._wants, _OF_MAIN))
+        pairs = self._start_all(self._contenders if of_main else [])
         modes = {
-            what: self._start_all(contenders)
-            for what, contenders in MODES.items()
+            mode: self._start_all(contenders)
+            for mode, contenders in self._modes.items()
             if self._wants("modes")
         }
         if self._wants("rivals"):
@@ -163,9 +170,9 @@ class _Bench:
             started = time.monotonic()
             for pair in pairs:
                 self._measure(pair)
-            for what, others in modes.items():
+            for mode, others in modes.items():
                 for pair in others:
-                    self._try(pair, partial(self._mode, what))
+                    self._try(pair, partial(self._mode, mode))
             for pair in rivals:
                 self._try(pair, self._stream)
             took = time.monotonic() - started
@@ -205,9 +212,9 @@ class _Bench:
         except Failed as error:
             print(f"no figure for {pair.name}: {error}", flush=True)
 
-    def _mode(self, what: str, pair: Pair) -> None:
+    def _mode(self, mode: str, pair: Pair) -> None:
         load = measures.stream(pair, self._seconds)
-        self._add(pair, what, load.rate / 1e6, "Mbit/s")
+        self._add(pair, f"TCP, 1 stream, {mode}", load.rate / 1e6, "Mbit/s")
 
     def _idle(self, pair: Pair) -> None:
         self._add(pair, "idle RTT, median", measures.idle_rtt(pair), "ms")

@@ -13,6 +13,7 @@ from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.netns import Namespace
+from conformance.harness.openssl import legacy_ciphers
 from conformance.harness.probes import ENDPOINT
 from conformance.harness.waits import Failed, wait_for
 
@@ -51,12 +52,16 @@ class TincPair:
     over_tcp: bool = False
     #: What stands between the two, on the networks of both; they cannot meet elsewhere.
     relay: Kind | None = None
+    #: Whether C's OpenSSL is told to load its legacy ciphers; ours needs no telling.
+    legacy: bool = False
 
     def start(self, lab: Lab, part: str) -> Pair:
         """Build the namespaces, start both daemons, wait until UDP is in use."""
         mesh = self._mesh(lab, part)
         for node in mesh:
             node.environment = dict(self.environment)
+            if self.legacy and node.kind is Kind.C:
+                node.environment |= legacy_ciphers(lab.directory)
         mesh.start()
         mesh.wait_reachable()
         if not self.over_tcp:

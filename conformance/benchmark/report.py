@@ -32,6 +32,11 @@ class Report:
         values = self._figures.get(contender, {}).get(measure)
         return statistics.median(values) if values else None
 
+    def ratio(self, contender: str, measure: str) -> float | None:
+        """Return the median over that of two C tincds, None if either is missing."""
+        value, base = self.median(contender, measure), self.median(BASE, measure)
+        return value / base if value is not None and base else None
+
     def table(self) -> str:
         """Return a table in Markdown: a row a measure, a column a contender.
 
@@ -45,7 +50,10 @@ class Report:
         return "\n".join(lines)
 
     def write(self, path: Path, settings: Mapping[str, object]) -> None:
-        """Write every figure of every round, and on what machine it was measured."""
+        """Write every figure of every round, and on what machine it was measured.
+
+        Beside them stand the ratios of the table.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(
             {
@@ -53,19 +61,30 @@ class Report:
                 "settings": dict(settings),
                 "units": self._units,
                 "figures": self._figures,
+                "ratios": self._ratios(),
             },
             indent=1,
         )
         path.write_text(text + "\n")
 
+    def _ratios(self) -> dict[str, dict[str, float]]:
+        return {
+            name: {
+                measure: round(ratio, 3)
+                for measure in measures
+                if (ratio := self.ratio(name, measure)) is not None
+            }
+            for name, measures in self._figures.items()
+            if name != BASE
+        }
+
     def _cell(self, name: str, measure: str) -> str:
-        value = self.median(name, measure)
+        value, ratio = self.median(name, measure), self.ratio(name, measure)
         if value is None:
             return ""
-        base = self.median(BASE, measure)
-        if name == BASE or not base:
+        if name == BASE or ratio is None:
             return _number(value)
-        return f"{_number(value)} ({value / base:.2f}x)"
+        return f"{_number(value)} ({ratio:.2f}x)"
 
 
 def machine() -> dict[str, str]:

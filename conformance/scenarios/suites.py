@@ -15,23 +15,13 @@ from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.openssl import legacy_ciphers
 from conformance.harness.probes import expect_ping, ping, wait_ping
 from conformance.harness.scenario import Scenario
 from conformance.harness.waits import say
 
 #: A frame with a ping of the usual size, under any suite.
 _ENOUGH: Final = 98
-
-_OPENSSL_CONF: Final = """\
-openssl_conf = openssl_init
-[openssl_init]
-providers = provider_sect
-[provider_sect]
-default = default_sect
-legacy = default_sect
-[default_sect]
-activate = 1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +116,9 @@ def play(lab: Lab, placement: Placement) -> None:
         Plan(name="b", kind=kind_b, debug=5),
     ]
     mesh = Mesh(lab, plans)
-    conf = lab.directory / "openssl.cnf"
-    conf.write_text(_OPENSSL_CONF)
     for node in mesh:
         if node.kind is Kind.C:
-            node.wrapper = ("env", f"OPENSSL_CONF={conf}")
+            node.environment = legacy_ciphers(lab.directory)
     mixed = kind_a is not kind_b
     texts = {node.name: (node.etc / "tinc.conf").read_text() for node in mesh}
     for suites in (*(_PAIRS if mixed else _PAIRS[:_SAME_KIND]), *_OPEN):
