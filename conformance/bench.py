@@ -15,10 +15,10 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from conformance.benchmark import measures
 from conformance.benchmark.pairs import Pair, TincPair
@@ -82,6 +82,7 @@ MODES: Final = {
 }
 #: What ``--measure`` can name of the main contenders.
 _OF_MAIN: Final = ("stream", "four", "paced", "rate", "rtt", "memory", "calls")
+_Result = TypeVar("_Result")
 _SIZES: Final = (64, 512, measures.PACKET)
 
 
@@ -152,20 +153,18 @@ class _Bench:
             for mode, contenders in MODES.items()
             if options.mode is None or mode in options.mode
         }
-        self._count = 0
 
     def run(self) -> None:
         of_main = any(map(self._wants, _OF_MAIN))
-        pairs = self._start_all(self._contenders if of_main else [])
-        modes = {
-            mode: self._start_all(contenders)
-            for mode, contenders in self._modes.items()
-            if self._wants("modes")
+        wanted: dict[str, Sequence[TincPair | Rival]] = {
+            "main": self._contenders if of_main else [],
+            **(self._modes if self._wants("modes") else {}),
+            "rivals": [
+                each for each in RIVALS if self._wants("rivals") and each.available
+            ],
         }
-        if self._wants("rivals"):
-            rivals = self._start_all([each for each in RIVALS if each.available])
-        else:
-            rivals = []
+        modes = self._start_all(wanted)
+        pairs, rivals = modes.pop("main"), modes.pop("rivals")
         for number in range(1, self._rounds + 1):
             started = time.monotonic()
             for pair in pairs:
@@ -178,15 +177,21 @@ class _Bench:
             took = time.monotonic() - started
             print(f"round {number} of {self._rounds}: {took:.0f} s", flush=True)
 
-    def _start_all(self, contenders: Sequence[TincPair | Rival]) -> list[Pair]:
-        found = []
-        for contender in contenders:
-            self._count += 1
-            try:
-                with contextlib.redirect_stdout(io.StringIO()):
-                    found.append(contender.start(self._lab, f"p{self._count}"))
-            except Failed as error:
-                print(f"left out: {contender.name}: {error}")
+    def _start_all(
+        self, wanted: Mapping[str, Sequence[TincPair | Rival]]
+    ) -> dict[str, list[Pair]]:
+        """Start everything first and wait for it then; leave out what fails."""
+        found: dict[str, list[Pair]] = {group: [] for group in wanted}
+        started: list[tuple[str, TincPair | Rival, Callable[[], Pair] | None]] = []
+        for group, contenders in wanted.items():
+            for contender in contenders:
+                part = f"p{len(started) + 1}"
+                start = partial(contender.start, self._lab, part)
+                started.append((group, contender, _attempt(contender, start)))
+        for group, contender, settle in started:
+            pair = None if settle is None else _attempt(contender, settle)
+            if pair is not None:
+                found[group].append(pair)
         return found
 
     def _wants(self, measure: str) -> bool:
@@ -260,6 +265,17 @@ class _Bench:
 
     def _add(self, pair: Pair, measure: str, value: float, unit: str) -> None:
         self._report.add(pair.name, measure, value, unit)
+
+
+def _attempt(
+    contender: TincPair | Rival, step: Callable[[], _Result]
+) -> _Result | None:
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return step()
+    except Failed as error:
+        print(f"left out: {contender.name}: {error}")
+        return None
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from conformance.harness.daemon import TincNode
@@ -55,14 +56,20 @@ class TincPair:
     #: Whether C's OpenSSL is told to load its legacy ciphers; ours needs no telling.
     legacy: bool = False
 
-    def start(self, lab: Lab, part: str) -> Pair:
-        """Build the namespaces, start both daemons, wait until UDP is in use."""
+    def start(self, lab: Lab, part: str) -> Callable[[], Pair]:
+        """Build the namespaces and start the daemons.
+
+        What is returned waits until UDP is in use: seconds in which others can start.
+        """
         mesh = self._mesh(lab, part)
         for node in mesh:
             node.environment = dict(self.environment)
             if self.legacy and node.kind is Kind.C:
                 node.environment |= legacy_ciphers(lab.directory)
         mesh.start()
+        return partial(self._settle, lab, mesh)
+
+    def _settle(self, lab: Lab, mesh: Mesh) -> Pair:
         mesh.wait_reachable()
         if not self.over_tcp:
             _wait_for_udp(mesh, "a", "b" if self.relay is None else "r")

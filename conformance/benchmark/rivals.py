@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -72,8 +73,11 @@ class Rival:
     def available(self) -> bool:
         return all(shutil.which(program) for program in self.programs)
 
-    def start(self, lab: Lab, part: str) -> Pair:
-        """Build two namespaces, start both sides and wait for the first ping."""
+    def start(self, lab: Lab, part: str) -> Callable[[], Pair]:
+        """Build two namespaces and start both sides.
+
+        What is returned waits for the first ping.
+        """
         lan = lab.lan(part=part)
         sides = []
         for number in (1, 2):
@@ -88,7 +92,9 @@ class Rival:
             pid = self.start_side(own, other, lab)
             own.configure()
             ends.append(End(own.namespace, own.inner, pid))
-        pair = Pair(self.name, *ends)
+        return partial(self._settle, lab, Pair(self.name, *ends))
+
+    def _settle(self, lab: Lab, pair: Pair) -> Pair:
         wait_for(f"{self.name} is up", lambda: _pings(pair), limit=30)
         return with_servers(lab, pair)
 
