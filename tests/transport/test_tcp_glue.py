@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 import pytest
 
@@ -13,9 +14,7 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import Activated, Event, Received, Role
 from tincd_compat.meta.messages import Ping
-from tincd_compat.transport.tcp import (
-    MetaSocket,
-)
+from tincd_compat.transport.tcp import LEAST_READ, LONG_TURN, READ_SIZE, MetaSocket
 
 PEER = SocketAddress("10.0.0.2", 40000)
 
@@ -31,9 +30,12 @@ class Owner:
         self.events: list[Event] = []
         self.error: Exception | None = None
         self.closes = False
+        #: Called with each event: work takes time.
+        self.works: Callable[[], None] = lambda: None
 
     def link_event(self, event: Event) -> None:
         self.events.append(event)
+        self.works()
         self.reports.append(type(event).__name__)
         if self.closes:
             self.meta.detach()
@@ -256,3 +258,36 @@ def test_what_others_find_out_is_handled_like_input(wire: Wire) -> None:
 
     wire.meta.feed(step)
     assert wire.owner.reports == ["Received", "done", "error {peer} is wrong"]
+
+
+def test_what_costs_much_is_read_in_small_pieces(wire: Wire) -> None:
+    wire.activate()
+
+    def work() -> None:
+        wire.loop.now += cost
+
+    def sizes() -> list[int]:
+        """Return the sizes of the next reads of more than there is room for."""
+        wire.sock.incoming.append(b"8\n" * READ_SIZE)
+        found, left = [], 2 * READ_SIZE
+        while left:
+            wire.loop.readable(wire.sock.descriptor)
+            now = sum(
+                len(data) for data in wire.sock.incoming if isinstance(data, bytes)
+            )
+            found.append(left - now)
+            left = now
+        return found
+
+    wire.owner.works = work
+    cost = 0.0
+    assert sizes() == [READ_SIZE] * 2
+    cost = 2 * LONG_TURN / LEAST_READ
+    dear = sizes()
+    assert dear == sorted(dear, reverse=True)
+    assert dear[0] == READ_SIZE
+    assert dear[-1] == dear[-2] < 2 * LEAST_READ
+    # Cheap again: as much as before, after a while.
+    cost = 0.0
+    assert sizes()[0] < READ_SIZE
+    assert sizes()[0] == READ_SIZE

@@ -30,6 +30,10 @@ TARPIT_SLOTS: Final = 10
 BACKLOG: Final = 3
 #: Most that is read from a connection before others get their turn.
 READ_SIZE: Final = 65536
+#: What is read at least, and seconds of work that are too many for one read: packets
+#: wait meanwhile.
+LEAST_READ: Final = 4096
+LONG_TURN: Final = 0.01
 #: Pause in accepting when descriptors have run out, seconds.
 EXHAUSTED_PAUSE: Final = 1.0
 
@@ -277,6 +281,7 @@ class MetaSocket:
         self._loop = loop or asyncio.get_running_loop()
         self._out = memoryview(b"")
         self._writing = False
+        self._read_size = READ_SIZE
         self._flush_planned = False
         self.closed = False
         #: Since when the socket has taken nothing; None while it takes everything.
@@ -309,7 +314,7 @@ class MetaSocket:
 
     def _readable(self) -> None:
         try:
-            data = self._socket.recv(READ_SIZE)
+            data = self._socket.recv(self._read_size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -320,7 +325,12 @@ class MetaSocket:
             line = "Connection closed by {peer}"
             self._owner.link_failed(logs.NOTICE, line, quiet=True)
             return
-        self.feed(lambda: self._connection.receive_data(data, self._loop.time()))
+        before = self._loop.time()
+        self.feed(lambda: self._connection.receive_data(data, before))
+        if self._loop.time() - before > LONG_TURN:
+            self._read_size = max(LEAST_READ, self._read_size // 2)
+        elif len(data) == self._read_size:
+            self._read_size = min(READ_SIZE, self._read_size * 2)
 
     def feed(self, step: Callable[[], None]) -> None:
         """Let the connection work; what it found out before an error still counts."""

@@ -19,6 +19,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from tincd_compat import logs
@@ -174,26 +175,35 @@ class Opener:
         reason = unusable(suite, 0)
         if reason is not None:
             raise ValueError(reason)
-        self._train = _opener(suite, key_block, window_bytes)
+        # Of the keys that a node asks for, most are never used by it.
+        self._make = partial(_opener, suite, key_block, window_bytes)
+        self._made: PureOpener | core.Opener | None = None
         self._authenticates = suite.authenticates
         self._decompress = compression.decompressor(level) if level else None
 
     @property
     def highest(self) -> int:
         """The highest number accepted so far."""
-        return self._train.highest
+        return 0 if self._made is None else self._made.highest
+
+    @property
+    def _train(self) -> PureOpener | core.Opener:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
 
     @property
     def compiled(self) -> core.Opener | None:
         """What alone opens the datagrams, if that is compiled."""
-        if isinstance(self._train, PureOpener) or self._decompress is not None:
+        opener = self._train
+        if isinstance(opener, PureOpener) or self._decompress is not None:
             return None
-        return self._train
+        return opener
 
     @property
     def needs_rekey(self) -> bool:
         """Tell whether the peer's numbers are so high that it needs a new key."""
-        return self._train.highest > MAX_SEQNO
+        return self.highest > MAX_SEQNO
 
     @property
     def authenticates(self) -> bool:
@@ -206,10 +216,11 @@ class Opener:
 
     def open_train(self, datagrams: Sequence[bytes]) -> list[Opened]:
         """Open datagrams in the order of their arrival; one result for each."""
-        if isinstance(self._train, PureOpener):
-            train = self._train.open_train(datagrams)
+        opener = self._train
+        if isinstance(opener, PureOpener):
+            train = opener.open_train(datagrams)
         else:
-            train = [_opened(*fields) for fields in self._train.open_train(datagrams)]
+            train = [_opened(*fields) for fields in opener.open_train(datagrams)]
         unpack = self._decompress
         if unpack is not None:
             train = [_decompressed(opened, unpack) for opened in train]
