@@ -16,7 +16,7 @@ from typing import Final
 
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh
-from conformance.harness.peer import Target
+from conformance.harness.peer import CIPHER, OPTIONS, Target
 from conformance.harness.waits import Failed
 from tincd_compat.addresses import Subnet
 from tincd_compat.errors import PeerError
@@ -31,8 +31,6 @@ from tincd_compat.meta.connection import (
 )
 from tincd_compat.meta.messages import AddEdge, AddSubnet, Request
 
-_CIPHER: Final = 429
-_OPTIONS: Final = 0xC
 _READ_SIZE: Final = 1 << 16
 _LIMIT: Final = 10.0
 #: C parks all but the first ten connections that it accepts within a second.
@@ -99,7 +97,7 @@ class Member:
         target: Target,
         name: str,
         *,
-        options: int = _OPTIONS,
+        options: int = OPTIONS,
         weight: int = 10,
         port: str = "655",
         instead: Mapping[Request, bytes] | None = None,
@@ -108,7 +106,7 @@ class Member:
         self.name = name
         self.daemon = target.name
         self._target = target
-        identity = Identity(name, target.key, port, _CIPHER, options)
+        identity = Identity(name, target.key, port, CIPHER, options)
         peer = PeerIdentity(target.daemon_key, weight, options)
         self._connection = _Speaker(target, identity, peer, instead or {})
         self._unsent = b""
@@ -152,7 +150,7 @@ class Member:
         """Announce the edge to the daemon: now both are reachable to each other."""
         address = self._target.address
         nonce = secrets.randbits(31)
-        edge = AddEdge(nonce, self.name, self.daemon, address, "655", _OPTIONS, weight)
+        edge = AddEdge(nonce, self.name, self.daemon, address, "655", OPTIONS, weight)
         self.say([edge.encode()])
 
     def own(self, *subnets: str) -> None:
@@ -236,3 +234,12 @@ class Member:
                     self.ack = event
                 case PacketReceived(frame):
                     self.frames.append(frame)
+
+
+def joined(target: Target, name: str) -> Member:
+    """Return a member that the daemon can reach, and has answered."""
+    member = Member(target, name)
+    member.connect()
+    member.introduce()
+    member.settle()
+    return member

@@ -33,8 +33,9 @@ from tincd_compat.meta.connection import (
 )
 from tincd_compat.meta.messages import Message, Ping
 
-_CIPHER: Final = 429
-_OPTIONS: Final = 0xC
+#: What a node with no further settings says in its METAKEY and its ACK.
+CIPHER: Final = 429
+OPTIONS: Final = 0xC
 _READ_SIZE: Final = 1 << 18
 _HANDSHAKE_LIMIT: Final = 20.0
 
@@ -85,10 +86,10 @@ class Peer:
     ) -> None:
         self._target = target
         self._heard = heard
-        identity = PeerIdentity(target.daemon_key, None, _OPTIONS)
+        identity = PeerIdentity(target.daemon_key, None, OPTIONS)
         self._connection = MetaConnection(
             Role.INITIATOR,
-            Identity(name, target.key, "655", _CIPHER, _OPTIONS),
+            Identity(name, target.key, "655", CIPHER, OPTIONS),
             lambda _: identity,
             now=time.monotonic(),
             random_bytes=secrets.token_bytes,

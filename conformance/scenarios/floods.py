@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from conformance.harness.checks import expect, expect_between, expect_equal
+from conformance.harness.checks import expect_between, expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.member import Member, calling
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.member import Member, joined
 from conformance.harness.peer import Target
-from conformance.harness.probes import SteadyPing
 from conformance.harness.scenario import Scenario
+from conformance.harness.siege import siege
 from conformance.harness.usage import usage
-from conformance.harness.waits import say, wait_for
+from conformance.harness.waits import wait_for
 
 _PING_TIMEOUT: Final = 2
 _SERVER: Final = (f"PingTimeout = {_PING_TIMEOUT}",)
@@ -31,36 +30,14 @@ _MOST_MEMORY: Final = 40_000
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_victim, kind_witness = placement
-    plans = [
-        Plan(name="victim", kind=kind_victim, server=_SERVER, debug=1),
-        Plan(name="witness", kind=kind_witness, connect_to=("victim",), debug=1),
-        Plan(name="member", kind=kind_witness),
-    ]
-    mesh = Mesh(lab, plans)
-    victim, witness, _ = mesh
-    for node in (victim, witness):
-        node.start()
-    witness.wait_reachable("victim")
-    mark = witness.log.mark()
-    steady = SteadyPing(lab, witness, victim.address, count=9000, interval=0.02)
-    target = calling(lab, mesh, "victim", "member")
-
-    _does_not_read(target, victim)
-    _announces(target, victim, witness)
-
-    result = steady.finish()
-    say(f"          steady ping: {result}")
-    expect_equal("pings lost meanwhile", result.lost, 0)
-    expect(not witness.log.has(r"^Closing connection", mark), "the witness was cut off")
+    with siege(lab, placement, server=_SERVER, debug=1) as scene:
+        _does_not_read(scene.target, scene.victim)
+        _announces(scene.target, scene.victim, scene.witness)
 
 
 def _does_not_read(target: Target, victim: TincNode) -> None:
     """Whoever leaves its answers unread is given up after PingTimeout."""
-    member = Member(target, "member")
-    member.connect()
-    member.introduce()
-    member.settle()
+    member = joined(target, "member")
     mark, before = victim.log.mark(), usage(victim.pid).resident
     member.say([b"15 member victim"] * _REQUESTS)
 

@@ -18,13 +18,12 @@ from conformance.harness.checks import expect, expect_between, expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.member import Member, calling
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.member import Member
 from conformance.harness.peer import Target
-from conformance.harness.probes import SteadyPing
 from conformance.harness.scenario import Scenario
+from conformance.harness.siege import siege
 from conformance.harness.stranger import Stranger
-from conformance.harness.waits import say, wait_for
+from conformance.harness.waits import wait_for
 from tincd_compat.meta.messages import Request
 
 #: Shorter than the default: who falls silent is refused only by this time-out.
@@ -42,34 +41,15 @@ _ACCEPTED: Final = 2 * 10
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_victim, kind_witness = placement
-    plans = [
-        Plan(name="victim", kind=kind_victim, server=_SERVER),
-        Plan(name="witness", kind=kind_witness, connect_to=("victim",)),
-        Plan(name="member", kind=kind_witness),
-    ]
-    mesh = Mesh(lab, plans)
-    victim, witness, member = mesh
-    _write_long_keys(victim)
-    for node in (victim, witness):
-        node.start()
-    witness.wait_reachable("victim")
-    mark = witness.log.mark()
-    steady = SteadyPing(lab, witness, victim.address, count=9000, interval=0.02)
-    target = calling(lab, mesh, "victim", "member")
-
-    for what, instead, log in _faults(victim.kind):
-        _go_wrong(target, victim, what, instead, log)
-    _versions(victim, member)
-    _long_keys(victim, member)
-    _fall_silent(target, victim, member)
-    _crowd(victim, member)
-    _wait_let_in(target)
-
-    result = steady.finish()
-    say(f"          steady ping: {result}")
-    expect_equal("pings lost meanwhile", result.lost, 0)
-    expect(not witness.log.has(r"^Closing connection", mark), "the witness was cut off")
+    with siege(lab, placement, server=_SERVER, prepare=_write_long_keys) as scene:
+        victim, member, target = scene.victim, scene.member, scene.target
+        for what, instead, log in _faults(victim.kind):
+            _go_wrong(target, victim, what, instead, log)
+        _versions(victim, member)
+        _long_keys(victim, member)
+        _fall_silent(target, victim, member)
+        _crowd(victim, member)
+        _wait_let_in(target)
 
 
 def _faults(kind: Kind) -> Iterator[tuple[str, Mapping[Request, bytes], str]]:

@@ -10,15 +10,14 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from conformance.harness.checks import expect, expect_equal
+from conformance.harness.checks import expect
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.member import Member, calling
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.member import Member, joined
 from conformance.harness.peer import Target
-from conformance.harness.probes import SteadyPing
 from conformance.harness.scenario import Scenario
+from conformance.harness.siege import siege
 from conformance.harness.waits import say, wait_for
 from conformance.scenarios.hostile_lines import (
     FATAL,
@@ -32,33 +31,15 @@ _CLOSED: Final = r"^Closing connection with member \("
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_victim, kind_witness = placement
-    plans = [
-        Plan(name="victim", kind=kind_victim),
-        Plan(name="witness", kind=kind_witness, connect_to=("victim",)),
-        Plan(name="member", kind=kind_witness),
-    ]
-    mesh = Mesh(lab, plans)
-    victim, witness, _ = mesh
-    for node in (victim, witness):
-        node.start()
-    witness.wait_reachable("victim")
-    mark = witness.log.mark()
-    tables = _tables(witness)
-    steady = SteadyPing(lab, witness, victim.address, count=9000, interval=0.02)
-    target = calling(lab, mesh, "victim", "member")
-
-    _say_harmless(target, victim)
-    for line in (*FATAL, *bad_lines()):
-        _say_fatal(target, victim, line)
-    for what, data in _oversized():
-        _say_too_much(target, victim, what, data)
-    _say_packets(target, victim)
-
-    result = steady.finish()
-    say(f"          steady ping: {result}")
-    expect_equal("pings lost meanwhile", result.lost, 0)
-    expect(not witness.log.has(r"^Closing connection", mark), "the witness was cut off")
+    with siege(lab, placement) as scene:
+        victim, witness, target = scene.victim, scene.witness, scene.target
+        tables = _tables(witness)
+        _say_harmless(target, victim)
+        for line in (*FATAL, *bad_lines()):
+            _say_fatal(target, victim, line)
+        for what, data in _oversized():
+            _say_too_much(target, victim, what, data)
+        _say_packets(target, victim)
     wait_for("the witness knows what it knew", lambda: _tables(witness) == tables, 5)
 
 
@@ -69,10 +50,7 @@ def _tables(node: TincNode) -> object:
 
 
 def _say_harmless(target: Target, victim: TincNode) -> None:
-    member = Member(target, "member")
-    member.connect()
-    member.introduce()
-    member.settle()
+    member = joined(target, "member")
     for line in HARMLESS:
         mark, heard = victim.log.mark(), len(member.heard)
         member.say([_text(line)])

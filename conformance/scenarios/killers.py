@@ -15,14 +15,13 @@ from conformance.harness.checks import expect, expect_between, expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.member import Member, calling
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.member import Member, joined
 from conformance.harness.peer import Target
-from conformance.harness.probes import SteadyPing
 from conformance.harness.scenario import Scenario
+from conformance.harness.siege import siege
 from conformance.harness.stranger import Stranger
 from conformance.harness.usage import usage
-from conformance.harness.waits import holds, say, wait_for
+from conformance.harness.waits import holds, wait_for
 
 _CLOSED: Final = r"^Closing connection with member \("
 _PAIRS: Final = 120
@@ -33,43 +32,15 @@ _MOST_LOG_LINES: Final = 20
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_victim, kind_witness = placement
-    plans = [
-        Plan(name="victim", kind=kind_victim),
-        Plan(name="witness", kind=kind_witness, connect_to=("victim",)),
-        Plan(name="member", kind=kind_witness),
-    ]
-    mesh = Mesh(lab, plans)
-    victim, witness, player = mesh
-    for node in (victim, witness):
-        node.start()
-    witness.wait_reachable("victim")
-    mark = witness.log.mark()
-    steady = SteadyPing(lab, witness, victim.address, count=9000, interval=0.02)
-    target = calling(lab, mesh, "victim", "member")
-
-    _forbidden_lines(target, victim)
-    _unreachable_origin(target, victim)
-    _names_as_addresses(target, victim, witness)
-    _heaviest_edges(target, witness)
-    _contradictions(target, victim)
-    _clear_text(lab, target, victim, player)
-    _no_descriptors(victim, player)
-
-    result = steady.finish()
-    say(f"          steady ping: {result}")
-    expect_equal("pings lost meanwhile", result.lost, 0)
-    expect(witness.alive, "the witness is dead")
-    expect(not witness.log.has(r"^Closing connection", mark), "the witness was cut off")
-
-
-def _joined(target: Target) -> Member:
-    """Return a member that the victim can reach."""
-    member = Member(target, "member")
-    member.connect()
-    member.introduce()
-    member.settle()
-    return member
+    with siege(lab, placement) as scene:
+        victim, witness, target = scene.victim, scene.witness, scene.target
+        _forbidden_lines(target, victim)
+        _unreachable_origin(target, victim)
+        _names_as_addresses(target, victim, witness)
+        _heaviest_edges(target, witness)
+        _contradictions(target, victim)
+        _clear_text(lab, target, victim, scene.member)
+        _no_descriptors(victim, scene.member)
 
 
 def _leave(member: Member, victim: TincNode) -> None:
@@ -118,7 +89,7 @@ def _unreachable_origin(target: Target, victim: TincNode) -> None:
 
 def _names_as_addresses(target: Target, victim: TincNode, witness: TincNode) -> None:
     """An edge without a numeric address is neither believed nor passed on."""
-    member = _joined(target)
+    member = joined(target, "member")
     mark = victim.log.mark()
     places = ("host.example 655", "10.0.0.1 http", "10.0.0.1 http;rm", "unknown 655")
     for number, place in enumerate(places):
@@ -137,7 +108,7 @@ def _names_as_addresses(target: Target, victim: TincNode, witness: TincNode) -> 
 
 
 def _heaviest_edges(target: Target, witness: TincNode) -> None:
-    member = _joined(target)
+    member = joined(target, "member")
     for number, weight in enumerate((2**31 - 1, -(2**31), 2**31, 2**64)):
         there = f"12 e{number} member heavy{number} 10.0.0.1 655 c {weight}"
         back = f"12 f{number} heavy{number} member 10.0.0.1 655 ffffffff {weight}"
@@ -150,7 +121,7 @@ def _heaviest_edges(target: Target, witness: TincNode) -> None:
 
 def _contradictions(target: Target, victim: TincNode) -> None:
     """Any member can send C to sleep; ours stops only what it dials and announces."""
-    member = _joined(target)
+    member = joined(target, "member")
     mark = victim.log.mark()
     for number in range(_PAIRS):
         wrong = f"12 1{number:x} victim nobody{number} 10.0.0.1 655 c 1"
@@ -163,7 +134,7 @@ def _contradictions(target: Target, victim: TincNode) -> None:
 
 def _clear_text(lab: Lab, target: Target, victim: TincNode, player: TincNode) -> None:
     """Who asks for packets in the clear gets them, but not as datagrams."""
-    member = _joined(target)
+    member = joined(target, "member")
     member.own("172.30.3.0/24")
     member.say([b"16 member victim AB 0 0 0 0"])
     member.settle()
