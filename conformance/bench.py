@@ -10,10 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import os
-import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -24,9 +21,8 @@ from conformance.benchmark import measures
 from conformance.benchmark.pairs import Pair, TincPair
 from conformance.benchmark.report import BASE, Report
 from conformance.benchmark.rivals import RIVALS, Rival, clean_up
-from conformance.harness.keys import KeyStore
 from conformance.harness.kinds import Kind, c_tincd_problem, own_tincd_problem
-from conformance.harness.lab import Lab
+from conformance.harness.lab import Lab, temporary_lab
 from conformance.harness.waits import Failed
 from conformance.requirements import machine_problem, strict
 
@@ -94,19 +90,14 @@ def main(arguments: Sequence[str]) -> int:
         print(f"Nothing can be measured here: {missing}.")
         return 1 if strict() else 0
     report = Report()
-    tag = f"tcx{os.getpid():x}{secrets.token_hex(2)}"
-    with tempfile.TemporaryDirectory(prefix="tincd-bench-") as name:
-        keys = KeyStore(Path(name) / "keys")
-        keys.fill()
-        lab = Lab(Path(name), keys, tag)
-        try:
+    try:
+        with temporary_lab("bench") as lab:
             _Bench(lab, report, options).run()
-        except Failed as error:
-            print(f"stopped: {error}")
-            return 1
-        finally:
-            lab.close()
-            clean_up()
+    except Failed as error:
+        print(f"stopped: {error}")
+        return 1
+    finally:
+        clean_up()
     print(report.table())
     if options.json is not None:
         settings = {"rounds": options.rounds, "seconds": options.seconds}

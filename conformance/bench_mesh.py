@@ -15,13 +15,10 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import random
 import re
-import secrets
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -34,9 +31,8 @@ from conformance.harness.announce import PaperMesh, Size, edge_line
 from conformance.harness.checks import expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.dumps import REACHABLE
-from conformance.harness.keys import KeyStore
 from conformance.harness.kinds import Kind, c_tincd_problem, own_tincd_problem
-from conformance.harness.lab import Lab
+from conformance.harness.lab import Lab, temporary_lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.peer import Peer, Target
 from conformance.harness.usage import usage
@@ -244,16 +240,8 @@ def _check_tables(daemon: TincNode, size: Size) -> None:
 
 def _in_lab(work: Callable[[Lab], T]) -> T:
     """Do work in a laboratory of its own, without the record of its waits."""
-    tag = f"tcx{os.getpid():x}{secrets.token_hex(2)}"
-    with tempfile.TemporaryDirectory(prefix="tincd-bench-") as name:
-        keys = KeyStore(Path(name) / "keys")
-        keys.fill()
-        lab = Lab(Path(name), keys, tag)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                return work(lab)
-        finally:
-            lab.close()
+    with temporary_lab("bench") as lab, contextlib.redirect_stdout(io.StringIO()):
+        return work(lab)
 
 
 if __name__ == "__main__":

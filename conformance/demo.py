@@ -9,24 +9,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import os
-import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from conformance.harness.daemon import TincNode
-from conformance.harness.keys import KeyStore
-from conformance.harness.kinds import (
-    Kind,
-    Placement,
-    c_tincd_problem,
-    parse_placement,
-)
-from conformance.harness.lab import Lab
+from conformance.harness.kinds import Kind, Placement, c_tincd_problem, parse_placement
+from conformance.harness.lab import Lab, temporary_lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import expect_no_ping, ping, transfer, wait_ping
 from conformance.harness.scenario import Case, Scenario
@@ -61,11 +51,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(case: Case) -> int:
-    tag = f"tcx{os.getpid():x}{secrets.token_hex(2)}"
-    with tempfile.TemporaryDirectory(prefix="tincd-demo-") as name:
-        keys = KeyStore(Path(name) / "keys")
-        keys.fill()
-        lab = Lab(Path(name), keys, tag)
+    with temporary_lab("demo") as lab:
         try:
             case.scenario.play(lab, case.placement)
         except (Failed, OSError) as error:
@@ -74,8 +60,6 @@ def _run(case: Case) -> int:
         except KeyboardInterrupt:
             print("interrupted")
             return 1
-        finally:
-            lab.close()
     return 0
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 import signal
 import sys
@@ -21,6 +19,7 @@ from conformance import worker
 from conformance.attend import Attended
 from conformance.harness.keys import KeyStore
 from conformance.harness.kinds import placement_text
+from conformance.harness.lab import new_tag
 from conformance.harness.netns import remove_all
 from conformance.harness.scenario import Case
 from conformance.requirements import Requirements, strict
@@ -125,7 +124,7 @@ class _Session:
     def _work(self, case: Case) -> Result:
         directory = self._directory / case.slug
         directory.mkdir()
-        tag = f"tcx{os.getpid():x}{secrets.token_hex(2)}"
+        tag = new_tag()
         started = time.monotonic()
         attended = self._start(case, directory, tag)
         status = attended.wait(case.scenario.limit, lambda: self._stopping)

@@ -10,12 +10,10 @@ import argparse
 import contextlib
 import io
 import os
-import secrets
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,14 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from conformance.harness.daemon import TincNode, daemon_environment
-from conformance.harness.keys import KeyStore
-from conformance.harness.kinds import (
-    Kind,
-    c_tincd_problem,
-    command,
-    own_tincd_problem,
-)
-from conformance.harness.lab import Lab
+from conformance.harness.kinds import Kind, c_tincd_problem, command, own_tincd_problem
+from conformance.harness.lab import Lab, temporary_lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.signals import signal_idle
 from conformance.harness.waits import Failed
@@ -83,18 +75,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(kind: Kind, starts: int, idle: float) -> Figures:
-    tag = f"tcx{os.getpid():x}{secrets.token_hex(2)}"
-    with tempfile.TemporaryDirectory(prefix="tincd-startup-") as name:
-        keys = KeyStore(Path(name) / "keys")
-        keys.fill()
+    with temporary_lab("startup") as lab, contextlib.redirect_stdout(io.StringIO()):
         # Who the daemon becomes has to find the host files.
-        Path(name).chmod(0o711)
-        lab = Lab(Path(name), keys, tag)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                return _measure_in(lab, kind, starts, idle)
-        finally:
-            lab.close()
+        lab.directory.chmod(0o711)
+        return _measure_in(lab, kind, starts, idle)
 
 
 def _measure_in(lab: Lab, kind: Kind, starts: int, idle: float) -> Figures:

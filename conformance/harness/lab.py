@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.harness.cable import Cable
@@ -88,3 +93,22 @@ class Lab:
             namespace.remove()
         self._namespaces.clear()
         remove_all(self.tag)
+
+
+def new_tag() -> str:
+    """Return what no other run on this machine begins its names with."""
+    return f"tcx{os.getpid():x}{secrets.token_hex(2)}"
+
+
+@contextlib.contextmanager
+def temporary_lab(purpose: str) -> Iterator[Lab]:
+    """A laboratory with keys, in a directory that goes away with it."""
+    with tempfile.TemporaryDirectory(prefix=f"tincd-{purpose}-") as name:
+        directory = Path(name)
+        keys = KeyStore(directory / "keys")
+        keys.fill()
+        lab = Lab(directory, keys, new_tag())
+        try:
+            yield lab
+        finally:
+            lab.close()
