@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from conformance.harness.daemon import TincNode
-from conformance.harness.kinds import Kind
+from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.netns import Lan
 
@@ -86,7 +86,15 @@ class Mesh:
     def wait_reachable(self) -> None:
         """Wait until every node reaches every other."""
         for node in self:
-            node.wait_reachable(*(name for name in self.nodes if name != node.name))
+            node.wait_reachable(*self._others(node))
+
+    def wait_pmtu(self) -> None:
+        """Wait until every node knows the path MTU to every other."""
+        for node in self:
+            node.wait_pmtu(*self._others(node))
+
+    def _others(self, node: TincNode) -> list[str]:
+        return [name for name in self.nodes if name != node.name]
 
     def _configure(self, lab: Lab, plan: Plan, number: int) -> None:
         node = self.nodes[plan.name]
@@ -100,6 +108,24 @@ class Mesh:
             public = lab.keys.pair(other - 1).public
             text = _host_file(known, self.nodes[known.name], other, public)
             _write(hosts / known.name, text)
+
+
+def pair(
+    lab: Lab,
+    placement: Placement,
+    *,
+    server: tuple[str, ...] = (),
+    up: tuple[str, ...] = (),
+    debug: int = Plan.debug,
+    lans: Mapping[str, Sequence[Lan]] | None = None,
+) -> Mesh:
+    """Two nodes, a calls b; the further lines and the debug level are those of both."""
+    kind_a, kind_b = placement
+    a = Plan(
+        name="a", kind=kind_a, connect_to=("b",), server=server, up=up, debug=debug
+    )
+    b = Plan(name="b", kind=kind_b, server=server, up=up, debug=debug)
+    return Mesh(lab, [a, b], lans=lans)
 
 
 def inside(number: int) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import pair
 from conformance.harness.probes import expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
 from conformance.harness.waits import say
@@ -19,12 +19,7 @@ _LIMIT: Final = 45.0
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_a, kind_b = placement
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",), server=_SERVER),
-        Plan(name="b", kind=kind_b, server=_SERVER),
-    ]
-    mesh = Mesh(lab, plans)
+    mesh = pair(lab, placement, server=_SERVER)
     a, b = mesh
     mesh.start()
     mesh.wait_reachable()

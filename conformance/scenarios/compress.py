@@ -9,7 +9,7 @@ from conformance.harness.checks import expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import Mesh, Plan, pair
 from conformance.harness.probes import expect_ping, transfer, wait_ping
 from conformance.harness.scenario import Scenario
 from conformance.harness.waits import say
@@ -27,12 +27,7 @@ _COMPLAINTS: Final = re.compile(r"^Error while (un)?compress|bogus|\bbad\b", re.
 
 def play(lab: Lab, placement: Placement) -> None:
     """Level n in one direction and 11 - n in the other, for six n."""
-    kind_a, kind_b = placement
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",), up=_UP, debug=5),
-        Plan(name="b", kind=kind_b, up=_UP, debug=5),
-    ]
-    mesh = Mesh(lab, plans)
+    mesh = pair(lab, placement, up=_UP, debug=5)
     a, b = mesh
     texts = {node.name: (node.etc / "tinc.conf").read_text() for node in mesh}
     for low in range(6):

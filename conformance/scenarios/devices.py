@@ -15,7 +15,7 @@ from conformance.harness.checks import expect, expect_between, expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import Mesh, Plan, pair
 from conformance.harness.netns import Namespace
 from conformance.harness.probes import Host, expect_ping, transfer, wait_ping
 from conformance.harness.scenario import Scenario
@@ -111,12 +111,7 @@ def play_uml(lab: Lab, placement: Placement) -> None:
 
 def play_persistent(lab: Lab, placement: Placement) -> None:
     """An interface made by ``ip tuntap`` is as it was for the next daemon, a C one."""
-    kind_a, kind_b = placement
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",)),
-        Plan(name="b", kind=kind_b),
-    ]
-    mesh = Mesh(lab, plans)
+    mesh = pair(lab, placement)
     a, b = mesh
     a.namespace.run("ip", "tuntap", "add", "dev", "vpn", "mode", "tun")
     # The first time that it is up changes it for good.
@@ -128,7 +123,7 @@ def play_persistent(lab: Lab, placement: Placement) -> None:
         '#!/bin/sh\nip addr flush dev "$INTERFACE"\nip link set "$INTERFACE" down\n'
     )
     down.chmod(0o755)
-    for kind in (kind_a, Kind.C):
+    for kind in (a.kind, Kind.C):
         a.kind = kind
         for node in mesh:
             if not node.alive:

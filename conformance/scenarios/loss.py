@@ -9,7 +9,7 @@ from conformance.harness.checks import expect, expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import pair
 from conformance.harness.probes import expect_no_ping, expect_ping, ping, wait_ping
 from conformance.harness.scenario import Scenario
 from conformance.harness.waits import say, wait_for
@@ -43,19 +43,14 @@ _ROWS: Final = (
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_a, kind_b = placement
     cable = lab.cable(seed=_SEED)
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",), debug=_DEBUG),
-        Plan(name="b", kind=kind_b, debug=_DEBUG),
-    ]
-    mesh = Mesh(lab, plans, lans={"a": [cable], "b": [cable]})
+    lans = {"a": [cable], "b": [cable]}
+    mesh = pair(lab, placement, debug=_DEBUG, lans=lans)
     cable.start()
     mesh.start()
     mesh.wait_reachable()
     a, b = mesh
-    a.wait_pmtu("b")
-    b.wait_pmtu("a")
+    mesh.wait_pmtu()
     expect_ping(a, b.address, count=20, interval=_INTERVAL)
     for row in _ROWS:
         _suffer(cable, a, b, row)

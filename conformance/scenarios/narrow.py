@@ -13,7 +13,7 @@ from conformance.harness.checks import expect, expect_between, expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import pair
 from conformance.harness.probes import expect_ping, ping
 from conformance.harness.scenario import Scenario
 
@@ -32,12 +32,7 @@ _REFUSAL: Final = "icmp[icmptype] = icmp-unreach and icmp[icmpcode] = 4"
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_a, kind_b = placement
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",)),
-        Plan(name="b", kind=kind_b),
-    ]
-    mesh = Mesh(lab, plans)
+    mesh = pair(lab, placement)
     a, b = mesh
     for node, other in ((a, b), (b, a)):
         node.namespace.run(

@@ -26,8 +26,7 @@ def play(lab: Lab, placement: Placement) -> None:
     mesh.start()
     mesh.wait_reachable()
     a, b = mesh
-    a.wait_pmtu("b")
-    b.wait_pmtu("a")
+    mesh.wait_pmtu()
     if kind_a is Kind.OURS:
         expect(a.log.has(r"offloads in use: none$"), "a uses no offload")
     if kind_b is Kind.OURS:

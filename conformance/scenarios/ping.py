@@ -54,8 +54,7 @@ def _mesh(
     mesh = Mesh(lab, plans)
     mesh.start()
     mesh.wait_reachable()
-    for node, peer in (("a", "b"), ("b", "a")):
-        mesh[node].wait_pmtu(peer)
+    mesh.wait_pmtu()
     return mesh
 
 

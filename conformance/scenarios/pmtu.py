@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.harness.checks import expect_between
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import pair
 from conformance.harness.netns import Router
 from conformance.harness.probes import expect_ping, transfer
 from conformance.harness.scenario import Scenario
@@ -20,14 +20,9 @@ _SIZES = (56, 1300, 1330, 1400, 1472, 4000)
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_a, kind_b = placement
     near, far = lab.lan(1), lab.lan(2, mtu=_PATH_MTU)
     lab.router(near, far)
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",)),
-        Plan(name="b", kind=kind_b),
-    ]
-    mesh = Mesh(lab, plans, lans={"a": [near], "b": [far]})
+    mesh = pair(lab, placement, lans={"a": [near], "b": [far]})
     mesh["a"].namespace.add_route("default", near.address(Router.HOST))
     mesh["b"].namespace.add_route("default", far.address(Router.HOST))
     mesh.start()

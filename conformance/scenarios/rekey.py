@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.harness.checks import expect, expect_equal
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import pair
 from conformance.harness.probes import SteadyPing, transfer
 from conformance.harness.scenario import Scenario
 from conformance.harness.waits import say, wait_for
@@ -22,16 +22,10 @@ _TOLERATED_LOSS = 2 * _RENEWALS
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_a, kind_b = placement
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",), server=_SERVER),
-        Plan(name="b", kind=kind_b, server=_SERVER),
-    ]
-    mesh = Mesh(lab, plans)
+    mesh = pair(lab, placement, server=_SERVER)
     mesh.start()
     mesh.wait_reachable()
-    mesh["a"].wait_pmtu("b")
-    mesh["b"].wait_pmtu("a")
+    mesh.wait_pmtu()
     marks = {node.name: node.log.mark() for node in mesh}
     there = SteadyPing(
         lab, mesh["a"], mesh["b"].address, count=_COUNT, interval=_INTERVAL

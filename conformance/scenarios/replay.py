@@ -45,9 +45,8 @@ def play(lab: Lab, placement: Placement) -> None:
     mesh = Mesh(lab, plans, lans={plan.name: [lan] for plan in plans})
     victim, peer = mesh
     mesh.start()
-    for node, other in ((victim, "peer"), (peer, "victim")):
-        node.wait_reachable(other)
-        node.wait_pmtu(other)
+    mesh.wait_reachable()
+    mesh.wait_pmtu()
     outside = lab.namespace("outside")
     lan.join(outside, 99)
     forger = Forger(outside)

@@ -8,7 +8,7 @@ from conformance.harness.checks import expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import Mesh, pair
 from conformance.harness.probes import expect_no_ping, expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
 from conformance.harness.waits import holds, say
@@ -21,12 +21,7 @@ _BACK_LIMIT = 20.0
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_a, kind_b = placement
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",), server=_SERVER),
-        Plan(name="b", kind=kind_b, server=_SERVER),
-    ]
-    mesh = Mesh(lab, plans)
+    mesh = pair(lab, placement, server=_SERVER)
     mesh.start()
     mesh.wait_reachable()
     expect_ping(mesh["a"], mesh["b"].address, count=5)

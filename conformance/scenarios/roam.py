@@ -33,8 +33,7 @@ def play(lab: Lab, placement: Placement) -> None:
     a, b = mesh
     mesh.start()
     mesh.wait_reachable()
-    a.wait_pmtu("b")
-    b.wait_pmtu("a")
+    mesh.wait_pmtu()
     running = Transfer(lab, b, a, _MEGABYTES)
     wait_for("the transfer is under way", lambda: _moved(b) > _BEGUN, 20, 0.01)
     new = lan.address(_ELSEWHERE)
@@ -47,8 +46,7 @@ def play(lab: Lab, placement: Placement) -> None:
     # The meta connection is tied to the old address: it has to fail and be made anew.
     a.wait_dump(f"connected to b at {new}", lambda dump: _connected(dump, new), 30)
     mesh.wait_reachable()
-    a.wait_pmtu("b")
-    b.wait_pmtu("a")
+    mesh.wait_pmtu()
     for node, peer in ((a, b), (b, a)):
         expect_ping(node, peer.address, count=20, size=1000)
     _move(b, new, b.outer[0])

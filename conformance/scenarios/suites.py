@@ -14,7 +14,7 @@ from conformance.harness.checks import expect_equal
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import Mesh, pair
 from conformance.harness.openssl import legacy_ciphers
 from conformance.harness.probes import expect_ping, ping, wait_ping
 from conformance.harness.scenario import Scenario
@@ -110,16 +110,11 @@ _SAME_KIND: Final = 2
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_a, kind_b = placement
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",), debug=5),
-        Plan(name="b", kind=kind_b, debug=5),
-    ]
-    mesh = Mesh(lab, plans)
+    mesh = pair(lab, placement, debug=5)
     for node in mesh:
         if node.kind is Kind.C:
             node.environment = legacy_ciphers(lab.directory)
-    mixed = kind_a is not kind_b
+    mixed = len(set(placement)) > 1
     texts = {node.name: (node.etc / "tinc.conf").read_text() for node in mesh}
     for suites in (*(_PAIRS if mixed else _PAIRS[:_SAME_KIND]), *_OPEN):
         say(f"  {suites[0]} to a, {suites[1]} to b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.mesh import pair
 from conformance.harness.probes import transfer
 from conformance.harness.scenario import Scenario
 
@@ -12,16 +12,10 @@ _MEGABYTES = 100
 
 
 def play(lab: Lab, placement: Placement) -> None:
-    kind_a, kind_b = placement
-    plans = [
-        Plan(name="a", kind=kind_a, connect_to=("b",)),
-        Plan(name="b", kind=kind_b),
-    ]
-    mesh = Mesh(lab, plans)
+    mesh = pair(lab, placement)
     mesh.start()
     mesh.wait_reachable()
-    mesh["a"].wait_pmtu("b")
-    mesh["b"].wait_pmtu("a")
+    mesh.wait_pmtu()
     transfer(lab, mesh["a"], mesh["b"], _MEGABYTES)
     transfer(lab, mesh["b"], mesh["a"], _MEGABYTES)
 
