@@ -18,6 +18,7 @@ HEADERS := -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/P
 # What measures, and other VPNs for context.
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
+.PHONY: test-sanitized fuzz soak test-arm64 test-armhf test-s390x
 .PHONY: help demo test lint unit simulation conformance bench bench-mesh startup install deb tools clean
 
 help:
@@ -28,6 +29,7 @@ help:
 	@echo "make simulation   hundreds of control planes on a virtual network"
 	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
 	@echo "make test-sanitized, make fuzz, make soak: the compiled half alone"
+	@echo "make test-arm64   the compiled half on an emulated ARM; also test-armhf, test-s390x"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
 	@echo "make install      into PREFIX, beside C tincd; 'tincd-compat takeover' does the rest"
 	@echo "make deb          a Debian package in dist/ that takes the place of tinc"
@@ -127,18 +129,21 @@ test-sanitized: $(VENV)/.dev fuzz
 	cd $(SANITIZED) && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=. \
 	  $(abspath $(BIN))/python -m pytest -q -p no:cacheprovider tests/tunnel/test_fast_codec.py \
-	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pumps.py tests/tunnel/test_plain.py tests/tunnel/test_codec.py \
-	  tests/tunnel/test_coalescing.py tests/tunnel/test_splitting.py
+	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pumps.py tests/tunnel/test_serving.py \
+	  tests/tunnel/test_plain.py tests/tunnel/test_codec.py tests/tunnel/test_coalescing.py tests/tunnel/test_splitting.py
 
-# With clang this is libFuzzer, else the driver makes its own inputs.
+# With clang (and its run-time library, a package of its own) this is libFuzzer, else the
+# driver does its own damage.  What libFuzzer has found worth keeping is where it begins.
+FUZZ := $(wildcard tests/fast/fuzz*.c) $(CORE)
 fuzz:
-	mkdir -p build
-	if command -v clang >/dev/null; then \
-	  clang -std=gnu11 $(SANITIZE) -fsanitize=fuzzer -DFUZZER -I$(FAST) -o build/fuzz tests/fast/fuzz.c $(CORE) -lcrypto \
-	  && build/fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1; \
+	mkdir -p build/corpus
+	if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' \
+	  | clang $(SANITIZE) -fsanitize=fuzzer -x c - -o build/fuzz 2>/dev/null; then \
+	  clang $(WARN) $(SANITIZE) -fsanitize=fuzzer -DFUZZER -I$(FAST) -o build/fuzz $(FUZZ) -lcrypto \
+	  && build/fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -len_control=0 \
+	    -print_final_stats=1 -artifact_prefix=build/ build/corpus; \
 	else \
-	  cc $(WARN) $(SANITIZE) -I$(FAST) -o build/fuzz tests/fast/fuzz.c $(CORE) -lcrypto \
-	  && build/fuzz $(FUZZ_SECONDS); \
+	  cc $(WARN) $(SANITIZE) -I$(FAST) -o build/fuzz $(FUZZ) -lcrypto && build/fuzz $(FUZZ_SECONDS); \
 	fi
 
 # Ten million packets, with the instructions of this processor and without.
@@ -147,6 +152,10 @@ soak:
 	cc $(WARN) -O3 -I$(FAST) -o build/soak tests/fast/soak.c $(CORE) -lcrypto
 	build/soak 10000000
 	build/soak 10000000 portable
+
+# The same on another processor (32 bits; the other order of bytes), which qemu plays.
+test-arm64 test-armhf test-s390x:
+	sh tests/fast/foreign.sh $(@:test-%=%)
 
 clean:
 	rm -rf $(VENV) build dist $(FAST)/*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

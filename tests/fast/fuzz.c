@@ -1,27 +1,40 @@
 /*
  * Any bytes into the parts of the compiled core that strangers can reach.
  *
- * With libFuzzer (FUZZER defined) the input is its; else main() makes inputs from valid
- * ones by random damage, for as many seconds as it is told.  Whatever a function makes of
- * an input, it must not touch memory that is not its own: build with sanitizers.
+ * With libFuzzer (FUZZER defined) the damage is its; else main() damages valid inputs at
+ * random, for as many seconds as it is told.  Whatever a function makes of
+ * an input, it must not touch memory that is not its own: build with sanitizers.  And it
+ * is the same on every machine: main() prints a hash of it.
  */
-#define _GNU_SOURCE
+#include "fuzz.h"
+
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "core.h"
-#include "offload.h"
-#include "pump.h"
-#include "wire.h"
+const uint8_t key_block[48] = "a key block, as long as AES-256-CBC wants it...";
 
-#define INPUT_SIZE 4096u
-#define FRAMES 16u
+/* A hash (FNV-1a) of all that came out. */
+static uint64_t noted = 0xCBF29CE484222325u;
 
-static const uint8_t key_block[48] = "a key block, as long as AES-256-CBC wants it...";
+static void note(const uint8_t *data, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        noted = (noted ^ data[i]) * 0x100000001B3u;
+}
 
-static struct suite suite_for(uint8_t choice)
+static void note_number(uint64_t number)
+{
+    uint8_t bytes[8];
+
+    put32(bytes, (uint32_t)(number >> 32));
+    put32(bytes + 4, (uint32_t)number);
+    note(bytes, sizeof bytes);
+}
+
+struct suite suite_for(uint8_t choice)
 {
     static const struct suite suites[] = {
         {"aes-256-cbc", "sha256", 32, 16, 16, 4, false},
@@ -36,8 +49,7 @@ static struct suite suite_for(uint8_t choice)
     return suites[choice % (sizeof suites / sizeof *suites)];
 }
 
-/* Memory of exactly this size, so that every step beyond it is noticed. */
-static uint8_t *copy_of(const uint8_t *data, size_t length)
+uint8_t *copy_of(const uint8_t *data, size_t length)
 {
     uint8_t *copy = malloc(length ? length : 1);
 
@@ -47,8 +59,7 @@ static uint8_t *copy_of(const uint8_t *data, size_t length)
     return copy;
 }
 
-/* Cut an input into frames: two bytes of length, then as many bytes. */
-static size_t cut_frames(const uint8_t *data, size_t length, struct packet *frames)
+size_t cut_frames(const uint8_t *data, size_t length, struct packet *frames)
 {
     size_t count = 0;
 
@@ -65,7 +76,7 @@ static size_t cut_frames(const uint8_t *data, size_t length, struct packet *fram
     return count;
 }
 
-static void free_frames(struct packet *frames, size_t count)
+void free_frames(struct packet *frames, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         free(frames[i].data);
@@ -85,8 +96,10 @@ static void try_split(const uint8_t *data, size_t length)
             if (cut_length(&cut, i) > sizeof into)
                 abort();
             cut_write(&cut, i, into);
+            note(into, cut_length(&cut, i));
         }
     fill_checksum(frame, length - 6, get16(data + 1), data[5]);
+    note(frame, length - 6);
     free(frame);
 }
 
@@ -105,9 +118,14 @@ static void try_coalesce(const uint8_t *data, size_t length)
             seen += coalescer.pieces[i].frames;
         if (seen != count)
             abort();
-        for (size_t i = 0; i < pieces; i++)
-            if (coalescer.pieces[i].frames > 1)
-                finish_piece(&coalescer.pieces[i]);
+        for (size_t i = 0; i < pieces; i++) {
+            const struct piece *piece = &coalescer.pieces[i];
+            if (piece->frames > 1)
+                finish_piece(piece);
+            note_number(piece->frames);
+            note_number(piece->total);
+            note(piece->frame, piece->length);
+        }
     }
     coalescer_free(&coalescer);
     free_frames(frames, count);
@@ -128,8 +146,11 @@ static void try_open(const uint8_t *data, size_t length)
     open_train(&opener, frames, count, opened);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *key;
+        note_number(opened[i].drop);
+        note_number(opened[i].seqno);
         if (opened[i].drop != DROP_NONE)
             continue;
+        note(opened[i].frame, opened[i].length);
         size_t size = plain_destination(opened[i].frame, opened[i].length, i & 1, &key);
         if (size > 0 && key + size > opened[i].frame + opened[i].length)
             abort();
@@ -144,49 +165,86 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
     if (length < 2 || length > INPUT_SIZE)
         return 0;
-    switch (data[0] % 3) {
-    case 0:
+    switch (data[0] % PARTS) {
+    case SPLIT:
         try_split(data + 1, length - 1);
         break;
-    case 1:
+    case COALESCE:
         try_coalesce(data + 1, length - 1);
         break;
-    default:
+    case OPEN:
         try_open(data + 1, length - 1);
+        break;
+    case PUMP_OUT:
+        try_pump_out(data + 1, length - 1);
+        break;
+    default:
+        try_pump_in(data + 1, length - 1);
     }
     return 0;
 }
 
-#ifndef FUZZER
+/* What a segment is like; bits, so that it can be drawn.  Above them is its target. */
+enum shape { SHAPE_UDP = 1, SHAPE_IPV6 = 2, SHAPE_PSH = 4, SHAPES = 8 };
 
-/* A TCP or UDP segment of one flow, with right checksums. */
-static size_t make_frame(uint8_t *frame, unsigned index, size_t payload, bool udp)
+static size_t start_of(unsigned shape)
 {
-    size_t header = udp ? UDP_SIZE : TCP_SIZE, start = ETHERNET_SIZE + IPV4_SIZE;
+    return ETHERNET_SIZE + (shape & SHAPE_IPV6 ? IPV6_SIZE : IPV4_SIZE);
+}
+
+/* Write all in front of TCP or UDP; return the sum of the pseudo header. */
+static uint64_t put_network(uint8_t *frame, unsigned shape, uint8_t protocol, size_t size)
+{
+    uint8_t *ip = frame + ETHERNET_SIZE;
+
+    if (shape & SHAPE_IPV6) {
+        put16(frame + 12, 0x86dd);
+        ip[0] = 0x60;
+        put16(ip + 4, (uint32_t)size);
+        ip[6] = protocol;
+        ip[7] = 64;
+        ip[23] = 1;
+        ip[39] = (uint8_t)(2 + shape / SHAPES);
+        return sum16(ip + 8, 32) + protocol + size;
+    }
+    put16(frame + 12, 0x0800);
+    ip[0] = 0x45;
+    put16(ip + 2, (uint32_t)(IPV4_SIZE + size));
+    ip[8] = 64;
+    ip[9] = protocol;
+    ip[15] = 1;
+    ip[19] = (uint8_t)(2 + shape / SHAPES);
+    put16(ip + 10, checksum(sum16(ip, IPV4_SIZE)));
+    return sum16(ip + 12, 8) + protocol + size;
+}
+
+/* A segment of one flow, with right checksums. */
+static size_t make_frame(uint8_t *frame, unsigned index, size_t payload, unsigned shape)
+{
+    bool udp = shape & SHAPE_UDP;
+    size_t header = udp ? UDP_SIZE : TCP_SIZE, start = start_of(shape);
     size_t length = start + header + payload;
+    uint8_t *transport = frame + start;
 
     memset(frame, 0, length);
-    put16(frame + 12, 0x0800);
-    frame[14] = 0x45;
-    put16(frame + 16, (uint32_t)(length - ETHERNET_SIZE));
-    frame[22] = 64;
-    frame[23] = udp ? PROTOCOL_UDP : PROTOCOL_TCP;
-    frame[29] = 1;
-    frame[33] = 2;
-    put16(frame + 24, checksum(sum16(frame + ETHERNET_SIZE, IPV4_SIZE)));
-    put32(frame + start, 0x00010002);
+    put32(transport, 0x00010002);
     if (udp) {
-        put16(frame + start + 4, (uint32_t)(length - start));
+        put16(transport + 4, (uint32_t)(header + payload));
     } else {
-        put32(frame + start + 4, (uint32_t)(index * payload));
-        frame[start + 12] = 0x50;
-        frame[start + 13] = FLAG_ACK;
+        put32(transport + 4, (uint32_t)(index * payload));
+        transport[12] = 0x50;
+        transport[13] = FLAG_ACK | (shape & SHAPE_PSH && index == 5 ? FLAG_PSH : 0);
     }
-    memset(frame + start + header, (int)index, payload);
-    uint64_t sum = sum16(frame + 26, 8) + frame[23] + length - start;
-    size_t field = start + (udp ? 6 : 16);
-    put16(frame + field, checksum(sum + sum16(frame + start, length - start)));
+    memset(transport + header, (int)index, payload);
+    uint64_t sum = put_network(frame, shape, udp ? PROTOCOL_UDP : PROTOCOL_TCP,
+                               header + payload);
+    put16(transport + (udp ? 6 : 16), checksum(sum + sum16(transport, header + payload)));
     return length;
+}
+
+static uint8_t kind_of_shape(unsigned shape)
+{
+    return shape & SHAPE_UDP ? UDP : shape & SHAPE_IPV6 ? TCPV6 : TCPV4;
 }
 
 static size_t append(uint8_t *into, const uint8_t *data, size_t length)
@@ -196,32 +254,64 @@ static size_t append(uint8_t *into, const uint8_t *data, size_t length)
     return length + 2;
 }
 
+/* A frame or a super-packet as a device gives it. */
+static size_t make_read(uint8_t *into, uint8_t choices, size_t payload, unsigned shape)
+{
+    bool tap = choices & CHOICE_TAP;
+    size_t link = tap ? 0 : ETHERNET_SIZE, size = 0;
+    uint8_t frame[512];
+    size_t length = make_frame(frame, 1, payload * 4, shape);
+    struct vnet vnet = {
+        .flags = 1,
+        .kind = random() & 1 ? kind_of_shape(shape) : NO_PIECE,
+        .size = (uint16_t)payload,
+        .start = (uint16_t)(start_of(shape) - link),
+        .offset = shape & SHAPE_UDP ? 6 : 16,
+    };
+
+    if (!tap) {
+        put32(into, get16(frame + 12));
+        size = PI_SIZE;
+    }
+    if (choices & CHOICE_VNET) {
+        memcpy(into + size, &vnet, VNET_SIZE);
+        size += VNET_SIZE;
+    }
+    memcpy(into + size, frame + link, length - link);
+    return size + length - link;
+}
+
 /* An input that gets far into one of the parts. */
-static size_t make_input(uint8_t *input, unsigned part)
+static size_t make_input(uint8_t *input, enum part part)
 {
     uint8_t frame[512], datagram[512 + MAX_OVERHEAD];
-    bool udp = random() & 1;
+    unsigned shape = (unsigned)random() % SHAPES;
     size_t payload = 1 + (size_t)random() % 60, length = 2;
 
     input[0] = (uint8_t)part;
     input[1] = (uint8_t)random();
-    if (part == 0) {
-        length = make_frame(frame, 1, payload * 4, udp);
-        input[1] = udp ? UDP : TCPV4;
+    if (part == SPLIT) {
+        length = make_frame(frame, 1, payload * 4, shape);
+        input[1] = kind_of_shape(shape);
         put16(input + 2, (uint32_t)payload);
-        put16(input + 4, ETHERNET_SIZE + IPV4_SIZE);
-        input[6] = udp ? 6 : 16;
+        put16(input + 4, (uint32_t)start_of(shape));
+        input[6] = shape & SHAPE_UDP ? 6 : 16;
         memcpy(input + 7, frame, length);
         return length + 7;
     }
+    if (part == PUMP_OUT || part == PUMP_IN)
+        input[length++] = (uint8_t)random();
     struct suite suite = suite_for(input[1]);
     struct sealer sealer;
     if (sealer_init(&sealer, &suite, key_block) < 0)
         abort();
-    for (unsigned i = 0; i < 8; i++) {
-        struct packet packet = {datagram, make_frame(frame, i, payload, udp)};
+    for (unsigned i = 0; i < 12; i++) {
+        struct packet packet = {datagram, make_frame(frame, i, payload, shape)};
         memcpy(datagram + SEQNO_SIZE, frame, packet.length);
-        if (part == 1) {
+        if (part == PUMP_OUT) {
+            packet.length = make_read(frame, input[1], payload, shape + i * SHAPES);
+            length += append(input + length, frame, packet.length);
+        } else if (part != OPEN) {
             length += append(input + length, frame, packet.length);
         } else if (seal_train(&sealer, &packet, 1) == 1) {
             length += append(input + length, datagram, packet.length);
@@ -230,6 +320,22 @@ static size_t make_input(uint8_t *input, unsigned part)
     sealer_free(&sealer);
     return length;
 }
+
+#ifdef FUZZER
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t length, size_t most);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t length, size_t most, unsigned seed);
+
+/* Nobody guesses a checksum: now and then begin again with an input that has right ones. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t length, size_t most, unsigned seed)
+{
+    srandom(seed);
+    if (most >= INPUT_SIZE && random() % 16 == 0)
+        length = make_input(data, (enum part)(random() % PARTS));
+    return LLVMFuzzerMutate(data, length, most);
+}
+
+#else
 
 static size_t damage(uint8_t *input, size_t length)
 {
@@ -253,19 +359,21 @@ static size_t damage(uint8_t *input, size_t length)
     return length;
 }
 
+/* Arguments: most seconds, a seed, most thousands of inputs. */
 int main(int count, char **words)
 {
     time_t end = time(NULL) + (count > 1 ? atoi(words[1]) : 10);
+    unsigned long most = count > 3 ? strtoul(words[3], NULL, 10) : ULONG_MAX / 1000;
     unsigned long tried = 0;
     uint8_t input[INPUT_SIZE];
 
     srandom(count > 2 ? (unsigned)atoi(words[2]) : (unsigned)end);
-    while (time(NULL) < end)
+    while (time(NULL) < end && tried < 1000 * most)
         for (int i = 0; i < 1000; i++, tried++) {
-            size_t length = make_input(input, (unsigned)(tried % 3));
+            size_t length = make_input(input, (enum part)(tried % PARTS));
             LLVMFuzzerTestOneInput(input, damage(input, length));
         }
-    printf("%lu inputs\n", tried);
+    printf("%lu inputs, %016llx\n", tried, (unsigned long long)noted);
     return 0;
 }
 
