@@ -381,6 +381,24 @@ class TestRelay:
         lab.receive()
         assert lab.arrived("c") == []
 
+    def test_a_refusal_is_told(self, lab: Lab) -> None:
+        address = SocketAddress("127.0.0.1", 0)
+        lab.world.mesh.set_address(lab.world.node("c"), address)
+        for number in range(4):
+            lab.send("b", self.relayed(number))
+            lab.receive()
+        assert lab.sockets.refusals == [("c", errno.EINVAL)] * 2
+
+    def test_a_key_that_is_used_up(self, lab: Lab) -> None:
+        self.learned(lab)
+        sealer = lab.world.tunnel(lab.world.node("c")).sealer
+        assert sealer is not None
+        sealer.sequence = 0xFFFFFFFF - 1
+        lab.send("b", self.relayed(1), self.relayed(2))
+        lab.receive()
+        assert lab.world.pipeline.drops["no valid key"] == 1
+        assert len(received(lab.far["c"])) == 1
+
     def test_a_flood_of_forged_datagrams_does_not_fill_the_tables(
         self, lab: Lab
     ) -> None:

@@ -306,8 +306,9 @@ class Pumps:
         return self._from_udp(index, outcome, now)
 
     def _from_udp(self, index: int, outcome: Outcome, now: float) -> Progress:
-        _, datagrams, opened, drops, _, read_error, write_error, refused = outcome
+        _, datagrams, opened, drops, reports, read_error, write_error, refused = outcome
         self._count_drops(drops)
+        self._heed(reports)
         if refused:
             self._device.pieces_refused(write_error)
         elif write_error:
