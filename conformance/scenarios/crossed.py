@@ -24,12 +24,14 @@ from conformance.harness.waits import say, wait_for
 _ASKS_AGAIN: Final = 30.0
 #: TCP doubles its pauses: one as long as all that was held back, and more.
 _ARRIVES: Final = 60.0
+#: The level of tinc that tells everything: also by which key a peer seals.
+_ALL: Final = 10
 
 
 def play(lab: Lab, placement: Placement) -> None:
     kind_giver, kind_user, kind_relay = placement
     plans = [
-        Plan(name="giver", kind=kind_giver, connect_to=("relay",)),
+        Plan(name="giver", kind=kind_giver, connect_to=("relay",), debug=_ALL),
         Plan(name="user", kind=kind_user, connect_to=("relay",)),
         Plan(name="relay", kind=kind_relay),
     ]
