@@ -56,7 +56,7 @@ def _announces(target: Target, victim: TincNode, witness: TincNode) -> None:
     member = Member(target, "member")
     member.connect()
     member.introduce()
-    nodes, lines = _NODES[victim.kind], []
+    nodes, lines = min(_NODES[victim.kind], _NODES[witness.kind]), []
     for number in range(_SUBNETS):
         subnet = f"10.{number >> 8 & 0xFF}.{number & 0xFF}.0/24"
         lines.append(f"10 1{number:x} member {subnet}".encode())
