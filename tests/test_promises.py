@@ -75,7 +75,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "tests/tunnel/test_lookup.py::test_strangers_cannot_buy_more_than_the_budget",
         "tests/tunnel/test_lookup.py::test_a_crowd_behind_one_address_is_bounded_too",
         "tests/tunnel/test_codec.py::TestMatches::test_by_the_mac_alone",
-        "tests/tunnel/test_pipeline.py::test_only_asked_replies_count",
+        "tests/tunnel/test_pipeline_probes.py::test_only_asked_replies_count",
         "conformance/scenarios/hostile_udp.py::_flood",
     ),
     # MACs are compared in constant time and before anything is decrypted; a number
@@ -85,7 +85,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "tests/test_promises.py::test_promise_05_what_is_forged_is_not_decrypted",
         "tests/tunnel/test_replay.py::test_no_number_is_accepted_twice",
         "tests/tunnel/test_pipeline.py::test_a_replayed_datagram_is_dropped",
-        "tests/tunnel/test_pipeline.py"
+        "tests/tunnel/test_pipeline_senders.py"
         "::test_a_replayed_datagram_does_not_move_the_address",
         "conformance/scenarios/replay.py::play",
     ),
@@ -93,7 +93,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     6: (
         "tests/control/test_edges.py::test_limit_on_nodes",
         "tests/control/test_edges.py::test_limit_on_edges",
-        "tests/control/test_edges.py::test_namesake_makes_us_rest",
+        "tests/control/test_own_edges.py::test_namesake_makes_us_rest",
         "tests/control/test_subnets.py::test_limit_on_subnets",
         "tests/control/test_subnets.py::test_limit_on_owners",
         "tests/control/test_seen.py::test_oldest_go_when_it_is_full",
@@ -166,7 +166,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "tests/config/test_settings.py::test_fatal_values_say_where",
         "tests/daemon/test_run.py::test_a_configuration_that_will_not_do",
         "tests/daemon/test_daemon_signals.py::test_a_broken_configuration_changes_nothing",
-        "tests/test_cli.py::test_configuration_errors_go_to_the_log_file",
+        "tests/test_cli_start.py::test_configuration_errors_go_to_the_log_file",
         "conformance/scenarios/reload.py::play_broken",
     ),
 }

@@ -1,4 +1,4 @@
-"""ADD_EDGE and DEL_EDGE, row by row of their tables; our own links."""
+"""ADD_EDGE and DEL_EDGE, row by row of their tables, and what is stored."""
 
 from __future__ import annotations
 
@@ -7,32 +7,23 @@ import logging
 import pytest
 
 from tests.control.world import (
+    GROWN,
     NORMAL,
-    OPTIONS,
     PEER,
     PLACES,
+    SHRUNK,
     STRICT,
     TUNNEL_SERVER,
     World,
 )
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.control.edges import MAX_CONTRADICTIONS
-from tincd_compat.control.effects import (
-    Announce,
-    CheckReverse,
-    Effect,
-    Forward,
-    GraphChanged,
-    Reply,
-)
+from tincd_compat.control.effects import CheckReverse, Effect, Forward, Reply
 from tincd_compat.control.rules import Limits, Policy
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
 TRUE_EDGE = AddEdge(0x100, "alpha", "peer", "10.99.0.2", "7001", 0xC, 5)
-GROWN = GraphChanged(loss=False)
-SHRUNK = GraphChanged(loss=True)
 
 # line, policy, effects (None stands for the forwarded line), log line
 ADD_EDGE = {
@@ -291,158 +282,6 @@ def test_indirect_means_neither_end_is_us_or_the_sender() -> None:
     assert world.hear("12 b far peer 10.99.0.2 7001 c 7", "other") == []
     assert world.hear("13 c far peer", "other") == []
     assert world.hear("13 d far peer") == [SHRUNK, CheckReverse(world["peer"])]
-
-
-def test_lost_node_loses_its_edge_to_us() -> None:
-    """After DEL_EDGE the target is unreachable and its edge to us is still known."""
-    world = World()
-    world.hear("12 a far alpha 10.99.0.1 6551 c 5")
-    line = "13 b peer far"
-    effects = world.settle(world.hear(line))
-    assert effects == [
-        Forward(line.encode()),
-        SHRUNK,
-        CheckReverse(world["far"]),
-        Announce(DelEdge(0x100, "far", "alpha")),
-    ]
-    assert world.edges() == {
-        "alpha-peer",
-        "peer-alpha",
-        "alpha-other",
-        "other-alpha",
-        "far-peer",
-    }
-
-
-def test_lost_node_with_another_path_keeps_its_edge_to_us() -> None:
-    world = World()
-    world.hear("12 a far alpha 10.99.0.1 6551 c 5")
-    world.hear("12 b other far 10.99.0.4 7003 c 5")
-    world.hear("12 c far other 10.99.0.3 7002 c 5")
-    effects = world.settle(world.hear("13 d peer far"))
-    assert effects[-1] == CheckReverse(world["far"])
-    assert "far-alpha" in world.edges()
-
-
-def test_lost_node_in_tunnel_server_mode_goes_silently() -> None:
-    world = World(TUNNEL_SERVER)
-    world.hear("12 a far alpha 10.99.0.1 6551 c 5", "other")
-    effects = world.settle(world.hear("13 b peer far"))
-    assert effects == [SHRUNK, CheckReverse(world["far"])]
-    assert "far-alpha" not in world.edges()
-
-
-def test_connection_up_announces_our_edge() -> None:
-    world = World()
-    ghost = world["ghost"]
-    tcp = SocketAddress("192.0.2.1", 40000)
-    effects = world.gossip.connection_up(ghost, tcp, "7777", 37, OPTIONS, 0)
-    message = AddEdge(0x100, "alpha", "ghost", "192.0.2.1", "7777", OPTIONS, 37)
-    assert effects == [Announce(message), GROWN]
-    assert world["alpha"].edges["ghost"].address == SocketAddress("192.0.2.1", 7777)
-
-
-def test_connection_up_in_tunnel_server_mode_tells_only_the_peer() -> None:
-    world = World(TUNNEL_SERVER)
-    tcp = SocketAddress("192.0.2.1", 40000)
-    effects = world.gossip.connection_up(world["ghost"], tcp, "7777", 37, 0, 0)
-    assert [type(effect) for effect in effects] == [Reply, GraphChanged]
-
-
-@pytest.mark.parametrize("port", ["0", "http", "-5", "65536", "²", "1x"])
-def test_unusable_port_leaves_that_of_the_connection(port: str) -> None:
-    world = World()
-    tcp = SocketAddress("192.0.2.1", 40000)
-    world.gossip.connection_up(world["ghost"], tcp, port, 37, 0, 0)
-    assert world["alpha"].edges["ghost"].address == tcp
-
-
-def test_reported_loss_of_a_connection() -> None:
-    """Both edges are withdrawn, ours first, with a graph run between."""
-    world = World()
-    effects = world.settle(world.gossip.connection_down(world["peer"], report=True))
-    assert effects == [
-        Announce(DelEdge(0x100, "alpha", "peer")),
-        SHRUNK,
-        CheckReverse(world["peer"]),
-        Announce(DelEdge(0x101, "peer", "alpha")),
-    ]
-    assert world.edges() == {"alpha-other", "other-alpha", "peer-far", "far-peer"}
-
-
-def test_reported_loss_of_a_node_that_others_reach() -> None:
-    world = World()
-    world.hear("12 a other far 10.99.0.4 7003 c 5")
-    world.hear("12 b far other 10.99.0.3 7002 c 5")
-    effects = world.settle(world.gossip.connection_down(world["peer"], report=True))
-    assert effects[-1] == CheckReverse(world["peer"])
-    assert world["peer"].reachable
-    assert "peer-alpha" in world.edges()
-
-
-def test_unreported_loss_of_a_connection() -> None:
-    world = World()
-    assert world.gossip.connection_down(world["peer"], report=False) == [SHRUNK]
-    assert "alpha-peer" not in world.edges()
-    assert "peer-alpha" in world.edges()
-
-
-def test_loss_in_tunnel_server_mode_is_silent() -> None:
-    world = World(TUNNEL_SERVER)
-    effects = world.settle(world.gossip.connection_down(world["peer"], report=True))
-    assert effects == [SHRUNK, CheckReverse(world["peer"])]
-    assert not {"alpha-peer", "peer-alpha"} & world.edges()
-
-
-def test_loss_of_a_connection_that_was_never_active() -> None:
-    world = World()
-    assert world.gossip.connection_down(world["ghost"], report=True) == []
-
-
-def contradict(world: World, count: int, start: int, now: float = 0) -> list[Effect]:
-    effects: list[Effect] = []
-    for number in range(start, start + count):
-        effects += world.hear(f"12 {number:x} alpha zoe 10.0.0.1 1 c 1", now=now)
-        effects += world.hear(f"13 {number:x} alpha peer", now=now)
-    return effects
-
-
-def test_namesake_makes_us_rest(caplog: pytest.LogCaptureFixture) -> None:
-    world = World()
-    limit = MAX_CONTRADICTIONS
-    assert len(contradict(world, limit, 0)) == 2 * limit
-    assert world.gossip.contradictions == (limit, limit)
-    assert world.gossip.pause(0) == 0
-    assert world.gossip.contradictions == (0, 0)
-    contradict(world, limit + 1, 1000)
-    caplog.clear()
-    assert world.gossip.pause(5) == 10
-    text = "Possible node with same Name as us! Sleeping 10 seconds."
-    assert caplog.messages == [text]
-    # While resting we neither answer nor count towards a longer rest.
-    assert contradict(world, limit + 1, 2000, now=6) == []
-    assert world.gossip.pause(10) == 0
-    assert len(contradict(world, limit + 1, 3000, now=15)) == 2 * limit + 2
-    assert world.gossip.pause(15) == 20
-    assert world.gossip.pause(36) == 0
-    contradict(world, limit + 1, 4000, now=37)
-    assert world.gossip.pause(37) == 20
-
-
-def test_rest_has_a_longest_time() -> None:
-    world, now, rests = World(), 0.0, []
-    for turn in range(11):
-        contradict(world, MAX_CONTRADICTIONS + 1, turn * 1000, now)
-        rests.append(world.gossip.pause(now))
-        now += rests[-1]
-    assert rests == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
-
-
-def test_one_kind_of_contradiction_is_no_namesake() -> None:
-    world = World()
-    for number in range(MAX_CONTRADICTIONS + 1):
-        world.hear(f"13 {number:x} alpha peer")
-    assert world.gossip.pause(0) == 0
 
 
 def test_limit_on_nodes(caplog: pytest.LogCaptureFixture) -> None:

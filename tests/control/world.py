@@ -28,6 +28,8 @@ PEER = "peer (127.0.0.1 port 54924)"
 NORMAL = Policy()
 STRICT = Policy(strict_subnets=True)
 TUNNEL_SERVER = Policy(tunnel_server=True)
+GROWN = GraphChanged(loss=False)
+SHRUNK = GraphChanged(loss=True)
 
 
 def subnet(text: str) -> Subnet:

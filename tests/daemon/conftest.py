@@ -10,6 +10,7 @@ import pytest
 
 from tests.daemon.fakes import Remote, World
 from tests.daemon.life import Life
+from tests.daemon.plane import Plane
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 
@@ -49,3 +50,8 @@ def life(loop: FakeLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lif
     life = Life(loop, tmp_path)
     life.surround(monkeypatch)
     return life
+
+
+@pytest.fixture
+def plane(loop: FakeLoop) -> Plane:
+    return Plane(loop)

@@ -1,7 +1,8 @@
-"""Both implementations of the data plane, for the tests that hold for either."""
+"""Both implementations of the data plane, and all that is logged."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -44,3 +45,9 @@ def make() -> Iterator[Callable[..., Lab]]:
 @pytest.fixture
 def lab(make: Callable[..., Lab]) -> Lab:
     return make()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.DEBUG, "tincd"):
+        yield caplog

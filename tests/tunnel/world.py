@@ -25,6 +25,9 @@ from tincd_compat.tunnel.tunnel import KeyFields, Parameters, Tunnel
 DEFAULT: Final = PMTU_DISCOVERY | CLAMP_MSS
 SUITE: Final = Suite.configured("aes-256-cbc", "sha256", 4)
 PARAMETERS: Final = Parameters(suite=SUITE)
+#: An address of a's, and one that is nobody's.
+HERE: Final = "10.0.1.1"
+ELSEWHERE: Final = SocketAddress("203.0.113.9", 4242)
 
 
 def ipv4(
@@ -51,6 +54,10 @@ def sized(length: int, target: str = "10.0.2.1", source: str = "10.0.1.1") -> by
 
 def probe(length: int = 64, *, reply: bool = False) -> bytes:
     return bytes([reply]) + bytes(13) + bytes(i & 0xFF for i in range(length - 14))
+
+
+def lengths(frames: Iterable[bytes]) -> list[int]:
+    return [len(frame) for frame in frames]
 
 
 def make_tunnel(name: str, parameters: Parameters = PARAMETERS) -> Tunnel:

@@ -1,0 +1,125 @@
+"""A data plane with everything attached: a device, a socket and two neighbours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.daemon.descriptors import FakeDevice, FakeUdp
+from tests.daemon.fakes import PLACES, World
+from tests.transport.fakes import FakeLoop
+from tests.tunnel.world import make_tunnel
+from tincd_compat.addresses import Subnet
+from tincd_compat.config.settings import Settings
+from tincd_compat.daemon.dataplane import DataPlane
+from tincd_compat.errors import DeviceError
+from tincd_compat.mesh import graph
+from tincd_compat.mesh.node import Node
+from tincd_compat.meta.messages import AnsKey
+from tincd_compat.transport.udp import UdpSocket, UdpSockets
+from tincd_compat.tunnel.suites import Suite
+from tincd_compat.tunnel.tunnel import KeyFields, Tunnel
+
+OPTIONS = 0xC
+SUITE = Suite.configured("aes-256-cbc", "sha256", 4)
+
+
+class Requests:
+    """Stands for the control plane."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def request_key(self, node: Node) -> None:
+        self.calls.append(f"request key of {node.name}")
+
+    def expire_keys_now(self) -> None:
+        self.calls.append("expire keys")
+
+    def learn_mac(self, mac: bytes, now: float) -> None:
+        self.calls.append(f"learn {mac.hex()} at {now:g}")
+
+
+class Plane:
+    """A data plane with everything attached: us at 10.1.0.0/24, peer at 10.2.0.0/24."""
+
+    def __init__(self, loop: FakeLoop, **settings: Any) -> None:
+        self.loop = loop
+        self.world = World(loop)
+        self.mesh = self.world.mesh
+        self.mesh.myself.options = OPTIONS
+        self.requests = Requests()
+        self.device = FakeDevice(loop.new_descriptor())
+        self.udp = FakeUdp(loop.new_descriptor())
+        self.failures: list[DeviceError] = []
+        self.subject = DataPlane(
+            self.mesh, Settings(name="us", **settings), SUITE, self.world.links, loop
+        )
+        self.subject.attach_control(self.requests)
+        self.subject.attach_device(self.device, self.failures.append)
+        self.subject.attach_sockets(
+            UdpSockets([UdpSocket(self.udp, segmentation=False, coalescing=False)])
+        )
+        self.subnet("us", "10.1.0.0/24")
+        self.subnet("peer", "10.2.0.0/24")
+        self.subnet("other", "10.3.0.0/24")
+        for name in ("peer", "other"):
+            self.link(name)
+
+    def subnet(self, name: str, text: str) -> None:
+        subnet = Subnet.parse(text)
+        assert subnet is not None
+        self.mesh.subnets.add(self.mesh.get_or_add(name), subnet)
+
+    def link(self, name: str) -> None:
+        node, myself = self.mesh.get_or_add(name), self.mesh.myself
+        self.mesh.add_edge(myself, node, PLACES[name], OPTIONS, 1)
+        self.mesh.add_edge(node, myself, PLACES["us"], OPTIONS, 1)
+        graph.run(self.mesh)
+        self.subject.topology_changed()
+
+    @property
+    def peer(self) -> Node:
+        return self.mesh.nodes["peer"]
+
+    def far_end(self) -> Tunnel:
+        """Return the peer's tunnel to us, with our key in it."""
+        tunnel = make_tunnel("us")
+        key = self.subject.new_key(self.peer)
+        fields = (key.cipher, key.digest, key.maclength, key.compression)
+        assert tunnel.install_peer_key(key.key, *fields)
+        return tunnel
+
+    def give_key(self, tunnel: Tunnel, **changes: Any) -> None:
+        """Let the peer's ANS_KEY arrive."""
+        fields = tunnel.new_own_key(lambda size: bytes(range(size)))
+        self.subject.install_key(self.peer, answer(fields, **changes))
+
+    def from_device(self, *frames: bytearray) -> None:
+        self.device.frames += frames
+        self.loop.readable(self.device.descriptor)
+
+    def from_udp(self, *datagrams: bytes) -> None:
+        place = PLACES["peer"]
+        self.udp.arriving += [(data, (place.host, place.port)) for data in datagrams]
+        self.loop.readable(self.udp.descriptor)
+
+    def sent(self) -> list[bytes]:
+        """Take the datagrams that were sent to the peer."""
+        datagrams, self.udp.datagrams = self.udp.datagrams, []
+        place = PLACES["peer"]
+        assert all(to == (place.host, place.port) for _, to in datagrams)
+        return [data for data, _ in datagrams]
+
+
+def answer(fields: KeyFields, **changes: Any) -> AnsKey:
+    values = {
+        "key": fields.key,
+        "cipher": fields.cipher,
+        "digest": fields.digest,
+        "maclength": fields.maclength,
+        "compression": fields.compression,
+    }
+    return AnsKey("peer", "us", **{**values, **changes})
+
+
+TO_PEER = ("10.1.0.1", "10.2.0.1")
