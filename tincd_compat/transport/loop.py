@@ -22,7 +22,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 Reader: TypeAlias = Callable[[], bool | None]
-#: Waits on an epoll instance so many seconds, for ever if negative, sees to packets;
+#: Waits on an epoll instance so many seconds, in whole milliseconds and for ever if
+#: negative, and sees to packets;
 #: False if there is something ready, or to be waited for, that it does not see to.
 Server: TypeAlias = Callable[[int, float], bool]
 

@@ -12,7 +12,6 @@ that the Python way works with too: the two can take turns with every packet.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, IntEnum
 from itertools import groupby
@@ -184,7 +183,8 @@ class Pumps:
     def serve(self, epoll: int, seconds: float, clock: Callable[[], float]) -> Progress:
         """Wait for packets on an epoll instance and move them; negative is for ever.
 
-        QUIET if the time is over, REFUSED if there is something to look at.
+        Whole milliseconds are waited.  QUIET if the time is over, REFUSED if there is
+        something to look at.
         """
         if self._pipeline.begin():
             return Progress.REFUSED
@@ -192,9 +192,7 @@ class Pumps:
             self._forget_stations(clock())
             if not 0 <= seconds < STATION_MEMORY:
                 seconds = STATION_MEMORY
-        # Rounded up, or the loop would turn until a timer is due.
-        wait = math.ceil(seconds * 1000) if seconds > 0 else int(seconds)
-        served = self._pump.serve(epoll, wait, BURST, BATCHES)
+        served = self._pump.serve(epoll, round(seconds * 1000), BURST, BATCHES)
         self._count()
         if isinstance(served, bool):
             return Progress.QUIET if served else Progress.REFUSED

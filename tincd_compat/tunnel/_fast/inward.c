@@ -20,6 +20,8 @@
 #endif
 
 #define BATCH 64u
+/* Datagrams that the kernel merges into one message at most, since Linux 6.9. */
+#define MAX_SEGMENTS_IN 128u
 
 struct incoming {
     struct mmsghdr messages[MESSAGES];
@@ -164,9 +166,9 @@ static void write_ready(struct pump *pump)
 void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches)
 {
     struct incoming in;
-    /* What comes may all have to go back; the kernel merges MAX_DATAGRAMS at most. */
+    /* What comes may all have to go back. */
     const size_t length_limit = MESSAGES * MESSAGE_SIZE;
-    const size_t count_limit = MESSAGES * MAX_DATAGRAMS;
+    const size_t count_limit = MESSAGES * MAX_SEGMENTS_IN;
 
     for (; batches > 0 && room_to_hand_back(pump, count_limit, length_limit);
          batches--) {
