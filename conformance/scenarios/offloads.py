@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from conformance.harness.checks import expect
@@ -29,7 +30,9 @@ def play(lab: Lab, placement: Placement) -> None:
     mesh.wait_pmtu()
     if kind_a is Kind.OURS:
         expect(a.log.has(r"offloads in use: none$"), "a uses no offload")
-    if kind_b is Kind.OURS:
+    # The whole suite may run with the switches in the environment, for every node.
+    everywhere = any(name.startswith("TINCD_COMPAT_NO_") for name in os.environ)
+    if kind_b is Kind.OURS and not everywhere:
         expect(b.log.has(r"offloads in use: UDP segmentation, "), "b uses offloads")
     expect_ping(a, b.address, count=5, size=1300)
     expect_ping(b, a.address6, count=5, size=1300)
