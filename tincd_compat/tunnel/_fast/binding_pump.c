@@ -2,6 +2,7 @@
 #include "binding_pump.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 
 static PyObject *pump_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
@@ -26,8 +27,12 @@ static PyObject *pump_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     self->core.switching = switching;
     self->peers = PyList_New(0);
     self->sources = PyList_New(0);
-    if (pump_init(&self->core) < 0)
-        PyErr_NoMemory();
+    if (pump_init(&self->core) < 0) {
+        if (errno == ENOMEM)
+            PyErr_NoMemory();
+        else
+            PyErr_SetFromErrno(PyExc_OSError);
+    }
     if (PyErr_Occurred())
         Py_CLEAR(self);
     return (PyObject *)self;

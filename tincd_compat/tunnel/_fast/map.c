@@ -1,8 +1,15 @@
-/* Hash tables of fixed size with keys of up to MAX_KEY bytes. */
+/*
+ * Hash tables of fixed size with keys of up to MAX_KEY bytes.
+ *
+ * Keys are addresses, and others choose them: a member of the mesh its subnets, a guest
+ * where his packets go.  So each table hashes with a secret of its own (SipHash-1-3), or
+ * addresses made for it would all meet at one place and every look-up walk past them.
+ */
 #include "pump.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int map_init(struct map *map, size_t capacity)
 {
@@ -15,7 +22,7 @@ int map_init(struct map *map, size_t capacity)
     map->mask = size - 1;
     map->capacity = capacity;
     map->generation = 1;
-    return map->entries == NULL ? -1 : 0;
+    return map->entries == NULL ? -1 : getentropy(map->secret, sizeof map->secret);
 }
 
 void map_free(struct map *map)
@@ -34,26 +41,59 @@ void map_clear(struct map *map)
     map->generation = 1;
 }
 
-/* Keys are few and known: what strangers send is only looked up, never put in. */
-static size_t hash(const uint8_t *key, size_t length)
+static inline uint64_t rotate(uint64_t word, unsigned bits)
 {
-    uint64_t state = 0x9E3779B97F4A7C15u ^ length;
-
-    while (length > 0) {
-        uint64_t word = 0;
-        size_t step = length < 8 ? length : 8;
-        memcpy(&word, key, step);
-        state = (state ^ word) * 0xFF51AFD7ED558CCDu;
-        state ^= state >> 32;
-        key += step;
-        length -= step;
-    }
-    return (size_t)state;
+    return word << bits | word >> (64 - bits);
 }
 
+static inline void sip_round(uint64_t *v)
+{
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[1];
+    v[0] += v[3];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] = rotate(v[2], 32);
+}
+
+static inline void sip_take(uint64_t *v, uint64_t word)
+{
+    v[3] ^= word;
+    sip_round(v);
+    v[0] ^= word;
+}
+
+static size_t hash(const struct map *map, const uint8_t *key, size_t length)
+{
+    uint64_t v[4] = {
+        map->secret[0] ^ 0x736F6D6570736575u,
+        map->secret[1] ^ 0x646F72616E646F6Du,
+        map->secret[0] ^ 0x6C7967656E657261u,
+        map->secret[1] ^ 0x7465646279746573u,
+    };
+    uint64_t word = 0, last = (uint64_t)length << 56;
+
+    for (; length >= sizeof word; key += sizeof word, length -= sizeof word) {
+        memcpy(&word, key, sizeof word);
+        sip_take(v, word);
+    }
+    for (size_t i = 0; i < length; i++)
+        last |= (uint64_t)key[i] << (8 * i);
+    sip_take(v, last);
+    v[2] ^= 0xFF;
+    for (unsigned i = 0; i < 3; i++)
+        sip_round(v);
+    return (size_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
+}
+
+/* At most half of the entries are in use, so this ends. */
 static struct entry *find(const struct map *map, const uint8_t *key, size_t length)
 {
-    for (size_t at = hash(key, length) & map->mask;; at = (at + 1) & map->mask) {
+    for (size_t at = hash(map, key, length) & map->mask;; at = (at + 1) & map->mask) {
         struct entry *entry = &map->entries[at];
         if (entry->generation != map->generation ||
             (entry->length == length && memcmp(entry->key, key, length) == 0))

@@ -29,6 +29,7 @@ struct entry {
 };
 
 struct map {
+    uint64_t secret[2];
     uint32_t generation;
     size_t used;
     size_t capacity;
@@ -36,6 +37,7 @@ struct map {
     struct entry *entries;
 };
 
+/* -1 with errno if there is no memory, or no secret to be had. */
 int map_init(struct map *map, size_t capacity);
 void map_free(struct map *map);
 void map_clear(struct map *map);
@@ -222,7 +224,7 @@ struct pump {
     int read_error;
 };
 
-/* Only the memory is zero before; pump_free() is safe whatever the answer. */
+/* Only the memory is zero before; -1 with errno.  pump_free() is safe either way. */
 int pump_init(struct pump *pump);
 void pump_free(struct pump *pump);
 /* Forget all that Python has told. */
