@@ -129,7 +129,7 @@ test-sanitized: $(VENV)/.dev fuzz
 	cd $(SANITIZED) && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=. \
 	  $(abspath $(BIN))/python -m pytest -q -p no:cacheprovider tests/tunnel/test_fast_codec.py \
-	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pumps.py tests/tunnel/test_serving.py \
+	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pump*.py tests/tunnel/test_serving.py \
 	  tests/tunnel/test_plain.py tests/tunnel/test_codec.py tests/tunnel/test_coalescing.py tests/tunnel/test_splitting.py
 
 # With clang (and its run-time library, a package of its own) this is libFuzzer, else the

@@ -129,8 +129,8 @@ static PyObject *put(struct map *map, const char *key, Py_ssize_t length, uint32
         PyErr_SetString(PyExc_ValueError, "no such address");
         return NULL;
     }
-    return PyBool_FromLong(
-        map_put(map, (const uint8_t *)key, (size_t)length, value));
+    map_put(map, (const uint8_t *)key, (size_t)length, value);
+    Py_RETURN_NONE;
 }
 
 static PyObject *add_destination(PyObject *object, PyObject *args)

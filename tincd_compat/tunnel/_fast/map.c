@@ -116,8 +116,10 @@ bool map_put(struct map *map, const uint8_t *key, size_t length, uint32_t value)
         return false;
     entry = find(map, key, length);
     if (entry->generation != map->generation) {
-        if (map->used >= map->capacity)
-            return false;
+        if (map->used >= map->capacity) {
+            map_clear(map);
+            entry = find(map, key, length);
+        }
         map->used++;
         entry->generation = map->generation;
         entry->length = (uint8_t)length;

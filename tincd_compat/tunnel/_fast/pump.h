@@ -42,7 +42,10 @@ int map_init(struct map *map, size_t capacity);
 void map_free(struct map *map);
 void map_clear(struct map *map);
 uint32_t map_find(const struct map *map, const uint8_t *key, size_t length);
-/* False if the map is full or the key too long. */
+/*
+ * False if the key is too long.  A full map forgets all before it takes a new key: what
+ * is in use comes back, and what somebody has filled it with stays away.
+ */
 bool map_put(struct map *map, const uint8_t *key, size_t length, uint32_t value);
 
 /* plain.c: frames about which only their destination decides. */
