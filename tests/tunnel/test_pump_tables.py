@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.tunnel.pumping import Lab, packet
+from tests.tunnel.samples import DEFAULT, KEY
 from tincd_compat.tunnel._fast import core
+from tincd_compat.tunnel.codec import _suite_for_core
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -64,3 +66,23 @@ def test_a_flood_of_forged_datagrams_does_not_fill_the_sources(lab: Lab) -> None
     lab.send("c", frame)
     lab.receive()
     assert lab.arrived("b") == [frame]
+
+
+@pytest.mark.parametrize("number", [-1, 0xFFFFFFFF, 1 << 32, (1 << 32) + 1])
+def test_numbers_that_the_tables_cannot_hold(number: int) -> None:
+    pump = core.Pump(-1, False, False, False, False, False)
+    suite = _suite_for_core(DEFAULT)
+    sealer, opener = core.Sealer(*suite, KEY), core.Opener(*suite, KEY)
+    place = ("192.0.2.1", 655)
+    assert pump.add_peer(None, sealer, 3, *place, 0, 1518, False) == 0
+    with pytest.raises(OverflowError):
+        pump.add_peer(None, sealer, 3, *place, number, 1518, False)
+    with pytest.raises(OverflowError):
+        pump.add_relay(number, bytes(4), 0)
+    for numbers in ((number, 0, 0), (0, number, 0), (0, 0, number)):
+        node, socket, scope = numbers
+        with pytest.raises(OverflowError):
+            pump.add_source(None, node, opener, socket, *place, scope)
+    with pytest.raises(OverflowError):
+        pump.receive(-1, number, 1)
+    assert pump.add_source(None, 0, opener, 0, *place, 0)

@@ -126,6 +126,9 @@ def test_what_is_no_descriptor_is_not_watched() -> None:
     pump = core.Pump(-1, False, False, False, False, False)
     with pytest.raises(TypeError):
         pump.watch(0, "device")  # type: ignore[arg-type]
+    for number in (-1, 0xFFFFFFFF, 1 << 32, 1 << 64):
+        with pytest.raises(OverflowError):
+            pump.watch(0, number)
     assert all(pump.watch(fd, fd) for fd in range(64))
     assert not pump.watch(64, 64)
     # An epoll instance that is none: the loop has to look itself.

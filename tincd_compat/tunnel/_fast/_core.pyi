@@ -81,7 +81,10 @@ Outcome: TypeAlias = tuple[
 ]
 
 class Pump:
-    """Moves packets between one device and UDP sockets, as far as it knows the way."""
+    """Moves packets between one device and UDP sockets, as far as it knows the way.
+
+    Numbers of sockets, nodes and interfaces are below 2**32 - 1: else OverflowError.
+    """
 
     def __new__(
         cls,

@@ -59,7 +59,23 @@ static PumpObject *idle(PyObject *object)
     return NULL;
 }
 
-static int parse_address(const char *host, int port, unsigned scope,
+/* For "O&": a number of a socket, a node or an interface, as the tables have them.  The
+ * format "I" would cut off what is too much of it. */
+static int to_number(PyObject *object, void *into)
+{
+    unsigned long number = PyLong_AsUnsignedLong(object);
+
+    if (PyErr_Occurred())
+        return 0;
+    if (number >= NOTHING) {
+        PyErr_SetString(PyExc_OverflowError, "the number is too large");
+        return 0;
+    }
+    *(uint32_t *)into = (uint32_t)number;
+    return 1;
+}
+
+static int parse_address(const char *host, int port, uint32_t scope,
                          struct sockaddr_storage *address, socklen_t *length)
 {
     struct sockaddr_in *ipv4 = (struct sockaddr_in *)address;
@@ -99,13 +115,13 @@ static PyObject *add_peer(PyObject *object, PyObject *args)
     PyObject *sealer, *node;
     int fd, port, segmentation;
     Py_ssize_t limit;
-    unsigned scope;
+    uint32_t scope;
     const char *host;
     struct peer peer = {0};
 
     if (self == NULL ||
-        !PyArg_ParseTuple(args, "OO!isiInp", &node, sealer_type, &sealer, &fd, &host,
-                          &port, &scope, &limit, &segmentation))
+        !PyArg_ParseTuple(args, "OO!isiO&np", &node, sealer_type, &sealer, &fd, &host,
+                          &port, to_number, &scope, &limit, &segmentation))
         return NULL;
     if (parse_address(host, port, scope, &peer.address, &peer.address_length) < 0) {
         PyErr_SetString(PyExc_ValueError, "no such address");
@@ -176,10 +192,11 @@ static PyObject *add_relay(PyObject *object, PyObject *args)
     Py_ssize_t length, peer;
     const char *destination;
     uint8_t key[MAX_KEY];
-    unsigned node;
+    uint32_t node;
 
     if (self == NULL ||
-        !PyArg_ParseTuple(args, "Iy#n", &node, &destination, &length, &peer))
+        !PyArg_ParseTuple(args, "O&y#n", to_number, &node, &destination, &length,
+                          &peer))
         return NULL;
     if (peer < 0 || (size_t)peer >= self->core.peer_count || length < 1 ||
         length > (Py_ssize_t)MAX_DESTINATION) {
@@ -197,13 +214,13 @@ static PyObject *add_source(PyObject *object, PyObject *args)
     struct sockaddr_storage address;
     socklen_t address_length;
     uint8_t key[MAX_KEY];
-    unsigned number, socket, scope;
+    uint32_t number, socket, scope;
     const char *host;
     int port;
 
     if (self == NULL ||
-        !PyArg_ParseTuple(args, "OIO!IsiI", &node, &number, opener_type, &opener, &socket,
-                          &host, &port, &scope))
+        !PyArg_ParseTuple(args, "OO&O!O&siO&", &node, to_number, &number, opener_type,
+                          &opener, to_number, &socket, &host, &port, to_number, &scope))
         return NULL;
     if (parse_address(host, port, scope, &address, &address_length) < 0) {
         PyErr_SetString(PyExc_ValueError, "no such address");
@@ -265,10 +282,11 @@ static PyObject *receive(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);
     int fd;
-    unsigned socket;
+    uint32_t socket;
     Py_ssize_t batches;
 
-    if (self == NULL || !PyArg_ParseTuple(args, "iIn", &fd, &socket, &batches))
+    if (self == NULL ||
+        !PyArg_ParseTuple(args, "iO&n", &fd, to_number, &socket, &batches))
         return NULL;
     pump_begin(&self->core);
     self->busy = true;
@@ -284,15 +302,12 @@ static PyObject *watch(PyObject *object, PyObject *args)
     PumpObject *self = idle(object);
     int fd;
     PyObject *socket;
-    unsigned long number = NOTHING;
+    uint32_t number = NOTHING;
 
-    if (self == NULL || !PyArg_ParseTuple(args, "iO", &fd, &socket))
+    if (self == NULL || !PyArg_ParseTuple(args, "iO", &fd, &socket) ||
+        (socket != Py_None && !to_number(socket, &number)))
         return NULL;
-    if (socket != Py_None)
-        number = PyLong_AsUnsignedLong(socket);
-    if (PyErr_Occurred())
-        return NULL;
-    return PyBool_FromLong(pump_watch(&self->core, fd, (uint32_t)number));
+    return PyBool_FromLong(pump_watch(&self->core, fd, number));
 }
 
 static PyObject *serve(PyObject *object, PyObject *args)
