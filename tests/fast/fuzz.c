@@ -178,8 +178,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     case PUMP_OUT:
         try_pump_out(data + 1, length - 1);
         break;
-    default:
+    case PUMP_IN:
         try_pump_in(data + 1, length - 1);
+        break;
+    default:
+        try_pump_serve(data + 1, length - 1);
     }
     return 0;
 }
@@ -299,7 +302,7 @@ static size_t make_input(uint8_t *input, enum part part)
         memcpy(input + 7, frame, length);
         return length + 7;
     }
-    if (part == PUMP_OUT || part == PUMP_IN)
+    if (part >= PUMP_OUT)
         input[length++] = (uint8_t)random();
     struct suite suite = suite_for(input[1]);
     struct sealer sealer;
@@ -308,7 +311,7 @@ static size_t make_input(uint8_t *input, enum part part)
     for (unsigned i = 0; i < 12; i++) {
         struct packet packet = {datagram, make_frame(frame, i, payload, shape)};
         memcpy(datagram + SEQNO_SIZE, frame, packet.length);
-        if (part == PUMP_OUT) {
+        if (part == PUMP_OUT || (part == PUMP_SERVE && i % 2 == 0)) {
             packet.length = make_read(frame, input[1], payload, shape + i * SHAPES);
             length += append(input + length, frame, packet.length);
         } else if (part != OPEN) {

@@ -13,9 +13,9 @@
 #define FRAMES 16u
 
 /* The first byte of an input says for which part it is. */
-enum part { SPLIT, COALESCE, OPEN, PUMP_OUT, PUMP_IN };
+enum part { SPLIT, COALESCE, OPEN, PUMP_OUT, PUMP_IN, PUMP_SERVE };
 #ifndef PARTS
-#define PARTS 5u
+#define PARTS 6u
 #endif
 
 /* The second is, for pumps, what they are like. */
@@ -45,5 +45,7 @@ void free_frames(struct packet *frames, size_t count);
 void try_pump_out(const uint8_t *data, size_t length);
 /* Whatever a member of the mesh, or a stranger, sends. */
 void try_pump_in(const uint8_t *data, size_t length);
+/* Both, in turns, and whoever else has something to say. */
+void try_pump_serve(const uint8_t *data, size_t length);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #ifndef UDP_GRO
@@ -30,6 +31,8 @@ struct lab {
     struct train train;
     struct sockaddr_storage near_address, far_address;
     int near, far, kernel;
+    /* For waiting: beside the pump's own, somebody else's pipe. */
+    int epoll, other, other_end;
 };
 
 static void need(bool right, const char *what)
@@ -68,6 +71,23 @@ static void make_sockets(struct lab *lab)
     setsockopt(lab->near, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
 }
 
+static void make_watches(struct lab *lab)
+{
+    int ends[2];
+
+    need(pipe(ends) == 0, "pipe");
+    lab->other = ends[0];
+    lab->other_end = ends[1];
+    lab->epoll = epoll_create1(0);
+    for (int i = 0; i < 3; i++) {
+        int fds[] = {lab->pump.device.fd, lab->near, lab->other};
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = fds[i]};
+        need(epoll_ctl(lab->epoll, EPOLL_CTL_ADD, fds[i], &event) == 0, "epoll");
+    }
+    need(pump_watch(&lab->pump, lab->near, 0), "socket");
+    need(pump_watch(&lab->pump, lab->pump.device.fd, NOTHING), "device");
+}
+
 static struct peer peer_at(struct lab *lab, int fd, const struct sockaddr_storage *address)
 {
     struct peer peer = {.sealer = &lab->sealer, .fd = fd, .limit = LIMIT};
@@ -89,6 +109,7 @@ static struct lab *enter(uint8_t choices, uint8_t suite_choice, size_t window)
     if (pump->memory == NULL) {
         need(pump_init(pump) == 0, "memory");
         make_sockets(&lab);
+        make_watches(&lab);
     }
     need(sealer_init(&lab.sealer, &suite, key_block) == 0, "sealer");
     need(opener_init(&lab.opener, &suite, key_block, window) == 0, "opener");
@@ -290,13 +311,13 @@ static bool are_some_of(const struct pump *pump, const struct packet *frames, si
     return true;
 }
 
-/* Let all frames arrive; each is written, passed on, handed back or dropped. */
-static void receive(struct lab *lab, const struct packet *frames, size_t count, bool odd)
+/* Let frames wait in our socket, sealed or as they are; half of them are for ourselves. */
+static void send_frames(struct lab *lab, const struct packet *frames, size_t count,
+                        bool odd)
 {
     struct peer peer = peer_at(lab, lab->far, &lab->near_address);
     struct pump *pump = &lab->pump;
     struct reports reports = {0};
-    size_t seen = 0;
 
     peer.train = &lab->train;
     peer.segmentation = pump->peers[0].segmentation;
@@ -309,15 +330,25 @@ static void receive(struct lab *lab, const struct packet *frames, size_t count, 
             abort();
     }
     train_leave(&peer, 0, &reports);
+    if (reports.count > 0)
+        abort();
+}
+
+/* Let all frames arrive; each is written, passed on, handed back or dropped. */
+static void receive(struct lab *lab, const struct packet *frames, size_t count, bool odd)
+{
+    struct pump *pump = &lab->pump;
+    size_t seen = 0;
+
+    send_frames(lab, frames, count, odd);
     pump_begin(pump);
     pump_in(pump, lab->near, 0, FRAMES);
     touch(pump);
     for (size_t i = 0; i < DROPS; i++)
         seen += pump->drops[i];
     seen += pump->handed_count + take_frames(lab) + take_datagrams(lab, odd);
-    if (seen != count || reports.count > 0 || pump->reports.count > 0 ||
-        pump->train_count > 0 || pump->device.write_error ||
-        (!odd && !are_some_of(pump, frames, count)))
+    if (seen != count || pump->reports.count > 0 || pump->train_count > 0 ||
+        pump->device.write_error || (!odd && !are_some_of(pump, frames, count)))
         abort();
 }
 
@@ -349,6 +380,79 @@ void try_pump_in(const uint8_t *data, size_t length)
         write_apart(lab, frames, count);
     else
         receive(lab, frames, count, data[0] & CHOICE_ODD);
+    free_frames(frames, count);
+    leave(lab);
+}
+
+/* Tell whether something waits for the pump. */
+static bool is_ready(const struct lab *lab)
+{
+    struct epoll_event events[3];
+    int count = epoll_wait(lab->epoll, events, 3, 0), ready = 0;
+
+    for (int i = 0; i < count; i++)
+        ready += events[i].data.fd != lab->other;
+    return ready > 0;
+}
+
+/* One call, which has to end for a reason that there is. */
+static void serve(struct lab *lab, bool others, const struct portion *portion, bool odd)
+{
+    struct pump *pump = &lab->pump;
+    uint32_t socket = 1;
+    enum served served;
+
+    pump_begin(pump);
+    served = pump_serve(pump, lab->epoll, others ? -1 : 0, portion, &socket);
+    touch(pump);
+    for (size_t i = 0; i < pump->handed_count; i++)
+        if ((pump->handed[i].what == FROM_DEVICE) != (socket == NOTHING))
+            abort();
+    if (pump_is_silent(pump) != (served != HANDED) || pump->train_count > 0 ||
+        (served == TIME_OVER && others) || (served == OTHERS && !others) ||
+        (served == HANDED) != (socket == 0 || socket == NOTHING))
+        abort();
+    take_datagrams(lab, odd);
+}
+
+void try_pump_serve(const uint8_t *data, size_t length)
+{
+    struct packet frames[FRAMES], inward[FRAMES];
+    struct portion portion;
+    size_t count, for_socket = 0, calls = 0;
+    bool others, odd;
+    struct lab *lab;
+    char byte = 0;
+
+    if (length < 2)
+        return;
+    odd = data[0] & CHOICE_ODD;
+    others = data[1] & 128;
+    portion = (struct portion){1 + data[1] % 4, 1 + data[1] % 3};
+    lab = enter(data[0], data[1], 16);
+    if (data[0] & CHOICE_REFUSING)
+        refuse(&lab->pump);
+    if (others)
+        need(write(lab->other_end, &byte, 1) == 1, "pipe");
+    count = cut_frames(data + 2, length - 2, frames);
+    for (size_t i = 0; i < count; i++)
+        if (i % 2)
+            inward[for_socket++] = frames[i];
+        else
+            into_device(lab, &frames[i], 0);
+    send_frames(lab, inward, for_socket, odd);
+    /* Whoever looks after it gets through: each call moves something. */
+    for (; is_ready(lab); calls++) {
+        if (calls > count)
+            abort();
+        serve(lab, others, &portion, odd);
+    }
+    take_frames(lab);
+    if (others) {
+        serve(lab, others, &portion, odd);
+        need(read(lab->other, &byte, 1) == 1, "pipe");
+    }
+    serve(lab, false, &portion, odd);
     free_frames(frames, count);
     leave(lab);
 }
