@@ -47,6 +47,12 @@ class Lab:
         """Make an empty network 10.99.NUMBER.0/24."""
         return Lan(self.namespace(f"{part}lan{number}"), number, mtu)
 
+    def outsider(self, lan: Lan) -> Namespace:
+        """Put a host on a network that is no node's."""
+        namespace = self.namespace("outside")
+        lan.join(namespace, 99)
+        return namespace
+
     def cable(self, number: int = 1, *, seed: int) -> Cable:
         """Make an empty network with faults; it has to be started."""
         made = Cable(self.namespace(f"cable{number}"), number, seed)

@@ -13,6 +13,8 @@ from typing import Final
 ETHERNET: Final = 14
 #: Addresses of a tun device's frames.
 NO_MACS: Final = bytes(12)
+#: Two of Ethernet that nobody has.
+MACS: Final = bytes.fromhex("021122334455 026677889900")
 
 UDP: Final = 17
 TCP: Final = 6

@@ -12,7 +12,7 @@ from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.netns import Lan, Namespace
+from conformance.harness.netns import Namespace
 from conformance.harness.probes import SteadyPing
 from conformance.harness.scenario import Scenario
 from conformance.harness.stranger import Stranger, throw
@@ -60,7 +60,7 @@ def play(lab: Lab, placement: Placement) -> None:
     ]
     mesh = Mesh(lab, plans, lans={plan.name: [lan] for plan in plans})
     victim, member, spare = mesh
-    outside = _outside(lab, lan)
+    outside = lab.outsider(lan)
     for node in (victim, member):
         node.start()
     member.wait_reachable("victim")
@@ -210,12 +210,6 @@ def _bad_metakeys() -> Iterator[tuple[str, bytes]]:
     yield "a negative MAC length", f"1 429 672 -1 0 {key}\n".encode()
     yield "ACK at once", b"4 655 1 c\n"
     yield "random bytes after ID", random.Random(_SEED).randbytes(2000)
-
-
-def _outside(lab: Lab, lan: Lan) -> Namespace:
-    namespace = lab.namespace("outside")
-    lan.join(namespace, 99)
-    return namespace
 
 
 def _reached(node: TincNode) -> list[str]:

@@ -25,6 +25,7 @@ from conformance.harness.packets import (
     DONT_FRAGMENT,
     ICMP,
     ICMPV6,
+    MACS,
     PAYLOAD,
     Ipv4,
     Ipv6,
@@ -35,7 +36,6 @@ from conformance.harness.packets import (
 )
 from conformance.harness.scenario import Scenario
 
-_MACS: Final = bytes.fromhex("021122334455 026677889900")
 _DF: Final = Ipv4(field=DONT_FRAGMENT)
 _SIDES: Final = ((DEVICE, S), ("x", X))
 
@@ -80,11 +80,11 @@ def _lies() -> Iterator[Row]:
 
 def _types() -> Iterator[Row]:
     for kind in (0x0000, 0x0001, 0x0800 - 1, 0x8100, 0x86DE, 0xFFFF):
-        frame = _MACS + struct.pack(">H", kind) + PAYLOAD[:60]
+        frame = MACS + struct.pack(">H", kind) + PAYLOAD[:60]
         yield Row(f"ethertype {kind:x}", "x", (frame,))
-    tagged = _MACS + b"\x81\0\0\5" + frame4(at(X), at(NOBODY), b"tagged")[12:]
+    tagged = MACS + b"\x81\0\0\5" + frame4(at(X), at(NOBODY), b"tagged")[12:]
     yield Row("an unknown destination behind a tag", "x", (tagged,))
-    arp = _MACS + bytes.fromhex("0806 0001 0800 0604 0001") + bytes(20)
+    arp = MACS + bytes.fromhex("0806 0001 0800 0604 0001") + bytes(20)
     yield Row("ARP from the mesh", "x", (arp,))
     yield Row("short ARP", "x", (arp[:41],))
     message = icmpv6(at6(X), at6(Y), b"\x87" + bytes(31))

@@ -25,6 +25,7 @@ from conformance.harness.packets import (
     DONT_FRAGMENT,
     ICMP,
     ICMPV6,
+    MACS,
     PAYLOAD,
     Ipv4,
     Ipv6,
@@ -35,7 +36,6 @@ from conformance.harness.packets import (
 )
 from conformance.harness.scenario import Scenario
 
-_MACS: Final = bytes.fromhex("021122334455 026677889900")
 _SIDES: Final = ((DEVICE, S), ("x", X))
 _OTHERS: Final = (
     *(("s", S), ("x", X), ("y", Y), ("far", FAR), ("hid", HID)),
@@ -48,14 +48,14 @@ _UNROUTED: Final = "10.66.6.6"
 def _destinations() -> Iterator[Row]:
     for side, own in _SIDES:
         for name, other in _OTHERS:
-            packet = frame4(at(own), at(other), PAYLOAD[:64], Ipv4(macs=_MACS))
+            packet = frame4(at(own), at(other), PAYLOAD[:64], Ipv4(macs=MACS))
             yield Row(f"{side} to {name}", side, (packet,))
-            packet = frame6(at6(own), at6(other), PAYLOAD[:64], Ipv6(macs=_MACS))
+            packet = frame6(at6(own), at6(other), PAYLOAD[:64], Ipv6(macs=MACS))
             yield Row(f"{side} to {name}, IPv6", side, (packet,))
     yield from _multicast()
     packet = frame4(at(X), at(Y, 70), PAYLOAD[:8])
     yield Row("a dead owner's part of y's subnet", "x", (packet,))
-    yield Row("of an unknown type", "x", (_MACS + b"\x88\xcc" + PAYLOAD[:60],))
+    yield Row("of an unknown type", "x", (MACS + b"\x88\xcc" + PAYLOAD[:60],))
 
 
 def _multicast() -> Iterator[Row]:

@@ -11,6 +11,7 @@ from conformance.harness.lab import Lab
 from conformance.harness.neighbourhood import HID, S, X, Y, around, at
 from conformance.harness.packets import (
     DONT_FRAGMENT,
+    MACS,
     MORE_FRAGMENTS,
     PAYLOAD,
     TCP,
@@ -20,7 +21,6 @@ from conformance.harness.packets import (
 )
 from conformance.harness.scenario import Scenario
 
-_MACS: Final = bytes.fromhex("021122334455 026677889900")
 _RESERVED: Final = 0x8000
 #: Where 1480 bytes end the longest packet.
 _LAST: Final = (65535 - 20 - 1480) // 8
@@ -38,7 +38,7 @@ def _rows(to_x: int, to_y: int) -> Iterator[Row]:
         whole = max(limit, 590) - 34
         for size in (whole, whole + 1, whole + 8, 2 * whole - 15, 1480):
             size = min(size, 1480)
-            header = Ipv4(tos=0xB8, ttl=7, macs=_MACS)
+            header = Ipv4(tos=0xB8, ttl=7, macs=MACS)
             packet = frame4(at(own), at(other), PAYLOAD[:size], header)
             yield Row(f"{size} bytes, {side} to {name}", side, (packet,))
         header = Ipv4(field=DONT_FRAGMENT)

@@ -71,8 +71,7 @@ def play(lab: Lab, placement: Placement) -> None:
     for node, other in ((victim, "witness"), (witness, "victim")):
         node.wait_reachable(other)
         node.wait_pmtu(other)
-    outside = lab.namespace("outside")
-    lan.join(outside, 99)
+    outside = lab.outsider(lan)
 
     steady = _ping(lab, witness, victim, 9000)
     member = Member(calling(lab, mesh, "victim", "member"), "member")

@@ -21,6 +21,7 @@ from conformance.harness.neighbourhood import (
 )
 from conformance.harness.packets import (
     ICMPV6,
+    MACS,
     NO_MACS,
     PAYLOAD,
     Ipv4,
@@ -61,8 +62,7 @@ def _deliveries(when: str, mac: bytes) -> Iterator[Row]:
     """Frames from the mesh are for the MAC address that asked last."""
     packet = frame4(at(X), at(S), PAYLOAD[:64])
     yield Row(f"x to s {when}", "x", (packet,))
-    macs = bytes.fromhex("021122334455 026677889900")
-    packet = frame6(at6(X), at6(S), PAYLOAD[:64], Ipv6(macs=macs))
+    packet = frame6(at6(X), at6(S), PAYLOAD[:64], Ipv6(macs=MACS))
     yield Row(f"x to s {when}, IPv6, with addresses", "x", (packet,))
     packet = frame4(at(X), "224.0.0.251", b"all")
     # C lets y have our device's address, too.
