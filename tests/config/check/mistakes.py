@@ -64,8 +64,13 @@ def removed(name: str) -> Change:
     return lambda net: (net / name).unlink()
 
 
-def each(rows: list[Mistake]) -> pytest.MarkDecorator:
-    """Give a test each ``change`` and the ``line`` it is for."""
-    return pytest.mark.parametrize(
-        ("change", "line"), rows, ids=[line for _, line in rows]
-    )
+def each_is_found(rows: list[Mistake]) -> Callable[[Path, Change, str], None]:
+    """Return a test that after each change its line is said."""
+
+    @pytest.mark.parametrize(("change", "line"), rows, ids=[line for _, line in rows])
+    def test(net: Path, change: Change, line: str) -> None:
+        change(net)
+        said = said_about(net)
+        assert line in said, said
+
+    return test

@@ -14,7 +14,7 @@ from tests.config.check.mistakes import (
     Change,
     Mistake,
     beta,
-    each,
+    each_is_found,
     file,
     main,
     mode,
@@ -42,11 +42,7 @@ NAMELESS: list[Mistake] = [
     ),
 ]
 
-
-@each(NAMELESS)
-def test_a_mistake_is_found(net: Path, change: Change, line: str) -> None:
-    change(net)
-    assert line in said_about(net)
+test_a_mistake_is_found = each_is_found(NAMELESS)
 
 
 #: What may look odd and is in order.

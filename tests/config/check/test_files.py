@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 from tests.config.check.mistakes import (
-    Change,
     Mistake,
-    each,
+    each_is_found,
     file,
     mode,
     removed,
-    said_about,
 )
 
 ROWS: list[Mistake] = [
@@ -69,8 +66,4 @@ ROWS: list[Mistake] = [
     ),
 ]
 
-
-@each(ROWS)
-def test_a_mistake_is_found(net: Path, change: Change, line: str) -> None:
-    change(net)
-    assert line in said_about(net)
+test_a_mistake_is_found = each_is_found(ROWS)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.config.check.conftest import ALPHA, BETA, key_pair
 from tests.config.check.mistakes import (
-    Change,
     Mistake,
-    each,
+    each_is_found,
     file,
     main,
     mode,
     removed,
-    said_about,
 )
 
 GAMMA = "Subnet = 10.3.0.0/16\n"
@@ -99,8 +95,4 @@ ROWS: list[Mistake] = [
     ),
 ]
 
-
-@each(ROWS)
-def test_a_mistake_is_found(net: Path, change: Change, line: str) -> None:
-    change(net)
-    assert line in said_about(net)
+test_a_mistake_is_found = each_is_found(ROWS)

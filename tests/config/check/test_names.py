@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tests.config.check.mistakes import (
-    Change,
-    Mistake,
-    alpha,
-    beta,
-    each,
-    file,
-    main,
-    said_about,
-)
+from tests.config.check.mistakes import Mistake, alpha, beta, each_is_found, file, main
 
 ROWS: list[Mistake] = [
     (
@@ -72,8 +61,4 @@ ROWS: list[Mistake] = [
     ),
 ]
 
-
-@each(ROWS)
-def test_a_mistake_is_found(net: Path, change: Change, line: str) -> None:
-    change(net)
-    assert line in said_about(net)
+test_a_mistake_is_found = each_is_found(ROWS)

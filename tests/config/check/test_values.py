@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.config.check.mistakes import (
-    Change,
     Mistake,
     alpha,
     beta,
-    each,
+    each_is_found,
     main,
-    said_about,
 )
 from tests.config.samples import SUITES, config
 from tincd_compat.config.check.findings import Report
@@ -165,8 +162,4 @@ ROWS: list[Mistake] = [
     ),
 ]
 
-
-@each(ROWS)
-def test_a_mistake_is_found(net: Path, change: Change, line: str) -> None:
-    change(net)
-    assert line in said_about(net)
+test_a_mistake_is_found = each_is_found(ROWS)
