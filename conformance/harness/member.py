@@ -25,7 +25,7 @@ from tincd_compat.meta.connection import (
     DecryptNeeded,
     Identity,
     MetaConnection,
-    PacketReceived,
+    PacketsReceived,
     PeerIdentity,
     Role,
 )
@@ -232,8 +232,8 @@ class Member:
                     self._connection.decrypted(block, time.monotonic())
                 case Activated():
                     self.ack = event
-                case PacketReceived(frame):
-                    self.frames.append(frame)
+                case PacketsReceived(frames):
+                    self.frames += frames
 
 
 def joined(target: Target, name: str) -> Member:

@@ -36,7 +36,7 @@ from tincd_compat.meta.connection import (
     Event,
     Identity,
     MetaConnection,
-    PacketReceived,
+    PacketsReceived,
     PeerIdentity,
     Received,
     Role,
@@ -254,7 +254,9 @@ class World:
         )
         self.links.attach(
             self.control,
-            lambda frame, link: self.packets.append((frame, link.connection.name)),
+            lambda frames, link: self.packets.extend(
+                (frame, link.connection.name) for frame in frames
+            ),
         )
 
     def __getitem__(self, name: str) -> Node:
@@ -372,8 +374,8 @@ class Remote:
                 self.connection.decrypted(block, self.world.loop.now)
             case Received(_, line):
                 self.heard.append(line)
-            case PacketReceived(frame):
-                self.frames.append(frame)
+            case PacketsReceived(frames):
+                self.frames += frames
             case Activated():
                 pass
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from tests.daemon.descriptors import FakeDevice
@@ -63,10 +65,10 @@ def test_junk_arrives(plane: Plane) -> None:
 def test_a_packet_over_tcp_arrives(plane: Plane) -> None:
     link = plane.world.connect("far").link
     frame = bytes(ipv4("10.2.0.1", "10.1.0.1"))
-    plane.subject.packet_received(frame, link)
+    plane.subject.packets_received([frame], link)
     assert plane.device.written == [frame]
     link.node = None
-    plane.subject.packet_received(frame, link)
+    plane.subject.packets_received([frame], link)
     assert plane.device.written == [frame]
 
 
@@ -86,10 +88,61 @@ def test_the_fuller_a_connection_the_less_is_put_on_it(plane: Plane) -> None:
     assert 40 - 15180 // 1000 - 1 <= dropped <= 40 - 7
 
 
+def to_peer(count: int) -> list[bytearray]:
+    return [sized(1000, TO_PEER[1], TO_PEER[0]) for _ in range(count)]
+
+
+def test_the_fuller_it_gets_with_a_burst_the_less_is_put_on_it(plane: Plane) -> None:
+    remote = plane.world.connect("peer")
+    remote.sock.room = 20_000
+    plane.from_device(*to_peer(BURST))
+    sent = len(remote.sock.sent)
+    dropped = dict(plane.subject.counters())["dropped meta connection is full"]
+    assert sent == 20_000
+    assert 15180 / 2 < remote.link.socket.queued < 15180 + 1000
+    on_it = BURST - dropped
+    assert on_it * 1000 < sent + remote.link.socket.queued < (on_it + 1) * 1010
+
+
 def test_a_burst_is_no_backlog(plane: Plane) -> None:
-    plane.world.connect("peer")
-    plane.from_device(*(sized(1000, TO_PEER[1], TO_PEER[0]) for _ in range(BURST)))
+    remote = plane.world.connect("peer")
+    frames = to_peer(BURST)
+    plane.from_device(*frames)
     assert "dropped meta connection is full" not in dict(plane.subject.counters())
+    remote.pump()
+    assert remote.frames == frames
+
+
+def test_the_backlog_goes_first(plane: Plane) -> None:
+    remote = plane.world.connect("peer")
+    lines = [b"10 %x peer 10.9.0.0/16" % number for number in range(400)]
+    for line in lines:
+        remote.link.send_line(line)
+    plane.from_device(*to_peer(1))
+    assert not remote.link.socket.queued
+    remote.pump()
+    assert remote.heard[-400:] == lines
+    assert len(remote.frames) == 1
+
+
+def test_a_connection_that_ends_in_a_burst(plane: Plane) -> None:
+    remote = plane.world.connect("peer")
+    remote.sock.failing["send"] = OSError(errno.ECONNRESET, "reset")
+    plane.from_device(*to_peer(BURST))
+    assert remote.link.socket.closed
+    # What made the end known is gone, the rest has nowhere to go.
+    lost = dict(plane.subject.counters())["dropped no meta connection"]
+    assert BURST - 15180 // 1000 < lost < BURST
+
+
+def test_many_packets_of_one_read_arrive_in_bursts(plane: Plane) -> None:
+    link = plane.world.connect("far").link
+    frames = [bytes(ipv4("10.2.0.1", "10.1.0.1")) for _ in range(2 * BURST + 1)]
+    plane.subject.packets_received(frames, link)
+    assert plane.device.written == frames
+    link.socket.detach()
+    plane.subject.packets_received(frames, link)
+    assert plane.device.written == frames
 
 
 # The device.

@@ -77,10 +77,10 @@ def test_everything_sent_leaves_in_its_order(
 ) -> None:
     link.send(Ping())
     link.send_line(b"15 a  b")
-    link.send_packet(b"frame")
+    link.send_packets([b"frame", b"of two"])
     link.send_line(b"9")
     loop.settle()
-    assert sock.sent == b"8\n15 a  b\n17 5\nframe9\n"
+    assert sock.sent == b"8\n15 a  b\n17 5\nframe17 6\nof two9\n"
 
 
 def test_events_reach_the_handler(

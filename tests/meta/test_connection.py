@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ from tincd_compat.meta.connection import (
     DecryptNeeded,
     Event,
     MetaConnection,
-    PacketReceived,
+    PacketsReceived,
     Received,
     Role,
     Status,
@@ -77,7 +79,7 @@ def test_what_precedes_an_error_still_counts() -> None:
     ]
     assert peer.events == [
         Received(KeyChanged(1, "peer"), b"14 1 peer"),
-        PacketReceived(b"ab"),
+        PacketsReceived([b"ab"]),
     ]
     # Whoever ends the connection has to know that it was active.
     assert peer.subject.active
@@ -119,10 +121,85 @@ def test_packets() -> None:
     frame = bytes(range(256)) * 5
     peer.say_raw(b"17 %d\n" % len(frame) + frame + b"17 1\n\n17 0\n8\n")
     assert peer.events == [
-        PacketReceived(frame),
-        PacketReceived(b"\n"),
+        PacketsReceived([frame, b"\n"]),
         Received(Ping(), b"8"),
     ]
+
+
+def test_packets_at_once_and_one_by_one_are_the_same_on_the_wire(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    frames: list[bytes | bytearray] = [b"frame", bytearray(1400), b""]
+    subject = connection(Role.RESPONDER, bypass_security=True)
+    subject.receive_data(b"0 peer 17\n4 655 10 c\n", 0.0)
+    subject.data_to_send()
+    assert subject.send_packets(frames)
+    sent = subject.data_to_send()
+    assert sent == b"17 5\nframe17 1400\n" + bytes(1400) + b"17 0\n"
+    with caplog.at_level(logging.DEBUG, logs.protocol.name):
+        assert subject.send_packets(frames)
+    assert caplog.messages == [f"Sending PACKET to {PEER}"] * 3
+    assert subject.data_to_send() == sent
+
+
+def test_packets_are_logged_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    peer = active()
+    with caplog.at_level(logging.DEBUG, logs.protocol.name):
+        peer.say_raw(b"17 2\nab17 1\nc")
+    assert caplog.messages == [f"Got PACKET from {PEER}"] * 2
+    assert peer.events == [PacketsReceived([b"ab", b"c"])]
+
+
+_piece = st.sampled_from(
+    [
+        *(b"17 %d\n" % n + bytes(n) for n in (1, 9, 10, 99, 1400, MAX_PACKET)),
+        b"17 %d\n" % (MAX_PACKET + 1) + bytes(MAX_PACKET + 1),
+        b"17 0\n",
+        b"17 01\nx",
+        b"17  2\nxy",
+        b"17 2 \n\nx",
+        b"17 3\n8\n9",
+        b"17\n",
+        b"17 1x\n8",
+        b"17 99999\n",
+        b"170 1\n",
+        b"8\n",
+        b"\n",
+        b"17 ",
+        b"14 1 peer\n",
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_piece, max_size=12), st.lists(st.integers(1, 4000), max_size=8))
+def test_many_packets_at_once_are_what_they_are_one_by_one(
+    pieces: list[bytes], cuts: list[int]
+) -> None:
+    """The way of many packets is not taken while single ones are logged."""
+    data = b"".join(pieces)
+    outcomes = []
+    for level in (logging.DEBUG, logging.ERROR):
+        logs.protocol.setLevel(level)
+        try:
+            outcomes.append(_heard(data, cuts))
+        finally:
+            logs.protocol.setLevel(logging.NOTSET)
+    assert outcomes[0] == outcomes[1]
+
+
+def _heard(data: bytes, cuts: list[int]) -> tuple[list[Event], bytes, str]:
+    """Return what a connection makes of data that arrives in pieces so long."""
+    peer, complaint = active(), ""
+    subject = peer.subject
+    try:
+        for cut in cuts:
+            subject.receive_data(data[:cut], 0.0)
+            data = data[cut:]
+        subject.receive_data(data, 0.0)
+    except PeerError as error:
+        complaint = error.text(PEER)
+    return take_events(subject), subject.data_to_send(), complaint
 
 
 @pytest.mark.parametrize("length", [MAX_PACKET + 1, MAX_LINE])
@@ -136,13 +213,13 @@ def test_a_packet_in_pieces() -> None:
     peer = active()
     for piece in (b"17", b" 5\n", b"ab", b"cd", b"e8", b"\n"):
         peer.say_raw(piece)
-    assert peer.events == [PacketReceived(b"abcde"), Received(Ping(), b"8")]
+    assert peer.events == [PacketsReceived([b"abcde"]), Received(Ping(), b"8")]
 
 
 def test_the_largest_packet() -> None:
     peer = active()
     peer.say_raw(b"17 %d\n" % MAX_PACKET + bytes(MAX_PACKET))
-    assert peer.events == [PacketReceived(bytes(MAX_PACKET))]
+    assert peer.events == [PacketsReceived([bytes(MAX_PACKET)])]
 
 
 @pytest.mark.parametrize("length", [b"2177", b"65535", b"-1"])

@@ -15,7 +15,7 @@ from tincd_compat.meta.connection import (
     Event,
     Identity,
     MetaConnection,
-    PacketReceived,
+    PacketsReceived,
     PeerIdentity,
     Received,
     Role,
@@ -149,5 +149,5 @@ def test_any_two_ciphers(ours: int, theirs: int) -> None:
     caller.send_packet(bytes(60))
     assert exchange(caller, called, PEER_KEY) == [
         Received(ReqKey("us", "peer"), b"15 us peer"),
-        PacketReceived(bytes(60)),
+        PacketsReceived([bytes(60)]),
     ]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.ciphers import CIPHERS, StreamCipher
-from tincd_compat.meta.messages import MAX_LINE
+from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET
 from tincd_compat.meta.stream import MetaStream
 
 BLOCK = bytes(range(48))
@@ -64,6 +64,42 @@ def test_body_behind_its_line() -> None:
     assert stream.next_body() == b"a\nb\nc"
     assert not stream.in_body
     assert stream.next_line() == b"8"
+
+
+def test_packets_are_taken_as_far_as_they_have_come() -> None:
+    stream = MetaStream()
+    stream.receive_data(b"17 2\nab17 3\n\n\n\n8\n17 4\nab")
+    assert stream.next_packets() == [b"ab", b"\n\n\n"]
+    assert stream.next_packets() == []
+    assert stream.next_line() == b"8"
+    assert stream.next_packets() == []
+    assert stream.in_body
+    stream.receive_data(b"cd17 1")
+    assert stream.next_packets() == [b"abcd"]
+    stream.receive_data(b"\nx")
+    assert stream.next_packets() == [b"x"]
+
+
+@pytest.mark.parametrize(
+    "line", [b"17 0", b"17 01", b"17  1", b"017 1", b"17 1 ", b"17 12345", b"17 1661"]
+)
+def test_what_is_not_plainly_a_whole_packet_stays_where_it_is(line: bytes) -> None:
+    stream = MetaStream()
+    stream.receive_data(line + b"\nx\n")
+    assert stream.next_packets() == []
+    assert stream.in_body == (line == b"17 1661")
+    if not stream.in_body:
+        assert stream.next_line() == line
+
+
+@pytest.mark.parametrize("length", [MAX_PACKET + 1, MAX_LINE + 1])
+def test_packets_too_large_are_for_others_to_judge(length: int) -> None:
+    stream = MetaStream()
+    stream.receive_data(b"17 1\nx17 %d\n" % length)
+    assert stream.next_packets() == [b"x"]
+    stream.receive_data(bytes(length))
+    assert stream.next_packets() == []
+    assert stream.in_body
 
 
 def test_no_body_of_length_zero() -> None:

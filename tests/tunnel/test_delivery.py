@@ -161,7 +161,7 @@ def test_no_udp_on_the_way_at_all_means_the_next_hop() -> None:
 )
 def test_a_packet_that_came_over_tcp_stays_there(options: int, way: str) -> None:
     world = neighbours("b", "c")
-    world.from_meta("b", sized(100, "10.0.3.1"), options)
+    world.from_meta("b", sized(100, "10.0.3.1"), options=options)
     assert names(world) == {"udp": [], "tcp": [], "keys": []} | {way: ["c"]}
 
 

@@ -331,6 +331,8 @@ def outcome(scene: Scene, frames: list[bytes], shortcuts: bool) -> dict[str, obj
     for _ in range(2):
         world.from_device(*map(bytearray, battery), *map(bytearray, frames))
         world.from_peer("b", *battery, *frames)
+        for options in (DEFAULT, DEFAULT | TCPONLY):
+            world.from_meta("b", *battery, *frames, options=options)
     ports = world.ports
     return {
         "delivered": ports.delivered,
@@ -359,6 +361,8 @@ def outcome(scene: Scene, frames: list[bytes], shortcuts: bool) -> dict[str, obj
 @example(Scene(proved=(600, 600, 600)), [])
 @example(Scene(options=(15, 15, 15)), [])
 @example(Scene(own=TCPONLY | INDIRECT), [])
+@example(Scene(own=TCPONLY | INDIRECT, mode=Mode.SWITCH, priority=True), [])
+@example(Scene(options=(15, DEFAULT, 15), direct_only=True), [])
 @example(Scene(priority=True), [])
 @example(Scene(gone=True, options=(DEFAULT, DEFAULT, DEFAULT | INDIRECT)), [])
 @example(Scene(fixed=False, proved=(600, 600, 600)), [])
@@ -407,6 +411,25 @@ def test_short_cuts_are_taken_in_switch_mode(monkeypatch: pytest.MonkeyPatch) ->
     world.from_peer("b", switched(sized(200), ours, theirs, tag=True))
     assert [len(frame) for frame in world.received("b")] == [100, 60]
     assert [len(frame) for frame in world.ports.delivered] == [204]
+
+
+def test_short_cuts_are_taken_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Scene(own=TCPONLY | INDIRECT, priority=True).build()
+
+    def unused(*_arguments: object) -> None:
+        raise AssertionError("routed")
+
+    monkeypatch.setattr(world.pipeline._router, "route", unused)
+    world.from_device(sized(100), sized(200, "10.0.4.1"))
+    burst = [sized(size, "10.0.1.1") for size in (300, 400)]
+    world.from_meta("b", *burst, sized(500, "10.0.3.1"), options=DEFAULT | TCPONLY)
+    world.from_meta("b", *burst)
+    assert [(name, len(frame)) for name, frame in world.ports.packets] == [
+        ("b", 100),
+        ("c", 200),
+        ("c", 500),
+    ]
+    assert [len(frame) for frame in world.ports.delivered] == [300, 400] * 2
 
 
 # From node to node.

@@ -7,7 +7,11 @@ import logging
 import pytest
 
 from tests.tunnel.segments import PAYLOAD, Segment, cut
-from tests.tunnel.world import neighbours, sized
+from tests.tunnel.world import DEFAULT, World, neighbours, sized
+from tincd_compat.mesh.node import Node
+from tincd_compat.options import TCPONLY
+from tincd_compat.routing.verdicts import Verdict
+from tincd_compat.tunnel.delivery import Policy
 
 #: From our network to that of b.
 PIECE = Segment(payload=PAYLOAD[:3001], source=0x101, target=0x201)
@@ -40,6 +44,30 @@ def test_segments_are_measured_not_the_super_packet() -> None:
     assert len(world.ports.delivered) == 2
     for error in world.ports.delivered:
         assert error[34:36] == b"\3\4"
+
+
+@pytest.mark.parametrize(("size", "routed"), [(1000, 0), (1001, 3)])
+def test_segments_go_over_tcp_in_one_go(
+    size: int, routed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(Policy(options=DEFAULT | TCPONLY))
+    world.link("a", "b")
+    world.subnet("b", "10.0.2.0/24")
+    world.proved("b", 1054)
+    calls = []
+    route = world.pipeline._router.route
+
+    def counted(frame: bytearray, source: Node, now: float) -> Verdict:
+        calls.append(frame)
+        return route(frame, source, now)
+
+    monkeypatch.setattr(world.pipeline._router, "route", counted)
+    world.pipeline.from_device([PIECE.piece(size)], world.now)
+    # One byte more than the path's MTU is for the rules of routing to judge.
+    assert len(calls) == routed
+    segments = [segment.frame() for segment in cut(PIECE, size)]
+    fitting = [("b", frame) for frame in segments if len(frame) <= 1054]
+    assert world.ports.packets == fitting
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -107,8 +107,8 @@ class FakePorts:
         self.probes.append((datagram, port))
         return len(datagram) <= self.largest
 
-    def send_packet(self, neighbour: Node, frame: bytes) -> None:
-        self.packets.append((neighbour.name, frame))
+    def send_packets(self, neighbour: Node, frames: list[bytes | bytearray]) -> None:
+        self.packets += [(neighbour.name, bytes(frame)) for frame in frames]
 
     def request_key(self, node: Node) -> None:
         self.key_requests.append(node.name)
@@ -260,10 +260,10 @@ class World:
         self.from_udp(peer.seal(*frames), peer.address)
 
     def from_meta(
-        self, name: str, frame: bytes | bytearray, options: int = DEFAULT
+        self, name: str, *frames: bytes | bytearray, options: int = DEFAULT
     ) -> None:
-        node = self.node(name)
-        self.pipeline.from_meta(bytes(frame), node, options, self.now)
+        burst = [bytes(frame) for frame in frames]
+        self.pipeline.from_meta(burst, self.node(name), options, self.now)
 
     def received(self, name: str) -> list[bytes]:
         """Return the frames in all trains that were sent to a node so far."""

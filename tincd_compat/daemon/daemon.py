@@ -197,7 +197,7 @@ class Daemon:
             lambda: self.control.runs.count,
             self._loop,
         )
-        self.links.attach(self.control, self.dataplane.packet_received)
+        self.links.attach(self.control, self.dataplane.packets_received)
         self.dataplane.attach_control(self.control)
 
     async def _run_first_scripts(self) -> None:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 #: Frames or datagrams taken from one source before others get their turn.  A C peer's
 #: receive buffer and replay window bear two such bursts.
 BURST: Final = 64
+#: Bytes of the line in front of a frame that is sent as PACKET, mostly.
+_PACKET_LINE: Final = 8
 
 
 class ControlSide(Protocol):
@@ -210,11 +212,14 @@ class DataPlane:
         self._pipeline.from_udp(datagrams, self._loop.time())
         return False
 
-    def packet_received(self, frame: bytes, link: Link) -> None:
-        """Route a frame that came as PACKET."""
-        if link.node is not None:
-            now = self._loop.time()
-            self._pipeline.from_meta(frame, link.node, link.connection.options, now)
+    def packets_received(self, frames: list[bytes], link: Link) -> None:
+        """Route frames that came as PACKET, as bursts."""
+        for start in range(0, len(frames), BURST):
+            # Sending what the mesh is to have of them can end this very link.
+            if link.node is None or link.socket.closed:
+                return
+            burst, now = frames[start : start + BURST], self._loop.time()
+            self._pipeline.from_meta(burst, link.node, link.connection.options, now)
 
     # The ports of the pipeline.
 
@@ -236,22 +241,31 @@ class DataPlane:
         refused = self._sockets.broadcast(port, [datagram], index, peer=node.name)
         return not refused
 
-    def send_packet(self, neighbour: Node, frame: bytes) -> None:
-        """Send over TCP, the less likely the more is waiting already."""
+    def send_packets(self, neighbour: Node, frames: list[bytes | bytearray]) -> None:
+        """Send over TCP, each the less likely the more is waiting already."""
         link = self._links.of(neighbour)
-        if link is None:
-            self._pipeline.drops["no meta connection"] += 1
-            return
+        left = len(frames) - (0 if link is None else self._put_on(link, frames))
+        if left:
+            self._pipeline.drops["no meta connection"] += left
+
+    def _put_on(self, link: Link, frames: list[bytes | bytearray]) -> int:
+        """Send or drop frames until the link ends; return how many it were."""
         limit = max(1, self._settings.max_output_buffer_size)
-        if 2 * link.socket.queued > limit:
-            # A burst is no backlog: what counts is what the system does not take.
-            link.socket.flush_now()
-        if link.socket.closed:
-            self._pipeline.drops["no meta connection"] += 1
-        elif 2 * link.socket.queued / limit - 1 > random.random():
-            self._pipeline.drops["meta connection is full"] += 1
-        else:
-            link.send_packet(frame)
+        waiting, chunk = link.socket.queued, list[bytes | bytearray]()
+        for done, frame in enumerate(frames):
+            if 2 * waiting > limit:
+                # A burst is no backlog: what counts is what the system does not take.
+                link.send_packets(chunk)
+                waiting, chunk = link.socket.queued, []
+            if link.socket.closed:
+                return done
+            if 2 * waiting > limit and 2 * waiting / limit - 1 > random.random():
+                self._pipeline.drops["meta connection is full"] += 1
+            else:
+                chunk.append(frame)
+                waiting += len(frame) + _PACKET_LINE
+        link.send_packets(chunk)
+        return len(frames)
 
     def request_key(self, node: Node) -> None:
         self._control.request_key(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from tincd_compat import logs
@@ -78,9 +78,11 @@ class Link:
         self.connection.send_line(line, request)
         self.socket.plan_flush()
 
-    def send_packet(self, frame: bytes) -> None:
-        self.connection.send_packet(frame)
-        self.socket.plan_flush()
+    def send_packets(self, frames: Sequence[bytes | bytearray]) -> None:
+        """Send frames at once, as far as the system takes them."""
+        if not self.socket.closed:
+            self.connection.send_packets(frames)
+            self.socket.flush_now()
 
     def feed(self, step: Callable[[], None]) -> None:
         if not self.socket.closed:

@@ -32,7 +32,7 @@ from tincd_compat.meta.connection import (
     Event,
     Identity,
     MetaConnection,
-    PacketReceived,
+    PacketsReceived,
     PeerIdentity,
     Received,
     Role,
@@ -107,7 +107,7 @@ class Links:
         self._bypass_security = bypass_security
         self._loop = loop or asyncio.get_running_loop()
         self._control: Control
-        self._packet_received: Callable[[bytes, Link], None]
+        self._packets_received: Callable[[list[bytes], Link], None]
         self._names = HostNames()
         self._all: list[Link] = []
         self._by_node: dict[Node, Link] = {}
@@ -118,11 +118,11 @@ class Links:
         self._most_queued = 0
 
     def attach(
-        self, control: Control, packet_received: Callable[[bytes, Link], None]
+        self, control: Control, packets_received: Callable[[list[bytes], Link], None]
     ) -> None:
         """Name those who act on what the links bring."""
         self._control = control
-        self._packet_received = packet_received
+        self._packets_received = packets_received
 
     def announce_port(self, port: str) -> None:
         """Say this port in ACK from now on."""
@@ -239,10 +239,10 @@ class Links:
                     self._pong(link)
                 elif not isinstance(message, Ping):
                     self._control.handle(link, message, line)
-            case PacketReceived(frame):
-                self.received[Request.PACKET] += 1
+            case PacketsReceived(frames):
+                self.received[Request.PACKET] += len(frames)
                 self._control.settle()
-                self._packet_received(frame, link)
+                self._packets_received(frames, link)
             case DecryptNeeded(ciphertext):
                 self._decrypt(link, ciphertext)
             case Activated():

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntFlag
 from typing import Final
@@ -27,7 +27,7 @@ from tincd_compat.meta.events import (
     Activated,
     DecryptNeeded,
     Event,
-    PacketReceived,
+    PacketsReceived,
     PeerTimeout,
     Received,
     UnknownRequest,
@@ -61,7 +61,7 @@ __all__ = [
     "Event",
     "Identity",
     "MetaConnection",
-    "PacketReceived",
+    "PacketsReceived",
     "PeerIdentity",
     "PeerTimeout",
     "Received",
@@ -226,19 +226,31 @@ class MetaConnection:
             self._stream.check_overflow()
 
     def _process_next(self, now: float) -> bool:
-        """Process one line or body; False if there is none yet."""
+        """Process one line, one body or many packets; False if there is none yet."""
+        if self.active and not self._logging:
+            packets = self._stream.next_packets()
+            if packets:
+                self._packets_received(packets)
+                return True
         if self._stream.in_body:
             body = self._stream.next_body()
             if body is None:
                 return False
             if len(body) <= MAX_PACKET:
-                self._events.append(PacketReceived(body))
+                self._packets_received([body])
             return True
         line = self._stream.next_line()
         if line is None:
             return False
         self._process_line(line, now)
         return True
+
+    def _packets_received(self, frames: list[bytes]) -> None:
+        last = self._events[-1] if self._events else None
+        if isinstance(last, PacketsReceived):
+            last.frames.extend(frames)
+        else:
+            self._events.append(PacketsReceived(frames))
 
     def _process_line(self, line: bytes, now: float) -> None:
         kind = MESSAGES.get(request_number(line))
@@ -313,6 +325,16 @@ class MetaConnection:
         self._log("Sending %s to %s", Request.PACKET, line)
         return self._queue(line + b"\n" + frame)
 
+    def send_packets(self, frames: Sequence[bytes | bytearray]) -> bool:
+        """Queue frames, none between the header and the body of another."""
+        if self._logging:
+            return all(self.send_packet(bytes(frame)) for frame in frames)
+        self._require_active()
+        parts: list[bytes | bytearray] = []
+        for frame in frames:
+            parts += (b"17 %d\n" % len(frame), frame)
+        return self._queue(b"".join(parts))
+
     def ping(self, now: float) -> None:
         """Ask for a sign of life."""
         self.pinged = True
@@ -332,7 +354,7 @@ class MetaConnection:
     def data_to_send(self) -> bytes:
         """Take everything that is queued, encrypted as it has to be."""
         data = self._stream.data_to_send()
-        if data:
+        if data and logs.meta.isEnabledFor(logging.DEBUG):
             logs.meta.debug("Flushing %d bytes to %s", len(data), self.peer)
         self._sent += len(data)
         return data
@@ -366,6 +388,11 @@ class MetaConnection:
             self._send_error = error
             return False
         return True
+
+    @property
+    def _logging(self) -> bool:
+        """Whether every single request is logged."""
+        return logs.protocol.isEnabledFor(logging.DEBUG)
 
     def _log(self, text: str, request: Request, line: bytes) -> None:
         """Log a request: by name at debug level 3, with its text from level 4 on."""

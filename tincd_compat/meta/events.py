@@ -42,13 +42,13 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class PacketReceived:
-    """A VPN frame that came over the meta connection."""
+class PacketsReceived:
+    """VPN frames that came over the meta connection with nothing between them."""
 
-    frame: bytes = field(repr=False)
+    frames: list[bytes] = field(repr=False)
 
 
-Event: TypeAlias = DecryptNeeded | Activated | Received | PacketReceived
+Event: TypeAlias = DecryptNeeded | Activated | Received | PacketsReceived
 
 
 class PeerTimeout(PeerError):

@@ -9,7 +9,8 @@ The decision for one frame, in the order in which tincd takes it:
 4. No key: ask for it, at most every ten seconds, and use TCP meanwhile.
 5. Longer than what the path is known to carry: through the neighbour on the way, which
    may have a better path, or over TCP if it is that neighbour itself.
-6. By UDP.  Frames for one node wait until the burst ends and leave as one train.
+6. By UDP.  Frames for one node wait until the burst ends and leave as one train, as do
+   those for one meta connection.
 
 Nothing is queued beyond the burst and nothing is sent twice.
 """
@@ -73,8 +74,11 @@ class Ports(Protocol):
     def broadcast_probe(self, node: Node, datagram: bytes, port: int) -> bool:
         """Send a datagram to that port of all local hosts; False if EMSGSIZE."""
 
-    def send_packet(self, neighbour: Node, frame: bytes) -> None:
-        """Send a PACKET on the neighbour's meta connection, with random early drop."""
+    def send_packets(self, neighbour: Node, frames: list[bytes | bytearray]) -> None:
+        """Send PACKETs on the neighbour's meta connection, with random early drop.
+
+        The frames must be left unchanged.
+        """
 
     def request_key(self, node: Node) -> None:
         """Send a REQ_KEY for the node to its nexthop."""
@@ -129,6 +133,7 @@ class Delivery:
         self._flows = flows
         self._delivered: list[bytes | bytearray] = []
         self._waiting: dict[Node, _Waiting] = {}
+        self._packets: dict[Node, list[bytes | bytearray]] = {}
         self._sockets: dict[Node, int] = {}
         self._neighbours: list[Node] | None = None
 
@@ -223,7 +228,11 @@ class Delivery:
 
     def _send_packet(self, via: Node, frame: bytearray) -> None:
         """Send over TCP; only neighbours have a connection, so by the next of them."""
-        self._ports.send_packet(via.nexthop or via, bytes(frame))
+        self.pass_on(via.nexthop or via, [frame])
+
+    def pass_on(self, neighbour: Node, frames: Sequence[bytes | bytearray]) -> None:
+        """Let frames leave over the neighbour's meta connection with the burst."""
+        self._packets.setdefault(neighbour, []).extend(frames)
 
     def ask_key(self, node: Node, tunnel: Tunnel, now: float) -> None:
         """Send a REQ_KEY, unless one was sent a moment ago."""
@@ -300,13 +309,17 @@ class Delivery:
         self._waiting[node] = _Waiting(0, list(frames))
 
     def flush(self) -> None:
-        """End the burst: write to the device and let the trains leave."""
+        """End the burst: write to the device, let trains and PACKETs leave."""
         delivered, self._delivered = self._delivered, []
         if delivered:
             self._ports.deliver(delivered)
         waiting, self._waiting = self._waiting, {}
         for node, train in waiting.items():
             self._emit(node, train)
+        if self._packets:
+            packets, self._packets = self._packets, {}
+            for neighbour, frames in packets.items():
+                self._ports.send_packets(neighbour, frames)
 
     def _emit(self, node: Node, waiting: _Waiting) -> None:
         for start in range(0, len(waiting.frames), MAX_TRAIN):

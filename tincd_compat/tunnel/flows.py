@@ -3,10 +3,10 @@
 Routing a packet and choosing its path answers a dozen questions whose answers change
 only when the mesh, a key or a path MTU changes.  For plain unicast they are asked once
 per destination, an IP address in router mode and a MAC address in switch mode.
-Whatever is not plain - broadcast, neighbour discovery, an MSS to clamp, priorities, a
-path over TCP - is left to the full rules, and so is everything while single packets are
-logged.  A short cut never decides differently from
-:mod:`tincd_compat.routing.route` and :mod:`tincd_compat.tunnel.delivery`.
+Whatever is not plain - broadcast, neighbour discovery, an MSS to clamp, priorities -
+is left to the full rules, and so is everything while single packets are logged.  A
+short cut never decides differently from :mod:`tincd_compat.routing.route` and
+:mod:`tincd_compat.tunnel.delivery`.
 """
 
 from __future__ import annotations
@@ -110,6 +110,24 @@ class Flow:
         return source not in (self.owner, self.via, self.node)
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The way to a destination on the meta connection with ``node``, for want of UDP.
+
+    As with a :class:`Flow`, longer frames than ``limit`` are not plain, and ``via`` is
+    the next stop on the way to ``owner``.
+    """
+
+    owner: Node
+    via: Node
+    node: Node
+    limit: int
+
+    def leads_on_from(self, source: Node) -> bool:
+        """Tell whether frames of another node may take this way, and not back."""
+        return source not in (self.owner, self.via, self.node)
+
+
 class FlowTable:
     """Next stops by destination, a snapshot of mesh, keys and path MTUs.
 
@@ -126,6 +144,7 @@ class FlowTable:
     ) -> None:
         self._mesh = mesh
         self._tunnels = tunnels
+        self._own_options = own_options
         self._direct_only = route.direct_only
         #: Reads what decides about a plain frame, the key of :meth:`lookup`.
         self.destination = (
@@ -138,19 +157,19 @@ class FlowTable:
             self.inward and not route.priority_inheritance and not own_options & TCPONLY
         )
         self.switching = route.mode is Mode.SWITCH
+        passes_on = route.forwarding is Forwarding.INTERNAL and not route.decrement_ttl
         #: Whether frames that nodes send to each other can be short cut.
-        self.relays = (
-            self.outward
-            and route.forwarding is Forwarding.INTERNAL
-            and not route.decrement_ttl
-        )
+        self.relays = self.outward and passes_on
+        self._relays_over_tcp = self.inward and passes_on
         #: Called when what was looked up is void.
         self.changed: Callable[[], None] = lambda: None
         self._flows: dict[bytes, Flow | None] = {}
+        self._passages: dict[bytes, Passage | None] = {}
         self._ours: dict[bytes, bool] = {}
 
     def invalidate(self) -> None:
         self._flows.clear()
+        self._passages.clear()
         self._ours.clear()
         self.changed()
 
@@ -170,6 +189,22 @@ class FlowTable:
         flow = self.lookup(destination) if self.relays else None
         return flow if flow is not None and flow.leads_on_from(source) else None
 
+    def passage(self, destination: bytes) -> Passage | None:
+        """Return the way of our own packets to an address if it is over TCP."""
+        try:
+            return self._passages[destination]
+        except KeyError:
+            pass
+        if len(self._passages) >= MAX_FLOWS:
+            self._passages.clear()
+        passage = self._passages[destination] = self._build_passage(destination)
+        return passage
+
+    def relay_passage(self, destination: bytes, source: Node) -> Passage | None:
+        """Return the way of packets that a node sends to an address over TCP."""
+        passage = self.passage(destination) if self._relays_over_tcp else None
+        return passage if passage and passage.leads_on_from(source) else None
+
     def is_ours(self, destination: bytes) -> bool:
         """Tell whether packets from the mesh to this address are for our device."""
         ours = self._ours.get(destination)
@@ -181,7 +216,8 @@ class FlowTable:
             self._ours[destination] = ours
         return ours
 
-    def _build(self, destination: bytes) -> Flow | None:
+    def _next_stop(self, destination: bytes) -> tuple[Node, Node] | None:
+        """Return the owner of an address and the next stop on the way to it."""
         myself = self._mesh.myself
         found = self._mesh.subnets.lookup(destination)
         if found is None or found[1] is myself or not found[1].reachable:
@@ -190,6 +226,20 @@ class FlowTable:
         via = owner.nexthop if owner.via is myself else owner.via
         if via is None or via is myself or (self._direct_only and via is not owner):
             return None
+        return owner, via
+
+    def _build_passage(self, destination: bytes) -> Passage | None:
+        found = self._next_stop(destination)
+        if found is None or not (self._own_options | found[1].options) & TCPONLY:
+            return None
+        owner, via = found
+        return Passage(owner, via, via.nexthop or via, via.mtu)
+
+    def _build(self, destination: bytes) -> Flow | None:
+        found = self._next_stop(destination)
+        if found is None:
+            return None
+        owner, via = found
         tunnel = self._usable(via)
         if tunnel is None:
             return None

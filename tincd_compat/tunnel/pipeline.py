@@ -128,12 +128,14 @@ class Pipeline:
     ) -> None:
         """Route frames of our own device; at most BURST of them, which become ours."""
         myself, flows, delivery = self._mesh.myself, self.flows, self._delivery
-        short_cuts = not self.begin() and flows.outward
+        tracing = self.begin()
+        short_cuts = not tracing and flows.outward
+        passages = not tracing and flows.inward
         if self._learns:
             self._learn(frames, now)
         for frame in frames:
             if isinstance(frame, SuperPacket):
-                self._split(frame, now, short_cuts)
+                self._split(frame, now, tracing)
                 continue
             if short_cuts:
                 destination = flows.destination(frame)
@@ -141,19 +143,31 @@ class Pipeline:
                 if flow is not None and len(frame) <= flow.limit:
                     delivery.enqueue(flow.node, frame)
                     continue
+            if passages:
+                destination = flows.destination(frame)
+                way = None if destination is None else flows.passage(destination)
+                if way is not None and len(frame) <= way.limit:
+                    delivery.pass_on(way.node, (frame,))
+                    continue
             self._route(frame, myself, now)
         delivery.flush()
 
-    def _split(self, packet: SuperPacket, now: float, short_cuts: bool) -> None:
+    def _split(self, packet: SuperPacket, now: float, tracing: bool) -> None:
         """Route the segments of a super-packet, all in one go if they are plain."""
-        segments = split(*packet)
+        flows, segments = self.flows, split(*packet)
+        destination = None
         if not segments:
             self.drops["broken super-packet"] += 1
-        elif short_cuts:
-            destination = self.flows.destination(packet.frame)
-            flow = None if destination is None else self.flows.lookup(destination)
+        elif flows.inward and not tracing:
+            destination = flows.destination(packet.frame)
+        if destination is not None:
+            flow = flows.lookup(destination) if flows.outward else None
             if flow is not None and packet.frame_size <= flow.limit:
                 self._delivery.enqueue_all(flow.node, segments)
+                return
+            way = flows.passage(destination)
+            if way is not None and packet.frame_size <= way.limit:
+                self._delivery.pass_on(way.node, segments)
                 return
         for segment in segments:
             self._route(bytearray(segment), self._mesh.myself, now)
@@ -203,16 +217,27 @@ class Pipeline:
         self._delivery.flush()
 
     def from_meta(
-        self, frame: bytes, node: Node, link_options: int, now: float
+        self, frames: Sequence[bytes], node: Node, link_options: int, now: float
     ) -> None:
-        """Route a frame that came as PACKET over the node's meta connection.
+        """Route frames that came as PACKET over the node's meta connection, in order.
 
-        Unless the link is TCPONLY it came so for want of UDP, and goes on over TCP.
+        Unless the link is TCPONLY they came so for want of UDP, and go on over TCP.
         """
-        self.begin()
+        flows, delivery = self.flows, self._delivery
         tcp = not link_options & TCPONLY
-        self._route(bytearray(frame), node, now, tcp=tcp)
-        self._delivery.flush()
+        short_cuts = not self.begin() and flows.inward
+        for frame in frames:
+            destination = flows.destination(frame) if short_cuts else None
+            if destination is not None:
+                if flows.is_ours(destination):
+                    delivery.deliver(frame)
+                    continue
+                way = None if tcp else flows.relay_passage(destination, node)
+                if way is not None and len(frame) <= way.limit:
+                    delivery.pass_on(way.node, (frame,))
+                    continue
+            self._route(bytearray(frame), node, now, tcp=tcp)
+        delivery.flush()
 
     def probe_step(self, node: Node, now: float) -> float | None:
         """Perform one step of path MTU discovery; return seconds until the next.
