@@ -22,6 +22,7 @@ SHARED = ("addresses", "checksums", "errors", "logs", "options")
 MESH_SIDE = (
     "tunnel.delivery",
     "tunnel.flows",
+    "tunnel.lone",
     "tunnel.lookup",
     "tunnel.pipeline",
     "tunnel.pumps",

@@ -11,6 +11,7 @@ from tests.tunnel.world import make_tunnel
 from tincd_compat.addresses import Subnet
 from tincd_compat.config.settings import Settings
 from tincd_compat.daemon.dataplane import DataPlane
+from tincd_compat.device.base import Device
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node
@@ -40,9 +41,19 @@ class Requests:
 
 
 class Plane:
-    """A data plane with everything attached: us at 10.1.0.0/24, peer at 10.2.0.0/24."""
+    """A data plane with everything attached: us at 10.1.0.0/24, peer at 10.2.0.0/24.
 
-    def __init__(self, loop: FakeLoop, **settings: Any) -> None:
+    ``device`` takes the place of one that is a list.
+    """
+
+    def __init__(
+        self,
+        loop: FakeLoop,
+        device: Device | None = None,
+        *,
+        sockets_first: bool = False,
+        **settings: Any,
+    ) -> None:
         self.loop = loop
         self.world = World(loop)
         self.mesh = self.world.mesh
@@ -55,10 +66,12 @@ class Plane:
             self.mesh, Settings(name="us", **settings), SUITE, self.world.links, loop
         )
         self.subject.attach_control(self.requests)
-        self.subject.attach_device(self.device, self.failures.append)
-        self.subject.attach_sockets(
-            UdpSockets([UdpSocket(self.udp, segmentation=False, coalescing=False)])
-        )
+        udp = UdpSocket(self.udp, segmentation=False, coalescing=False)
+        if sockets_first:
+            self.subject.attach_sockets(UdpSockets([udp]))
+        self.subject.attach_device(device or self.device, self.failures.append)
+        if not sockets_first:
+            self.subject.attach_sockets(UdpSockets([udp]))
         self.subnet("us", "10.1.0.0/24")
         self.subnet("peer", "10.2.0.0/24")
         self.subnet("other", "10.3.0.0/24")

@@ -354,7 +354,8 @@ def test_coalesced_datagrams_are_separated() -> None:
     fake.incoming.append((b"aaabbbc", 3, ("10.0.0.2", 655)))
     udp = make(fake)
     assert udp.coalescing
-    assert udp.receive() == [(b"aaa", PEER), (b"bbb", PEER), (b"c", PEER)]
+    batch = UdpSockets([udp]).recv_batch(0)
+    assert batch == [(b"aaa", PEER, 0), (b"bbb", PEER, 0), (b"c", PEER, 0)]
 
 
 @given(st.lists(st.binary(min_size=4, max_size=4)), st.binary(min_size=1, max_size=4))
@@ -363,7 +364,7 @@ def test_what_is_segmented_is_separated_again(equal: list[bytes], last: bytes) -
     train = [*equal, last]
     size = len(train[0]) if equal else 0
     fake.incoming.append((b"".join(train), size, ("10.0.0.2", 655)))
-    assert [data for data, _ in make(fake).receive()] == train
+    assert [data for data, _, _ in UdpSockets([make(fake)]).recv_batch(0)] == train
 
 
 def test_coalescing_is_probed_and_optional() -> None:
@@ -388,10 +389,62 @@ def test_a_receive_error_is_logged_and_ends_the_batch(
 def test_strangers_do_not_fill_the_address_cache() -> None:
     fake = FakeSocket()
     udp = make(fake)
+    sockets = UdpSockets([udp])
     for port in range(MAX_KNOWN_ADDRESSES + 10):
         fake.incoming.append((b"x", 0, ("10.0.0.2", port)))
-        assert udp.receive() == [(b"x", SocketAddress("10.0.0.2", port))]
+        assert sockets.recv_batch(0) == [(b"x", SocketAddress("10.0.0.2", port), 0)]
     assert len(udp._addresses) <= MAX_KNOWN_ADDRESSES
+
+
+# One at a time
+
+
+def test_one_message_is_read_as_it_came() -> None:
+    fake = FakeSocket()
+    fake.incoming += [
+        (b"one", 0, ("10.0.0.2", 655)),
+        (b"aaabb", 3, ("10.0.0.2", 655)),
+        failure(errno.EINTR),
+        failure(errno.ENETDOWN),
+    ]
+    sockets = UdpSockets([make(fake)])
+    assert sockets.read(0) == (b"one", 3, ("10.0.0.2", 655))
+    message = sockets.read(0)
+    assert message == (b"aaabb", 3, ("10.0.0.2", 655))
+    assert sockets.cut(0, message) == [(b"aaa", PEER, 0), (b"bb", PEER, 0)]
+    assert [sockets.read(0) for _ in range(3)] == [None, None, None]
+
+
+def test_a_sender_sends_from_the_socket_that_fits() -> None:
+    fakes = FakeSocket(), FakeSocket(socket.AF_INET6)
+    sockets = UdpSockets([make(fake) for fake in fakes])
+    for address, fake in zip((PEER, PEER6), fakes, strict=True):
+        send = sockets.sender(address, 0)
+        assert send is not None
+        assert send(b"datagram") is None
+        assert fake.datagrams == [b"datagram"]
+        assert fake.destinations == [to_sockaddr(address)]
+    assert UdpSockets([make(fakes[0])]).sender(PEER6, 0) is None
+
+
+def test_a_sender_says_why_a_datagram_is_refused() -> None:
+    fake = FakeSocket()
+    send = UdpSockets([make(fake)]).sender(PEER, 0)
+    assert send is not None
+    for error, told in ((errno.EMSGSIZE, errno.EMSGSIZE), (errno.EAGAIN, None)):
+        fake.refuse = lambda _message, error=error: error  # type: ignore[misc]
+        refusal = send(b"datagram")
+        assert (refusal and refusal.errno) == told
+
+
+def test_a_sender_takes_the_type_of_service_back() -> None:
+    fake = FakeSocket()
+    sockets = UdpSockets([make(fake)])
+    sockets.send_train(PEER, [b"precious"], tos=16)
+    send = sockets.sender(PEER, 0)
+    assert send is not None
+    send(b"ordinary")
+    assert fake.options[socket.IPPROTO_IP, socket.IP_TOS] == 0
 
 
 # Addresses and kernels

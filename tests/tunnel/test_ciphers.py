@@ -38,6 +38,36 @@ def test_like_fresh_contexts(cipher: CipherSuite, packets: list[list[bytes]]) ->
         number += len(train)
 
 
+@given(st.sampled_from(USABLE), trains)
+def test_one_by_one_as_in_a_train(
+    cipher: CipherSuite, packets: list[list[bytes]]
+) -> None:
+    key = key_block(cipher)
+    sealing, opening = encryptor(cipher, key), decryptor(cipher, key)
+    number = 1
+    for bodies in packets:
+        train = [sealing.encrypt(n, body) for n, body in enumerate(bodies, number)]
+        plain = [n.to_bytes(4) + body for n, body in enumerate(bodies, number)]
+        assert train == [reference.encrypt(cipher, key, data) for data in plain]
+        assert [opening.decrypt(data) for data in train] == plain
+        number += len(bodies)
+        # And a train in between.
+        sealed = sealing.encrypt_train(number, bodies)
+        plain = [n.to_bytes(4) + body for n, body in enumerate(bodies, number)]
+        assert sealed == [reference.encrypt(cipher, key, data) for data in plain]
+        assert opening.decrypt_train(sealed) == plain
+        number += len(bodies)
+
+
+@given(st.sampled_from(USABLE), st.lists(st.binary(max_size=70), max_size=8))
+def test_garbage_one_by_one(cipher: CipherSuite, garbage: list[bytes]) -> None:
+    key = key_block(cipher)
+    good = encryptor(cipher, key).encrypt_train(1, [b"first", b"second", b"third"])
+    opening = decryptor(cipher, key)
+    for data in [good[0], *garbage, good[1], *garbage, good[2]]:
+        assert opening.decrypt(data) == reference.decrypt(cipher, key, data)
+
+
 def test_every_length(cipher: CipherSuite) -> None:
     key = key_block(cipher)
     train = [bytes(length) for length in range(40)] + [bytearray(b"frame" * 300)]

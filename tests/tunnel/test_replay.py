@@ -121,6 +121,20 @@ def test_no_number_is_accepted_twice(seqnos: list[int]) -> None:
     assert len(accepted) == len(set(accepted))
 
 
+@given(st.sampled_from([0, 1, 4, 16]), st.lists(numbers, max_size=60))
+def test_what_follows_is_accepted_and_nothing_else_changes(
+    window_bytes: int, seqnos: list[int]
+) -> None:
+    one, other = ReplayWindow(window_bytes), ReplayWindow(window_bytes)
+    for seqno in seqnos:
+        next_one = seqno == other.highest + 1
+        assert one.follows(seqno) is next_one
+        verdict = other.check(seqno)
+        if not next_one:
+            assert one.check(seqno) is verdict
+        assert (one.highest, one.strays) == (other.highest, other.strays)
+
+
 @given(
     window_bytes=st.sampled_from([0, 1, 2, 16]),
     before=st.lists(st.integers(1, 60), max_size=8),

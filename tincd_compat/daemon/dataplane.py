@@ -17,6 +17,7 @@ from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import Broadcast
+from tincd_compat.daemon.calm import CalmReader
 from tincd_compat.daemon.offloads import report
 from tincd_compat.device.tun import TunTap
 from tincd_compat.errors import DeviceError
@@ -31,13 +32,14 @@ from tincd_compat.transport.loop import (
     remove_packet_reader,
     set_packet_server,
 )
-from tincd_compat.transport.udp import UdpSockets
+from tincd_compat.transport.udp import Datagram, UdpSockets
 from tincd_compat.tunnel import codec, compression, pumps
 from tincd_compat.tunnel.delivery import BroadcastMode, Policy
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.pumps import Progress, Pumps
 from tincd_compat.tunnel.suites import Suite
+from tincd_compat.tunnel.superpacket import SuperPacket
 from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ class DataPlane:
         self._device_failed: Callable[[DeviceError], None]
         self._sockets = UdpSockets([])
         self._pumps: Pumps | None = None
+        self._calm: CalmReader | None = None
         self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
         router = Router(mesh, _route_options(settings), local_address=local_address)
@@ -132,10 +135,7 @@ class DataPlane:
         """Receive datagrams on these sockets, and send on them."""
         self._sockets = sockets
         self._start_pumps()
-        for index, udp in enumerate(sockets.sockets):
-            add_packet_reader(
-                self._loop, udp.sock.fileno(), partial(self._receive, index)
-            )
+        self._watch_sockets()
 
     def _start_pumps(self) -> None:
         """Move packets the compiled way, once there is something to move them."""
@@ -145,6 +145,19 @@ class DataPlane:
         self._pumps = pumps.start(direct, self._pipeline, self._mesh, self._sockets)
         if self._pumps is not None:
             set_packet_server(self._loop, partial(self._serve, self._pumps))
+        elif isinstance(self._device, TunTap):
+            self._calm = CalmReader(
+                self._device,
+                self._sockets,
+                self._pipeline,
+                self._mesh,
+                self._loop.time,
+                self._read_in_python,
+                self._receive_in_python,
+            )
+            # Whichever of the two came first is being read already.
+            self._watch_device()
+            self._watch_sockets()
         report(
             self._device,
             self._sockets.sockets,
@@ -158,6 +171,7 @@ class DataPlane:
             set_packet_server(self._loop, None)
             self._pumps.close()
             self._pumps = None
+        self._calm = None
         for node in list(self._timers):
             self._cancel_probe(node)
         for udp in self._sockets.sockets:
@@ -171,8 +185,15 @@ class DataPlane:
     # Bursts.
 
     def _watch_device(self) -> None:
-        if self._device is not None and self._device.fileno() >= 0:
-            add_packet_reader(self._loop, self._device.fileno(), self._read_device)
+        if self._device is None or self._device.fileno() < 0:
+            return
+        read = self._read_device if self._calm is None else self._calm.from_device
+        add_packet_reader(self._loop, self._device.fileno(), read)
+
+    def _watch_sockets(self) -> None:
+        receive = self._receive if self._calm is None else self._calm.from_udp
+        for index, udp in enumerate(self._sockets.sockets):
+            add_packet_reader(self._loop, udp.sock.fileno(), partial(receive, index))
 
     def _serve(self, serving: Pumps, epoll: int, seconds: float) -> bool:
         """Wait and move packets; False if descriptors are to be looked at."""
@@ -185,22 +206,28 @@ class DataPlane:
             progress = self._pumps.from_device(self._loop.time())
             if progress is not Progress.REFUSED:
                 return progress is Progress.QUIET
-        if self._device is not None:
-            self._read_in_python(self._device)
+        self._read_in_python([])
         return False
 
-    def _read_in_python(self, device: Device) -> None:
+    def _read_in_python(
+        self, first: list[bytearray | SuperPacket]
+    ) -> list[bytearray | SuperPacket]:
+        """Move a burst of the device, which may have begun, and return it."""
+        device = self._device
+        if device is None:
+            return []
         try:
-            frames = device.read_batch(BURST)
+            frames = first + device.read_batch(BURST)
         except DeviceError as error:
             remove_packet_reader(self._loop, device.fileno())
             self._device_failed(error)
-            return
+            return []
         if device.read_pause:
             remove_packet_reader(self._loop, device.fileno())
             self._loop.call_later(device.read_pause, self._watch_device)
         if frames:
             self._pipeline.from_device(frames, self._loop.time())
+        return frames
 
     def _receive(self, index: int) -> bool:
         """Move datagrams of a socket; True if nothing else was touched."""
@@ -208,9 +235,14 @@ class DataPlane:
             progress = self._pumps.from_udp(index, self._loop.time())
             if progress is not Progress.REFUSED:
                 return progress is Progress.QUIET
-        datagrams = self._sockets.recv_batch(index, BURST)
-        self._pipeline.from_udp(datagrams, self._loop.time())
+        self._receive_in_python(index, [])
         return False
+
+    def _receive_in_python(self, index: int, first: list[Datagram]) -> list[Datagram]:
+        """Move a burst of a socket, which may have begun, and return it."""
+        datagrams = first + self._sockets.recv_batch(index, BURST)
+        self._pipeline.from_udp(datagrams, self._loop.time())
+        return datagrams
 
     def packets_received(self, frames: list[bytes], link: Link) -> None:
         """Route frames that came as PACKET, as bursts."""

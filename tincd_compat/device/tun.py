@@ -220,6 +220,32 @@ class TunTap:
         self.read_pause = self._failures.failed(failure) if failure else 0.0
         return frames
 
+    def read_one(self) -> bytearray | SuperPacket | None:
+        """Return one frame, None if there is none; OSError as from the system.
+
+        The error is not counted: it comes again when a batch is read.
+        """
+        try:
+            size = self._system.readv(self._fd, self._into)
+        except BlockingIOError:
+            return None
+        if size <= self._overhead:
+            return None
+        frame = self._buffer[: self._offset - len(self._header) + size]
+        if self._tap or (self._vnet and self._header != PLAIN):
+            return self._accept_one(frame)
+        frame[10] = frame[11] = 0
+        self.bytes_in += len(frame)
+        return frame
+
+    def _accept_one(self, packet: bytearray) -> bytearray | SuperPacket:
+        frame = self._accept(packet)
+        if isinstance(frame, SuperPacket):
+            self.bytes_in += frame.total_size
+        else:
+            self.bytes_in += len(frame)
+        return frame
+
     def _accept(self, frame: bytearray) -> bytearray | SuperPacket:
         if not self._tap:
             frame[10] = frame[11] = 0
@@ -251,6 +277,19 @@ class TunTap:
             else:
                 self._write(item, PLAIN, len(item), failed)
 
+    def write_one(self, frame: Buffer) -> None:
+        """Write one frame, as a batch of one that nobody logs."""
+        if self._tap:
+            parts = self._parts(frame, PLAIN)
+        else:
+            parts = (b"\0\0" + frame[12:14] + bytes(len(self._header)), frame[14:])
+        try:
+            self._system.writev(self._fd, parts)
+        except OSError as error:
+            self._log_write_error(error)
+        else:
+            self.bytes_out += len(frame)
+
     def _write_pieces(self, packet: SuperPacket, failed: set[int | None]) -> None:
         """Write a super-packet, or its frames if the kernel does not like it."""
         header = self.offloads.header(packet)
@@ -274,20 +313,21 @@ class TunTap:
 
     def _try(self, frame: Buffer, header: bytes) -> OSError | None:
         """Write one frame behind what the kernel wants in front of it."""
+        try:
+            self._system.writev(self._fd, self._parts(frame, header))
+        except OSError as error:
+            return error
+        return None
+
+    def _parts(self, frame: Buffer, header: bytes) -> Sequence[Buffer]:
         if not self._vnet:
             header = b""
         view = memoryview(frame)
         if not self._tap:
-            parts: Sequence[Buffer] = (b"\0\0" + frame[12:14] + header, view[14:])
-        elif self._rewrites:
-            parts = (header + self._own_address, view[6:])
-        else:
-            parts = (header, view)
-        try:
-            self._system.writev(self._fd, parts)
-        except OSError as error:
-            return error
-        return None
+            return b"\0\0" + frame[12:14] + header, view[14:]
+        if self._rewrites:
+            return header + self._own_address, view[6:]
+        return header, view
 
     def _failed(self, error: OSError, failed: set[int | None]) -> None:
         # An interface that is down refuses every frame: once is enough to say.

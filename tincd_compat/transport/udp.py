@@ -18,7 +18,8 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from tincd_compat import logs
@@ -45,6 +46,9 @@ _GRO_SPACE: Final = socket.CMSG_SPACE(_GRO_SIZE.size)
 _TRAIN_REFUSED: Final = frozenset({errno.EIO, errno.EINVAL})
 
 Datagram: TypeAlias = tuple[bytes, SocketAddress, int]
+#: What one read brings: datagrams in one piece, the size of each (of the last, at
+#: most), and where they came from.
+Message: TypeAlias = tuple[bytes, int, tuple[Any, ...]]
 
 
 def split_runs(sizes: Sequence[int]) -> list[tuple[int, int]]:
@@ -129,17 +133,16 @@ class UdpSocket:
         except OSError:
             return False
 
-    def receive(self) -> list[tuple[bytes, SocketAddress]]:
-        """Read one message and return its datagrams; OSError as from the socket."""
-        # Room for the answer is given even without coalescing: it costs nothing.
-        got = self.sock.recvmsg_into((self._buffer,), _GRO_SPACE)
+    def read(self) -> Message | None:
+        """Read one message, None if there is none; OSError as from the socket."""
+        try:
+            # Room for the answer is given even without coalescing: it costs nothing.
+            got = self.sock.recvmsg_into((self._buffer,), _GRO_SPACE)
+        except (BlockingIOError, InterruptedError):
+            return None
         length, ancillary, _flags, sockaddr = got
-        address = self.source(sockaddr)
-        size = _segment_size(ancillary) or length
-        if size >= length:
-            return [(bytes(self._buffer[:length]), address)]
-        data = bytes(self._buffer[:length])
-        return [(data[at : at + size], address) for at in range(0, length, size)]
+        size = _segment_size(ancillary) if ancillary else 0
+        return bytes(self._buffer[:length]), size or length, sockaddr
 
     def source(self, sockaddr: tuple[Any, ...]) -> SocketAddress:
         """Return the address of a received datagram, IPv4-mapped ones as IPv4."""
@@ -161,6 +164,18 @@ class UdpSocket:
         else:
             self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
         self._tos = tos
+
+    def send_one(self, sockaddr: tuple[Any, ...], datagram: bytes) -> OSError | None:
+        """Send one datagram without a type of service; return why it is refused."""
+        if self._tos:
+            self.set_tos(0)
+        try:
+            self.sock.sendto(datagram, sockaddr)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            return error
+        return None
 
     def send(
         self, train: Sequence[bytes], sockaddr: tuple[Any, ...]
@@ -275,19 +290,33 @@ class UdpSockets:
 
         A coalesced message is never split, so a few more than ``limit`` may come.
         """
-        udp = self.sockets[index]
         batch: list[Datagram] = []
-        while len(batch) < limit:
-            try:
-                received = udp.receive()
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError as error:
-                if self._may_complain():
-                    logs.always.error("Receiving packet failed: %s", error.strerror)
-                break
-            batch += [(data, address, index) for data, address in received]
+        while len(batch) < limit and (message := self.read(index)) is not None:
+            batch += self.cut(index, message)
         return batch
+
+    def read(self, index: int) -> Message | None:
+        """Read one message of a socket; None if there is none, or it failed."""
+        try:
+            return self.sockets[index].read()
+        except OSError as error:
+            self.read_failed(error)
+            return None
+
+    def read_failed(self, error: OSError) -> None:
+        """A socket has failed, and may do better the next time."""
+        if self._may_complain():
+            logs.always.error("Receiving packet failed: %s", error.strerror)
+
+    def cut(self, index: int, message: Message) -> list[Datagram]:
+        """Return the datagrams of a message that a socket received."""
+        data, size, sockaddr = message
+        address = self.sockets[index].source(sockaddr)
+        if size >= len(data):
+            return [(data, address, index)]
+        return [
+            (data[at : at + size], address, index) for at in range(0, len(data), size)
+        ]
 
     def send_train(
         self,
@@ -337,6 +366,18 @@ class UdpSockets:
         return Endpoint(
             self.sockets[index].sock.fileno(), self.sockets[index].segmentation
         )
+
+    def sender(
+        self, address: SocketAddress, remembered: int
+    ) -> Callable[[bytes], OSError | None] | None:
+        """Return what sends one datagram from the socket that :meth:`choose` chooses.
+
+        It returns why the datagram is refused, as :meth:`UdpSocket.send_one` does.
+        """
+        index = self.choose(address, remembered)
+        if index is None:
+            return None
+        return partial(self.sockets[index].send_one, to_sockaddr(address))
 
     def stop_segmentation(
         self, address: SocketAddress | None, remembered: int, error: int

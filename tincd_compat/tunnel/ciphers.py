@@ -12,7 +12,8 @@ chain of its own.  Setting up a context per packet is what makes that slow.  Ins
 * CFB encryption has no such way in and takes a new context per packet.
 
 An encryptor makes ``seqno || body`` into ciphertext, a decryptor gives that back
-without the padding, or None for what no sender can have made.
+without the padding, or None for what no sender can have made.  A packet that comes
+alone is worked by itself where a train would cost more than the packet.
 """
 
 from __future__ import annotations
@@ -35,13 +36,21 @@ class Encryptor(Protocol):
     ) -> list[bytes]:
         """Encrypt bodies numbered from ``first``, one ciphertext each."""
 
+    def encrypt(self, number: int, body: bytes | bytearray) -> bytes:
+        """Encrypt one body, as a train of one."""
+        return self.encrypt_train(number, (body,))[0]
+
 
 class Decryptor(Protocol):
     def decrypt_train(self, ciphertexts: Sequence[bytes]) -> list[bytes | None]:
         """Decrypt each ciphertext, None where its length or padding is impossible."""
 
+    def decrypt(self, ciphertext: bytes) -> bytes | None:
+        """Decrypt one ciphertext, as a train of one."""
+        return self.decrypt_train((ciphertext,))[0]
 
-class NullCipher:
+
+class NullCipher(Encryptor, Decryptor):
     """No encryption in either direction."""
 
     def encrypt_train(
@@ -53,7 +62,7 @@ class NullCipher:
         return list(ciphertexts)
 
 
-class CbcEncryptor:
+class CbcEncryptor(Encryptor):
     """One live context; ``_carry`` is IV ^ C, what its state lays on a new packet."""
 
     def __init__(self, suite: CipherSuite, key_block: bytes) -> None:
@@ -86,8 +95,17 @@ class CbcEncryptor:
             self._carry = carry
         return train
 
+    def encrypt(self, number: int, body: bytes | bytearray) -> bytes:
+        block = self._block
+        head = block - SEQNO_SIZE
+        padded = body + self._pads[len(body) % block]
+        start = (number << 8 * head | int.from_bytes(padded[:head])) ^ self._carry
+        sealed = self._update(start.to_bytes(block) + padded[head:])
+        self._carry = int.from_bytes(sealed[-block:]) ^ self._iv
+        return sealed
 
-class EcbEncryptor:
+
+class EcbEncryptor(Encryptor):
     """Blocks do not depend on each other: a train is one long packet."""
 
     def __init__(self, suite: CipherSuite, key_block: bytes) -> None:
@@ -104,7 +122,7 @@ class EcbEncryptor:
         return _split(self._update(b"".join(plain)), plain)
 
 
-class FeedbackEncryptor:
+class FeedbackEncryptor(Encryptor):
     """CFB, with a new context per packet."""
 
     def __init__(self, suite: CipherSuite, key_block: bytes) -> None:
@@ -117,7 +135,7 @@ class FeedbackEncryptor:
         return [encryptor().update(plain) for plain in _number(first, bodies)]
 
 
-class BlockDecryptor:
+class BlockDecryptor(Decryptor):
     """CBC and ECB: whole blocks, with padding."""
 
     def __init__(self, suite: CipherSuite, key_block: bytes) -> None:
@@ -143,8 +161,18 @@ class BlockDecryptor:
             plain.append(train[start : end - pad] if valid else None)
         return plain
 
+    def decrypt(self, ciphertext: bytes) -> bytes | None:
+        block, iv = self._block, self._iv
+        if not ciphertext or len(ciphertext) % block:
+            return None
+        plain = self._update(iv + ciphertext)
+        pad = plain[-1]
+        if 0 < pad <= block and plain.endswith(_PADDING[pad]):
+            return plain[len(iv) : -pad]
+        return None
 
-class FeedbackDecryptor:
+
+class FeedbackDecryptor(Decryptor):
     """CFB: any length, but the next packet's IV has to start on a block boundary."""
 
     def __init__(self, suite: CipherSuite, key_block: bytes) -> None:
@@ -164,7 +192,7 @@ class FeedbackDecryptor:
         return plain
 
 
-class KeyStream:
+class KeyStream(Encryptor, Decryptor):
     """OFB in either direction; the stream is made as far as it was ever needed."""
 
     def __init__(self, suite: CipherSuite, key_block: bytes) -> None:

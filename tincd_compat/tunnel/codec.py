@@ -26,14 +26,21 @@ from tincd_compat import logs
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.drops import Drop, Opened
-from tincd_compat.tunnel.pure import PureOpener, PureSealer
+from tincd_compat.tunnel.pure import LAST_SEQUENCE, PureOpener, PureSealer
 from tincd_compat.tunnel.replay import DEFAULT_WINDOW
 from tincd_compat.tunnel.suites import Suite
 
-__all__ = ["DROPS", "Drop", "Opened", "Opener", "Sealer", "log_train", "unusable"]
+__all__ = [
+    "DROPS",
+    "LAST_SEQUENCE",
+    "Drop",
+    "Opened",
+    "Opener",
+    "Sealer",
+    "log_train",
+    "unusable",
+]
 
-#: The number field ends here; receivers ask for a new key at a quarter of it.
-LAST_SEQUENCE: Final = 0xFFFFFFFF
 #: A received number above this makes us renew our key.
 MAX_SEQNO: Final = 0x40000000
 #: Refusals as the compiled half numbers them.
@@ -142,6 +149,13 @@ class Sealer:
         return self._train
 
     @property
+    def pure(self) -> PureSealer | None:
+        """What alone makes the datagrams, if that is Python."""
+        if isinstance(self._train, PureSealer) and self._compress is None:
+            return self._train
+        return None
+
+    @property
     def exhausted(self) -> bool:
         """Tell whether there is no number left under this key."""
         return self.sequence >= LAST_SEQUENCE
@@ -199,6 +213,14 @@ class Opener:
         if isinstance(opener, PureOpener) or self._decompress is not None:
             return None
         return opener
+
+    @property
+    def pure(self) -> PureOpener | None:
+        """What alone opens the datagrams, if that is Python."""
+        opener = self._train
+        if isinstance(opener, PureOpener) and self._decompress is None:
+            return opener
+        return None
 
     @property
     def needs_rekey(self) -> bool:

@@ -15,6 +15,9 @@ from tincd_compat.tunnel.drops import Drop, Opened
 from tincd_compat.tunnel.replay import ReplayWindow, Verdict
 from tincd_compat.tunnel.suites import Digest, Suite
 
+#: The number field ends here; receivers ask for a new key at a quarter of it.
+LAST_SEQUENCE: Final = 0xFFFFFFFF
+
 _UNAUTHENTICATED: Final = Opened(b"", drop=Drop.UNAUTHENTICATED)
 # Half the price of the class itself.
 _opened: Final[Callable[[type[Opened], tuple[object, ...]], Opened]] = tuple.__new__
@@ -23,20 +26,21 @@ _opened: Final[Callable[[type[Opened], tuple[object, ...]], Opened]] = tuple.__n
 class Mac:
     """A truncated HMAC with both of its key states saved."""
 
-    __slots__ = ("_inner", "_outer", "length")
+    __slots__ = ("inner", "length", "outer")
 
     def __init__(self, digest: Digest, key: bytes, length: int) -> None:
         block = digest.new().block_size
         if len(key) > block:
             key = digest.new(key).digest()
         padded = key.ljust(block, b"\0")
-        self._inner = digest.new(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = digest.new(bytes(byte ^ 0x5C for byte in padded))
+        #: Both return a hash in the state behind the key, to be fed and finished.
+        self.inner = digest.new(bytes(byte ^ 0x36 for byte in padded)).copy
+        self.outer = digest.new(bytes(byte ^ 0x5C for byte in padded)).copy
         self.length = length
 
     def append(self, train: Sequence[bytes]) -> list[bytes]:
         """Return the ciphertexts of a train with their tags."""
-        new_inner, new_outer, length = self._inner.copy, self._outer.copy, self.length
+        new_inner, new_outer, length = self.inner, self.outer, self.length
         tagged = []
         for data in train:
             inner, outer = new_inner(), new_outer()
@@ -47,7 +51,7 @@ class Mac:
 
     def strip(self, train: Sequence[bytes]) -> list[bytes | None]:
         """Return ciphertexts without their tags, None for those whose tag is wrong."""
-        new_inner, new_outer, length = self._inner.copy, self._outer.copy, self.length
+        new_inner, new_outer, length = self.inner, self.outer, self.length
         equal = hmac.compare_digest
         stripped: list[bytes | None] = []
         for data in train:
@@ -72,7 +76,9 @@ class PureSealer:
     def __init__(self, suite: Suite, key_block: bytes) -> None:
         #: The number of the last datagram.
         self.sequence = 0
-        self._encrypt = ciphers.encryptor(suite.cipher, key_block).encrypt_train
+        encryptor = ciphers.encryptor(suite.cipher, key_block)
+        self._encrypt = encryptor.encrypt_train
+        self._encrypt_one = encryptor.encrypt
         self._mac = _mac(suite, key_block)
 
     def seal_train(self, bodies: Sequence[bytes | bytearray]) -> list[bytes]:
@@ -84,12 +90,28 @@ class PureSealer:
             return train
         return self._mac.append(train)
 
+    def seal(self, body: bytes | bytearray) -> bytes | None:
+        """Return the datagram of one body, None if there is no number left for it."""
+        number = self.sequence + 1
+        if number > LAST_SEQUENCE:
+            return None
+        self.sequence = number
+        data, mac = self._encrypt_one(number, body), self._mac
+        if mac is None:
+            return data
+        inner, outer = mac.inner(), mac.outer()
+        inner.update(data)
+        outer.update(inner.digest())
+        return data + outer.digest()[: mac.length]
+
 
 class PureOpener:
     """Checks the MAC and the number of datagrams, and decrypts them."""
 
     def __init__(self, suite: Suite, key_block: bytes, window_bytes: int) -> None:
-        self._decrypt = ciphers.decryptor(suite.cipher, key_block).decrypt_train
+        decryptor = ciphers.decryptor(suite.cipher, key_block)
+        self._decrypt = decryptor.decrypt_train
+        self._decrypt_one = decryptor.decrypt
         self._mac = _mac(suite, key_block)
         self._window = ReplayWindow(window_bytes)
         # The configured MAC length counts here even when no MAC is sent.
@@ -121,6 +143,29 @@ class PureOpener:
             _UNAUTHENTICATED if data is None else self._admit(next(rest))
             for data in sealed
         ]
+
+    def open(self, datagram: bytes) -> bytes | None:
+        """Return the body of a genuine datagram that follows the last one.
+
+        None for any other, which :meth:`open_train` is to judge: it has not been here.
+        """
+        if len(datagram) < self._shortest:
+            return None
+        mac = self._mac
+        if mac is not None:
+            tag = datagram[-mac.length :]
+            datagram = datagram[: -mac.length]
+            inner, outer = mac.inner(), mac.outer()
+            inner.update(datagram)
+            outer.update(inner.digest())
+            if not hmac.compare_digest(tag, outer.digest()[: mac.length]):
+                return None
+        plain = self._decrypt_one(datagram)
+        if plain is None or len(plain) < SEQNO_SIZE:
+            return None
+        if not self._window.follows(int.from_bytes(plain[:SEQNO_SIZE])):
+            return None
+        return plain[SEQNO_SIZE:]
 
     def _open_or_drop(self, datagram: bytes) -> Opened:
         if len(datagram) < self._shortest:

@@ -62,6 +62,16 @@ class ReplayWindow:
         self._missing[seqno % self._span] = 0
         return verdict
 
+    def follows(self, seqno: int) -> bool:
+        """Accept the number behind the highest; False, and no more, for another."""
+        if seqno != self.highest + 1:
+            return False
+        self.highest = seqno
+        if self._span:
+            self.strays = 0
+            self._missing[seqno % self._span] = 0
+        return True
+
     def advance(self, count: int) -> None:
         """Accept the next ``count`` numbers, as :meth:`check` would one by one."""
         first = self.highest + 1

@@ -1,0 +1,125 @@
+"""Reading device and sockets in Python while packets come one at a time.
+
+Whether a packet comes alone only a further read can tell, and one that finds nothing
+costs as much as the packet, before whose answer it would stand.  What came last is a
+good guess instead: after a burst of one, packets go their short way (:class:`Lone`),
+and back to waiting, until one follows another so closely that more may be there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from tincd_compat import logs
+from tincd_compat.device.tun import TunTap
+from tincd_compat.mesh.node import Mesh
+from tincd_compat.transport.udp import Datagram, UdpSockets
+from tincd_compat.tunnel.lone import Lone
+from tincd_compat.tunnel.pipeline import Pipeline
+from tincd_compat.tunnel.superpacket import SuperPacket
+
+Frames: TypeAlias = list[bytearray | SuperPacket]
+
+#: Seconds between packets that come alone; moving one takes some 10 microseconds.
+CALM: Final = 50e-6
+
+_DEBUG: Final = logging.DEBUG
+
+
+class CalmReader:
+    """Readers of a device and of sockets: True if nothing but packets was touched.
+
+    A burst is read by ``read_burst``, which gets the frames that it begins with, or by
+    ``receive_burst``, which gets the index of the socket before.  They return the
+    whole burst.
+    """
+
+    def __init__(
+        self,
+        device: TunTap,
+        sockets: UdpSockets,
+        pipeline: Pipeline,
+        mesh: Mesh,
+        clock: Callable[[], float],
+        read_burst: Callable[[Frames], Sequence[bytearray | SuperPacket]],
+        receive_burst: Callable[[int, list[Datagram]], Sequence[Datagram]],
+    ) -> None:
+        self._device = device
+        self._sockets = sockets
+        self._read_burst = read_burst
+        self._receive_burst = receive_burst
+        self._lone = Lone(pipeline, mesh, sockets, device.write_one, clock)
+        self._clock = clock
+        self._device_is_calm = False
+        self._calm_sockets: set[int] = set()
+        #: When packets were moved last: outward, and inward.
+        self._moved_out = self._moved_in = 0.0
+
+    # Each function on the way of a lone packet is felt: hence their length.
+
+    def from_device(self) -> bool:
+        """Move what is in the device."""
+        last, self._moved_out = self._moved_out, self._clock()
+        # The level and not what the logger makes of it: see above.
+        if (
+            not self._device_is_calm
+            or self._moved_out - last < CALM
+            or logs.traffic.level <= _DEBUG
+        ):
+            return self._burst_of_device([])
+        try:
+            frame = self._device.read_one()
+        except OSError:
+            # Bursts count failures, and what succeeds after them.
+            return self._burst_of_device([])
+        if frame is None:
+            return True
+        if isinstance(frame, SuperPacket) or not self._lone.outward(frame):
+            return self._burst_of_device([frame])
+        return True
+
+    def _burst_of_device(self, first: Frames) -> bool:
+        frames = self._read_burst(first)
+        self._device_is_calm = len(frames) == 1
+        if self._device_is_calm and not isinstance(frames[0], SuperPacket):
+            self._lone.tell_way(frames[0])
+        return False
+
+    def from_udp(self, index: int) -> bool:
+        """Move what is in a socket."""
+        last, self._moved_in = self._moved_in, self._clock()
+        if (
+            index not in self._calm_sockets
+            or self._moved_in - last < CALM
+            or logs.traffic.level <= _DEBUG
+        ):
+            return self._burst_of_socket(index, [])
+        try:
+            message = self._sockets.sockets[index].read()
+        except OSError as error:
+            self._sockets.read_failed(error)
+            return True
+        if message is None:
+            return True
+        data, size, source = message
+        if size < len(data) or not self._lone.inward(index, data, source):
+            first = self._sockets.cut(index, message)
+            return self._burst_of_socket(index, first, source)
+        return True
+
+    def _burst_of_socket(
+        self,
+        index: int,
+        first: list[Datagram],
+        unknown: tuple[Any, ...] | None = None,
+    ) -> bool:
+        datagrams = self._receive_burst(index, first)
+        if len(datagrams) != 1:
+            self._calm_sockets.discard(index)
+            return False
+        self._calm_sockets.add(index)
+        if unknown is not None:
+            self._lone.tell_source(index, unknown, datagrams[0][1])
+        return False

@@ -1,0 +1,201 @@
+"""Packets that come alone, moved in Python by few functions.
+
+A burst shares the price of all that is done once for it.  A packet that comes alone
+pays that price by itself, and after a pause nothing on its way is in the processor's
+caches: then it costs what the number of functions on the way costs, several times what
+it takes to seal it.
+
+Nothing is decided here.  What is known, ways to destinations and senders behind UDP
+addresses, was told after the pipeline had moved a packet alike, and is forgotten when
+anything changes.  A packet that is not ordinary is left to the pipeline, untouched.
+The compiled pumps (:mod:`.pumps`) work in the same manner.  Whoever calls sees to it
+that single packets are not logged.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.tunnel.flows import MAX_FLOWS, Flow
+from tincd_compat.tunnel.pipeline import MAX_DATAGRAM, Pipeline
+from tincd_compat.tunnel.pumps import STATION_MEMORY
+
+#: Sends a datagram; returns why it is refused.
+Send: TypeAlias = Callable[[bytes], OSError | None]
+
+
+class Sockets(Protocol):
+    """The UDP sockets, numbered as the listening addresses are."""
+
+    def sender(self, address: SocketAddress, remembered: int) -> Send | None:
+        """Return what sends one datagram to there, None if no family fits."""
+
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        """The system has refused a datagram."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """To a next stop; longer frames than ``limit`` are not ordinary."""
+
+    node: Node
+    limit: int
+    seal: Callable[[bytes | bytearray], bytes | None]
+    send: Send
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Whoever is behind a UDP address, and where its frames for others go."""
+
+    node: Node
+    open: Callable[[bytes], bytes | None]
+    relays: dict[bytes | None, _Way] = field(default_factory=dict)
+
+
+class Lone:
+    """The short way in both directions.
+
+    ``write`` writes a frame to our device; ``clock`` returns seconds.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        mesh: Mesh,
+        sockets: Sockets,
+        write: Callable[[bytes], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._pipeline = pipeline
+        self._flows = pipeline.flows
+        self._mesh = mesh
+        self._sockets = sockets
+        self._write = write
+        self._clock = clock
+        self._destination = pipeline.flows.destination
+        self._switching = pipeline.flows.switching
+        self._ways: dict[bytes | None, _Way] = {}
+        self._stations: dict[bytes, float] = {}
+        self._senders: dict[tuple[int, tuple[Any, ...]], _Sender] = {}
+        self._ours: set[bytes | None] = set()
+        self._flows.changed = self.forget
+
+    def forget(self) -> None:
+        """Something has changed: what was told may be wrong."""
+        self._ways.clear()
+        self._senders.clear()
+        self._ours.clear()
+
+    # Outward.
+
+    def outward(self, frame: bytearray) -> bool:
+        """Send a frame of our device; False if the pipeline has to see it."""
+        way = self._ways.get(self._destination(frame))
+        if way is None or len(frame) > way.limit:
+            return False
+        if self._switching and self._is_news(bytes(frame[6:12])):
+            return False
+        datagram = way.seal(frame)
+        if datagram is None:
+            return False
+        refusal = way.send(datagram)
+        if refusal is not None:
+            self._refused(way.node, len(frame), refusal)
+        return True
+
+    def _is_news(self, station: bytes) -> bool:
+        """Tell whether the author of a frame has to be announced (again)."""
+        told = self._stations.get(station)
+        return told is None or self._clock() - told > STATION_MEMORY
+
+    def _refused(self, node: Node, length: int, refusal: OSError) -> None:
+        if refusal.errno == errno.EMSGSIZE:
+            self._pipeline.too_big(node, length)
+        else:
+            self._sockets.refused(node.name, node.address, refusal.errno or 0)
+
+    def tell_way(self, frame: bytearray) -> None:
+        """The pipeline has moved this frame of our device."""
+        if not self._flows.outward:
+            return
+        if self._switching:
+            if len(self._stations) >= MAX_FLOWS:
+                self._stations.clear()
+            self._stations[bytes(frame[6:12])] = self._clock()
+        destination = self._destination(frame)
+        if destination is not None:
+            self._add_way(self._ways, destination, self._flows.lookup(destination))
+
+    def _add_way(
+        self, ways: dict[bytes | None, _Way], destination: bytes, flow: Flow | None
+    ) -> None:
+        if flow is None or flow.tunnel.sealer is None or flow.node.address is None:
+            return
+        sealer = flow.tunnel.sealer.pure
+        heard_on = self._pipeline.heard_on(flow.node)
+        send = self._sockets.sender(flow.node.address, heard_on)
+        if sealer is None or send is None:
+            return
+        if len(ways) >= MAX_FLOWS:
+            ways.clear()
+        ways[destination] = _Way(flow.node, flow.limit, sealer.seal, send)
+
+    # Inward.
+
+    def inward(self, index: int, datagram: bytes, source: tuple[Any, ...]) -> bool:
+        """Act on a datagram of a socket; False if the pipeline has to see it.
+
+        ``source`` is the sender's address as the socket gives it.
+        """
+        sender = self._senders.get((index, source))
+        if sender is None or len(datagram) > MAX_DATAGRAM:
+            return False
+        frame = sender.open(datagram)
+        if frame is None:
+            return False
+        destination = self._destination(frame)
+        if destination in self._ours:
+            self._write(frame)
+            return True
+        way = sender.relays.get(destination)
+        if way is not None and len(frame) <= way.limit:
+            sealed = way.seal(frame)
+            if sealed is not None:
+                refusal = way.send(sealed)
+                if refusal is not None:
+                    self._refused(way.node, len(frame), refusal)
+                return True
+        self._opened(sender, frame, destination)
+        return True
+
+    def _opened(self, sender: _Sender, frame: bytes, destination: bytes | None) -> None:
+        """Let the pipeline act on a frame, and remember what it will do with others."""
+        flows, node = self._flows, sender.node
+        self._pipeline.from_tunnel(node, [frame], self._clock())
+        if destination is None:
+            return
+        if flows.is_ours(destination):
+            if len(self._ours) >= MAX_FLOWS:
+                self._ours.clear()
+            self._ours.add(destination)
+        else:
+            self._add_way(sender.relays, destination, flows.relay(destination, node))
+
+    def tell_source(
+        self, index: int, source: tuple[Any, ...], address: SocketAddress
+    ) -> None:
+        """The pipeline has seen a datagram from there; ``address`` is the same."""
+        node = self._mesh.node_by_address(address)
+        if node is None or not self._flows.inward or (index, source) in self._senders:
+            return
+        opener = self._pipeline.tunnel(node).opener
+        pure = None if opener is None else opener.pure
+        if pure is None or self._pipeline.heard_on(node) != index:
+            return
+        self._senders[index, source] = _Sender(node, pure.open)
