@@ -22,12 +22,22 @@ from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.pumps import Pumps
 from tincd_compat.tunnel.suites import Suite
 
-OURS = Settings(name="us")
+OURS = Settings(name="us", tun_tso=True)
 FIELDS = [field.name for field in dataclasses.fields(Offloads)]
 
 
 def test_all_are_allowed() -> None:
     assert allowed(OURS, {}) == Offloads()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_python_does_not_cut_segments_unasked(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offload, "COMPILED", compiled)
+    assert allowed(Settings(name="us"), {}) == Offloads(tun_tso=compiled)
+    assert allowed(OURS, {}) == Offloads()
+    assert not allowed(OURS, {"TINCD_COMPAT_NO_TUN_TSO": "1"}).tun_tso
 
 
 def test_every_offload_has_a_switch() -> None:

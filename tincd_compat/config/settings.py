@@ -134,8 +134,11 @@ class Settings:
     """Whether packets travel over the meta connections only."""
     tun_gro: bool = True
     """Whether segments of one flow may go to the device in one piece."""
-    tun_tso: bool = True
-    """Whether segments of one flow may come from the device in one piece."""
+    tun_tso: bool | None = None
+    """Whether segments of one flow may come from the device in one piece.
+
+    None leaves it to us.
+    """
     tunnel_server: bool = False
     """Whether knowledge about other nodes is kept from our peers."""
     udp_gro: bool = True

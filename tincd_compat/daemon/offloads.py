@@ -71,9 +71,18 @@ def allowed(settings: Settings, environment: Mapping[str, str]) -> Offloads:
     return Offloads(
         udp_gso=settings.udp_gso and "udp_gso" not in off,
         udp_gro=settings.udp_gro and "udp_gro" not in off,
-        tun_tso=settings.tun_tso and "tun_tso" not in off,
+        tun_tso=_cuts_well(settings) and "tun_tso" not in off,
         tun_gro=settings.tun_gro and "tun_gro" not in off,
     )
+
+
+def _cuts_well(settings: Settings) -> bool:
+    """Tell whether the device is to hand over segments in one piece.
+
+    To cut a piece into segments, checksums and all, costs Python more than to read them
+    one by one, so it has to be asked for.
+    """
+    return offload.COMPILED if settings.tun_tso is None else settings.tun_tso
 
 
 def report(
