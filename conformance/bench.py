@@ -74,6 +74,15 @@ MODES: Final = {
     "TCPOnly = yes": [
         TincPair(name=BASE, kinds=(_C, _C), server=_TCPONLY, over_tcp=True),
         TincPair(name="ours, fast", kinds=(_O, _O), server=_TCPONLY, over_tcp=True),
+        TincPair(
+            name="ours, pure",
+            kinds=(_O, _O),
+            server=_TCPONLY,
+            environment=_PURE,
+            over_tcp=True,
+        ),
+        TincPair(name="ours - C", kinds=(_O, _C), server=_TCPONLY, over_tcp=True),
+        TincPair(name="C - ours", kinds=(_C, _O), server=_TCPONLY, over_tcp=True),
     ],
 }
 #: What ``--measure`` can name of the main contenders.

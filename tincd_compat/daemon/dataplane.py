@@ -284,14 +284,17 @@ class DataPlane:
         """Send or drop frames until the link ends; return how many it were."""
         limit = max(1, self._settings.max_output_buffer_size)
         waiting, chunk = link.socket.queued, list[bytes | bytearray]()
+        blocked = link.socket.blocked_since is not None
         for done, frame in enumerate(frames):
-            if 2 * waiting > limit:
-                # A burst is no backlog: what counts is what the system does not take.
+            # A burst is no backlog: what counts is what the system does not take.
+            # Until it refuses something it is offered as much as may wait at all.
+            if waiting >= limit or (blocked and 2 * waiting > limit):
                 link.send_packets(chunk)
                 waiting, chunk = link.socket.queued, []
+                blocked = link.socket.blocked_since is not None
             if link.socket.closed:
                 return done
-            if 2 * waiting > limit and 2 * waiting / limit - 1 > random.random():
+            if blocked and 2 * waiting / limit - 1 > random.random():
                 self._pipeline.drops["meta connection is full"] += 1
             else:
                 chunk.append(frame)
