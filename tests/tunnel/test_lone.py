@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tunnel.world import DEFAULT, HERE, World, ipv4, lengths, probe, sized
+from tests.tunnel.world import DEFAULT, HERE, SUITE, World, ipv4, lengths, probe, sized
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.routing.options import Mode, RouteOptions
 from tincd_compat.tunnel import codec
@@ -214,8 +214,6 @@ class TestOutward:
 
 
 def _suite_and_key() -> tuple[Any, bytes]:
-    from tests.tunnel.world import SUITE
-
     return SUITE, bytes(SUITE.cipher.key_block_size)
 
 

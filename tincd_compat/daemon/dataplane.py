@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
-from tincd_compat.config.values import Broadcast
 from tincd_compat.daemon.calm import CalmReader
 from tincd_compat.daemon.offloads import report
+from tincd_compat.daemon.policy import policy_of
 from tincd_compat.device.tun import TunTap
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import AnsKey, ReqKey
-from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
 from tincd_compat.transport.loop import (
@@ -34,7 +33,6 @@ from tincd_compat.transport.loop import (
 )
 from tincd_compat.transport.udp import Datagram, UdpSockets
 from tincd_compat.tunnel import codec, compression, pumps
-from tincd_compat.tunnel.delivery import BroadcastMode, Policy
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.pumps import Progress, Pumps
@@ -50,8 +48,6 @@ if TYPE_CHECKING:
 #: Frames or datagrams taken from one source before others get their turn.  A C peer's
 #: receive buffer and replay window bear two such bursts.
 BURST: Final = 64
-#: Bytes of the line in front of a frame that is sent as PACKET, mostly.
-_PACKET_LINE: Final = 8
 
 
 class ControlSide(Protocol):
@@ -110,8 +106,8 @@ class DataPlane:
         self._calm: CalmReader | None = None
         self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
-        router = Router(mesh, _route_options(settings), local_address=local_address)
-        policy = _policy(settings, mesh.myself.options)
+        policy = policy_of(settings, mesh.myself.options)
+        router = Router(mesh, policy.route, local_address=local_address)
         self._pipeline = Pipeline(
             mesh, self.tunnel, router, self, policy, random_bytes=secrets.token_bytes
         )
@@ -275,32 +271,15 @@ class DataPlane:
 
     def send_packets(self, neighbour: Node, frames: list[bytes | bytearray]) -> None:
         """Send over TCP, each the less likely the more is waiting already."""
-        link = self._links.of(neighbour)
-        left = len(frames) - (0 if link is None else self._put_on(link, frames))
+        link, drops = self._links.of(neighbour), self._pipeline.drops
+        full, left = 0, len(frames)
+        if link is not None:
+            limit = max(1, self._settings.max_output_buffer_size)
+            full, left = link.offer_packets(frames, limit)
+        if full:
+            drops["meta connection is full"] += full
         if left:
-            self._pipeline.drops["no meta connection"] += left
-
-    def _put_on(self, link: Link, frames: list[bytes | bytearray]) -> int:
-        """Send or drop frames until the link ends; return how many it were."""
-        limit = max(1, self._settings.max_output_buffer_size)
-        waiting, chunk = link.socket.queued, list[bytes | bytearray]()
-        blocked = link.socket.blocked_since is not None
-        for done, frame in enumerate(frames):
-            # A burst is no backlog: what counts is what the system does not take.
-            # Until it refuses something it is offered as much as may wait at all.
-            if waiting >= limit or (blocked and 2 * waiting > limit):
-                link.send_packets(chunk)
-                waiting, chunk = link.socket.queued, []
-                blocked = link.socket.blocked_since is not None
-            if link.socket.closed:
-                return done
-            if blocked and 2 * waiting / limit - 1 > random.random():
-                self._pipeline.drops["meta connection is full"] += 1
-            else:
-                chunk.append(frame)
-                waiting += len(frame) + _PACKET_LINE
-        link.send_packets(chunk)
-        return len(frames)
+            drops["no meta connection"] += left
 
     def request_key(self, node: Node) -> None:
         self._control.request_key(node)
@@ -460,23 +439,3 @@ class DataPlane:
         timer = self._timers.pop(node, None)
         if timer is not None:
             timer.cancel()
-
-
-def _route_options(settings: Settings) -> RouteOptions:
-    return RouteOptions(
-        mode=Mode(settings.mode.value),
-        broadcast=settings.broadcast is not Broadcast.NO,
-        forwarding=Forwarding(settings.forwarding.value),
-        decrement_ttl=settings.decrement_ttl,
-        priority_inheritance=settings.priority_inheritance,
-        direct_only=settings.direct_only,
-    )
-
-
-def _policy(settings: Settings, own_options: int) -> Policy:
-    return Policy(
-        options=own_options,
-        broadcast=BroadcastMode(settings.broadcast.value),
-        tunnel_server=settings.tunnel_server,
-        route=_route_options(settings),
-    )

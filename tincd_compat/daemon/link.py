@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from tincd_compat.config.hosts import HostSettings
     from tincd_compat.control.outgoing import Outgoing
     from tincd_compat.mesh.node import Node
+
+
+#: Bytes of the line in front of a frame that is sent as PACKET, mostly.
+_PACKET_LINE: Final = 8
 
 
 class LinkHandler(Protocol):
@@ -77,6 +82,34 @@ class Link:
         """
         self.connection.send_line(line, request)
         self.socket.plan_flush()
+
+    def offer_packets(
+        self, frames: Sequence[bytes | bytearray], limit: int
+    ) -> tuple[int, int]:
+        """Send frames, each the less likely the more bytes of ``limit`` are waiting.
+
+        Returns how many were dropped for that, and how many are left because the link
+        has ended.
+        """
+        dropped = 0
+        waiting, chunk = self.socket.queued, list[bytes | bytearray]()
+        blocked = self.socket.blocked_since is not None
+        for done, frame in enumerate(frames):
+            # A burst is no backlog: what counts is what the system does not take.
+            # Until it refuses something it is offered as much as may wait at all.
+            if waiting >= limit or (blocked and 2 * waiting > limit):
+                self.send_packets(chunk)
+                waiting, chunk = self.socket.queued, []
+                blocked = self.socket.blocked_since is not None
+            if self.socket.closed:
+                return dropped, len(frames) - done
+            if blocked and 2 * waiting / limit - 1 > random.random():
+                dropped += 1
+            else:
+                chunk.append(frame)
+                waiting += len(frame) + _PACKET_LINE
+        self.send_packets(chunk)
+        return dropped, 0
 
     def send_packets(self, frames: Sequence[bytes | bytearray]) -> None:
         """Send frames at once, as far as the system takes them."""

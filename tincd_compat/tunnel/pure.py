@@ -24,7 +24,11 @@ _opened: Final[Callable[[type[Opened], tuple[object, ...]], Opened]] = tuple.__n
 
 
 class Mac:
-    """A truncated HMAC with both of its key states saved."""
+    """A truncated HMAC with both of its key states saved.
+
+    The steps stand in each place that works packets, since a call for each is felt,
+    above all by a packet alone.
+    """
 
     __slots__ = ("inner", "length", "outer")
 
