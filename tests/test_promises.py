@@ -52,7 +52,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "tests/daemon/test_links_end.py::test_the_tarpit_is_bounded",
         "tests/transport/test_tcp.py::test_ten_connections_a_second",
         "tests/transport/test_tcp.py::test_the_tarpit_closes_the_oldest_for_one_more",
-        "tests/transport/test_udp.py::test_strangers_do_not_fill_the_address_cache",
+        "tests/transport/test_udp_receiving.py::test_strangers_do_not_fill_the_address_cache",
         "tests/tunnel/test_lookup.py::test_the_set_of_hosts_is_bounded_without_any_node",
         "conformance/scenarios/handshakes.py::_crowd",
     ),

@@ -1,124 +1,29 @@
-"""The UDP sockets over a fake socket: grouping, fall-backs, batches, addresses."""
+"""The UDP sockets over a fake socket: grouping, fall-backs, sending, addresses."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import os
 import socket
-import struct
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.transport.datagrams import PEER, PEER6, FakeSocket, make
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.local import from_sockaddr
 from tincd_compat.transport.udp import (
-    MAX_KNOWN_ADDRESSES,
     MAX_RUN_BYTES,
     MAX_SEGMENTS,
-    RECEIVE_BUFFER,
-    UDP_GRO,
     UDP_SEGMENT,
-    UdpSocket,
     UdpSockets,
     segmentation_is_sound,
     split_runs,
 )
 from tincd_compat.transport.udp_options import to_sockaddr
-
-PEER = SocketAddress("10.0.0.2", 655)
-PEER6 = SocketAddress("fd00::2", 655)
-
-
-def failure(number: int) -> OSError:
-    """The subclass of OSError the kernel's number maps to."""
-    return OSError(number, os.strerror(number))
-
-
-class FakeSocket:
-    """Remembers what is sent and set; hands out what a test queued."""
-
-    def __init__(self, family: int = socket.AF_INET) -> None:
-        self.family = family
-        self.options: dict[tuple[int, int], int] = {
-            (socket.SOL_UDP, UDP_SEGMENT): 0,
-            (socket.SOL_UDP, UDP_GRO): 0,
-        }
-        self.unknown: set[int] = set()
-        self.incoming: deque[tuple[bytes, int, tuple[Any, ...]] | OSError] = deque()
-        self.messages: list[list[bytes]] = []
-        self.datagrams: list[bytes] = []
-        self.destinations: list[tuple[Any, ...]] = []
-        self.refuse: Callable[[list[bytes]], int] = lambda _message: 0
-        self.closed = False
-
-    def fileno(self) -> int:
-        return 7
-
-    def close(self) -> None:
-        self.closed = True
-
-    def getsockname(self) -> tuple[Any, ...]:
-        return ("fe80::1", 655, 0, 3) if self.family == socket.AF_INET6 else ("", 655)
-
-    def getsockopt(self, level: int, option: int, /) -> int:
-        if option in self.unknown:
-            raise failure(errno.ENOPROTOOPT)
-        return self.options[level, option]
-
-    def setsockopt(self, level: int, option: int, value: int, /) -> None:
-        self.options[level, option] = value
-
-    def sendto(self, data: bytes, address: tuple[Any, ...], /) -> int:
-        return self._send([data], 0, address)
-
-    def sendmsg(
-        self,
-        buffers: Iterable[bytes],
-        ancdata: Iterable[tuple[int, int, bytes]],
-        flags: int,
-        address: tuple[Any, ...],
-        /,
-    ) -> int:
-        ((level, kind, size),) = ancdata
-        assert (level, kind, flags) == (socket.SOL_UDP, UDP_SEGMENT, 0)
-        return self._send(list(buffers), struct.unpack("=H", size)[0], address)
-
-    def _send(self, message: list[bytes], size: int, address: tuple[Any, ...]) -> int:
-        refused = self.refuse(message)
-        if refused:
-            raise failure(refused)
-        self.messages.append(message)
-        self.destinations.append(address)
-        payload = b"".join(message)
-        step = size or max(len(payload), 1)
-        self.datagrams += [payload[i : i + step] for i in range(0, len(payload), step)]
-        return len(payload)
-
-    def recvmsg_into(
-        self, buffers: Iterable[memoryview], ancbufsize: int, /
-    ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
-        if not self.incoming:
-            raise failure(errno.EAGAIN)
-        item = self.incoming.popleft()
-        if isinstance(item, OSError):
-            raise item
-        data, size, address = item
-        (buffer,) = buffers
-        assert len(buffer) == RECEIVE_BUFFER
-        assert ancbufsize >= socket.CMSG_SPACE(4)
-        buffer[: len(data)] = data
-        ancillary = [(socket.SOL_UDP, UDP_GRO, struct.pack("=i", size))] if size else []
-        return len(data), ancillary, 0, address
-
-
-def make(fake: FakeSocket, **options: Any) -> UdpSocket:
-    return UdpSocket(fake, **{"release": "6.18.0", **options})
 
 
 @pytest.fixture
@@ -320,99 +225,6 @@ def test_close_closes_all() -> None:
     fakes = FakeSocket(), FakeSocket()
     UdpSockets([make(fake) for fake in fakes]).close()
     assert all(fake.closed for fake in fakes)
-
-
-# Receiving
-
-
-def test_a_batch_ends_when_the_socket_is_empty() -> None:
-    fake = FakeSocket()
-    fake.incoming += [(b"a", 0, ("10.0.0.2", 655)), (b"", 0, ("10.0.0.3", 1))]
-    batch = UdpSockets([make(fake), make(fake)]).recv_batch(1)
-    assert batch == [(b"a", PEER, 1), (b"", SocketAddress("10.0.0.3", 1), 1)]
-
-
-def test_a_batch_ends_at_its_limit() -> None:
-    fake = FakeSocket()
-    fake.incoming += [(b"x", 0, ("10.0.0.2", 655))] * 70
-    sockets = UdpSockets([make(fake)])
-    assert len(sockets.recv_batch(0)) == 64
-    assert len(sockets.recv_batch(0)) == 6
-
-
-def test_no_coalesced_message_is_truncated() -> None:
-    # The kernel cuts what does not fit, and says so only in a flag.
-    assert RECEIVE_BUFFER >= 65535
-    fake = FakeSocket()
-    fake.incoming.append((b"x" * 65507, 1461, ("10.0.0.2", 655)))
-    batch = UdpSockets([make(fake)]).recv_batch(0)
-    assert sum(len(data) for data, _, _ in batch) == 65507
-
-
-def test_coalesced_datagrams_are_separated() -> None:
-    fake = FakeSocket()
-    fake.incoming.append((b"aaabbbc", 3, ("10.0.0.2", 655)))
-    udp = make(fake)
-    assert udp.coalescing
-    batch = UdpSockets([udp]).recv_batch(0)
-    assert batch == [(b"aaa", PEER, 0), (b"bbb", PEER, 0), (b"c", PEER, 0)]
-
-
-@given(st.lists(st.binary(min_size=4, max_size=4)), st.binary(min_size=1, max_size=4))
-def test_what_is_segmented_is_separated_again(equal: list[bytes], last: bytes) -> None:
-    fake = FakeSocket()
-    train = [*equal, last]
-    size = len(train[0]) if equal else 0
-    fake.incoming.append((b"".join(train), size, ("10.0.0.2", 655)))
-    assert [data for data, _, _ in UdpSockets([make(fake)]).recv_batch(0)] == train
-
-
-def test_coalescing_is_probed_and_optional() -> None:
-    fake = FakeSocket()
-    assert not make(fake, coalescing=False).coalescing
-    assert fake.options[socket.SOL_UDP, UDP_GRO] == 0
-    fake.unknown.add(UDP_GRO)
-    assert not make(fake).coalescing
-
-
-def test_a_receive_error_is_logged_and_ends_the_batch(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    fake = FakeSocket()
-    fake.incoming += [failure(errno.ENETDOWN), (b"a", 0, ("10.0.0.2", 655))]
-    sockets = UdpSockets([make(fake)])
-    assert sockets.recv_batch(0) == []
-    assert caplog.messages == ["Receiving packet failed: Network is down"]
-    assert sockets.recv_batch(0) == [(b"a", PEER, 0)]
-
-
-def test_strangers_do_not_fill_the_address_cache() -> None:
-    fake = FakeSocket()
-    udp = make(fake)
-    sockets = UdpSockets([udp])
-    for port in range(MAX_KNOWN_ADDRESSES + 10):
-        fake.incoming.append((b"x", 0, ("10.0.0.2", port)))
-        assert sockets.recv_batch(0) == [(b"x", SocketAddress("10.0.0.2", port), 0)]
-    assert len(udp._addresses) <= MAX_KNOWN_ADDRESSES
-
-
-# One at a time
-
-
-def test_one_message_is_read_as_it_came() -> None:
-    fake = FakeSocket()
-    fake.incoming += [
-        (b"one", 0, ("10.0.0.2", 655)),
-        (b"aaabb", 3, ("10.0.0.2", 655)),
-        failure(errno.EINTR),
-        failure(errno.ENETDOWN),
-    ]
-    sockets = UdpSockets([make(fake)])
-    assert sockets.read(0) == (b"one", 3, ("10.0.0.2", 655))
-    message = sockets.read(0)
-    assert message == (b"aaabb", 3, ("10.0.0.2", 655))
-    assert sockets.cut(0, message) == [(b"aaa", PEER, 0), (b"bb", PEER, 0)]
-    assert [sockets.read(0) for _ in range(3)] == [None, None, None]
 
 
 def test_a_sender_sends_from_the_socket_that_fits() -> None:

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.transport.test_udp import FakeSocket
+from tests.transport.datagrams import FakeSocket
 from tincd_compat.transport.udp_options import (
     DEFAULT_BUFFER,
     IP_MTU_DISCOVER,

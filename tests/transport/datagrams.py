@@ -1,0 +1,108 @@
+"""A fake UDP socket: it remembers what is sent and hands out what a test queued."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.udp import (
+    RECEIVE_BUFFER,
+    UDP_GRO,
+    UDP_SEGMENT,
+    UdpSocket,
+)
+
+PEER = SocketAddress("10.0.0.2", 655)
+PEER6 = SocketAddress("fd00::2", 655)
+
+
+def failure(number: int) -> OSError:
+    """The subclass of OSError the kernel's number maps to."""
+    return OSError(number, os.strerror(number))
+
+
+class FakeSocket:
+    """Remembers what is sent and set; hands out what a test queued."""
+
+    def __init__(self, family: int = socket.AF_INET) -> None:
+        self.family = family
+        self.options: dict[tuple[int, int], int] = {
+            (socket.SOL_UDP, UDP_SEGMENT): 0,
+            (socket.SOL_UDP, UDP_GRO): 0,
+        }
+        self.unknown: set[int] = set()
+        self.incoming: deque[tuple[bytes, int, tuple[Any, ...]] | OSError] = deque()
+        self.messages: list[list[bytes]] = []
+        self.datagrams: list[bytes] = []
+        self.destinations: list[tuple[Any, ...]] = []
+        self.refuse: Callable[[list[bytes]], int] = lambda _message: 0
+        self.closed = False
+
+    def fileno(self) -> int:
+        return 7
+
+    def close(self) -> None:
+        self.closed = True
+
+    def getsockname(self) -> tuple[Any, ...]:
+        return ("fe80::1", 655, 0, 3) if self.family == socket.AF_INET6 else ("", 655)
+
+    def getsockopt(self, level: int, option: int, /) -> int:
+        if option in self.unknown:
+            raise failure(errno.ENOPROTOOPT)
+        return self.options[level, option]
+
+    def setsockopt(self, level: int, option: int, value: int, /) -> None:
+        self.options[level, option] = value
+
+    def sendto(self, data: bytes, address: tuple[Any, ...], /) -> int:
+        return self._send([data], 0, address)
+
+    def sendmsg(
+        self,
+        buffers: Iterable[bytes],
+        ancdata: Iterable[tuple[int, int, bytes]],
+        flags: int,
+        address: tuple[Any, ...],
+        /,
+    ) -> int:
+        ((level, kind, size),) = ancdata
+        assert (level, kind, flags) == (socket.SOL_UDP, UDP_SEGMENT, 0)
+        return self._send(list(buffers), struct.unpack("=H", size)[0], address)
+
+    def _send(self, message: list[bytes], size: int, address: tuple[Any, ...]) -> int:
+        refused = self.refuse(message)
+        if refused:
+            raise failure(refused)
+        self.messages.append(message)
+        self.destinations.append(address)
+        payload = b"".join(message)
+        step = size or max(len(payload), 1)
+        self.datagrams += [payload[i : i + step] for i in range(0, len(payload), step)]
+        return len(payload)
+
+    def recvmsg_into(
+        self, buffers: Iterable[memoryview], ancbufsize: int, /
+    ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+        if not self.incoming:
+            raise failure(errno.EAGAIN)
+        item = self.incoming.popleft()
+        if isinstance(item, OSError):
+            raise item
+        data, size, address = item
+        (buffer,) = buffers
+        assert len(buffer) == RECEIVE_BUFFER
+        assert ancbufsize >= socket.CMSG_SPACE(4)
+        buffer[: len(data)] = data
+        ancillary = [(socket.SOL_UDP, UDP_GRO, struct.pack("=i", size))] if size else []
+        return len(data), ancillary, 0, address
+
+
+def make(fake: FakeSocket, **options: Any) -> UdpSocket:
+    return UdpSocket(fake, **{"release": "6.18.0", **options})
