@@ -24,7 +24,8 @@ from conformance.harness.waits import say, wait_for
 _ASKS_AGAIN: Final = 30.0
 #: TCP doubles its pauses: one as long as all that was held back, and more.
 _ARRIVES: Final = 60.0
-#: The level of tinc that tells everything: also by which key a peer seals.
+#: The level of tinc that tells everything: the keys' owners, who are not always those
+#: that a message is sent to or got from, and by which key a peer seals.
 _ALL: Final = 10
 
 
@@ -32,23 +33,24 @@ def play(lab: Lab, placement: Placement) -> None:
     kind_giver, kind_user, kind_relay = placement
     plans = [
         Plan(name="giver", kind=kind_giver, connect_to=("relay",), debug=_ALL),
-        Plan(name="user", kind=kind_user, connect_to=("relay",)),
+        Plan(name="user", kind=kind_user, connect_to=("relay",), debug=_ALL),
         Plan(name="relay", kind=kind_relay),
     ]
     mesh = Mesh(lab, plans)
     giver, user, relay = mesh
     mesh.start()
     mesh.wait_reachable()
-    # The keys of neighbours, which do not matter here.
+    # The keys of neighbours do not matter here: what asks early asks for those.
     user.log.wait(r"^Got ANS_KEY from relay ", 20)
     giver.log.wait(r"^Sending ANS_KEY to relay ", 20)
-    expect(not user.log.has(r"^Sending REQ_KEY "), "the user has asked too early")
+    asked = r"^Sending REQ_KEY to relay .*: 15 user giver"
+    expect(not user.log.has(asked), "the user has asked too early")
     mark, given = user.log.mark(), giver.log.mark()
     firewall = lab.firewall(user)
     firewall.hold_tcp(relay.outer[0])
     say("  the first key, by way of the relay, and held back there")
     ping(user, giver.address, count=2)
-    giver.log.wait(r"^Sending ANS_KEY to relay ", 10, given)
+    giver.log.wait(r"^Sending ANS_KEY to relay .*: 16 giver user ", 10, given)
 
     say("  the second, over a link of their own")
     with (giver.etc / "tinc.conf").open("a") as file:
@@ -63,11 +65,12 @@ def play(lab: Lab, placement: Placement) -> None:
     wait_for("the user has the second key", came, _ASKS_AGAIN, every=0.5)
     user.wait_pmtu("giver")
     expect_ping(user, giver.address)
-    expect(not user.log.has(r"^Got ANS_KEY from relay ", mark), "nothing held back")
+    first = r"^Got ANS_KEY from relay .*: 16 giver user "
+    expect(not user.log.has(first, mark), "nothing held back")
 
     say("  the first key arrives")
     firewall.clear()
-    user.log.wait(r"^Got ANS_KEY from relay ", _ARRIVES, mark)
+    user.log.wait(first, _ARRIVES, mark)
     wait_ping(user, giver.address, 5)
     expect_ping(user, giver.address, count=50)
     row = user.row("giver")
