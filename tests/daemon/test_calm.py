@@ -13,7 +13,7 @@ from tests.daemon.descriptors import FakeUdp
 from tests.daemon.plane import Plane
 from tests.device.fakes import FakeSystem
 from tests.transport.fakes import FakeLoop
-from tests.tunnel.world import HERE, World, lengths, neighbours, sized
+from tests.tunnel.world import HERE, World, lengths, neighbours, probe, sized
 from tincd_compat.daemon.calm import CALM, CalmReader, Frames
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
@@ -160,8 +160,8 @@ def test_errors_of_the_device_are_left_to_the_batch(desk: Desk) -> None:
 def test_datagrams_go_short_as_long_as_they_come_alone(desk: Desk) -> None:
     train = desk.world.peers["b"].seal(*(sized(60 + i, HERE) for i in range(9)))
     ways = [desk.receivable(datagram) for datagram in train[:5]]
-    # One to see that they come alone, one to see from whom.
-    assert ways == [False, False, True, True, True]
+    # One to see that they come alone, one to see from whom, one to see where to.
+    assert ways == [False, False, False, True, True]
     desk.world.now -= PAUSE
     assert not desk.receivable(*train[5:8])
     assert not desk.receivable(train[8])
@@ -169,6 +169,15 @@ def test_datagrams_go_short_as_long_as_they_come_alone(desk: Desk) -> None:
     written = [len(packet) + 10 for packet in desk.system.written]
     delivered = [*lengths(desk.world.ports.delivered), *written]
     assert sorted(delivered) == list(range(60, 69))
+
+
+def test_the_loop_gets_its_turn_when_a_key_is_asked_for(desk: Desk) -> None:
+    world = desk.world
+    train = world.peers["b"].seal(*(sized(60, HERE) for _ in range(4)), probe())
+    assert [desk.receivable(datagram) for datagram in train[:4]][-1]
+    world.tunnel(world.node("b")).void_peer_key()
+    assert not desk.receivable(train[4])
+    assert world.ports.key_requests == ["b"]
 
 
 @pytest.mark.parametrize("sockets_first", [True, False])

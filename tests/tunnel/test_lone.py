@@ -18,7 +18,7 @@ from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.codec import LAST_SEQUENCE
 from tincd_compat.tunnel.delivery import Policy
 from tincd_compat.tunnel.lone import Lone
-from tincd_compat.tunnel.pumps import STATION_MEMORY
+from tincd_compat.tunnel.pumps import STATION_MEMORY, Progress
 
 THERE = "10.0.2.1"
 FURTHER = "10.0.3.1"
@@ -66,6 +66,8 @@ class Desk:
     def __init__(self, world: World) -> None:
         self.world = world
         self.written: list[bytes] = []
+        #: Of datagrams that went short, whether nothing but packets was touched.
+        self.quiet: list[bool] = []
         self.sockets = FakeSockets(world)
         self.lone = Lone(
             world.pipeline, world.mesh, self.sockets, self._write, lambda: world.now
@@ -87,7 +89,9 @@ class Desk:
         """Return whether the datagram went the short way."""
         address = self.world.peers[name].address
         source = (address.host, address.port)
-        if self.lone.inward(index, datagram, source):
+        progress = self.lone.inward(index, datagram, source)
+        if progress is not Progress.REFUSED:
+            self.quiet.append(progress is Progress.QUIET)
             return True
         self.world.from_udp([datagram], address, index)
         self.lone.tell_source(index, source, address)
@@ -238,8 +242,9 @@ class TestInward:
     def test_strangers_are_left(self, desk: Desk) -> None:
         desk.from_peer("b", sized(60, HERE))
         (datagram,) = desk.world.peers["b"].seal(sized(60, HERE))
-        assert not desk.lone.inward(0, datagram, ("203.0.113.9", 4242))
-        assert not desk.lone.inward(1, datagram, ("192.0.2.2", 655))
+        for index, source in (0, ("203.0.113.9", 4242)), (1, ("192.0.2.2", 655)):
+            progress = desk.lone.inward(index, datagram, source)
+            assert progress is Progress.REFUSED
         assert desk.from_udp("b", datagram)
 
     def test_too_long_datagrams_are_left(self, desk: Desk) -> None:
@@ -259,6 +264,21 @@ class TestInward:
             desk.from_peer("b", sized(100 + i, FURTHER))
         assert lengths(desk.world.received("c")) == [100, 101, 102, 103]
         assert desk.sockets.singles == 2
+
+    @pytest.mark.parametrize("has_key", [True, False])
+    def test_what_asks_for_a_key_is_not_quiet(self, desk: Desk, has_key: bool) -> None:
+        desk.from_peer("b", sized(60, HERE))
+        desk.from_peer("b", sized(60, HERE))
+        if not has_key:
+            desk.world.tunnel(desk.world.node("c")).void_peer_key()
+            desk.world.pipeline.invalidate()
+            desk.from_peer("b", sized(60, HERE))
+            desk.from_peer("b", sized(60, HERE))
+        desk.quiet.clear()
+        for _ in range(2):
+            desk.from_peer("b", sized(60, FURTHER))
+        assert desk.quiet == [False, has_key]
+        assert desk.world.ports.key_requests == ["c"] * (not has_key)
 
     def test_nothing_is_sent_back(self, desk: Desk) -> None:
         desk.from_device(sized(60, THERE))

@@ -18,6 +18,7 @@ from tincd_compat.mesh.node import Mesh
 from tincd_compat.transport.udp import Datagram, UdpSockets
 from tincd_compat.tunnel.lone import Lone
 from tincd_compat.tunnel.pipeline import Pipeline
+from tincd_compat.tunnel.pumps import Progress
 from tincd_compat.tunnel.superpacket import SuperPacket
 
 Frames: TypeAlias = list[bytearray | SuperPacket]
@@ -26,6 +27,9 @@ Frames: TypeAlias = list[bytearray | SuperPacket]
 CALM: Final = 50e-6
 
 _DEBUG: Final = logging.DEBUG
+# Members are looked up slowly.
+_QUIET: Final = Progress.QUIET
+_REFUSED: Final = Progress.REFUSED
 
 
 class CalmReader:
@@ -104,10 +108,12 @@ class CalmReader:
         if message is None:
             return True
         data, size, source = message
-        if size < len(data) or not self._lone.inward(index, data, source):
-            first = self._sockets.cut(index, message)
-            return self._burst_of_socket(index, first, source)
-        return True
+        if size >= len(data):
+            progress = self._lone.inward(index, data, source)
+            if progress is not _REFUSED:
+                return progress is _QUIET
+        first = self._sockets.cut(index, message)
+        return self._burst_of_socket(index, first, source)
 
     def _burst_of_socket(
         self,

@@ -17,13 +17,18 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel.flows import MAX_FLOWS, Flow
 from tincd_compat.tunnel.pipeline import MAX_DATAGRAM, Pipeline
-from tincd_compat.tunnel.pumps import STATION_MEMORY
+from tincd_compat.tunnel.pumps import STATION_MEMORY, Progress
+
+# Members are looked up slowly.
+_QUIET: Final = Progress.QUIET
+_HEEDED: Final = Progress.HEEDED
+_REFUSED: Final = Progress.REFUSED
 
 #: Sends a datagram; returns why it is refused.
 Send: TypeAlias = Callable[[bytes], OSError | None]
@@ -148,21 +153,22 @@ class Lone:
 
     # Inward.
 
-    def inward(self, index: int, datagram: bytes, source: tuple[Any, ...]) -> bool:
-        """Act on a datagram of a socket; False if the pipeline has to see it.
+    def inward(self, index: int, datagram: bytes, source: tuple[Any, ...]) -> Progress:
+        """Act on a datagram of a socket; REFUSED if the pipeline has to see it.
 
+        HEEDED if the pipeline has acted on its frame, which may touch anything.
         ``source`` is the sender's address as the socket gives it.
         """
         sender = self._senders.get((index, source))
         if sender is None or len(datagram) > MAX_DATAGRAM:
-            return False
+            return _REFUSED
         frame = sender.open(datagram)
         if frame is None:
-            return False
+            return _REFUSED
         destination = self._destination(frame)
         if destination in self._ours:
             self._write(frame)
-            return True
+            return _QUIET
         way = sender.relays.get(destination)
         if way is not None and len(frame) <= way.limit:
             sealed = way.seal(frame)
@@ -170,9 +176,9 @@ class Lone:
                 refusal = way.send(sealed)
                 if refusal is not None:
                     self._refused(way.node, len(frame), refusal)
-                return True
+                return _QUIET
         self._opened(sender, frame, destination)
-        return True
+        return _HEEDED
 
     def _opened(self, sender: _Sender, frame: bytes, destination: bytes | None) -> None:
         """Let the pipeline act on a frame, and remember what it will do with others."""
