@@ -330,6 +330,16 @@ class TestSwitch:
         assert not desk.from_device(self.frame())
         assert desk.world.ports.learned == [A_MAC, other, A_MAC]
 
+    def test_a_station_is_learned_again_after_any_change(self, desk: Desk) -> None:
+        other = bytes.fromhex("0200000000aa")
+        for source in (A_MAC, other):
+            desk.from_device(self.frame(source))
+        # It has moved to b, as b says, but speaks here again.
+        desk.world.subnet("b", "2:0:0:0:0:a")
+        for source in (other, A_MAC, A_MAC):
+            desk.from_device(self.frame(source))
+        assert desk.world.ports.learned == [A_MAC, other, other, A_MAC]
+
     def test_forged_authors_do_not_fill_the_memory(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -94,6 +94,7 @@ class Lone:
     def forget(self) -> None:
         """Something has changed: what was told may be wrong."""
         self._ways.clear()
+        self._stations.clear()
         self._senders.clear()
         self._ours.clear()
 
