@@ -193,9 +193,7 @@ class UdpSocket:
                 continue
             singly = self._send_singly(train, start, end, sockaddr)
             refused += singly
-            # An interface without checksum offload says so only now.  If the single
-            # datagrams fail as well it is the address that the kernel dislikes.
-            if failure.errno in _TRAIN_REFUSED and len(singly) < end - start:
+            if failure.errno in _TRAIN_REFUSED and _passes(singly, end - start):
                 self.stop_segmentation(failure.strerror)
         return refused
 
@@ -236,6 +234,17 @@ class UdpSocket:
             except OSError as error:
                 refused.append((index, error))
         return refused
+
+
+def _passes(refused: Sequence[tuple[int, OSError]], count: int) -> bool:
+    """Tell whether a run was refused whose ``count`` datagrams pass singly.
+
+    An interface without checksum offload says only then that it has none.  If all of
+    them fail as well it is the address that the kernel dislikes.  If some are too long,
+    that is what it said of the run, with EINVAL before Linux 6.14.
+    """
+    too_long = any(error.errno == errno.EMSGSIZE for _, error in refused)
+    return len(refused) < count and not too_long
 
 
 def _segment_size(ancillary: list[tuple[int, int, bytes]]) -> int:

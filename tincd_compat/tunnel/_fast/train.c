@@ -23,6 +23,11 @@ struct run {
     size_t end;
 };
 
+struct refusals {
+    size_t count;
+    size_t too_long;
+};
+
 static void report(struct reports *reports, enum report_kind kind, uint32_t peer,
                    uint32_t value)
 {
@@ -86,11 +91,11 @@ static void fill_message(struct outgoing *out, size_t index, const struct run *r
     memcpy(CMSG_DATA(control), &size, sizeof size);
 }
 
-/* Send datagrams one by one; returns how many of them were refused. */
-static size_t send_singly(struct peer *peer, uint32_t index, const struct run *run,
-                          struct reports *reports)
+/* Send datagrams one by one; returns how many were refused, and were so as too long. */
+static struct refusals send_singly(struct peer *peer, uint32_t index,
+                                   const struct run *run, struct reports *reports)
 {
-    size_t refused = 0;
+    struct refusals refusals = {0, 0};
 
     for (size_t i = run->start; i < run->end; i++) {
         const struct packet *packet = &peer->train->packets[i];
@@ -100,29 +105,34 @@ static size_t send_singly(struct peer *peer, uint32_t index, const struct run *r
         /* A full buffer is not told: the datagram is lost, as on the way. */
         if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
             continue;
-        refused++;
-        if (errno == EMSGSIZE)
-            report(reports, TOO_BIG, index, peer->train->bodies[i]);
-        else
+        refusals.count++;
+        if (errno != EMSGSIZE) {
             report(reports, SEND_ERROR, index, (uint32_t)errno);
+            continue;
+        }
+        refusals.too_long++;
+        report(reports, TOO_BIG, index, peer->train->bodies[i]);
     }
-    return refused;
+    return refusals;
 }
 
 /*
  * The kernel has refused a message.  What it thinks of a run says nothing about the
  * datagrams: they are asked singly.  If they pass, it is the offload that it dislikes; an
- * interface without checksum offload says so only now.
+ * interface without checksum offload says so only now.  But if some are too long, that is
+ * what it said, with EINVAL before Linux 6.14, and only the last of them is shorter.
  */
 static void refused(struct peer *peer, uint32_t index, const struct run *run,
                     struct reports *reports)
 {
     int reason = errno;
     size_t length = run->end - run->start;
+    struct refusals refusals;
 
     if (reason == EAGAIN || reason == EINTR || reason == ENOBUFS)
         return;
-    if (send_singly(peer, index, run, reports) == length || length == 1)
+    refusals = send_singly(peer, index, run, reports);
+    if (length == 1 || refusals.count == length || refusals.too_long > 0)
         return;
     if (reason == EIO || reason == EINVAL) {
         peer->segmentation = false;
