@@ -11,6 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Slots that a look-up tries.  Members of the mesh choose addresses and ports, and with
+ * them where their flows begin to look: without a limit each of a thousand flows made
+ * for one place would walk past all before it.
+ */
+#define MAX_STEPS 16u
+
 int coalescer_init(struct coalescer *coalescer, size_t capacity)
 {
     size_t slots = 16;
@@ -95,17 +102,21 @@ static bool same_flow(const uint8_t *one, const uint8_t *other, size_t start)
            memcmp(from, addresses(other, start), (size_t)(one + start + 4 - from)) == 0;
 }
 
-/* Find the slot of a frame's flow, or the free one that it would take. */
+/*
+ * Find the slot of a frame's flow, or the free one that it would take; NULL if there is
+ * none near, now and for all of the turn: no slot gets free before its end.
+ */
 static struct slot *find(struct coalescer *coalescer, const struct packet *frames,
                          const uint8_t *frame, size_t start, uint32_t hash)
 {
-    for (uint32_t at = hash & coalescer->mask;; at = (at + 1) & coalescer->mask) {
-        struct slot *slot = &coalescer->slots[at];
+    for (uint32_t step = 0; step < MAX_STEPS; step++) {
+        struct slot *slot = &coalescer->slots[(hash + step) & coalescer->mask];
         if (slot->turn != coalescer->turn)
             return slot;
         if (slot->hash == hash && same_flow(frame, frames[slot->frame].data, start))
             return slot;
     }
+    return NULL;
 }
 
 /* Return what kind of piece a frame could be the first segment of. */
@@ -260,14 +271,16 @@ size_t coalesce(struct coalescer *coalescer, const struct packet *frames, size_t
         } else {
             uint32_t hash = hash_flow(frame->data, start);
             struct slot *slot = find(coalescer, frames, frame->data, start, hash);
-            if (slot->turn == coalescer->turn && slot->piece != NOBODY &&
-                add(coalescer, &coalescer->pieces[slot->piece], frame, i))
-                continue;
-            kind = kind_of(frame->data, frame->length, start, udp);
-            slot->turn = coalescer->turn;
-            slot->hash = hash;
-            slot->frame = i;
-            slot->piece = kind == NO_PIECE ? NOBODY : (uint32_t)made;
+            if (slot != NULL) {
+                if (slot->turn == coalescer->turn && slot->piece != NOBODY &&
+                    add(coalescer, &coalescer->pieces[slot->piece], frame, i))
+                    continue;
+                kind = kind_of(frame->data, frame->length, start, udp);
+                slot->turn = coalescer->turn;
+                slot->hash = hash;
+                slot->frame = i;
+                slot->piece = kind == NO_PIECE ? NOBODY : (uint32_t)made;
+            }
         }
         begin(&coalescer->pieces[made++], frame, i, start, kind);
     }

@@ -1,0 +1,170 @@
+/*
+ * What a train makes of the errors of a kernel, which is played here: its two calls are
+ * those below, because the linker takes them before those of the C library.
+ */
+#define _GNU_SOURCE
+#include "checks.h"
+#include "pump.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LONG 200u
+#define SHORT 40u
+#define EVERYTHING 100000u
+
+static struct {
+    /* What the path carries, and what the kernel says to a run of longer datagrams. */
+    size_t most;
+    int too_long;
+    /* What it says to every run, and after so many datagrams to everything. */
+    int to_runs;
+    size_t room;
+    int full;
+    /* The numbers of the datagrams that have left, in their order. */
+    size_t count;
+    uint32_t left[MAX_TRAIN];
+} wire;
+
+static int refuse(int error)
+{
+    errno = error;
+    return -1;
+}
+
+static void leave(const struct iovec *part)
+{
+    check(wire.count < MAX_TRAIN, "sent again");
+    wire.left[wire.count++] = get32(part->iov_base);
+}
+
+static int send_message(const struct msghdr *message)
+{
+    bool run = message->msg_iovlen > 1;
+
+    check(run == (message->msg_controllen > 0), "no word of the size");
+    if (run && wire.to_runs)
+        return refuse(wire.to_runs);
+    if (message->msg_iov[0].iov_len > wire.most)
+        return refuse(run ? wire.too_long : EMSGSIZE);
+    if (wire.count + message->msg_iovlen > wire.room)
+        return refuse(wire.full);
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        leave(&message->msg_iov[i]);
+    return 0;
+}
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    unsigned done = 0;
+
+    check(fd == 5 && flags == MSG_DONTWAIT && count > 0, "another call");
+    while (done < count && send_message(&messages[done].msg_hdr) == 0)
+        done++;
+    return done > 0 ? (int)done : -1;
+}
+
+ssize_t sendto(int fd, const void *data, size_t length, int flags,
+               const struct sockaddr *address, socklen_t address_length)
+{
+    struct iovec part = {(void *)data, length};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    check(fd == 5 && flags == MSG_DONTWAIT && address && address_length, "another call");
+    return send_message(&message) < 0 ? -1 : (ssize_t)length;
+}
+
+static struct reports reports;
+static struct train train;
+
+/* Let a train of long datagrams leave, the last of them short; tell if runs go on. */
+static bool send_train(size_t count)
+{
+    const struct suite bare = {NULL, NULL, 0, 0, 1, 0, false};
+    const uint8_t key[1] = {0};
+    struct sealer sealer;
+    struct peer peer = {.sealer = &sealer, .fd = 5, .segmentation = true, .train = &train};
+
+    check(sealer_init(&sealer, &bare, key) == 0, "no sealer");
+    peer.address_length = sizeof(struct sockaddr_in);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = i + 1 < count ? LONG : SHORT;
+        train.packets[i] = (struct packet){train.memory[i], length};
+        train.bodies[i] = (uint16_t)length;
+    }
+    train.count = count;
+    reports.count = wire.count = 0;
+    train_leave(&peer, 7, &reports);
+    check(train.count == 0, "the train waits still");
+    sealer_free(&sealer);
+    return peer.segmentation;
+}
+
+static void have_left(size_t count)
+{
+    check(wire.count == count, "more or fewer have left");
+    for (uint32_t i = 0; i < count; i++)
+        check(wire.left[i] == i + 1, "not in their order");
+}
+
+static void reported(size_t count, enum report_kind kind, uint32_t value)
+{
+    check(reports.count == count, "more or fewer reports");
+    for (size_t i = 0; i < count; i++)
+        check(reports.list[i].kind == kind && reports.list[i].peer == 7 &&
+                  reports.list[i].value == value,
+              "another report");
+}
+
+static void play(int to_runs, size_t most, int too_long, size_t room, int full)
+{
+    wire.to_runs = to_runs;
+    wire.most = most;
+    wire.too_long = too_long;
+    wire.room = room;
+    wire.full = full;
+}
+
+void check_refusals(void)
+{
+    const int errors[] = {EIO, EINVAL}, buffers[] = {EAGAIN, ENOBUFS, EINTR};
+
+    play(0, EVERYTHING, 0, EVERYTHING, 0);
+    check(send_train(100), "offload given up for nothing");
+    have_left(100);
+    reported(0, TOO_BIG, 0);
+
+    /* Runs are what it does not like: all pass singly, and there are no more runs. */
+    for (int i = 0; i < 2; i++) {
+        play(errors[i], EVERYTHING, 0, EVERYTHING, 0);
+        check(!send_train(10), "an offload that does not work is kept");
+        have_left(10);
+        reported(1, SEGMENTATION_OFF, (uint32_t)errors[i]);
+    }
+
+    /* The path carries less than it did.  Before Linux 6.14 that is EINVAL for a run,
+     * and the short datagram at its end passes: nothing is wrong with the offload. */
+    for (int i = 0; i < 2; i++) {
+        play(0, LONG, i ? EMSGSIZE : EINVAL, EVERYTHING, 0);
+        check(send_train(10), "offload given up for a path that has narrowed");
+        check(wire.count == 1 && wire.left[0] == 10, "the short one has not left");
+        reported(9, TOO_BIG, LONG);
+    }
+
+    /* A buffer is full after the first of two runs: the rest is lost without a word. */
+    for (int i = 0; i < 3; i++) {
+        play(0, EVERYTHING, 0, MAX_SEGMENTS, buffers[i]);
+        check(send_train(100), "offload given up for a full buffer");
+        have_left(MAX_SEGMENTS);
+        reported(0, TOO_BIG, 0);
+    }
+
+    /* No way there: each datagram says so, as far as there is room for reports. */
+    play(EINVAL, 0, 0, 0, 0);
+    wire.most = EVERYTHING;
+    wire.full = ENETUNREACH;
+    check(send_train(100), "offload given up for an address");
+    have_left(0);
+    reported(MAX_REPORTS, SEND_ERROR, ENETUNREACH);
+}

@@ -1,0 +1,21 @@
+/* Checks of single parts of the core that nothing outside of it can bring about. */
+#include "checks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void check(bool right, const char *what)
+{
+    if (right)
+        return;
+    fprintf(stderr, "%s\n", what);
+    abort();
+}
+
+int main(void)
+{
+    check_collisions();
+    check_refusals();
+    printf("all checks are right\n");
+    return 0;
+}
