@@ -6,8 +6,27 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tincd_compat import logs
+
+# Limits of time are a wall clock, and machines are shared: what is slow is for the
+# bench to say.
+settings.register_profile(
+    "shared",
+    settings(),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("shared")
+
+
+def _tells_no_time(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Executing <")
+
+
+# In its debug mode the event loop tells which callback took long.
+logging.getLogger("asyncio").addFilter(_tells_no_time)
 
 
 @pytest.fixture(autouse=True)

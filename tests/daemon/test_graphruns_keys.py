@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.daemon.deferring import FAR, NAMES, NEIGHBOURS, World, add, answer, both
@@ -126,7 +126,6 @@ def _lines(draw: st.DrawFn) -> list[str]:
     return lines
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(_lines(), st.sampled_from(NEIGHBOURS), st.booleans())))
 def test_keys_are_as_if_the_graph_had_run_after_every_message(
     quiet: None, reads: list[tuple[list[str], str, bool]]

@@ -171,7 +171,7 @@ _piece = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(_piece, max_size=12), st.lists(st.integers(1, 4000), max_size=8))
 def test_many_packets_at_once_are_what_they_are_one_by_one(
     pieces: list[bytes], cuts: list[int]
@@ -331,7 +331,6 @@ def outcome(
 
 
 # No deadline: other work on the machine must not fail a test.
-@settings(deadline=None)
 @given(st.lists(FRAGMENTS, max_size=8).map(b"".join), st.booleans())
 def test_any_bytes_in_any_pieces(data: bytes, bypass_security: bool) -> None:
     whole = outcome([data], bypass_security=bypass_security)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tincd_compat.addresses import Subnet
@@ -348,7 +348,6 @@ ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
 
 
 # No deadline: other work on the machine must not fail a test.
-@settings(deadline=None)
 @given(ANY_MESSAGE)
 def test_what_is_written_is_read(message: Message) -> None:
     line = message.encode()
@@ -357,7 +356,6 @@ def test_what_is_written_is_read(message: Message) -> None:
 
 
 # No deadline: other work on the machine must not fail a test.
-@settings(deadline=None)
 @given(
     st.builds(
         lambda number, rest: b"%d " % number + rest,

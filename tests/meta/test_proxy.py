@@ -265,7 +265,7 @@ BUILDERS: list[Callable[[], ProxyDialogue]] = [
 BEGINNINGS = sorted({reply for _, reply, _ in GRANTED} | {b""})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     builder=st.sampled_from(BUILDERS),
     beginning=st.sampled_from(BEGINNINGS),

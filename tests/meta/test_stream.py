@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tincd_compat.errors import PeerError
@@ -176,7 +176,6 @@ def test_discard_forgets_both_directions() -> None:
 
 
 # No deadline: other work on the machine must not fail a test.
-@settings(deadline=None)
 @given(
     st.lists(
         st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=20

@@ -49,7 +49,7 @@ def open_both(
 
 
 @PORTABLE
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     suite=suites(),
     sizes=st.lists(st.integers(0, 300) | st.just(1400), max_size=70),
@@ -68,7 +68,7 @@ def test_sealing(
 
 
 @PORTABLE
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     suite=suites(),
     window=st.sampled_from([0, 1, 2, 16]),

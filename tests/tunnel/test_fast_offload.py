@@ -44,7 +44,7 @@ def dent(frame: bytes, chance: random.Random) -> bytearray:
     return damaged
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     burst=st.lists(segments, max_size=30),
     udp=st.booleans(),
@@ -59,7 +59,7 @@ def test_coalescing(burst: list[Segment], udp: bool, chance: random.Random) -> N
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     segment=segments,
     count=st.integers(1, 9),

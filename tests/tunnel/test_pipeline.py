@@ -118,7 +118,7 @@ def test_without_our_key_nothing_is_opened() -> None:
     assert world.pipeline.drops == {"has no key from us": 1}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=120), max_size=5), st.booleans())
 def test_any_bytes_are_survived(noise: list[bytes], known: bool) -> None:
     world = neighbours("b")

@@ -160,7 +160,7 @@ def odd(draw: st.DrawFn) -> bytes:
 
 
 @MODES
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(frame=sound)
 def test_sound_packets_are_judged_alike(
     deciders: tuple[Decider, Decider], switching: bool, frame: bytes
@@ -169,7 +169,7 @@ def test_sound_packets_are_judged_alike(
 
 
 @MODES
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(frame=odd() | st.binary(min_size=1, max_size=80))
 def test_others_are_handed_back_or_judged_alike(
     deciders: tuple[Decider, Decider], switching: bool, frame: bytes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config.check.conftest import build, key_pair, write
@@ -194,7 +194,6 @@ CONTENT = st.one_of(
 FILES = st.sampled_from(["tinc.conf", "hosts/alpha", "rsa_key.priv"])
 
 
-@settings(deadline=None)
 @given(content=CONTENT, name=FILES)
 def test_no_bytes_raise(garbled: Path, content: bytes, name: str) -> None:
     path = garbled / name
@@ -209,7 +208,6 @@ def test_no_bytes_raise(garbled: Path, content: bytes, name: str) -> None:
     assert exit_status(findings) in (0, 1, 2)
 
 
-@settings(deadline=None)
 @given(content=CONTENT)
 def test_no_bytes_of_a_peer_raise(garbled: Path, content: bytes) -> None:
     (garbled / "hosts" / "omega").write_bytes(content)
