@@ -39,7 +39,10 @@ help:
 demo: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.demo
 
-test: lint unit simulation conformance
+# The two that only compute go side by side.
+test: lint
+	$(MAKE) --jobs=2 --output-sync unit simulation
+	$(MAKE) conformance
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
