@@ -149,12 +149,24 @@ def test_nothing_to_read_after_all(desk: Desk) -> None:
     assert desk.receivable()
 
 
-def test_errors_of_the_device_are_left_to_the_batch(desk: Desk) -> None:
+def test_errors_of_the_device_are_left_to_the_batch(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.readable(frame(60))
-    assert not desk.readable(errno.EIO, errno.EIO)
+    # Some, as of a packet that the kernel cannot describe, do not come again.
+    assert not desk.readable(errno.EINVAL)
     assert desk.device.read_pause > 0
+    assert caplog.text.count("Error while reading from") == 1
     assert not desk.readable(frame(61))
     assert desk.received() == [60, 61]
+
+
+def test_a_failure_behind_a_frame_is_no_calm(desk: Desk) -> None:
+    # A batch counts what comes next: failures in a row, or their end.
+    assert not desk.readable(frame(60), errno.EIO)
+    assert not desk.readable(frame(61))
+    assert desk.readable(frame(62))
+    assert desk.received() == [60, 61, 62]
 
 
 def test_datagrams_go_short_as_long_as_they_come_alone(desk: Desk) -> None:

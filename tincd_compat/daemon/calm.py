@@ -86,7 +86,8 @@ class CalmReader:
 
     def _burst_of_device(self, first: Frames) -> bool:
         frames = self._read_burst(first)
-        self._device_is_calm = len(frames) == 1
+        # Bursts count failures: what comes next ends them, or is one more.
+        self._device_is_calm = len(frames) == 1 and not self._device.read_pause
         if self._device_is_calm and not isinstance(frames[0], SuperPacket):
             self._lone.tell_way(frames[0])
         return False

@@ -87,6 +87,8 @@ class TunTap:
         self.read_pause = 0.0
         self._system = system
         self._failures = ReadFailures(self.info, self.path)
+        #: What a single read has met and no batch has counted.
+        self._failure: OSError | None = None
         self._fd = self._open()
         self._tap = tap
         self._vnet = offloads.any
@@ -200,7 +202,9 @@ class TunTap:
     def read_batch(self, limit: int) -> list[bytearray | SuperPacket]:
         """Return the frames that are ready, at most ``limit``; see :class:`Device`."""
         frames: list[bytearray | SuperPacket] = []
-        failure: OSError | None = None
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            limit = 0
         readv, offset = self._system.readv, self._offset - len(self._header)
         try:
             while limit > 0:
@@ -223,12 +227,15 @@ class TunTap:
     def read_one(self) -> bytearray | SuperPacket | None:
         """Return one frame, None if there is none; OSError as from the system.
 
-        The error is not counted: it comes again when a batch is read.
+        The error ends the next batch, which counts it, before anything is read.
         """
         try:
             size = self._system.readv(self._fd, self._into)
         except BlockingIOError:
             return None
+        except OSError as error:
+            self._failure = error
+            raise
         if size <= self._overhead:
             return None
         frame = self._buffer[: self._offset - len(self._header) + size]
