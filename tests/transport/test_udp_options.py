@@ -10,10 +10,11 @@ import pytest
 
 from tests.transport.datagrams import FakeSocket
 from tincd_compat.transport.udp_options import (
-    DEFAULT_BUFFER,
     IP_MTU_DISCOVER,
     IPV6_MTU_DISCOVER,
     PMTUDISC_DO,
+    RECEIVE_BUFFER,
+    SEND_BUFFER,
     SO_RCVBUFFORCE,
     SO_SNDBUFFORCE,
     UdpOptions,
@@ -74,19 +75,20 @@ def test_without_pmtu_discovery_the_kernel_may_fragment(family: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("admin", "got"), [(True, 2 * DEFAULT_BUFFER), (False, 2 * LIMIT)]
+    ("admin", "receive", "send"),
+    [(True, 2 * RECEIVE_BUFFER, 2 * SEND_BUFFER), (False, 2 * LIMIT, 2 * LIMIT)],
 )
-def test_default_buffers(admin: bool, got: int) -> None:
+def test_default_buffers(admin: bool, receive: int, send: int) -> None:
     fake = BufferSocket(admin=admin)
     configure(fake, UdpOptions())
-    assert fake.options[SOL, socket.SO_RCVBUF] == got
-    assert fake.options[SOL, socket.SO_SNDBUF] == got
+    assert fake.options[SOL, socket.SO_RCVBUF] == receive
+    assert fake.options[SOL, socket.SO_SNDBUF] == send
 
 
 def test_a_larger_system_default_stays() -> None:
-    fake = BufferSocket(default=8 * DEFAULT_BUFFER)
+    fake = BufferSocket(default=8 * RECEIVE_BUFFER)
     configure(fake, UdpOptions())
-    assert fake.options[SOL, socket.SO_RCVBUF] == 8 * DEFAULT_BUFFER
+    assert fake.options[SOL, socket.SO_RCVBUF] == 8 * RECEIVE_BUFFER
 
 
 def test_configured_buffers() -> None:
