@@ -56,13 +56,23 @@ def test_check_wins_over_signals_and_keys(
     assert not (mistaken / "rsa_key.priv").exists()
 
 
-def test_a_reader_who_has_seen_enough(mistaken: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "status", "told"),
+    [
+        ("--check", 2, "{directory}: 2 errors, 1 warning\n"),
+        ("--version", 0, ""),
+        ("--help", 0, ""),
+    ],
+)
+def test_a_reader_who_has_seen_enough(
+    mistaken: Path, option: str, status: int, told: str
+) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
-    words = [sys.executable, "-m", "tincd_compat", "-c", str(mistaken), "--check"]
+    words = [sys.executable, "-m", "tincd_compat", "-c", str(mistaken), option]
     done = subprocess.run(
         words, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
     )
     os.close(write_end)
-    assert done.returncode == 2
-    assert done.stderr == f"{mistaken}: 2 errors, 1 warning\n"
+    assert done.returncode == status
+    assert done.stderr == told.format(directory=mistaken)

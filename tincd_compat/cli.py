@@ -90,10 +90,10 @@ def _read_setting(argument: str, number: int) -> tuple[str | None, Entry]:
 
 def _run(program: str, arguments: list[str], line: Line) -> int:
     if line.version:
-        print(VERSION_TEXT)
+        _show(VERSION_TEXT)
         return 0
     if line.help:
-        print(HELP_TEXT.format(program=program))
+        _show(HELP_TEXT.format(program=program))
         return 0
     from tincd_compat.config.paths import instance_paths
 
