@@ -148,6 +148,13 @@ class Subnet:
         spare = len(self.address) * 8 - self.prefix
         return bool(int.from_bytes(self.address, "big") & ((1 << spare) - 1))
 
+    @property
+    def without_host_bits(self) -> Subnet:
+        """The subnet that has the address and keeps to its prefix."""
+        spare = len(self.address) * 8 - self.prefix
+        number = int.from_bytes(self.address, "big") >> spare << spare
+        return replace(self, address=number.to_bytes(len(self.address), "big"))
+
     def contains(self, address: bytes) -> bool:
         """Tell whether a packed address of the same family lies in this subnet."""
         if len(address) != len(self.address):

@@ -35,7 +35,7 @@ exec "$@"
 _SERVER: Final = ("PingTimeout = 2",)
 _TOLD: Final = re.compile(
     r"^(?:Trying to (?:connect|re-establish)|Connected to|Error while connecting to"
-    r"|Error looking up|No address specified|Could not set up|Can't bind).*",
+    r"|Error looking up|Could not set up|Can't bind).*|^No address specified for \w+",
     re.M,
 )
 _GIVEN_UP: Final = "Trying to re-establish outgoing connection in 1 seconds"

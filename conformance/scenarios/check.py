@@ -135,7 +135,7 @@ _ROWS: Final = (
         change=lambda etc: (etc / "tinc-up").chmod(0o644),
         line=r"tinc-up: error: the script is not executable",
         starts=True,
-        log="^Script tinc-up exited with non-zero status 126$",
+        log=r"^Script tinc-up exited with non-zero status 126( \(|$)",
     ),
     Row(
         what="a peer without address",

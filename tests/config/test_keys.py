@@ -97,6 +97,7 @@ def test_wide_modes_get_a_warning(
     load_private_key(own(), directory)
     assert caplog.messages == [
         f"Warning: insecure file permissions for RSA private key file `{path}'!"
+        f" (`chmod 600 {path}' makes it private)"
     ]
     assert caplog.records[0].levelno == logging.WARNING
 

@@ -119,5 +119,6 @@ def test_a_bad_subnet_is_fatal_for_us_only(caplog: pytest.LogCaptureFixture) -> 
     assert fields == {"subnets": (Subnet.parse("10.0.0.0/8"),)}
     assert caplog.messages == [
         "Network address and prefix length do not match for configuration variable "
-        "Subnet in tinc.conf line 1"
+        "Subnet in tinc.conf line 1 (`10.0.0.1/8' has bits behind the prefix: "
+        "10.0.0.0/8?)"
     ]

@@ -112,7 +112,10 @@ def test_pauses_have_bounds(world: World) -> None:
     ("host", "line"),
     [
         (ConfigError("Cannot open config file"), "Cannot open config file"),
-        (HostSettings(), "No address specified for peer"),
+        (
+            HostSettings(),
+            "No address specified for peer (hosts/peer lacks `Address = HOST')",
+        ),
     ],
 )
 def test_an_unusable_host_file_waits_longest(

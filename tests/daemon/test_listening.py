@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from typing import Any
 
@@ -162,7 +163,9 @@ def test_an_address_that_is_none(system: System, error: Exception, reason: str) 
     system.error = error
     with pytest.raises(ConfigError) as caught:
         open_pairs(Settings(name="us"))
-    assert str(caught.value) == f"System call `getaddrinfo' failed: {reason}"
+    assert str(caught.value) == (
+        f"System call `getaddrinfo' failed: {reason} (Port = 655)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,22 @@ def test_a_port_that_is_none(system: System, port: str, text: str) -> None:
     system.error = socket.gaierror(socket.EAI_SERVICE, "no such service")
     with pytest.raises(ConfigError) as caught:
         open_pairs(Settings(name="us", port=port))
-    assert str(caught.value) == text
+    assert str(caught.value) == f"{text} (Port = {port})"
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ((("no.such.host", None),), "BindToAddress = no.such.host"),
+        (((None, "655abc"),), "BindToAddress = * 655abc"),
+    ],
+)
+def test_the_address_that_is_none_is_named(
+    system: System, given: tuple[tuple[str | None, str | None]], place: str
+) -> None:
+    system.error = socket.gaierror(-2, "Name or service not known")
+    with pytest.raises(ConfigError, match=rf" \({re.escape(place)}\)$"):
+        open_pairs(Settings(name="us", bind_to_address=given))
 
 
 # Socket activation.

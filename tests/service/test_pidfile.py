@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tincd_compat.errors import ConfigError
+from tincd_compat.service import pidfile
 from tincd_compat.service.pidfile import (
     PidFile,
     kill_running,
     parse_pid,
     process_exists,
+    process_name,
     read_pid,
 )
 
@@ -30,7 +32,13 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def other() -> Iterator[subprocess.Popen[bytes]]:
     """A process that is not us and ends with its input."""
-    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["/bin/cat"], stdin=pipe, stdout=pipe, bufsize=0) as process:
+        # It has a name of its own a moment after it is there.
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"\n")
+        process.stdout.read(1)
         yield process
 
 
@@ -104,9 +112,26 @@ def test_a_running_tincd_is_left_alone(
         pidfile.claim()
     assert str(caught.value) == (
         f"A tincd is already running{net} with pid {other.pid}."
+        f" (process {other.pid} is cat: if there is no tincd, remove {path})"
     )
     pidfile.remove()
     assert path.read_text() == f"{other.pid}\n"
+
+
+@pytest.mark.parametrize("name", ["tincd", None])
+def test_what_may_be_a_tincd_is_not_doubted(
+    path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    monkeypatch.setattr(pidfile, "process_name", lambda pid: name)
+    path.write_text(f"{os.getppid()}\n")
+    with pytest.raises(ConfigError) as caught:
+        PidFile(path, None).claim()
+    assert str(caught.value) == f"A tincd is already running with pid {os.getppid()}."
+
+
+def test_names_of_processes(other: subprocess.Popen[bytes]) -> None:
+    assert process_name(other.pid) == "cat"
+    assert process_name(NO_PROCESS) is None
 
 
 def test_a_second_start_at_the_same_moment_is_refused(path: Path) -> None:

@@ -100,7 +100,17 @@ def test_a_script_that_is_not_executable_fails(
 ) -> None:
     write(tmp_path / "hosts" / "beta-up", "exit 0\n", 0o644)
     run_script(tmp_path, "hosts/beta-up")
-    assert lines == [executed("hosts/beta-up"), failed("hosts/beta-up", 126)]
+    level, text = failed("hosts/beta-up", 126)
+    advice = f" (`chmod +x {tmp_path}/hosts/beta-up' makes it executable)"
+    assert lines == [executed("hosts/beta-up"), (level, text + advice)]
+
+
+def test_a_script_may_give_that_status_itself(
+    tmp_path: Path, lines: list[tuple[int, str]]
+) -> None:
+    write(tmp_path / "tinc-up", "exit 126\n")
+    run_script(tmp_path, "tinc-up")
+    assert lines == [executed("tinc-up"), failed("tinc-up", 126)]
 
 
 def test_an_interpreter_needs_no_permission(

@@ -109,12 +109,15 @@ def test_listening_on_ipv6_leaves_ipv4_alone(sockets: Sockets) -> None:
     assert options[socket.SOL_SOCKET, socket.SO_BINDTODEVICE] == b"eth0\0"
 
 
+TAKEN = "Address already in use (`ss -lntup' shows by whom)"
+
+
 @pytest.mark.parametrize(
     ("failing", "line"),
     [
         ("socket", "Creating metasocket failed: Address already in use"),
-        ("bind", "Can't bind to 10.0.0.1 port 655/tcp: Address already in use"),
-        ("listen", "Can't bind to 10.0.0.1 port 655/tcp: Address already in use"),
+        ("bind", f"Can't bind to 10.0.0.1 port 655/tcp: {TAKEN}"),
+        ("listen", f"Can't bind to 10.0.0.1 port 655/tcp: {TAKEN}"),
     ],
 )
 def test_an_address_that_cannot_be_had(

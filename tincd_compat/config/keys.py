@@ -76,7 +76,9 @@ def _read_private_file(path: Path) -> bytes:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & ~stat.S_IRWXU:
                 logs.always.warning(
-                    "Warning: insecure file permissions for RSA private key file `%s'!",
+                    "Warning: insecure file permissions for RSA private key file `%s'!"
+                    " (`chmod 600 %s' makes it private)",
+                    path,
                     path,
                 )
             return file.read()

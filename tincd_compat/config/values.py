@@ -186,12 +186,15 @@ def subnet(entry: Entry) -> Subnet:
     value = Subnet.parse(entry.value)
     if value is None:
         problem = "Subnet expected"
+        advice = "is not a whole ADDRESS[/LENGTH][#WEIGHT]"
     elif value.has_host_bits:
         problem = "Network address and prefix length do not match"
+        advice = f"has bits behind the prefix: {value.without_host_bits.net}?"
     else:
         return value
     variable = f"configuration variable {entry.variable}"
-    raise ConfigError(f"{problem} for {variable} in {entry.place}")
+    text = f"{problem} for {variable} in {entry.place}"
+    raise ConfigError(f"{text} (`{entry.value}' {advice})")
 
 
 def host_and_port(entry: Entry) -> tuple[str, str | None]:

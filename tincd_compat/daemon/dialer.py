@@ -178,7 +178,9 @@ class Dialer:
         try:
             host = self._network.read_host(outgoing.name)
             if not host.addresses:
-                raise ConfigError(f"No address specified for {outgoing.name}")
+                name = outgoing.name
+                advice = f"hosts/{name} lacks `Address = HOST'"
+                raise ConfigError(f"No address specified for {name} ({advice})")
         except ConfigError as error:
             logs.always.error("%s", error)
             return False

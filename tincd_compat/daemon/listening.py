@@ -133,7 +133,10 @@ def _addresses(settings: Settings) -> Iterator[tuple[int, Any]]:
             named = not port and not settings.port[:1].isdigit()
             if named and getattr(error, "errno", None) == socket.EAI_SERVICE:
                 what = f"Error looking up localhost port {settings.port}"
-            raise ConfigError(f"{what}: {reason}") from error
+            given = f"Port = {settings.port}"
+            if settings.bind_to_address:
+                given = f"BindToAddress = {host or '*'} {port or ''}".rstrip()
+            raise ConfigError(f"{what}: {reason} ({given})") from error
         for family, _, _, _, sockaddr in found:
             yield family, sockaddr
 

@@ -52,6 +52,14 @@ def process_exists(pid: int) -> bool:
     return True
 
 
+def process_name(pid: int) -> str | None:
+    """Return the name that ``pidof`` looks for, None if it cannot be had."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").rstrip("\n")
+    except OSError:
+        return None
+
+
 def kill_running(path: Path, netname: str | None, number: int) -> tuple[int, str]:
     """Send a signal to the tincd named by the pid file: ``tincd -k``.
 
@@ -106,7 +114,16 @@ class PidFile:
         if running and running != os.getpid() and process_exists(running):
             self._close()
             net = f" for net `{self._netname}'" if self._netname is not None else ""
-            raise ConfigError(f"A tincd is already running{net} with pid {running}.")
+            text = f"A tincd is already running{net} with pid {running}."
+            raise ConfigError(text + self._doubt(running))
+
+    def _doubt(self, pid: int) -> str:
+        """Return what to do if a crash left the file and its number is another's."""
+        name = process_name(pid)
+        if name in (None, "tincd"):
+            return ""
+        advice = f"if there is no tincd, remove {self.path}"
+        return f" (process {pid} is {name}: {advice})"
 
     def publish(self) -> str | None:
         """Write this process's id and release the lock; ConfigError if that fails.

@@ -30,6 +30,8 @@ _POLL_INTERVAL: Final = 0.05
 
 #: What the shell answers when there is nothing to run, e.g. itself inside a chroot.
 _STATUS_NOT_FOUND: Final = 127
+#: Its answer to what it may not run.
+_STATUS_NOT_EXECUTABLE: Final = 126
 
 VARIABLES: Final = (
     "NETNAME",
@@ -154,6 +156,17 @@ class ScriptRunner:
             found = self._looked[name] = os.path.exists(f"{self.directory}/{name}")
         return found
 
+    def _advice(self, name: str) -> str:
+        """Return what to do about a script that could not be run."""
+        path = self._path(name)
+        try:
+            executable = path.stat().st_mode & 0o111
+        except OSError:
+            return ""
+        if self.interpreter is not None or executable:
+            return ""
+        return f" (`chmod +x {path}' makes it executable)"
+
     async def _work(self) -> None:
         try:
             while self._queue:
@@ -177,7 +190,9 @@ class ScriptRunner:
             process = subprocess.Popen(  # noqa: ASYNC220
                 command, env={**self._environment, **variables}
             )
-            _log_result(name, await _ended(process))
+            status = await _ended(process)
+            denied = status == _STATUS_NOT_EXECUTABLE
+            _log_result(name, status, self._advice(name) if denied else "")
         except FileNotFoundError:
             _log_result(name, _STATUS_NOT_FOUND)
         except OSError as error:
@@ -211,9 +226,11 @@ def _complain_slow(name: str) -> None:
     )
 
 
-def _log_result(name: str, status: int) -> None:
+def _log_result(name: str, status: int, advice: str = "") -> None:
     if status > 0:
-        logs.always.error("Script %s exited with non-zero status %d", name, status)
+        logs.always.error(
+            "Script %s exited with non-zero status %d%s", name, status, advice
+        )
     elif status < 0:
         text = signal.strsignal(-status) or "Unknown signal"
         logs.always.error("Script %s was killed by signal %d (%s)", name, -status, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any
 
@@ -22,6 +23,13 @@ def _interface(scope: int) -> str:
         return socket.if_indextoname(scope)
     except OSError:
         return str(scope)
+
+
+def why_unbound(error: OSError) -> str:
+    """Return why an address cannot be had, and who knows more."""
+    if error.errno == errno.EADDRINUSE:
+        return f"{error.strerror} (`ss -lntup' shows by whom)"
+    return str(error.strerror)
 
 
 def local_address(remote: bytes) -> bytes | None:

@@ -20,7 +20,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import Event, MetaConnection
-from tincd_compat.transport.local import from_sockaddr
+from tincd_compat.transport.local import from_sockaddr, why_unbound
 
 #: Accepted connections per second before the rest goes to the tarpit (tinc 1.0.36).
 ACCEPT_BURST: Final = 10
@@ -89,7 +89,7 @@ def open_listener(
         sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError as error:
-        logs.always.error("Can't bind to %s/tcp: %s", place, error.strerror)
+        logs.always.error("Can't bind to %s/tcp: %s", place, why_unbound(error))
         sock.close()
         return None
     return sock

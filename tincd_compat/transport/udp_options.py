@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.local import why_unbound
 
 #: Buffers asked for when the configuration names none.  The system's default holds some
 #: 180 datagrams, less than one burst of a fast peer.  Half of what is asked here for
@@ -80,7 +81,7 @@ def open_socket(address: SocketAddress, options: UdpOptions) -> socket.socket | 
             return None
         sock.bind(to_sockaddr(address))
     except OSError as error:
-        logs.always.error("Can't bind to %s/udp: %s", address, error.strerror)
+        logs.always.error("Can't bind to %s/udp: %s", address, why_unbound(error))
         if sock is not None:
             sock.close()
         return None

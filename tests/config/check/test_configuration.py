@@ -88,7 +88,8 @@ def test_the_command_line_is_part_of_the_configuration(net: Path) -> None:
         "command line option 2: warning: unknown variable `Adress': did you mean "
         "Address?",
         "command line option 3: error: Network address and prefix length do not match "
-        "for configuration variable Subnet",
+        "for configuration variable Subnet (`1.2.3.4/8' has bits behind the prefix: "
+        "1.0.0.0/8?)",
         "command line option 4: warning: unknown variable `Zzz': it has no effect",
     ]
 

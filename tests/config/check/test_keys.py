@@ -47,7 +47,7 @@ ROWS: list[Mistake] = [
     (
         mode("rsa_key.priv", 0o640),
         "rsa_key.priv: warning: Warning: insecure file permissions for RSA private key "
-        "file `rsa_key.priv'!",
+        "file `rsa_key.priv'! (`chmod 600 rsa_key.priv' makes it private)",
     ),
     (
         file("rsa_key.priv", key_pair(3)[0], 0o600),

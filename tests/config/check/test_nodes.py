@@ -20,16 +20,19 @@ ROWS: list[Mistake] = [
     (
         alpha("Subnet = 10.5.0.1/24\n"),
         "hosts/alpha:1: error: Network address and prefix length do not match for "
-        "configuration variable Subnet",
+        "configuration variable Subnet (`10.5.0.1/24' has bits behind the prefix: "
+        "10.5.0.0/24?)",
     ),
     (
         beta("Subnet = 10.5.0.1/24\n"),
         "hosts/beta:1: warning: Network address and prefix length do not match for "
-        "configuration variable Subnet",
+        "configuration variable Subnet (`10.5.0.1/24' has bits behind the prefix: "
+        "10.5.0.0/24?)",
     ),
     (
         alpha("Subnet = 10.5/16\n"),
-        "hosts/alpha:1: error: Subnet expected for configuration variable Subnet",
+        "hosts/alpha:1: error: Subnet expected for configuration variable Subnet "
+        "(`10.5/16' is not a whole ADDRESS[/LENGTH][#WEIGHT])",
     ),
     (
         beta("Subnet = 10.1.0.0/16\n"),
