@@ -9,7 +9,8 @@ TOOLS := ip:iproute2 ping:iputils-ping tcpdump:tcpdump nft:nftables tincd:tinc s
 TOOLS += killall:psmisc pgrep:procps openssl:openssl
 
 # For the compiled half of the data plane, which is optional: nothing fails without.
-TOOLS += cc:gcc pkg-config:pkg-config
+BUILD := cc:gcc pkg-config:pkg-config
+TOOLS += $(BUILD)
 FAST := tincd_compat/tunnel/_fast
 # For a look at the manual pages, which is left out without.
 TOOLS += mandoc:mandoc
@@ -105,6 +106,9 @@ $(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/.runtime
 # An environment of its own; nothing outside it and the manual changes.
 PREFIX ?= /opt/tincd-compat
 MANDIR ?= /usr/local/share/man
+
+# A host that only runs it needs nothing to test it with.
+install deb: TOOLS := $(BUILD)
 
 install: tools
 	$(PYTHON) -m venv $(PREFIX)
