@@ -16,6 +16,9 @@ FAST := tincd_compat/tunnel/_fast
 TOOLS += mandoc:mandoc
 HEADERS := -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null
 
+# Mirrors fail now and then.
+APT_GET := apt-get -o Acquire::Retries=3
+
 # What measures, and other VPNs for context.
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
@@ -67,7 +70,7 @@ startup: tools $(VENV)/.runtime
 bench: tools $(VENV)/.runtime
 	@for package in $(BENCH_PACKAGES); do \
 	  dpkg -s $$package >/dev/null 2>&1 \
-	    || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$package \
+	    || DEBIAN_FRONTEND=noninteractive $(APT_GET) install -y -qq --no-install-recommends $$package \
 	    || echo "could not install $$package"; \
 	done
 	$(BIN)/python -m conformance.bench --json conformance/results/bench.json $(ARGS)
@@ -86,9 +89,9 @@ tools:
 	$(PYTHON) $(HEADERS) || missing="$$missing python3-dev"; \
 	test -e /usr/include/openssl/evp.h || missing="$$missing libssl-dev libc6-dev"; \
 	test -z "$$missing" || { \
-	  apt-get update -qq; \
+	  $(APT_GET) update -qq; \
 	  for package in $$missing; do \
-	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$package \
+	    DEBIAN_FRONTEND=noninteractive $(APT_GET) install -y -qq --no-install-recommends $$package \
 	      || echo "could not install $$package"; \
 	  done; }
 

@@ -15,7 +15,9 @@ from typing import Final
 from conformance.harness.processes import Processes
 from conformance.harness.waits import Failed, wait_for
 
-BOOT_LIMIT: Final = 60.0
+BOOT_LIMIT: Final = 90.0
+#: Mirrors fail now and then.
+_APT_GET: Final = "DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3"
 #: Programs that have to be inside, and the packages that bring them.
 _INSIDE: Final = {
     "usr/lib/systemd/systemd": "systemd",
@@ -56,11 +58,9 @@ class Container:
             if not (self.root / path).exists()
         ]
         if missing:
-            install = (
-                f"apt-get install -y -qq --no-install-recommends {' '.join(missing)}"
-            )
-            words = f"apt-get update -qq; DEBIAN_FRONTEND=noninteractive {install}"
-            _command("chroot", str(self.root), "sh", "-c", words, timeout=180)
+            install = f"install -y -qq --no-install-recommends {' '.join(missing)}"
+            words = f"{_APT_GET} update -qq; {_APT_GET} {install}"
+            _command("chroot", str(self.root), "sh", "-c", words, timeout=240)
 
     def boot(self) -> None:
         """Start the init of the container and wait until it has come to rest."""

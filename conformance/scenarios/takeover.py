@@ -25,7 +25,7 @@ _OUTER: Final = {"host": "10.99.9.1", "peer": "10.99.9.2"}
 #: The peer's program, out of the way of what happens to /usr/sbin/tincd.
 _PEER_TINCD: Final = "/usr/local/sbin/peer-c"
 _NET: Final = "ip netns exec peer"
-_LIMIT: Final = 30.0
+_LIMIT: Final = 60.0
 
 _HOST_UP: Final = """#!/bin/sh
 ip link set "$INTERFACE" up
@@ -312,7 +312,7 @@ SCENARIO = Scenario(
     summary="a Debian host with systemd changes to ours and back",
     placements=((Kind.OURS,),),
     play=play,
-    limit=300,
+    limit=420,
     needs_c=True,
     tools=("systemd-nspawn",),
 )
