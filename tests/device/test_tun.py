@@ -86,15 +86,21 @@ class TestOpening:
             (
                 "TUNSETIFF",
                 errno.EPERM,
-                "Could not set up interface vpn on /dev/net/tun:"
-                " Operation not permitted (it takes CAP_NET_ADMIN, or an interface"
-                " made for this user with `ip tuntap add')",
+                "Error while trying to configure /dev/net/tun: Operation not permitted"
+                " (interface vpn: it takes CAP_NET_ADMIN, or an interface made for"
+                " this user with `ip tuntap add')",
             ),
             (
                 "TUNSETIFF",
                 errno.EBUSY,
-                "Could not set up interface vpn on /dev/net/tun:"
-                " Device or resource busy (another process has it open)",
+                "Error while trying to configure /dev/net/tun: Device or resource busy"
+                " (interface vpn: another process has it open)",
+            ),
+            (
+                "TUNSETIFF",
+                errno.EIO,
+                "Error while trying to configure /dev/net/tun: Input/output error"
+                " (interface vpn)",
             ),
         ],
     )
@@ -116,7 +122,7 @@ class TestOpening:
     def test_failure_without_a_name(self) -> None:
         system = FakeSystem()
         system.failing["TUNSETIFF"] = errno.EPERM
-        with pytest.raises(DeviceError, match="set up an interface on /dev/net/tun"):
+        with pytest.raises(DeviceError, match=r"permitted \(it takes CAP"):
             tun(system)
 
     def test_a_kernel_without_offloads_will_do(self) -> None:

@@ -144,10 +144,9 @@ class TunTap:
         except OSError as error:
             self._system.close(self._fd)
             self._fd = -1
-            shown = interface_name(request)
-            attempt = f"interface {shown}" if shown else "an interface"
-            text = f"Could not set up {attempt} on {self.path}: {error.strerror}"
-            raise DeviceError(text + _advice(error, self.path)) from error
+            text = f"Error while trying to configure {self.path}: {error.strerror}"
+            what = f"interface {shown}" if (shown := interface_name(request)) else ""
+            raise DeviceError(text + _advice(error, self.path, what)) from error
 
     def _request(self, request: bytes) -> str:
         return interface_name(self._system.ioctl(self._fd, TUNSETIFF, request))
@@ -354,10 +353,11 @@ class TunTap:
             self._fd = -1
 
 
-def _advice(error: OSError, path: str) -> str:
-    """Return what an administrator can do about it, in parentheses."""
-    advice = _ADVICE.get(error.errno or 0)
-    return f" ({advice.format(path=path)})" if advice else ""
+def _advice(error: OSError, path: str, what: str = "") -> str:
+    """Return what is meant and what can be done about it, in parentheses."""
+    advice = _ADVICE.get(error.errno or 0, "").format(path=path)
+    text = ": ".join(part for part in (what, advice) if part)
+    return f" ({text})" if text else ""
 
 
 def asks_for_neighbour(frame: bytearray) -> bool:
