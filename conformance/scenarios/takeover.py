@@ -291,7 +291,13 @@ def _as_package(host: _Host, place: Path) -> None:
     inside.write("/root/ours.deb", "")
     (inside.root / "root/ours.deb").write_bytes(package.read_bytes())
     before = host.checksum()
+    host.systemctl("enable", "--now", "tinc.service", "tinc@vpn.service")
+    host.expect_runs(Kind.C)
+    # Whoever does this may be here through the net that it is about.
     inside.run("apt-get", "install", "-y", "-qq", "/root/ours.deb", timeout=120)
+    host.wait_ping("pings after the package came")
+    host.expect_runs(Kind.OURS)
+    host.systemctl("stop", "tinc@vpn")
     shown = inside.run("dpkg-query", "-W", "-f", "${Status}\\n", "tincd-compat")
     expect_equal("state of our package", shown, "install ok installed\n")
     version = inside.run("/usr/sbin/tincd", "--version")
