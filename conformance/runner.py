@@ -31,6 +31,9 @@ LOGS: Final = Path(__file__).resolve().parent / "logs"
 _ACCIDENTS: Final = 3
 #: A comparison can differ everywhere; the report is for reading.
 _REASON_LINES: Final = 20
+#: Of each log where nobody can look at the files afterwards, without rows of tables.
+_LOG_LINES: Final = 40
+_ROW: Final = "]:  "
 
 
 class Outcome(Enum):
@@ -85,6 +88,8 @@ def _try_again(session: _Session, results: list[Result]) -> None:
     for index in failed:
         results[index] = session.run(results[index].case)
         _report(results[index])
+        if strict():
+            _quote(results[index])
 
 
 class _Session:
@@ -173,6 +178,18 @@ def _report(result: Result) -> None:
         print(f"     ... and {len(more) - _REASON_LINES} lines more in output.txt")
     if result.logs is not None:
         print(f"     logs: {result.logs}")
+    sys.stdout.flush()
+
+
+def _quote(result: Result) -> None:
+    """Print how the logs of a failed case end: what CI ran on is gone afterwards."""
+    if result.logs is None or result.outcome is not Outcome.FAILED:
+        return
+    for path in (result.logs / "output.txt", *sorted(result.logs.rglob("*.log"))):
+        print(f"     {path.relative_to(result.logs)} ends with:")
+        lines = path.read_text(errors="replace").splitlines()
+        for line in [line for line in lines if _ROW not in line][-_LOG_LINES:]:
+            print(f"       {line}")
     sys.stdout.flush()
 
 
