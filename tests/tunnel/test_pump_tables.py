@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tunnel.pumping import Lab, packet
+from tests.tunnel.pumping import Lab, packet, received
 from tests.tunnel.samples import DEFAULT, KEY
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import _suite_for_core
@@ -12,23 +12,33 @@ from tincd_compat.tunnel.codec import _suite_for_core
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
 
-#: Destinations in a table.
-MOST = 4096
+#: Destinations in a table, and as many peers and sources.
+MOST = 16384
 
 
-def sweep(first: int, count: int) -> list[str]:
-    return [f"10.32.{i // 256}.{i % 256}" for i in range(first, first + count)]
+def address(number: int) -> bytes:
+    return (0x0A200000 + number).to_bytes(4, "big")
+
+
+def spare(pump: core.Pump, count: int) -> None:
+    """Let the pump know so many peers and sources that nobody ever hears of."""
+    suite = _suite_for_core(DEFAULT)
+    sealer, opener = core.Sealer(*suite, KEY), core.Opener(*suite, KEY)
+    for i in range(count):
+        host = f"192.0.{i >> 8}.{i & 255}"
+        pump.add_peer(None, sealer, -1, host, 655, 0, 1518, False)
+        pump.add_source(None, MOST, opener, 0, host, 655, 0)
 
 
 def test_a_sweep_over_a_subnet_does_not_fill_the_destinations(lab: Lab) -> None:
     lab.world.subnet("b", "10.32.0.0/16")
     trains = lab.world.ports.trains
-    for start in range(0, MOST, 64):
-        lab.give(*(packet(0, target) for target in sweep(start, 64)))
-        lab.out()
-    assert sum(len(train) for _, train in trains) == MOST
+    lab.give(packet(0, "10.32.0.0"))
+    lab.out()
+    for number in range(1, MOST):
+        lab.pumps._pump.add_destination(address(number), 0)
     trains.clear()
-    lab.give(*(packet(0, target) for target in sweep(0, 100)))
+    lab.give(*(packet(0, f"10.32.0.{i}") for i in range(100)))
     lab.out()
     # All are remembered, and with one more all but that one are forgotten.
     assert (len(lab.arrived("b")), trains) == (100, [])
@@ -36,22 +46,65 @@ def test_a_sweep_over_a_subnet_does_not_fill_the_destinations(lab: Lab) -> None:
         lab.give(packet(1), packet(2))
         lab.out()
         assert (lab.arrived("b") == []) == (way == "python")
-    assert len(trains) == 1
+    lab.give(packet(0, "10.32.0.0"))
+    lab.out()
+    assert (len(trains), lab.arrived("b")) == (2, [])
 
 
 def test_a_sweep_over_our_subnet_does_not_fill_what_is_our_own(lab: Lab) -> None:
-    lab.world.subnet("a", "10.32.0.0/16")
-    # One call takes as many; from the second on the source is known.
-    for start in (0, *range(0, MOST, 16)):
-        lab.send("b", *(packet(0, target, "10.0.2.1") for target in sweep(start, 16)))
-        lab.receive()
-    assert len(lab.world.ports.delivered) == 16 + MOST
-    lab.world.ports.delivered.clear()
-    for way in ("python", "compiled"):
+    for number in range(MOST):
+        lab.pumps._pump.add_own(address(number))
+    # The first time the source is unknown, the second time the destination.
+    for way in ("source", "destination", "compiled"):
         lab.send("b", packet(1, "10.0.1.1", "10.0.2.1"))
         lab.receive()
-        assert (lab.written() == []) == (way == "python")
-    assert len(lab.world.ports.delivered) == 1
+        assert (lab.written() == []) == (way != "compiled")
+    assert len(lab.world.ports.delivered) == 2
+
+
+def test_more_peers_than_there_is_room_for(lab: Lab) -> None:
+    spare(lab.pumps._pump, MOST - 1)
+    for target in ("10.0.2.1", "10.0.3.1", "10.0.2.1"):
+        for way in ("python", "compiled"):
+            lab.give(packet(1, target), packet(2, target))
+            lab.out()
+            arrived = lab.arrived("b" if target == "10.0.2.1" else "c")
+            assert (arrived == []) == (way == "python")
+    # The first was forgotten for the second; for the third there was room again.
+    assert len(lab.world.ports.trains) == 3
+
+
+def test_more_sources_than_there_is_room_for(lab: Lab) -> None:
+    spare(lab.pumps._pump, MOST - 1)
+    for name in ("b", "c"):
+        target = "10.0.3.1" if name == "b" else "10.0.2.1"
+        frame = packet(1, target, "10.0.2.1" if name == "b" else "10.0.3.1")
+        for way in ("source", "relay", "compiled"):
+            lab.send(name, frame)
+            lab.receive()
+            arrived = lab.arrived("c" if name == "b" else "b")
+            assert (arrived == []) == (way != "compiled")
+
+
+def test_many_peers_have_a_train_each(lab: Lab) -> None:
+    """More than eight, so that trains leave for others before the end."""
+    pump = lab.pumps._pump
+    suite = _suite_for_core(DEFAULT)
+    host, port = lab.far["b"].getsockname()
+    for number in range(1500):
+        sealer = core.Sealer(*suite, KEY)
+        place = lab.udp.fileno(), host, port, 0, 1518, True
+        assert pump.add_peer(number, sealer, *place) == number
+        pump.add_destination(address(number), number)
+    opener = core.Opener(*suite, KEY)
+    numbers = [1499, 3, 1024, 700, 9, 1023, 1025, 80, 1200, 2, 1499, 1024]
+    lab.give(*(packet(i, f"10.32.{i >> 8}.{i & 255}") for i in numbers))
+    lab.out()
+    wire = received(lab.far["b"])
+    assert len(wire) == len(numbers)
+    assert lab.world.ports.trains == []
+    for datagram in wire:
+        assert opener.matches(datagram)
 
 
 def test_a_flood_of_forged_datagrams_does_not_fill_the_sources(lab: Lab) -> None:

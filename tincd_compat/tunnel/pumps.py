@@ -264,16 +264,14 @@ class Pumps:
         socket = self._sockets.endpoint(address, self._pipeline.heard_on(node))
         if socket is None:
             return None
-        return self._pump.add_peer(
-            node,
-            compiled,
-            socket.fd,
-            address.host,
-            address.port,
-            address.scope,
-            limit,
-            socket.segmentation,
-        )
+        place = address.host, address.port, address.scope
+        about = node, compiled, socket.fd, *place, limit, socket.segmentation
+        number = self._pump.add_peer(*about)
+        if number is None:
+            # Who is in use comes back, and who is not makes room.
+            self.forget()
+            number = self._pump.add_peer(*about)
+        return number
 
     def _heed(self, reports: Iterable[tuple[int, Node, int]]) -> None:
         """Act on what happened to trains."""
@@ -367,10 +365,14 @@ class Pumps:
             return
         opener = self._pipeline.tunnel(node).opener
         compiled = None if opener is None else opener.compiled
-        if compiled is not None:
-            number = self._number(node)
-            self._sources.add(source)
-            self._pump.add_source(node, number, compiled, index, host, port, scope)
+        if compiled is None:
+            return
+        place = compiled, index, host, port, scope
+        if not self._pump.add_source(node, self._number(node), *place):
+            # Numbers of nodes are forgotten too.
+            self.forget()
+            self._pump.add_source(node, self._number(node), *place)
+        self._sources.add(source)
 
     def _count_drops(self, drops: Iterable[int]) -> None:
         for reason, count in zip(DROPS, drops, strict=True):

@@ -6,6 +6,8 @@
 
 int pump_init(struct pump *pump)
 {
+    pump->peers = calloc(MAX_PEERS, sizeof *pump->peers);
+    pump->known = calloc(MAX_SOURCES, sizeof *pump->known);
     pump->trains = calloc(MAX_TRAINS, sizeof *pump->trains);
     pump->frame = calloc(1, MAX_READ + ETHERNET_SIZE);
     pump->messages = calloc(MESSAGES, MESSAGE_SIZE);
@@ -19,14 +21,16 @@ int pump_init(struct pump *pump)
         map_init(&pump->sources, MAX_SOURCES) < 0 ||
         coalescer_init(&pump->coalescer, MAX_READY) < 0)
         return -1;
-    return pump->trains && pump->frame && pump->messages && pump->ready &&
-                   pump->handed && pump->memory
+    return pump->peers && pump->known && pump->trains && pump->frame &&
+                   pump->messages && pump->ready && pump->handed && pump->memory
                ? 0
                : -1;
 }
 
 void pump_free(struct pump *pump)
 {
+    free(pump->peers);
+    free(pump->known);
     free(pump->trains);
     free(pump->frame);
     free(pump->messages);
@@ -120,15 +124,14 @@ size_t source_key(uint32_t socket, const struct sockaddr_storage *address, uint8
 
 void pump_flush(struct pump *pump)
 {
-    for (uint32_t i = 0; i < pump->peer_count && pump->train_count > 0; i++) {
-        struct peer *peer = &pump->peers[i];
-        if (peer->train == NULL)
-            continue;
-        if (peer->train->count > 0)
-            train_leave(peer, i, &pump->reports);
+    for (size_t i = 0; i < pump->train_count; i++) {
+        const struct train *train = &pump->trains[i];
+        struct peer *peer = &pump->peers[train->peer];
+        if (train->count > 0)
+            train_leave(peer, train->peer, &pump->reports);
         peer->train = NULL;
-        pump->train_count--;
     }
+    pump->train_count = 0;
 }
 
 uint8_t *pump_room(struct pump *pump, uint32_t index, size_t length)
@@ -141,6 +144,7 @@ uint8_t *pump_room(struct pump *pump, uint32_t index, size_t length)
             pump_flush(pump);
         peer->train = &pump->trains[pump->train_count++];
         peer->train->count = 0;
+        peer->train->peer = index;
     }
     train = peer->train;
     if (train->count == MAX_TRAIN)

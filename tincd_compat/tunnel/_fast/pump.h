@@ -107,6 +107,8 @@ void device_write(struct device *device, const struct coalescer *coalescer,
 
 struct train {
     size_t count;
+    /* Whose it is, by index. */
+    uint32_t peer;
     struct packet packets[MAX_TRAIN];
     uint16_t bodies[MAX_TRAIN];
     uint8_t memory[MAX_TRAIN][STRIDE];
@@ -144,9 +146,10 @@ void train_leave(struct peer *peer, uint32_t index, struct reports *reports);
 
 /* As many as there are listening addresses, and the device. */
 #define MAX_WATCHES 64u
-#define MAX_PEERS 1024u
-#define MAX_SOURCES 1024u
-#define MAX_DESTINATIONS 4096u
+/* More nodes than a mesh has; memory that is not used costs nothing. */
+#define MAX_PEERS 16384u
+#define MAX_SOURCES 16384u
+#define MAX_DESTINATIONS 16384u
 #define MAX_TRAINS 8u
 #define MAX_DATAGRAM 1661u
 #define MESSAGES 8u
@@ -199,9 +202,9 @@ struct pump {
     struct map relays;
     struct map sources;
     size_t peer_count;
-    struct peer peers[MAX_PEERS];
+    struct peer *peers;
     size_t source_count;
-    struct source known[MAX_SOURCES];
+    struct source *known;
 
     size_t watch_count;
     struct watch watches[MAX_WATCHES];
