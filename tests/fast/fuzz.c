@@ -196,7 +196,8 @@ static size_t start_of(unsigned shape)
 }
 
 /* Write all in front of TCP or UDP; return the sum of the pseudo header. */
-static uint64_t put_network(uint8_t *frame, unsigned shape, uint8_t protocol, size_t size)
+static uint64_t put_network(uint8_t *frame, unsigned index, unsigned shape,
+                            uint8_t protocol, size_t size)
 {
     uint8_t *ip = frame + ETHERNET_SIZE;
 
@@ -213,6 +214,7 @@ static uint64_t put_network(uint8_t *frame, unsigned shape, uint8_t protocol, si
     put16(frame + 12, 0x0800);
     ip[0] = 0x45;
     put16(ip + 2, (uint32_t)(IPV4_SIZE + size));
+    put16(ip + 4, index);
     ip[8] = 64;
     ip[9] = protocol;
     ip[15] = 1;
@@ -239,7 +241,7 @@ static size_t make_frame(uint8_t *frame, unsigned index, size_t payload, unsigne
         transport[13] = FLAG_ACK | (shape & SHAPE_PSH && index == 5 ? FLAG_PSH : 0);
     }
     memset(transport + header, (int)index, payload);
-    uint64_t sum = put_network(frame, shape, udp ? PROTOCOL_UDP : PROTOCOL_TCP,
+    uint64_t sum = put_network(frame, index, shape, udp ? PROTOCOL_UDP : PROTOCOL_TCP,
                                header + payload);
     put16(transport + (udp ? 6 : 16), checksum(sum + sum16(transport, header + payload)));
     return length;

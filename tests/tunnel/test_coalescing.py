@@ -213,6 +213,24 @@ def test_numbers_wrap(implementation: Implementation) -> None:
 
 
 @each_implementation
+@pytest.mark.parametrize("first", [FLOWS["TCP"], FLOWS["UDP"]], ids=["TCP", "UDP"])
+@pytest.mark.parametrize("fragment", [0, 0x4000])
+def test_names_of_what_may_be_fragmented(
+    implementation: Implementation, first: Segment, fragment: int
+) -> None:
+    """Whoever cuts a piece counts names on: such that fragments need have to fit."""
+    first = replace(first, ident=0xFFFF, fragment=fragment)
+    second = after(first)
+    third = after(second, fragment=fragment)
+    items = coalesced(implementation, [first, second, third])
+    assert counts(items) == [3]
+    for wrong in (0, 3, 0x8001):
+        alone = replace(third, ident=wrong)
+        items = coalesced(implementation, [first, second, alone, after(alone)])
+        assert counts(items) == ([4] if fragment else [2, 2])
+
+
+@each_implementation
 @pytest.mark.parametrize("first", FLOWS.values(), ids=FLOWS)
 @pytest.mark.parametrize("wrong", [0, 1, 2])
 def test_wrong_transport_checksums_stay_wrong(

@@ -24,6 +24,7 @@ from tincd_compat.tunnel.superpacket import (
 )
 
 _ACK: Final = 0x10
+_DONT_FRAGMENT: Final = 0x40
 
 # Headers down to those of TCP: runs of bytes that all segments of a piece have in
 # common, and between them the numbers that differ.
@@ -35,8 +36,10 @@ def coalesce(frames: Sequence[Buffer], udp: bool = False) -> list[Buffer | Super
     """Merge segments that follow each other in a burst; UDP only if ``udp``.
 
     What a receiver gets is the same: frames merge if their headers differ in nothing
-    but number, length, PSH and checksum, and if both checksums are right.  No frame
-    overtakes another of its flow, nor one whose flow is not clear (a fragment, say).
+    but number, length, PSH and checksum, and if both checksums are right.  Names of
+    IPv4 that may yet be needed for fragments have to be those that cutting the piece
+    gives.  No frame overtakes another of its flow, nor one whose flow is not clear (a
+    fragment, say).
     Frames that stay alone are returned as they are, the same objects.
     """
     merged: list[Buffer | _Merger] = []
@@ -112,6 +115,7 @@ class _Merger:
         "_end",
         "_first",
         "_header_sum",
+        "_name",
         "_number",
         "_open",
         "_options",
@@ -137,6 +141,10 @@ class _Merger:
         self._shape = self._shape_of(frame)
         number = int.from_bytes(frame[start + 4 : start + 8], "big")
         self._number = number + size & 0xFFFFFFFF
+        #: What IPv4 calls the next frame, None if that may be anything.
+        self._name: int | None = None
+        if start == 34 and not frame[20] & _DONT_FRAGMENT:
+            self._name = (frame[18] << 8 | frame[19]) + 1 & 0xFFFF
         self._psh = 0 if kind == UDP else frame[start + 13] & PSH
         self._open = not self._psh
         self._payloads: list[Buffer] = []
@@ -174,6 +182,8 @@ class _Merger:
             number = int.from_bytes(frame[start + 4 : start + 8], "big")
             follows = flags & ~PSH == _ACK and number == self._number
         if not follows or self._shape_of(frame) != self._shape:
+            return False
+        if self._name is not None and (frame[18] << 8 | frame[19]) != self._name:
             return False
         if not self._payloads:
             self._open = self._is_right(self._first)
@@ -219,6 +229,8 @@ class _Merger:
             common = (a, b, c, d, e, f)
             if (self._header_sum + total + name + check) % 0xFFFF:
                 return False
+            if self._name is not None and name != self._name:
+                return False
             total -= 20
         else:
             a, total, b, number, c, flags, d, tcp, e = _IPV6(frame)
@@ -239,6 +251,8 @@ class _Merger:
         self._payloads.append(payload)
         self._room -= size
         self._number = self._number + size & 0xFFFFFFFF
+        if self._name is not None:
+            self._name = self._name + 1 & 0xFFFF
         most = MAX_DATAGRAMS if self.kind == UDP else MAX_MERGED
         self._open = size == self._size and len(self._payloads) < most - 1
         if flags & PSH:

@@ -2,8 +2,9 @@
  * Merging frames of a burst into super-packets, before they go to the device.
  *
  * What a receiver gets is the same: frames merge if their headers differ in nothing but
- * number, length, PSH and checksum, and if both checksums are right.  No frame overtakes
- * another of its flow, nor one whose flow is not clear (a fragment, say).
+ * number, length, PSH and checksum, and if both checksums are right.  Names of IPv4 that
+ * may yet be needed for fragments have to be those that cutting the piece gives.  No
+ * frame overtakes another of its flow, nor one whose flow is not clear (a fragment, say).
  */
 #include "offload.h"
 #include "wire.h"
@@ -17,6 +18,7 @@
  * for one place would walk past all before it.
  */
 #define MAX_STEPS 16u
+#define DONT_FRAGMENT 0x40u
 
 int coalescer_init(struct coalescer *coalescer, size_t capacity)
 {
@@ -170,6 +172,9 @@ static bool same_shape(const struct piece *piece, const uint8_t *frame)
     if (start == ETHERNET_SIZE + IPV4_SIZE) {
         /* TOS, DF, TTL. */
         if (head[15] != frame[15] || memcmp(head + 20, frame + 20, 3))
+            return false;
+        if (!(head[20] & DONT_FRAGMENT) &&
+            (uint16_t)(get16(head + 18) + piece->frames) != get16(frame + 18))
             return false;
     } else if (memcmp(head + 14, frame + 14, 4) || head[21] != frame[21]) {
         /* Class and label, hop limit. */
