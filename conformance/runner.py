@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 LOGS: Final = Path(__file__).resolve().parent / "logs"
 
 #: So many failures may be accidents.
-_ACCIDENTS: Final = 3
+_ACCIDENTS: Final = 5
 #: A comparison can differ everywhere; the report is for reading.
 _REASON_LINES: Final = 20
 #: Of each log where nobody can look at the files afterwards, without rows of tables.
