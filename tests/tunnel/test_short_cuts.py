@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.tunnel.scenes import (
@@ -114,7 +114,7 @@ def outcome(scene: Scene, frames: list[bytes], shortcuts: bool) -> dict[str, obj
     }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(_scenes, st.lists(_damaged() | _switched, max_size=8))
 @example(Scene(), [])
 @example(Scene(mode=Mode.SWITCH), [])

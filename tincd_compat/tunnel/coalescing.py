@@ -141,7 +141,7 @@ class _Merger:
         self._shape = self._shape_of(frame)
         number = int.from_bytes(frame[start + 4 : start + 8], "big")
         self._number = number + size & 0xFFFFFFFF
-        #: What IPv4 calls the next frame, None if that may be anything.
+        #: What IPv4 calls the second frame, None if names may be anything.
         self._name: int | None = None
         if start == 34 and not frame[20] & _DONT_FRAGMENT:
             self._name = (frame[18] << 8 | frame[19]) + 1 & 0xFFFF
@@ -183,8 +183,10 @@ class _Merger:
             follows = flags & ~PSH == _ACK and number == self._number
         if not follows or self._shape_of(frame) != self._shape:
             return False
-        if self._name is not None and (frame[18] << 8 | frame[19]) != self._name:
-            return False
+        if self._name is not None:
+            name = frame[18] << 8 | frame[19]
+            if (self._name + len(self._payloads) - name) & 0xFFFF:
+                return False
         if not self._payloads:
             self._open = self._is_right(self._first)
         if not self._open or not self._is_right(frame):
@@ -229,7 +231,11 @@ class _Merger:
             common = (a, b, c, d, e, f)
             if (self._header_sum + total + name + check) % 0xFFFF:
                 return False
-            if self._name is not None and name != self._name:
+            expected = self._name
+            if (
+                expected is not None
+                and (expected + len(self._payloads) - name) & 0xFFFF
+            ):
                 return False
             total -= 20
         else:
@@ -251,8 +257,6 @@ class _Merger:
         self._payloads.append(payload)
         self._room -= size
         self._number = self._number + size & 0xFFFFFFFF
-        if self._name is not None:
-            self._name = self._name + 1 & 0xFFFF
         most = MAX_DATAGRAMS if self.kind == UDP else MAX_MERGED
         self._open = size == self._size and len(self._payloads) < most - 1
         if flags & PSH:
