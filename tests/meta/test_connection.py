@@ -12,12 +12,10 @@ from tests.meta.scripted import (
     HOSTNAME,
     OUR_KEY,
     PEER,
-    US,
     Counter,
     ScriptedPeer,
     active,
     connection,
-    find_peer,
     take_events,
 )
 from tincd_compat import logs
@@ -26,7 +24,6 @@ from tincd_compat.meta import ciphers
 from tincd_compat.meta.connection import (
     DecryptNeeded,
     Event,
-    MetaConnection,
     PacketsReceived,
     Received,
     Role,
@@ -373,21 +370,12 @@ def test_lines_no_peer_would_take(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_over_limit() -> None:
-    subject = MetaConnection(
-        Role.RESPONDER,
-        US,
-        find_peer,
-        now=0.0,
-        random_bytes=Counter(),
-        hostname=HOSTNAME,
-        output_limit=100,
-    )
-    ScriptedPeer(Role.RESPONDER, subject=subject).reach(State.ACTIVE)
+def test_what_is_queued() -> None:
+    subject = active().subject
     subject.send_packet(bytes(97))
-    assert (subject.queued, subject.over_limit) == (103, True)
+    assert subject.queued == 103
     assert len(subject.data_to_send()) == 103
-    assert not subject.over_limit
+    assert subject.queued == 0
 
 
 def test_an_exhausted_cipher_is_reported_by_the_next_check(

@@ -20,8 +20,8 @@ from tincd_compat.meta.connection import (
     PeerTimeout,
     Role,
     Status,
-    UnknownRequest,
 )
+from tincd_compat.meta.events import UnknownRequest
 from tincd_compat.meta.handshake import State
 from tincd_compat.meta.messages import Pong, Request
 

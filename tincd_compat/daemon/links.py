@@ -26,7 +26,6 @@ from tincd_compat.daemon.link import Link
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.meta.connection import (
-    OUTPUT_LIMIT,
     Activated,
     DecryptNeeded,
     Event,
@@ -50,6 +49,9 @@ if TYPE_CHECKING:
     from tincd_compat.meta.messages import Message
     from tincd_compat.meta.proxy import Target
 
+#: Bytes of output that may wait: a dump of 100 000 edges and subnets fits, a peer that
+#: does not read is noticed long before memory is short.
+OUTPUT_LIMIT: Final = 16 * 1024 * 1024
 #: Callers that may be in the handshake at a time.  The accept limit alone does not
 #: bound them where PingTimeout is long.
 MAX_STRANGERS: Final = 128

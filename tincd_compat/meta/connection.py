@@ -18,8 +18,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import IntFlag
-from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.errors import PeerError
@@ -30,7 +28,6 @@ from tincd_compat.meta.events import (
     PacketsReceived,
     PeerTimeout,
     Received,
-    UnknownRequest,
 )
 from tincd_compat.meta.handshake import (
     Action,
@@ -53,7 +50,9 @@ from tincd_compat.meta.messages import (
     Request,
     request_number,
 )
+from tincd_compat.meta.status import Status
 from tincd_compat.meta.stream import MetaStream
+from tincd_compat.meta.wording import printable, unknown_request, while_processing
 
 __all__ = [
     "Activated",
@@ -67,30 +66,7 @@ __all__ = [
     "Received",
     "Role",
     "Status",
-    "UnknownRequest",
 ]
-
-#: Bytes of output that may wait before ``over_limit`` says so: a dump of 100 000 edges
-#: and subnets fits, a peer that does not read is noticed long before memory is short.
-OUTPUT_LIMIT: Final = 16 * 1024 * 1024
-
-#: Control bytes in a line that is logged.
-_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
-
-
-class Status(IntFlag):
-    """The bits of the status word in the dump of connections."""
-
-    PINGED = 0x001
-    ACTIVE = 0x002
-    CONNECTING = 0x004
-    REMOVE = 0x010
-    TIMEOUT = 0x020
-    ENCRYPTOUT = 0x040
-    DECRYPTIN = 0x080
-    MST = 0x100
-    PROXY_PASSED = 0x200
-    TARPIT = 0x400
 
 
 class MetaConnection:
@@ -111,7 +87,6 @@ class MetaConnection:
         peer_name: str | None = None,
         hostname: str = "",
         bypass_security: bool = False,
-        output_limit: int = OUTPUT_LIMIT,
     ) -> None:
         self.hostname = hostname
         #: Option bits of the link; what both sides' ACKs make of them is for the owner.
@@ -138,7 +113,6 @@ class MetaConnection:
             bypass_security=bypass_security,
         )
         self._events: deque[Event] = deque()
-        self._output_limit = output_limit
         self._sent = 0
         self._sent_at_check = 0
         self._stalled_since: float | None = None
@@ -191,7 +165,7 @@ class MetaConnection:
             try:
                 self._perform(self._handshake.decrypted(block, now))
             except PeerError as error:
-                raise _while_processing(Request.METAKEY, error) from error
+                raise while_processing(Request.METAKEY, error) from error
             self._process(now)
 
     def decrypt_failed(self, now: float) -> None:
@@ -202,7 +176,7 @@ class MetaConnection:
             try:
                 self._handshake.decrypt_failed()
             except PeerError as error:
-                raise _while_processing(Request.METAKEY, error) from error
+                raise while_processing(Request.METAKEY, error) from error
 
     def next_event(self) -> Event | None:
         """Take the next event, or None."""
@@ -255,7 +229,7 @@ class MetaConnection:
     def _process_line(self, line: bytes, now: float) -> None:
         kind = MESSAGES.get(request_number(line))
         if kind is None:
-            raise _unknown(line)
+            raise unknown_request(line)
         request = kind.request
         self._log("Got %s from %s", request, line)
         if not self.active:
@@ -269,7 +243,7 @@ class MetaConnection:
             else:
                 self._perform(self._handshake.receive(message, now))
         except PeerError as error:
-            raise _while_processing(request, error) from error
+            raise while_processing(request, error) from error
 
     def _handle(self, message: Message, line: bytes) -> None:
         match message:
@@ -346,11 +320,6 @@ class MetaConnection:
         """Bytes that ``data_to_send`` would return."""
         return self._stream.queued
 
-    @property
-    def over_limit(self) -> bool:
-        """Whether the peer has left so much unread that it should be given up."""
-        return self.queued > self._output_limit
-
     def data_to_send(self) -> bytes:
         """Take everything that is queued, encrypted as it has to be."""
         data = self._stream.data_to_send()
@@ -397,7 +366,7 @@ class MetaConnection:
     def _log(self, text: str, request: Request, line: bytes) -> None:
         """Log a request: by name at debug level 3, with its text from level 4 on."""
         if logs.meta.isEnabledFor(logging.DEBUG):
-            logs.meta.debug(text + ": %s", request.name, self.peer, _printable(line))
+            logs.meta.debug(text + ": %s", request.name, self.peer, printable(line))
         elif logs.protocol.isEnabledFor(logging.DEBUG):
             logs.protocol.debug(text, request.name, self.peer)
 
@@ -437,21 +406,3 @@ class MetaConnection:
             stalled = f"{now - self._stalled_since:.0f} seconds"
             line = f"could not flush for {stalled} ({self.queued} bytes remaining)"
             raise PeerTimeout(f"{{peer}} {line}", logging.INFO)
-
-
-def _while_processing(request: Request, error: PeerError) -> PeerError:
-    """Name the request under way in the error about it, as a second log line."""
-    line = f"Error while processing {request.name} from {{peer}}"
-    return PeerError(f"{error.template}\n{line}")
-
-
-def _unknown(line: bytes) -> PeerError:
-    text = "Unknown request from {peer}"
-    if logs.meta.isEnabledFor(logging.DEBUG):
-        return UnknownRequest(f"{text}: {_printable(line)}")
-    return PeerError(text)
-
-
-def _printable(line: bytes) -> str:
-    """Return a line as a log may show it."""
-    return line.decode("ascii", "backslashreplace").translate(_ESCAPES)

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, TypeAlias
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, format_host
 from tincd_compat.errors import ConfigError, PeerError
+from tincd_compat.meta.wording import printable
 
 #: Longest head of an HTTP reply, as much as common servers accept of a request.
 MAX_HTTP_HEAD: Final = 8192
@@ -234,7 +235,7 @@ def _parse_http(data: bytes) -> Granted | None:
     line, complete, _ = data[:MAX_HTTP_HEAD].partition(b"\r\n")
     status = line[9:]
     if complete and (status[:3] != b"200" or status[3:4].isdigit()):
-        raise PeerError(f"Proxy request rejected: {_printable(status)}")
+        raise PeerError(f"Proxy request rejected: {printable(status)}")
     end = data.find(b"\r\n\r\n", 0, MAX_HTTP_HEAD)
     if end >= 0:
         return Granted(end + 4, None)
@@ -246,8 +247,3 @@ def _parse_http(data: bytes) -> Granted | None:
 def _address(packed: bytes, port: bytes) -> SocketAddress:
     host = format_host(packed)
     return SocketAddress(host, int.from_bytes(port, "big")).unmapped()
-
-
-def _printable(text: bytes) -> str:
-    """Return text of the proxy as a log may show it."""
-    return "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in text)

@@ -1,0 +1,32 @@
+"""How the log words what a peer or a proxy said, and the errors about it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from tincd_compat import logs
+from tincd_compat.errors import PeerError
+from tincd_compat.meta.events import UnknownRequest
+from tincd_compat.meta.messages import Request
+
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+
+
+def printable(line: bytes) -> str:
+    r"""Return bytes as text, ``\xNN`` for all but printable ASCII."""
+    return line.decode("ascii", "backslashreplace").translate(_ESCAPES)
+
+
+def while_processing(request: Request, error: PeerError) -> PeerError:
+    """Name the request under way in the error about it, as a second log line."""
+    line = f"Error while processing {request.name} from {{peer}}"
+    return PeerError(f"{error.template}\n{line}")
+
+
+def unknown_request(line: bytes) -> PeerError:
+    """Return the error about a request that tinc does not have."""
+    text = "Unknown request from {peer}"
+    if logs.meta.isEnabledFor(logging.DEBUG):
+        return UnknownRequest(f"{text}: {printable(line)}")
+    return PeerError(text)
