@@ -23,7 +23,7 @@ APT_GET := apt-get -o Acquire::Retries=3
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
 .PHONY: test-sanitized check-core fuzz soak test-arm64 test-armhf test-s390x
-.PHONY: help demo test lint unit simulation conformance bench bench-mesh startup install deb tools clean
+.PHONY: help demo test lint unit simulation conformance probes bench bench-mesh startup install deb tools clean
 
 help:
 	@echo "make demo         a mesh of this daemon and C tincd, shown at work"
@@ -32,6 +32,7 @@ help:
 	@echo "make unit         unit and property tests alone"
 	@echo "make simulation   hundreds of control planes on a virtual network"
 	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
+	@echo "make probes       what attacks cost beside C tincd; ARGS='NAME ...' picks some"
 	@echo "make test-sanitized, make check-core, make fuzz, make soak: the compiled half alone"
 	@echo "make test-arm64   the compiled half on an emulated ARM; also test-armhf, test-s390x"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
@@ -63,6 +64,9 @@ simulation: $(VENV)/.dev
 
 conformance: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance $(ARGS)
+
+probes: tools $(VENV)/.runtime
+	$(BIN)/python -m conformance.probes $(ARGS)
 
 startup: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.startup

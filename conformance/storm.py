@@ -5,13 +5,9 @@ A watcher, which takes no part in it, asks the daemon for PONGs all the time.
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import signal
-import time
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing.connection import Connection
 from typing import Final
 
 from conformance.harness.crowd import Crowd
@@ -19,19 +15,15 @@ from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.peer import Peer, Target
+from conformance.harness.peer import Target
 from conformance.harness.usage import usage
-from conformance.harness.waits import Failed
-from tincd_compat.meta.messages import Message, Pong
+from conformance.harness.watcher import Watcher
 
 _PEERS: Final = 100
 _ROUNDS: Final = 2
 _SEED: Final = 655
 #: Requests are remembered that long, so memory is compared after it.
 _PING_INTERVAL: Final = 10
-_ASK_EVERY: Final = 0.02
-#: Longer than any answer should take, so that a bad one is measured too.
-_ANSWER_LIMIT: Final = 60.0
 
 #: The time tinc gives a peer to answer, the bytes our daemon lets wait for one, and how
 #: much of its memory may be left in use.
@@ -99,7 +91,7 @@ def run(lab: Lab) -> Figures:
         crowd.restart()
         connect = max(connect, crowd.connect())
         crowd.calm_down()
-    pings, worst = watcher.stop()
+    answers = watcher.stop()
     cpu = usage(daemon.pid).cpu - before.cpu
     crowd.idle(2 * _PING_INTERVAL)
     after = usage(daemon.pid)
@@ -107,7 +99,7 @@ def run(lab: Lab) -> Figures:
     crowd.restart()
     daemon.stop()
     memory = before.resident, after.peak, after.resident
-    return Figures(connect, pings, worst, cpu, *memory, counters)
+    return Figures(connect, answers.count, answers.worst, cpu, *memory, counters)
 
 
 def _daemon(lab: Lab) -> tuple[TincNode, Target]:
@@ -133,54 +125,3 @@ def _counters(daemon: TincNode) -> dict[str, int]:
     block = daemon.log.text(mark).partition("\nCounters:\n")[2]
     found = re.findall(r"^ (.+): (\d+)$", block, re.M)
     return {name: int(count) for name, count in found}
-
-
-class Watcher:
-    """A process of its own that asks for PONGs as ``watcher``."""
-
-    def __init__(self, target: Target) -> None:
-        context = multiprocessing.get_context("fork")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_watch, args=(target, theirs))
-        self._process.start()
-        theirs.close()
-        self._ours.recv()
-
-    def stop(self) -> tuple[int, float]:
-        """Return how many PINGs were answered, and the longest time that took.
-
-        Failed if the daemon has given the watcher up.
-        """
-        self._ours.send("stop")
-        count, worst, problem = self._ours.recv()
-        self._process.join()
-        if problem is not None:
-            raise Failed(f"watcher: {problem}")
-        return count, worst
-
-
-def _watch(target: Target, parent: Connection) -> None:
-    answered: list[float] = []
-
-    def heard(message: Message, line: bytes) -> None:
-        if isinstance(message, Pong):
-            answered.append(time.monotonic())
-
-    worst, problem = 0.0, None
-    try:
-        peer = Peer(target, "watcher", heard)
-        peer.connect()
-        parent.send("ready")
-        while not parent.poll(_ASK_EVERY):
-            asked, before = time.monotonic(), len(answered)
-            peer.ping()
-            peer.exchange(partial(_longer, answered, before), "PONG", _ANSWER_LIMIT)
-            worst = max(worst, answered[-1] - asked)
-    except Failed as error:
-        problem = str(error)
-        parent.send("failed")
-    parent.send((len(answered), worst, problem))
-
-
-def _longer(answered: list[float], before: int) -> bool:
-    return len(answered) > before
