@@ -144,7 +144,7 @@ test-sanitized: $(VENV)/.dev check-core fuzz
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=. \
 	  $(abspath $(BIN))/python -m pytest -q -p no:cacheprovider tests/tunnel/test_fast_codec.py \
 	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pump*.py tests/tunnel/test_serving.py \
-	  tests/tunnel/test_plain.py tests/tunnel/test_codec.py tests/tunnel/test_coalescing.py tests/tunnel/test_splitting.py
+	  tests/tunnel/test_plain.py tests/tunnel/test_lzo.py tests/tunnel/test_codec.py tests/tunnel/test_coalescing.py tests/tunnel/test_splitting.py
 
 # What only a known secret or a played kernel brings about.  A part that a check looks
 # into is included there, so it is left out here.

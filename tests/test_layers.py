@@ -68,7 +68,7 @@ SHELL = ("__main__", "admin", "cli", "daemon", "transport", "device", "service")
 WORLD = {"asyncio", "socket", "time", "random", "subprocess", "signal"}
 
 #: The modules that know of the compiled half.
-FAST_USERS = {"tunnel.codec", "tunnel.offload", "tunnel.pumps"}
+FAST_USERS = {"tunnel.codec", "tunnel.lzo", "tunnel.offload", "tunnel.pumps"}
 
 
 def module_name(path: Path) -> str:

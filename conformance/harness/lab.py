@@ -47,9 +47,9 @@ class Lab:
         """Make an empty network 10.99.NUMBER.0/24."""
         return Lan(self.namespace(f"{part}lan{number}"), number, mtu)
 
-    def outsider(self, lan: Lan) -> Namespace:
+    def outsider(self, lan: Lan, part: str = "") -> Namespace:
         """Put a host on a network that is no node's."""
-        namespace = self.namespace("outside")
+        namespace = self.namespace(f"{part}outside")
         lan.join(namespace, 99)
         return namespace
 

@@ -181,12 +181,16 @@ class SteadyPing:
         before = self._answers()
         wait_for("one more ping answered", lambda: self._answers() > before, limit=10)
 
-    def median(self) -> float:
-        """Return the median of the round trips so far, in milliseconds."""
+    def times(self) -> list[float]:
+        """Return the round trips so far, at least one, in milliseconds."""
         times = [float(text) for text in _TIME.findall(self._out.read_text())]
         if not times:
             raise Failed("no ping was answered")
-        return statistics.median(times)
+        return times
+
+    def median(self) -> float:
+        """Return the median of the round trips so far, in milliseconds."""
+        return statistics.median(self.times())
 
     def _answered(self) -> bool:
         if self._child.poll() is not None:

@@ -159,6 +159,20 @@ static void try_open(const uint8_t *data, size_t length)
     free_frames(frames, count);
 }
 
+/* What fits a limit fits a larger one, and what follows the end fits none. */
+static void try_unpack(const uint8_t *data, size_t length)
+{
+    size_t limit = data[0] * 16u;
+    uint8_t *stream = copy_of(data + 1, length - 1);
+    bool fits = lzo_fits(stream, length - 1, limit);
+
+    if (fits && (!lzo_fits(stream, length - 1, SIZE_MAX / 2) ||
+                 lzo_fits(stream, length - 2, limit)))
+        abort();
+    note_number(fits);
+    free(stream);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
@@ -174,6 +188,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
         break;
     case OPEN:
         try_open(data + 1, length - 1);
+        break;
+    case UNPACK:
+        try_unpack(data + 1, length - 1);
         break;
     case PUMP_OUT:
         try_pump_out(data + 1, length - 1);
@@ -286,6 +303,29 @@ static size_t make_read(uint8_t *into, uint8_t choices, size_t payload, unsigned
     return size + length - link;
 }
 
+/* An LZO1X stream of literals and copies, some of whose lengths are continued. */
+static size_t make_stream(uint8_t *into)
+{
+    static const uint8_t codes[] = {0x10, 0x18, 0x20, 0x3f, 0x40, 0x80, 0xe0};
+    size_t length = 0;
+
+    into[length++] = (uint8_t)(18 + random() % 8);
+    length += into[0] - 17u;
+    for (long i = random() % 40; i > 0; i--) {
+        uint8_t code = codes[(size_t)random() % sizeof codes];
+        into[length++] = code;
+        for (long zeros = random() % 4; (code & 0x1f) == 0 && zeros > 0; zeros--)
+            into[length++] = 0;
+        if (code < 0x40 && code != 0x3f)
+            into[length++] = (uint8_t)random();
+        if (code < 0x40)
+            into[length++] = 0xa8;
+        into[length++] = 0xaa;
+    }
+    memcpy(into + length, "\x11\0", 3);
+    return length + 3;
+}
+
 /* An input that gets far into one of the parts. */
 static size_t make_input(uint8_t *input, enum part part)
 {
@@ -304,6 +344,8 @@ static size_t make_input(uint8_t *input, enum part part)
         memcpy(input + 7, frame, length);
         return length + 7;
     }
+    if (part == UNPACK)
+        return length + make_stream(input + length);
     if (part >= PUMP_OUT)
         input[length++] = (uint8_t)random();
     struct suite suite = suite_for(input[1]);

@@ -13,9 +13,9 @@
 #define FRAMES 16u
 
 /* The first byte of an input says for which part it is. */
-enum part { SPLIT, COALESCE, OPEN, PUMP_OUT, PUMP_IN, PUMP_SERVE };
+enum part { SPLIT, COALESCE, OPEN, UNPACK, PUMP_OUT, PUMP_IN, PUMP_SERVE };
 #ifndef PARTS
-#define PARTS 6u
+#define PARTS 7u
 #endif
 
 /* The second is, for pumps, what they are like. */

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import zlib
+from functools import partial
+from itertools import product
+from types import SimpleNamespace
 
 import pytest
 import zstandard
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.compression import (
     MAX_LEVEL,
+    MAX_SIZE,
     available,
     common_level,
     compressor,
@@ -190,6 +194,30 @@ class TestZstd:
         assert decompressor(12)(pack(bytes(1662))) is None
         assert decompressor(12)(pack(bytes(10**7))) is None
 
+    def test_the_size_is_said_or_the_window_small(self) -> None:
+        frame = bytes(1661)
+        for level in (1, 3, 19, 22):
+            compress = zstandard.ZstdCompressor(level=level).compressobj
+            stream = compress(size=len(frame))
+            assert decompressor(12)(stream.compress(frame) + stream.flush()) == frame
+            stream = compress()
+            assert decompressor(12)(stream.compress(frame) + stream.flush()) is None
+
+    def test_memory_is_bounded(self) -> None:
+        """A frame can ask for a window of many megabytes."""
+        context = compression.zstd_context()
+        unpack = partial(compression._decompress_zstd, context)
+        assert unpack(compressor(33)(bytes(1661))) is not None
+        settled = context.memory_size()
+        for size, level in product((1, 1661, 10**6, 10**7), (1, 3, 19, 22)):
+            for told in (-1, size):
+                compress = zstandard.ZstdCompressor(level=level).compressobj
+                stream = compress() if told < 0 else compress(size=told)
+                packed = stream.compress(bytes(size)) + stream.flush()
+                for cut in (0, 1, len(packed) // 2):
+                    unpack(packed[: len(packed) - cut])
+                    assert context.memory_size() <= settled + 8 * MAX_SIZE
+
     def test_nothing_may_follow(self) -> None:
         packed = compressor(12)(FRAME)
         for more in (b"x", packed):
@@ -226,3 +254,55 @@ class TestLzo:
     def test_size_limits(self) -> None:
         assert decompressor(10)(compressor(10)(bytes(1662))) is None
         assert decompressor(10)(b"\x11\0\0") is None
+
+    @pytest.mark.parametrize("size", [1662, 10**4, 10**6])
+    def test_a_bomb_is_not_unpacked(
+        self, size: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unpacked = watched(monkeypatch)
+        assert decompressor(10)(compressor(10)(bytes(size))) is None
+        assert unpacked == []
+
+    def test_nothing_long_is_unpacked(self) -> None:
+        """Not even where it breaks off, after what a frame could not be."""
+        bomb = bytes.fromhex("12 78 20") + bytes(1400) + bytes.fromhex("01 0000")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            unpacked = watched(monkeypatch)
+            assert decompressor(10)(bomb) is None
+            assert decompressor(10)(bomb + b"\x11\0\0") is None
+        assert unpacked == []
+
+    @settings(max_examples=300)
+    @given(st.binary(min_size=1, max_size=200), st.integers(1, 20), st.data())
+    def test_what_is_unpacked_is_short(
+        self, frame: bytes, times: int, data: st.DataObject
+    ) -> None:
+        packed = bytearray(compressor(10)(frame * times))
+        for _ in range(data.draw(st.integers(0, 3))):
+            place = data.draw(st.integers(0, len(packed) - 1))
+            packed[place] = data.draw(st.sampled_from((0, 16, 32, 255)))
+        try:
+            wanted = compression._LZO.LZOCompressor.decompress(bytes(packed))
+        except compression._LZO.LZOError:
+            wanted = b""
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            unpacked = watched(monkeypatch)
+            got = decompressor(10)(bytes(packed))
+        assert got == (wanted if 0 < len(wanted) <= MAX_SIZE else None)
+        assert all(length <= MAX_SIZE for length in unpacked)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the LZO module note how long it makes what it unpacks."""
+    module, lengths = compression._LZO, list[int]()
+
+    def decompress(data: bytes, hint: int) -> bytes:
+        frame: bytes = module.LZOCompressor.decompress(data, hint)
+        lengths.append(len(frame))
+        return frame
+
+    watching = SimpleNamespace(
+        LZOCompressor=SimpleNamespace(decompress=decompress), LZOError=module.LZOError
+    )
+    monkeypatch.setattr(compression, "_LZO", watching)
+    return lengths

@@ -25,6 +25,8 @@ from typing import Any, Final, TypeAlias
 
 import zstandard
 
+from tincd_compat.tunnel import lzo
+
 #: tinc's MAXSIZE: a frame may not grow beyond it when decompressed.
 MAX_SIZE: Final = 1661
 #: The highest level that every tincd 1.0 knows.
@@ -36,6 +38,8 @@ _BEST_ZLIB: Final = 9
 _FAST_LZO: Final = 10
 #: What is above costs more than LZO and packs better: so does zlib.
 _LAST_FAST_LEVEL: Final = 14
+#: The smallest window of zstd that holds MAX_SIZE.
+_ZSTD_WINDOW: Final = 2048
 
 Compressor: TypeAlias = Callable[[bytes | bytearray], bytes]
 Decompressor: TypeAlias = Callable[[bytes], bytes | None]
@@ -97,15 +101,26 @@ def compressor(level: int) -> Compressor:
 def decompressor(level: int) -> Decompressor:
     """Return what gives the frame back, or None for one that is broken or too long.
 
-    A frame is at least one byte and at most MAX_SIZE; little more is ever unpacked.
-    Bytes after the end of a zlib stream are ignored, after an LZO stream or a zstd
-    frame they are an error; so do the libraries that C uses for the former two.
+    A frame is at least one byte and at most MAX_SIZE; no more than one byte above that
+    is ever unpacked, and no memory taken for more.  Bytes after the end of a zlib
+    stream are ignored, after an LZO stream or a zstd frame they are an error; so do
+    the libraries that C uses for the former two.
     """
     if level <= _BEST_ZLIB:
         return _inflate
     if level <= MAX_COMMON_LEVEL:
         return _decompress_lzo
-    return functools.partial(_decompress_zstd, zstandard.ZstdDecompressor())
+    return functools.partial(_decompress_zstd, zstd_context())
+
+
+def zstd_context() -> zstandard.ZstdDecompressor:
+    """Return a decompressor whose memory no frame can make much larger.
+
+    A frame that does not say its size is unpacked into a window as large as its header
+    asks for, with up to a whole block at a time: 128 KiB of few bytes.  No frame needs
+    a window that is larger than MAX_SIZE.
+    """
+    return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
 
 
 def _within_bounds(frame: bytes) -> bytes | None:
@@ -124,10 +139,10 @@ def _inflate(data: bytes) -> bytes | None:
 
 
 def _decompress_lzo(data: bytes) -> bytes | None:
-    if _LZO is None:
+    # The module unpacks whatever a stream says, which may be 255 times its length.
+    if _LZO is None or not lzo.fits(data, MAX_SIZE):
         return None
     try:
-        # A datagram is short and LZO packs at most 255-fold, so this stays below 1 MB.
         frame: bytes = _LZO.LZOCompressor.decompress(data, MAX_SIZE)
     except _LZO.LZOError:
         return None

@@ -49,6 +49,7 @@ class Opener:
     ) -> list[tuple[bytes, int, int, int, int, int, int]]:
         """Return frame, length, drop (0 for none), seqno, last, strays and lost."""
 
+def lzo_fits(stream: bytes | bytearray | memoryview, limit: int, /) -> bool: ...
 def split(
     frame: bytes | bytearray | memoryview, kind: int, size: int, start: int, /
 ) -> list[bytes]: ...

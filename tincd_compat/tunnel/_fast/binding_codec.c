@@ -353,9 +353,28 @@ static PyType_Spec opener_spec = {
     .slots = opener_slots,
 };
 
+static PyObject *fits(PyObject *module, PyObject *args)
+{
+    Py_ssize_t limit;
+    Py_buffer view;
+    bool answer;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y*n", &view, &limit))
+        return NULL;
+    answer = limit >= 0 && lzo_fits(view.buf, (size_t)view.len, (size_t)limit);
+    PyBuffer_Release(&view);
+    return PyBool_FromLong(answer);
+}
+
+static PyMethodDef methods[] = {
+    {"lzo_fits", fits, METH_VARARGS, "Tell whether a stream unpacks to no more."},
+    {NULL, NULL, 0, NULL},
+};
+
 int add_codec(PyObject *module)
 {
     sealer_type = add_type(module, "Sealer", &sealer_spec);
     opener_type = sealer_type ? add_type(module, "Opener", &opener_spec) : NULL;
-    return opener_type == NULL ? -1 : 0;
+    return opener_type == NULL ? -1 : PyModule_AddFunctions(module, methods);
 }

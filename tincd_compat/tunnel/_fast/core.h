@@ -185,4 +185,9 @@ bool opener_matches(struct opener *opener, const uint8_t *data, size_t length);
 void open_train(struct opener *opener, const struct packet *datagrams, size_t count,
                 struct opened *opened);
 
+/* lzo.c */
+
+/* Tell whether an LZO1X stream is whole and unpacks to at most ``limit`` bytes. */
+bool lzo_fits(const uint8_t *stream, size_t size, size_t limit);
+
 #endif
