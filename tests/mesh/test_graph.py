@@ -349,10 +349,13 @@ def test_both_directions_of_an_edge_are_relied_on() -> None:
     assert ends == {*both("m", "a"), *both("m", "b")}
 
 
-def test_run_forgets_cached_lookups() -> None:
+def test_run_that_changes_reachability_forgets_cached_lookups() -> None:
     mesh = build(*both("m", "a"))
     address = bytes([10, 9, 9, 9])
     assert mesh.subnets.lookup(address) is None
     mesh.subnets._cache[address] = None
     graph.run(mesh)
     assert not mesh.subnets._cache
+    mesh.subnets._cache[address] = None
+    graph.run(mesh)
+    assert mesh.subnets._cache

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cost import calls
 from tincd_compat.addresses import Subnet, SubnetKind
+from tincd_compat.mesh import ordered
 from tincd_compat.mesh.subnets import MAX_CACHED, SubnetTable
 
 
@@ -69,6 +73,34 @@ OPERATIONS = st.one_of(
 
 @given(st.lists(OPERATIONS, max_size=30), st.lists(addresses(), max_size=8))
 def test_table_agrees_with_walking(
+    operations: list[tuple[str, int, Subnet]], wanted: list[bytes]
+) -> None:
+    agrees_with_walking(operations, wanted)
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> Subnet:
+    """Subnets of two networks, the one within the other, with many weights."""
+    prefix, weight = draw(st.sampled_from([31, 32])), draw(st.integers(0, 20))
+    return Subnet(SubnetKind.IPV4, bytes([10, 0, 0, 2]), prefix, weight)
+
+
+CROWDING = st.one_of(
+    st.tuples(st.sampled_from(["add", "add", "remove"]), st.integers(0, 2), crowded()),
+    st.tuples(st.just("flip"), st.integers(0, 2), crowded()),
+)
+
+
+@given(st.lists(CROWDING, max_size=120))
+def test_many_weights_of_one_network_agree_with_walking(
+    operations: list[tuple[str, int, Subnet]],
+) -> None:
+    wanted = [bytes([10, 0, 0, 2]), bytes([10, 0, 0, 3])]
+    with mock.patch.object(ordered, "MAX_PIECE", 4):
+        agrees_with_walking(operations, wanted)
+
+
+def agrees_with_walking(
     operations: list[tuple[str, int, Subnet]], wanted: list[bytes]
 ) -> None:
     hosts = [Host(name) for name in "bca"]
@@ -149,3 +181,95 @@ def test_many_destinations_do_not_fill_memory(table: SubnetTable[Host]) -> None:
     for number in range(MAX_CACHED * 2 + 5):
         assert table.lookup(number.to_bytes(4, "big")) is None
     assert len(table._cache) <= MAX_CACHED
+
+
+def test_what_comes_and_goes_during_a_walk_spoils_nothing_else(
+    table: SubnetTable[Host],
+) -> None:
+    hosts = [Host("a"), Host("b")]
+    texts = ("1:2:3:4:5:6", "10.0.0.0/8#5", "10.0.0.0/8#6", "10.1.0.0/16", "fd00::/8")
+    for text in texts:
+        table.add(hosts[0], subnet(text))
+    seen = []
+    for found, _ in table:
+        seen.append(found)
+        table.remove(hosts[0], subnet("10.1.0.0/16"))
+        table.add(hosts[1], subnet("10.0.0.0/8#7"))
+        table.add(hosts[1], subnet("10.0.0.0/9"))
+    expected = [subnet(text) for text in texts if text != "10.1.0.0/16"]
+    assert [each for each in seen if each in expected] == expected
+
+
+# Costs: members choose the weights and the owners.
+
+
+class Asked:
+    """A host of which it counts as a call when its reachability is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._reachable = False
+
+    @property
+    def reachable(self) -> bool:
+        return self._reachable
+
+    @reachable.setter
+    def reachable(self, value: bool) -> None:
+        self._reachable = value
+
+
+NOWHERE = bytes([10, 0, 0, 1])
+
+
+def crowd_of(size: int) -> tuple[SubnetTable[Asked], Asked]:
+    """One network: even weights are of one host, odd ones of a host each; all dead."""
+    table: SubnetTable[Asked] = SubnetTable()
+    many = Asked("many")
+    for weight in range(size):
+        owner = Asked(f"one{weight}") if weight % 2 else many
+        table.add(owner, subnet(f"0.0.0.0/0#{weight}"))
+    table.lookup(NOWHERE)
+    return table, many
+
+
+def grows(cost: Callable[[int], int]) -> float:
+    """By what factor a step costs more in a table that is 16 times as large."""
+    return cost(8192) / cost(512)
+
+
+def test_an_entry_that_goes_does_not_look_at_the_others() -> None:
+    def cost(size: int) -> int:
+        table, many = crowd_of(size)
+        item = subnet(f"0.0.0.0/0#{size // 2}")
+        return calls(lambda: (table.remove(many, item), table.add(many, item)))
+
+    assert grows(cost) < 2
+
+
+def test_a_lookup_does_not_ask_all_owners_that_cannot_be_reached() -> None:
+    def cost(size: int) -> int:
+        table, _ = crowd_of(size)
+        alive, item = Asked("zzz"), subnet("0.0.0.0/0#-1")
+        alive.reachable = True
+
+        def change_and_look() -> None:
+            for _ in range(4):
+                table.add(alive, item)
+                assert table.lookup(NOWHERE) == (item, alive)
+                table.remove(alive, item)
+                assert table.lookup(NOWHERE) != (item, alive)
+
+        return calls(change_and_look)
+
+    assert grows(cost) < 2
+
+
+def test_other_destinations_of_a_network_share_its_answer() -> None:
+    def cost(size: int) -> int:
+        table, _ = crowd_of(size)
+        table.invalidate()
+        table.lookup(NOWHERE)
+        return calls(lambda: [table.lookup(bytes([9, 9, 9, n])) for n in range(100)])
+
+    assert grows(cost) < 2

@@ -53,7 +53,6 @@ def run(mesh: Mesh) -> GraphChanges:
     A node that became unreachable keeps its address and options, for the scripts:
     :func:`settle_down` clears them afterwards.
     """
-    mesh.subnets.invalidate()
     addressed = _search(mesh)
     flipped = [node for node in mesh.nodes.values() if node.visited != node.reachable]
     flipped.sort(key=lambda node: node.name)
@@ -65,6 +64,8 @@ def run(mesh: Mesh) -> GraphChanges:
         logs.traffic.debug(
             "Node %s (%s) became %s", node.name, _place(node.address), state
         )
+    if flips:
+        mesh.subnets.invalidate()
     mesh.myself.visited = _starts_the_tree(mesh)
     return GraphChanges(flips, addressed)
 
