@@ -28,16 +28,20 @@ def _first_to(target: str) -> Prepare:
     """Return the step in which a frame comes after subnets have changed."""
 
     def prepare(crowded: Crowded) -> Callable[[], object]:
-        crowded.hear(crowded.subnet("peer", "10.69.0.0/24"))
+        crowded.from_device(crowded.packet(target))
+        crowded.hear(crowded.subnet("peer", f"10.69.0.0/24#{int(crowded.nonce(), 16)}"))
         return partial(crowded.from_device, crowded.packet(target))
 
     return prepare
 
 
-def _broadcast_after_the_graph(crowded: Crowded) -> Callable[[], object]:
-    crowded.hear(*crowded.both("peer", "x"))
-    crowded.calm_down()
-    return partial(crowded.from_device, crowded.packet("255.255.255.255"))
+def _first_after_the_graph(target: str) -> Prepare:
+    def prepare(crowded: Crowded) -> Callable[[], object]:
+        crowded.hear(*crowded.both("peer", "x"))
+        crowded.calm_down()
+        return partial(crowded.from_device, crowded.packet(target))
+
+    return prepare
 
 
 def _broadcast_after_a_key(crowded: Crowded) -> Callable[[], object]:
@@ -57,7 +61,17 @@ _PACKETS: Final = (
     Step("a frame to all", _from_device("255.255.255.255"), LINKS),
     Step("the first frame to peer", _first_to("10.67.0.1")),
     Step("the first frame to many weights", _first_to("10.65.0.1")),
-    Step("a frame to all after the graph", _broadcast_after_the_graph, GRAPH | LINKS),
+    Step("a frame to peer after the graph", _first_after_the_graph("10.67.0.1")),
+    Step(
+        "a frame to many weights after the graph",
+        _first_after_the_graph("10.65.0.1"),
+        frozenset({"weights of one network", "weights of an unreachable node"}),
+    ),
+    Step(
+        "a frame to all after the graph",
+        _first_after_the_graph("255.255.255.255"),
+        GRAPH | LINKS,
+    ),
     Step("a frame to all after a key", _broadcast_after_a_key, LINKS),
     Step("junk", _junk),
 )

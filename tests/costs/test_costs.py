@@ -40,11 +40,6 @@ DEFECTS: Final = frozenset(
             *("hearsay", "doubts"),
         )
     }
-    | {
-        ("DEL_SUBNET, last", "weights of one network"),
-        ("DEL_SUBNET, last", "weights of an unreachable node"),
-        ("the first frame to many weights", "weights of an unreachable node"),
-    }
 )
 
 
