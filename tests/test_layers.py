@@ -26,6 +26,7 @@ MESH_SIDE = (
     "tunnel.lookup",
     "tunnel.pipeline",
     "tunnel.pumps",
+    "tunnel.receiving",
 )
 
 #: Part of the package, longest name first where parts are nested, to the parts that it

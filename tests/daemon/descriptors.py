@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import socket
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tests.transport.fakes import FakeSocket, oserror
 from tincd_compat.checksums import Buffer
 from tincd_compat.errors import DeviceError
+from tincd_compat.transport.udp import UDP_GRO
 from tincd_compat.tunnel.offload import SuperPacket
 
 
@@ -43,13 +46,17 @@ class FakeDevice:
 
 
 class FakeUdp(FakeSocket):
-    """A UDP socket; datagrams longer than ``largest`` do not fit the path."""
+    """A UDP socket; datagrams longer than ``largest`` do not fit the path.
+
+    With a ``segment_size`` what arrives is several datagrams of it in one piece.
+    """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
         self.arriving: list[tuple[bytes, tuple[str, int]]] = []
         self.datagrams: list[tuple[bytes, tuple[Any, ...]]] = []
         self.largest = 65535
+        self.segment_size = 0
 
     def sendto(self, data: bytes, address: tuple[Any, ...]) -> int:
         if len(data) > self.largest:
@@ -68,4 +75,6 @@ class FakeUdp(FakeSocket):
         (buffer,) = buffers
         data, address = self.arriving.pop(0)
         buffer[: len(data)] = data
-        return len(data), [], 0, address
+        size = struct.pack("=i", self.segment_size)
+        control = [(socket.SOL_UDP, UDP_GRO, size)] if self.segment_size else []
+        return len(data), control, 0, address

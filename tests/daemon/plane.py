@@ -18,6 +18,7 @@ from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AnsKey
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel.suites import Suite
+from tincd_compat.tunnel.superpacket import SuperPacket
 from tincd_compat.tunnel.tunnel import KeyFields, Tunnel
 
 OPTIONS = 0xC
@@ -107,7 +108,7 @@ class Plane:
         fields = tunnel.new_own_key(lambda size: bytes(range(size)))
         self.subject.install_key(self.peer, answer(fields, **changes))
 
-    def from_device(self, *frames: bytearray) -> None:
+    def from_device(self, *frames: bytearray | SuperPacket) -> None:
         self.device.frames += frames
         self.loop.readable(self.device.descriptor)
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.device.fakes import FakeSystem
 from tests.tunnel.segments import PAYLOAD, Segment, cut
-from tincd_compat.daemon.dataplane import BURST
+from tincd_compat.daemon.readers import BURST
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.tunnel.delivery import MAX_TRAIN

@@ -32,6 +32,8 @@ class FakeLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._selector = self
         self.now = 1000.0
+        #: How often the loop has gone round.
+        self.turns = 0
         self.readers: dict[int, Callable[[], object]] = {}
         self.writers: dict[int, Callable[[], object]] = {}
         self.signals: dict[int, Callable[[], object]] = {}
@@ -52,6 +54,7 @@ class FakeLoop(asyncio.BaseEventLoop):
     def select(self, timeout: float | None) -> list[Any]:
         assert timeout is not None, "the test waits for something that never happens"
         self.now += timeout
+        self.turns += 1
         return []
 
     def _process_events(self, _events: list[Any]) -> None:

@@ -125,6 +125,10 @@ class Lab:
     def out(self) -> None:
         assert self.pumps.from_device(self.world.now) is not Progress.REFUSED
 
+    def waiting(self) -> list[bytes]:
+        """Take what the device has and nobody has read."""
+        return received(self.ours)
+
     def written(self) -> list[tuple[bytes, bytes]]:
         """Return header and frame of what was written to the device since."""
         found = []

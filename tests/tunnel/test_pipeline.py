@@ -23,7 +23,7 @@ from tests.tunnel.world import (
 from tincd_compat.options import PMTU_DISCOVERY
 from tincd_compat.routing.options import Forwarding, RouteOptions
 from tincd_compat.tunnel.delivery import Policy
-from tincd_compat.tunnel.pipeline import MAX_DATAGRAM
+from tincd_compat.tunnel.receiving import MAX_DATAGRAM
 
 # Inward
 

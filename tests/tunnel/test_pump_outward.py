@@ -13,7 +13,7 @@ from tests.tunnel.world import ipv4
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.tunnel import splitting
 from tincd_compat.tunnel._fast import core
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.pumps import BURST, Progress
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -74,6 +74,32 @@ def test_a_super_packet_is_cut(lab: Lab) -> None:
     assert len(pieces) == 7
     assert lab.arrived("b") == pieces
     assert lab.owner.bytes_in == sum(map(len, (packet(0), *pieces)))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_segments_count_each_wherever_they_go(lab: Lab, known: bool) -> None:
+    # Sixty of one byte, more than the path may carry together.
+    whole = Segment(payload=bytes(60), source=0x101, target=0x201).piece(1)
+    header = VNET.pack(1, whole.kind, 0, whole.size, whole.start - 14, 16)
+    if known:
+        lab.give(packet(0))
+        lab.out()
+    else:
+        lab.world.tunnel(lab.world.node("b")).void_peer_key()
+        lab.world.pipeline.invalidate()
+    lab.give(*[bytes(whole.frame)] * 6, header=header)
+    lab.out()
+    # A call ends with the super-packet that uses up its budget.
+    assert len(lab.waiting()) == 6 - -(-BURST // 60)
+
+
+def test_what_is_no_super_packet_counts_once(lab: Lab) -> None:
+    whole = Segment(payload=bytes(60), source=0x101, target=0x201).piece(1)
+    header = VNET.pack(1, 9, 0, whole.size, whole.start - 14, 16)
+    lab.give(*[bytes(whole.frame)] * 6, header=header)
+    lab.out()
+    assert lab.waiting() == []
+    assert lab.world.pipeline.drops == {"broken super-packet": 6}
 
 
 def test_a_checksum_is_finished(lab: Lab) -> None:

@@ -17,7 +17,7 @@ from tincd_compat.options import CLAMP_MSS, PMTU_DISCOVERY
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.tunnel.delivery import Policy
-from tincd_compat.tunnel.pipeline import Pipeline
+from tincd_compat.tunnel.pipeline import Pipeline, Run, finish
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import KeyFields, Parameters, Tunnel
@@ -147,6 +147,7 @@ class World:
         policy: Policy | None = None,
         route: RouteOptions | None = None,
         parameters: Parameters = PARAMETERS,
+        run: Run = finish,
     ) -> None:
         self.now = 1000.0
         self.mesh = Mesh("a")
@@ -165,6 +166,7 @@ class World:
             self.ports,
             policy,
             random_bytes=self.random.randbytes,
+            run=run,
         )
         self.mesh.myself.options = policy.options
         self.subnet("a", "10.0.1.0/24")
@@ -271,12 +273,12 @@ class World:
         return [frame for train in trains for frame in self.peers[name].open(train)]
 
 
-def neighbours(*names: str) -> World:
+def neighbours(*names: str, run: Run = finish) -> World:
     """Return a world in which these are neighbours with keys and a known path MTU.
 
     The first has the subnet 10.0.2.0/24, the second 10.0.3.0/24 and so on.
     """
-    world = World()
+    world = World(run=run)
     for number, name in enumerate(names, 2):
         world.link("a", name)
         world.subnet(name, f"10.0.{number}.0/24")

@@ -10,44 +10,31 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
-from tincd_compat.daemon.calm import CalmReader
-from tincd_compat.daemon.offloads import report
 from tincd_compat.daemon.policy import policy_of
-from tincd_compat.device.tun import TunTap
+from tincd_compat.daemon.readers import BURST, Readers
+from tincd_compat.daemon.turns import Turns
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import AnsKey, ReqKey
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
-from tincd_compat.transport.loop import (
-    add_packet_reader,
-    remove_packet_reader,
-    set_packet_server,
-)
-from tincd_compat.transport.udp import Datagram, UdpSockets
-from tincd_compat.tunnel import codec, compression, pumps
+from tincd_compat.transport.udp import UdpSockets
+from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
-from tincd_compat.tunnel.pumps import Progress, Pumps
 from tincd_compat.tunnel.suites import Suite
-from tincd_compat.tunnel.superpacket import SuperPacket
 from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.device.base import Device
-
-#: Frames or datagrams taken from one source before others get their turn.  A C peer's
-#: receive buffer and replay window bear two such bursts.
-BURST: Final = 64
 
 
 class ControlSide(Protocol):
@@ -100,17 +87,22 @@ class DataPlane:
         self._timers: dict[Node, asyncio.TimerHandle] = {}
         self._neighbours: set[Node] | None = None
         self._device: Device | None = None
-        self._device_failed: Callable[[DeviceError], None]
         self._sockets = UdpSockets([])
-        self._pumps: Pumps | None = None
-        self._calm: CalmReader | None = None
         self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
         policy = policy_of(settings, mesh.myself.options)
         router = Router(mesh, policy.route, local_address=local_address)
+        turns = Turns(self._loop.time, self._loop.call_soon)
         self._pipeline = Pipeline(
-            mesh, self.tunnel, router, self, policy, random_bytes=secrets.token_bytes
+            mesh,
+            self.tunnel,
+            router,
+            self,
+            policy,
+            random_bytes=secrets.token_bytes,
+            run=turns.run,
         )
+        self._readers = Readers(self._loop, turns, self._pipeline, mesh, suite)
 
     # What is attached in the course of the start.
 
@@ -123,122 +115,21 @@ class DataPlane:
     ) -> None:
         """Read frames from the device; ``failed`` hears when that is over for good."""
         self._device = device
-        self._device_failed = failed
-        self._start_pumps()
-        self._watch_device()
+        self._readers.attach_device(device, failed)
 
     def attach_sockets(self, sockets: UdpSockets) -> None:
         """Receive datagrams on these sockets, and send on them."""
         self._sockets = sockets
-        self._start_pumps()
-        self._watch_sockets()
-
-    def _start_pumps(self) -> None:
-        """Move packets the compiled way, once there is something to move them."""
-        if self._device is None or not self._sockets.sockets or self._pumps is not None:
-            return
-        direct = self._device.direct() if isinstance(self._device, TunTap) else None
-        self._pumps = pumps.start(direct, self._pipeline, self._mesh, self._sockets)
-        if self._pumps is not None:
-            set_packet_server(self._loop, partial(self._serve, self._pumps))
-        elif isinstance(self._device, TunTap):
-            self._calm = CalmReader(
-                self._device,
-                self._sockets,
-                self._pipeline,
-                self._mesh,
-                self._loop.time,
-                self._read_in_python,
-                self._receive_in_python,
-            )
-            # Whichever of the two came first is being read already.
-            self._watch_device()
-            self._watch_sockets()
-        report(
-            self._device,
-            self._sockets.sockets,
-            pumps.handler(self._pumps),
-            codec.cryptography(self._parameters.suite),
-        )
+        self._readers.attach_sockets(sockets)
 
     def close(self) -> None:
         """Stop moving packets; the device stays open for tinc-down."""
-        if self._pumps is not None:
-            set_packet_server(self._loop, None)
-            self._pumps.close()
-            self._pumps = None
-        self._calm = None
+        self._readers.close()
         for node in list(self._timers):
             self._cancel_probe(node)
-        for udp in self._sockets.sockets:
-            remove_packet_reader(self._loop, udp.sock.fileno())
         self._sockets.close()
         self._sockets = UdpSockets([])
-        if self._device is not None and self._device.fileno() >= 0:
-            remove_packet_reader(self._loop, self._device.fileno())
         self._device = None
-
-    # Bursts.
-
-    def _watch_device(self) -> None:
-        if self._device is None or self._device.fileno() < 0:
-            return
-        read = self._read_device if self._calm is None else self._calm.from_device
-        add_packet_reader(self._loop, self._device.fileno(), read)
-
-    def _watch_sockets(self) -> None:
-        receive = self._receive if self._calm is None else self._calm.from_udp
-        for index, udp in enumerate(self._sockets.sockets):
-            add_packet_reader(self._loop, udp.sock.fileno(), partial(receive, index))
-
-    def _serve(self, serving: Pumps, epoll: int, seconds: float) -> bool:
-        """Wait and move packets; False if descriptors are to be looked at."""
-        progress = serving.serve(epoll, seconds, self._loop.time)
-        return progress is not Progress.REFUSED
-
-    def _read_device(self) -> bool:
-        """Move frames out of the device; True if nothing else was touched."""
-        if self._pumps is not None:
-            progress = self._pumps.from_device(self._loop.time())
-            if progress is not Progress.REFUSED:
-                return progress is Progress.QUIET
-        self._read_in_python([])
-        return False
-
-    def _read_in_python(
-        self, first: list[bytearray | SuperPacket]
-    ) -> list[bytearray | SuperPacket]:
-        """Move a burst of the device, which may have begun, and return it."""
-        device = self._device
-        if device is None:
-            return []
-        try:
-            frames = first + device.read_batch(BURST)
-        except DeviceError as error:
-            remove_packet_reader(self._loop, device.fileno())
-            self._device_failed(error)
-            return []
-        if device.read_pause:
-            remove_packet_reader(self._loop, device.fileno())
-            self._loop.call_later(device.read_pause, self._watch_device)
-        if frames:
-            self._pipeline.from_device(frames, self._loop.time())
-        return frames
-
-    def _receive(self, index: int) -> bool:
-        """Move datagrams of a socket; True if nothing else was touched."""
-        if self._pumps is not None:
-            progress = self._pumps.from_udp(index, self._loop.time())
-            if progress is not Progress.REFUSED:
-                return progress is Progress.QUIET
-        self._receive_in_python(index, [])
-        return False
-
-    def _receive_in_python(self, index: int, first: list[Datagram]) -> list[Datagram]:
-        """Move a burst of a socket, which may have begun, and return it."""
-        datagrams = first + self._sockets.recv_batch(index, BURST)
-        self._pipeline.from_udp(datagrams, self._loop.time())
-        return datagrams
 
     def packets_received(self, frames: list[bytes], link: Link) -> None:
         """Route frames that came as PACKET, as bursts."""

@@ -124,6 +124,8 @@ class Delivery:
         flows: FlowTable,
     ) -> None:
         self.tracing = False
+        #: How many frames the burst has come to that wait for :meth:`flush` to leave.
+        self.load = 0
         #: Frames and datagrams not passed on, by reason.
         self.drops: Counter[str] = Counter()
         self._mesh = mesh
@@ -232,6 +234,7 @@ class Delivery:
 
     def pass_on(self, neighbour: Node, frames: Sequence[bytes | bytearray]) -> None:
         """Let frames leave over the neighbour's meta connection with the burst."""
+        self.load += len(frames)
         self._packets.setdefault(neighbour, []).extend(frames)
 
     def ask_key(self, node: Node, tunnel: Tunnel, now: float) -> None:
@@ -289,6 +292,7 @@ class Delivery:
 
     def enqueue(self, node: Node, frame: bytes | bytearray, tos: int = 0) -> None:
         """Let a frame leave by UDP with the burst; the node's key must be valid."""
+        self.load += 1
         waiting = self._waiting.get(node)
         if waiting is None:
             self._waiting[node] = _Waiting(tos, [frame])
@@ -300,6 +304,7 @@ class Delivery:
 
     def enqueue_all(self, node: Node, frames: Sequence[bytes]) -> None:
         """Let frames without type of service leave by UDP with the burst, in order."""
+        self.load += len(frames)
         waiting = self._waiting.get(node)
         if waiting is not None and waiting.tos == 0:
             waiting.frames += frames
@@ -310,6 +315,7 @@ class Delivery:
 
     def flush(self) -> None:
         """End the burst: write to the device, let trains and PACKETs leave."""
+        self.load = 0
         delivered, self._delivered = self._delivered, []
         if delivered:
             self._ports.deliver(delivered)

@@ -22,8 +22,9 @@ from typing import Any, Final, Protocol, TypeAlias
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel.flows import MAX_FLOWS, Flow
-from tincd_compat.tunnel.pipeline import MAX_DATAGRAM, Pipeline
+from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pumps import STATION_MEMORY, Progress
+from tincd_compat.tunnel.receiving import MAX_DATAGRAM
 
 # Members are looked up slowly.
 _QUIET: Final = Progress.QUIET
@@ -178,13 +179,15 @@ class Lone:
                 if refusal is not None:
                     self._refused(way.node, len(frame), refusal)
                 return _QUIET
-        self._opened(sender, frame, destination)
+        self._opened(sender, frame, destination, index)
         return _HEEDED
 
-    def _opened(self, sender: _Sender, frame: bytes, destination: bytes | None) -> None:
+    def _opened(
+        self, sender: _Sender, frame: bytes, destination: bytes | None, index: int
+    ) -> None:
         """Let the pipeline act on a frame, and remember what it will do with others."""
         flows, node = self._flows, sender.node
-        self._pipeline.from_tunnel(node, [frame], self._clock())
+        self._pipeline.from_tunnel(node, [frame], index, self._clock())
         if destination is None:
             return
         if flows.is_ours(destination):

@@ -23,38 +23,46 @@ Inward, :meth:`Pipeline.from_udp`:
 A frame that arrives as PACKET over TCP enters at 5 of the inward pump.  Time is a
 parameter, in seconds of a monotonic clock; nothing here waits or raises for what a peer
 sends.
+
+What a frame costs is for others to choose, and so is what a super-packet holds: the
+work of a burst pauses after every STEP of frames, and whoever runs it may let others
+have their turn before it goes on.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from tincd_compat import logs
-from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import TCPONLY
 from tincd_compat.routing import headers
 from tincd_compat.routing.options import Mode
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import Answer, Broadcast, Deliver, Fragments, Send
-from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
 from tincd_compat.tunnel.flows import FlowTable
-from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
 from tincd_compat.tunnel.offload import SuperPacket, split
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
+from tincd_compat.tunnel.receiving import Received, Receiver
 from tincd_compat.tunnel.tunnel import Tunnel
 
-#: Frames or datagrams to hand over in one call, after which the event loop gets its
-#: turn: two full trains are what a C peer can take at once.
-BURST: Final = 2 * MAX_TRAIN
-#: Largest datagram a tincd accepts (its MAXSIZE).
-MAX_DATAGRAM: Final = 1661
+#: Frames or datagrams, read or made, after which the work of a burst pauses.
+STEP: Final = MAX_TRAIN
+#: Where a burst comes from: the index of a socket, or None for our device.
+Origin: TypeAlias = int | None
+#: Does the work of a burst, at least its beginning: between two steps it may wait.
+#: What comes from the same origin later has to wait behind it.
+Run: TypeAlias = Callable[[Origin, Iterator[None]], None]
 
-Received: TypeAlias = tuple[bytes, SocketAddress, int]
+
+def finish(_origin: Origin, work: Iterator[None]) -> None:
+    """Do all of the work at once."""
+    for _ in work:
+        pass
 
 
 class Pipeline:
@@ -72,18 +80,19 @@ class Pipeline:
         policy: Policy,
         *,
         random_bytes: Callable[[int], bytes],
+        run: Run = finish,
     ) -> None:
         self._mesh = mesh
         self.tunnel = tunnels
         self._router = router
         self._ports = ports
         self._random_bytes = random_bytes
+        self._run = run
         self._learns = policy.route.mode is Mode.SWITCH
         #: Short cuts for frames of the device and of the mesh.
         self.flows = FlowTable(mesh, tunnels, policy.options, policy.route)
         self._delivery = Delivery(mesh, tunnels, ports, policy, self.flows)
-        self._lookup = SenderLookup(mesh, self._matches)
-        self._empty = LogLimit(logs.always, logging.ERROR, 1)
+        self._receiver = Receiver(mesh, tunnels, self._delivery, self.flows)
 
     @property
     def drops(self) -> Counter[str]:
@@ -95,7 +104,7 @@ class Pipeline:
     def invalidate(self) -> None:
         """The mesh (nodes, edges, subnets, options), a key or an MTU has changed."""
         self.flows.invalidate()
-        self._lookup.invalidate()
+        self._receiver.invalidate()
         self._delivery.topology_changed()
 
     def subnets_changed(self) -> None:
@@ -126,7 +135,25 @@ class Pipeline:
     def from_device(
         self, frames: Sequence[bytearray | SuperPacket], now: float
     ) -> None:
-        """Route frames of our own device; at most BURST of them, which become ours."""
+        """Route frames of our own device, which become ours.
+
+        Their segments are counted where they are read: at most a burst of them, and one
+        super-packet that comes whole.
+        """
+        self._run(None, self._outward(frames, now))
+
+    def _outward(
+        self, frames: Sequence[bytearray | SuperPacket], now: float
+    ) -> Iterator[None]:
+        for start in range(0, len(frames), STEP):
+            if start:
+                yield
+            yield from self._step_outward(frames[start : start + STEP], now)
+            self._delivery.flush()
+
+    def _step_outward(
+        self, frames: Sequence[bytearray | SuperPacket], now: float
+    ) -> Iterator[None]:
         myself, flows, delivery = self._mesh.myself, self.flows, self._delivery
         tracing = self.begin()
         short_cuts = not tracing and flows.outward
@@ -134,8 +161,11 @@ class Pipeline:
         if self._learns:
             self._learn(frames, now)
         for frame in frames:
+            if delivery.load >= STEP:
+                delivery.flush()
+                yield
             if isinstance(frame, SuperPacket):
-                self._split(frame, now, tracing)
+                yield from self._split(frame, now, tracing)
                 continue
             if short_cuts:
                 destination = flows.destination(frame)
@@ -150,27 +180,44 @@ class Pipeline:
                     delivery.pass_on(way.node, (frame,))
                     continue
             self._route(frame, myself, now)
-        delivery.flush()
 
-    def _split(self, packet: SuperPacket, now: float, tracing: bool) -> None:
-        """Route the segments of a super-packet, all in one go if they are plain."""
-        flows, segments = self.flows, split(*packet)
+    def _split(self, packet: SuperPacket, now: float, tracing: bool) -> Iterator[None]:
+        """Route the segments of a super-packet, a step in one go if they are plain."""
+        delivery, segments = self._delivery, split(*packet)
         destination = None
         if not segments:
             self.drops["broken super-packet"] += 1
-        elif flows.inward and not tracing:
-            destination = flows.destination(packet.frame)
-        if destination is not None:
-            flow = flows.lookup(destination) if flows.outward else None
-            if flow is not None and packet.frame_size <= flow.limit:
-                self._delivery.enqueue_all(flow.node, segments)
-                return
-            way = flows.passage(destination)
-            if way is not None and packet.frame_size <= way.limit:
-                self._delivery.pass_on(way.node, segments)
-                return
-        for segment in segments:
-            self._route(bytearray(segment), self._mesh.myself, now)
+        elif self.flows.inward and not tracing:
+            destination = self.flows.destination(packet.frame)
+        for start in range(0, len(segments), STEP):
+            if start:
+                delivery.flush()
+                yield
+            step = segments[start : start + STEP]
+            if self._goes_plainly(packet, destination, step):
+                continue
+            for segment in step:
+                if delivery.load >= STEP:
+                    delivery.flush()
+                    yield
+                self._route(bytearray(segment), self._mesh.myself, now)
+
+    def _goes_plainly(
+        self, packet: SuperPacket, destination: bytes | None, segments: list[bytes]
+    ) -> bool:
+        """Send segments for which one look at their destination is enough, or none."""
+        flows = self.flows
+        if destination is None:
+            return False
+        flow = flows.lookup(destination) if flows.outward else None
+        if flow is not None and packet.frame_size <= flow.limit:
+            self._delivery.enqueue_all(flow.node, segments)
+            return True
+        way = flows.passage(destination)
+        if way is not None and packet.frame_size <= way.limit:
+            self._delivery.pass_on(way.node, segments)
+            return True
+        return False
 
     def _learn(self, frames: Sequence[bytearray | SuperPacket], now: float) -> None:
         """Report each source address once a burst: whatever it is, as tincd does."""
@@ -185,36 +232,38 @@ class Pipeline:
                 seen.add(last)
                 self._ports.learn(last, now)
 
-    def from_udp(self, datagrams: Iterable[Received], now: float) -> None:
+    def from_udp(self, datagrams: Sequence[Received], now: float) -> None:
         """Open datagrams (data, source address, index of the socket) and route them.
 
-        At most BURST, in the order of arrival, which is kept for each source.
+        All are of one socket, in the order of arrival, which is kept for each source.
         """
-        self.begin()
-        sources: dict[SocketAddress, tuple[list[bytes], int]] = {}
-        last: SocketAddress | None = None
-        group: list[bytes] = []
-        for data, source, index in datagrams:
-            if not data:
-                self._empty.log(now, "Receiving packet with invalid size")
-                self.drops["invalid size"] += 1
-            elif len(data) > MAX_DATAGRAM:
-                self.drops["too long"] += 1
-            else:
-                # Sockets hand out the same object for the same address.
-                if source is not last:
-                    group = sources.setdefault(source, ([], index))[0]
-                    last = source
-                group.append(data)
-        for source, (group, index) in sources.items():
-            self._receive(group, source, index, now)
-        self._delivery.flush()
+        self._run(datagrams[0][2] if datagrams else 0, self._inward(datagrams, now))
 
-    def from_tunnel(self, node: Node, frames: Sequence[bytes], now: float) -> None:
-        """Act on frames that a node sent and that have been opened, in order."""
-        self.begin()
-        self._take(node, frames, now)
-        self._delivery.flush()
+    def _inward(self, datagrams: Sequence[Received], now: float) -> Iterator[None]:
+        for start in range(0, len(datagrams), STEP):
+            if start:
+                yield
+            self.begin()
+            step = datagrams[start : start + STEP]
+            for node, frames in self._receiver.receive(step, now):
+                yield from self._take(node, frames, now)
+            self._delivery.flush()
+
+    def from_tunnel(
+        self, node: Node, frames: Sequence[bytes], index: int, now: float
+    ) -> None:
+        """Act on frames of a node that a socket got, opened already, in order."""
+        self._run(index, self._opened(node, frames, now))
+
+    def _opened(
+        self, node: Node, frames: Sequence[bytes], now: float
+    ) -> Iterator[None]:
+        for start in range(0, len(frames), STEP):
+            if start:
+                yield
+            self.begin()
+            yield from self._take(node, frames[start : start + STEP], now)
+            self._delivery.flush()
 
     def from_meta(
         self, frames: Sequence[bytes], node: Node, link_options: int, now: float
@@ -262,95 +311,17 @@ class Pipeline:
         self._delivery.tracing = logs.traffic.isEnabledFor(logging.DEBUG)
         return self._delivery.tracing
 
-    # Datagrams.
-
-    def _matches(self, node: Node, datagram: bytes) -> bool | None:
-        return self.tunnel(node).openers.matches(datagram)
-
-    def _receive(
-        self, group: list[bytes], source: SocketAddress, index: int, now: float
-    ) -> None:
-        """Find out who sent the datagrams of one source, and open them."""
-        owner = self._mesh.node_by_address(source)
-        if owner is not None:
-            group = self._open(owner, group, source, index, now)
-        # Two nodes can be announced at one address, and an address changes hands.
-        while group:
-            node = self._lookup.find(group[0], source, now, owner)
-            if node is not None:
-                group = self._open(node, group, source, index, now)
-                continue
-            del group[0]
-            if owner is None:
-                self._lookup.report(source, now)
-                self.drops["unknown source"] += 1
-            elif self.tunnel(owner).opener is None:
-                self.drops["has no key from us"] += 1
-            else:
-                self.drops[codec.Drop.UNAUTHENTICATED.value] += 1
-
-    def _open(
-        self,
-        node: Node,
-        group: list[bytes],
-        source: SocketAddress,
-        index: int,
-        now: float,
-    ) -> list[bytes]:
-        """Open a train and act on its frames; return what the node did not seal."""
-        openers = self.tunnel(node).openers
-        before = openers.current
-        if before is None:
-            if self._delivery.tracing:
-                text = "Got packet from %s but he hasn't got our key yet"
-                logs.traffic.debug(text, label(node, self._mesh))
-            return group
-        train = openers.open_train(group)
-        if openers.current is not before:
-            logs.scary.debug("%s seals with another of our keys", node.name)
-            self.flows.invalidate()
-        if self._delivery.tracing:
-            codec.log_train(train, label(node, self._mesh))
-        foreign: list[bytes] = []
-        frames: list[bytes] = []
-        for datagram, opened in zip(group, train, strict=True):
-            if opened.drop is None:
-                frames.append(opened.frame)
-            elif opened.drop is codec.Drop.UNAUTHENTICATED:
-                foreign.append(datagram)
-            else:
-                self.drops[opened.drop.value] += 1
-        if frames:
-            self._heard(node, source, index)
-            self._take(node, frames, now)
-        return foreign
-
-    def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
-        """A genuine datagram came from this address and socket: answer there."""
-        if self._delivery.heard_on(node, index):
-            self.flows.invalidate()
-        owner = self._mesh.node_by_address(source)
-        if owner is node:
-            return
-        # The address is the node's from now on.  A former owner keeps it as the best
-        # that is known of it, but datagrams from there are tried as the node's first.
-        if owner is not None:
-            self._mesh.set_address(owner, None)
-        moved = node.address != source
-        self._mesh.set_address(node, source)
-        if owner is not None:
-            self._mesh.set_address(owner, source)
-        if moved:
-            logs.protocol.debug("UDP address of %s set to %s", node.name, source)
-            self._lookup.invalidate()
-            self.flows.invalidate()
-
-    def _take(self, node: Node, frames: Sequence[bytes], now: float) -> None:
+    def _take(self, node: Node, frames: Sequence[bytes], now: float) -> Iterator[None]:
         """Act on the frames of a node in order."""
         flows, delivery = self.flows, self._delivery
         tracing = delivery.tracing
         short_cuts = flows.inward and not tracing
         for data in frames:
+            if delivery.load >= STEP:
+                delivery.flush()
+                yield
+                if self._mesh.nodes.get(node.name) is not node:
+                    return
             if is_probe(data):
                 self._probed(node, data, now)
                 continue

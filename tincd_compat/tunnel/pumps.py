@@ -310,16 +310,16 @@ class Pumps:
         elif write_error:
             self._device.write_failed(write_error)
         if opened:
-            self._take(opened, now)
+            self._take(opened, index, now)
         if datagrams:
             self._receive(datagrams, index, now)
         # Failures to read are counted and told where Python reads.
         return Progress.REFUSED if read_error else Progress.HEEDED
 
-    def _take(self, opened: list[tuple[Node, bytes]], now: float) -> None:
+    def _take(self, opened: list[tuple[Node, bytes]], index: int, now: float) -> None:
         """Act on frames that came through a tunnel and are not only to be written."""
         for node, items in groupby(opened, itemgetter(0)):
-            self._pipeline.from_tunnel(node, [frame for _, frame in items], now)
+            self._pipeline.from_tunnel(node, [frame for _, frame in items], index, now)
         flows = self._pipeline.flows
         told: set[tuple[Node, bytes]] = set()
         for node, frame in opened:

@@ -28,42 +28,57 @@ static uint32_t find_peer(const struct pump *pump, const uint8_t *frame, size_t 
     return map_find(&pump->destinations, key, size);
 }
 
-/* Cut a super-packet into the peer's train; 0 if it has to be handed back. */
-static size_t enqueue_segments(struct pump *pump, uint32_t index, const struct vnet *vnet,
-                               size_t length)
+static bool begin_cut(const struct pump *pump, const struct vnet *vnet, size_t length,
+                      struct cut *cut)
 {
-    size_t link = pump->device.tap ? 0 : ETHERNET_SIZE, count;
-    struct cut cut;
+    size_t link = pump->device.tap ? 0 : ETHERNET_SIZE;
 
-    if (!cut_init(&cut, pump->frame, length, vnet->kind & ~ECN, vnet->size,
-                  vnet->start + link) ||
-        cut.end + cut.size > pump->peers[index].limit)
-        return 0;
-    count = cut_count(&cut);
-    for (size_t i = 0; i < count; i++)
-        cut_write(&cut, i, pump_room(pump, index, cut_length(&cut, i)));
-    pump->device.bytes_in += length + (count - 1) * cut.end;
-    return count;
+    return cut_init(cut, pump->frame, length, vnet->kind & ~ECN, vnet->size,
+                    vnet->start + link);
 }
 
-/* Send a frame on its way; returns how many packets that made, 0 if it went back. */
+/* Cut a super-packet into the peer's train; false if it is too long for the path. */
+static bool enqueue_segments(struct pump *pump, uint32_t index, const struct cut *cut)
+{
+    size_t count = cut_count(cut);
+
+    if (cut->end + cut->size > pump->peers[index].limit)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        cut_write(cut, i, pump_room(pump, index, cut_length(cut, i)));
+    pump->device.bytes_in += cut->length + (count - 1) * cut->end;
+    return true;
+}
+
+static bool enqueue_frame(struct pump *pump, uint32_t index, size_t length)
+{
+    if (length > pump->peers[index].limit)
+        return false;
+    memcpy(pump_room(pump, index, length), pump->frame, length);
+    pump->device.bytes_in += length;
+    return true;
+}
+
+/*
+ * Send a frame on its way, or hand it back; returns how many packets it is.  Whoever gets
+ * it back has a super-packet's segments to deal with one by one.
+ */
 static size_t dispatch(struct pump *pump, const struct vnet *vnet, size_t length)
 {
     uint32_t index = find_peer(pump, pump->frame, length);
     struct handed handed = {.what = FROM_DEVICE, .data = pump->frame, .length = length};
+    bool whole = vnet->kind == 0, sound = false;
+    struct cut cut;
 
-    if (index != NOTHING && vnet->kind != 0) {
-        size_t count = enqueue_segments(pump, index, vnet, length);
-        if (count > 0)
-            return count;
-    } else if (index != NOTHING && length <= pump->peers[index].limit) {
-        memcpy(pump_room(pump, index, length), pump->frame, length);
-        pump->device.bytes_in += length;
+    if (!whole)
+        sound = begin_cut(pump, vnet, length, &cut);
+    if (index != NOTHING && whole && enqueue_frame(pump, index, length))
         return 1;
-    }
+    if (index != NOTHING && sound && enqueue_segments(pump, index, &cut))
+        return cut_count(&cut);
     handed.vnet = *vnet;
     hand_back(pump, &handed);
-    return 0;
+    return sound ? cut_count(&cut) : 1;
 }
 
 void pump_out(struct pump *pump, size_t budget)
@@ -82,8 +97,7 @@ void pump_out(struct pump *pump, size_t budget)
             break;
         if (vnet.kind == 0 && vnet.flags & NEEDS_CHECKSUM)
             fill_checksum(pump->frame, (size_t)length, vnet.start + link, vnet.offset);
-        size_t made = dispatch(pump, &vnet, (size_t)length);
-        moved += made ? made : 1;
+        moved += dispatch(pump, &vnet, (size_t)length);
     }
     pump_flush(pump);
 }

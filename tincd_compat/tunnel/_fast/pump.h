@@ -252,7 +252,10 @@ uint8_t *pump_room(struct pump *pump, uint32_t index, size_t length);
 /* Let the trains of all peers leave, and nobody hold one. */
 void pump_flush(struct pump *pump);
 
-/* Move frames from the device until ``budget`` packets have left or none is there. */
+/*
+ * Move frames from the device until ``budget`` packets have left or gone back, segments
+ * counted each, or none is there.  The last super-packet comes whole.
+ */
 void pump_out(struct pump *pump, size_t budget);
 /* Move datagrams of a socket, at most ``batches`` times MESSAGES messages. */
 void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches);

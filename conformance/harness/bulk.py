@@ -1,0 +1,103 @@
+"""Super-packets of the smallest segments, written to a device or sent over UDP.
+
+Each is one call for whoever sends it and thousands of packets for whoever cuts it.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from pyroute2 import netns
+
+from conformance.harness.netns import Namespace
+from conformance.harness.packets import TCP, Ipv4, frame4
+
+_SOL_PACKET: Final = 263
+_PACKET_VNET_HDR: Final = 15
+_UDP_SEGMENT: Final = 103
+#: ``struct virtio_net_hdr``: a checksum to finish, TCP over IPv4, segments of one byte.
+_HEADER: Final = struct.Struct("=BBHHHH")
+_NEEDS_CHECKSUM: Final = 1
+_TCPV4: Final = 1
+_TCP_SIZE: Final = 20
+_TCP_CHECKSUM: Final = 16
+_IP_SIZE: Final = 20
+_ACK: Final = 0x50100000
+#: Segments that every kernel cuts a message into.
+_MOST_DATAGRAMS: Final = 64
+_SLICE: Final = 0.005
+#: What a device that is full, or a system that is busy, says.
+_FULL: Final = frozenset({errno.ENOBUFS, errno.EAGAIN})
+
+
+def raw_flood(
+    namespace: Namespace,
+    interface: str,
+    ends: tuple[str, str],
+    *,
+    macs: bytes = b"",
+    segments: int = 2048,
+    rate: int = 1000,
+) -> Iterator[None]:
+    """Write TCP super-packets to an interface, ``rate`` a second, as long as asked.
+
+    :param ends: inner addresses, from and to
+    :param macs: both MAC addresses of a tap device, nothing for tun
+    """
+    sock = netns.create_socket(namespace.name, socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock.setblocking(False)
+    sock.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
+    sock.bind((interface, 0x0800))
+    transport = struct.pack(">HHIIIHH", 1000, 80, 1, 1, _ACK | 1000, 0, 0)
+    header = Ipv4(protocol=TCP, macs=macs or bytes(12))
+    frame = frame4(*ends, transport + bytes(segments), header)
+    packet = frame if macs else frame[14:]
+    start = len(packet) - segments - _TCP_SIZE
+    head = _HEADER.pack(
+        *(_NEEDS_CHECKSUM, _TCPV4, start + _TCP_SIZE, 1, start, _TCP_CHECKSUM)
+    )
+    with sock:
+        yield from _paced(lambda: sock.send(head + packet), rate)
+
+
+def datagram_flood(
+    namespace: Namespace, target: tuple[str, int], *, rate: int = 4000
+) -> Iterator[None]:
+    """Send trains of datagrams of one byte, as anybody may, ``rate`` a second."""
+    sock = netns.create_socket(namespace.name, socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    control = [(socket.SOL_UDP, _UDP_SEGMENT, struct.pack("=H", 1))]
+    train = [bytes(_MOST_DATAGRAMS)]
+    with sock:
+        yield from _paced(lambda: sock.sendmsg(train, control, 0, target), rate)
+
+
+def run(flood: Iterator[None], seconds: float) -> int:
+    """Let a flood go on for some seconds; return how many super-packets it sent."""
+    until, sent = time.monotonic() + seconds, 0
+    for _ in flood:
+        sent += 1
+        if time.monotonic() > until:
+            break
+    return sent
+
+
+def _paced(send: Callable[[], int], rate: int) -> Iterator[None]:
+    started, sent = time.monotonic(), 0
+    while True:
+        # What is late is left out: a burst of it would be another attack.
+        due = int((time.monotonic() - started) * rate)
+        for _ in range(min(due - sent, int(2 * _SLICE * rate))):
+            try:
+                send()
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+            yield
+        sent = due
+        time.sleep(_SLICE)

@@ -1,0 +1,117 @@
+"""Work that is left when its turn is over, and goes on in the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tincd_compat.daemon.turns import TURN, Turns
+
+#: Origins: two sockets, and the device.
+ONE, OTHER, DEVICE = 0, 1, None
+
+
+class Day:
+    """A clock that work moves, and a loop of which each turn is asked for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.planned: list[Callable[[], None]] = []
+        self.events: list[str] = []
+        self.turns = Turns(lambda: self.now, self.planned.append)
+        self.turns.attach(
+            lambda origin: self.events.append(f"hold {origin}"),
+            lambda origin: self.events.append(f"release {origin}"),
+        )
+
+    def work(self, name: str, *seconds: float) -> Iterator[None]:
+        """Return work of so many steps."""
+        for step in seconds:
+            self.now += step
+            self.events.append(name)
+            yield
+        self.events.append(f"{name} is done")
+
+    def turn(self) -> None:
+        planned, self.planned[:] = list(self.planned), []
+        for each in planned:
+            each()
+
+    def heard(self) -> list[str]:
+        events, self.events[:] = list(self.events), []
+        return events
+
+
+def test_what_is_short_is_done_at_once() -> None:
+    day = Day()
+    day.turns.run(DEVICE, day.work("a", *[TURN / 4] * 3))
+    assert day.heard() == ["a", "a", "a", "a is done"]
+    assert not day.planned
+    assert not day.turns.holds(DEVICE)
+
+
+def test_what_is_long_waits_for_further_turns() -> None:
+    day = Day()
+    day.turns.run(DEVICE, day.work("a", *[TURN] * 3))
+    assert day.heard() == ["a", "hold None"]
+    assert day.turns.holds(DEVICE)
+    assert not day.turns.holds(ONE)
+    day.turn()
+    assert day.heard() == ["a"]
+    day.turn()
+    assert day.heard() == ["a"]
+    day.turn()
+    assert day.heard() == ["a is done", "release None"]
+    assert not day.planned
+
+
+def test_what_comes_later_waits_behind_it() -> None:
+    day = Day()
+    day.turns.run(ONE, day.work("a", TURN, 0))
+    day.turns.run(ONE, day.work("b", 0))
+    assert day.heard() == ["a", "hold 0"]
+    day.turn()
+    assert day.heard() == ["a", "a is done", "b", "b is done", "release 0"]
+
+
+def test_each_origin_has_a_turn() -> None:
+    day = Day()
+    for origin, name in ((ONE, "a"), (OTHER, "b"), (DEVICE, "c")):
+        day.turns.run(origin, day.work(name, TURN, TURN))
+    assert day.heard() == ["a", "hold 0", "b", "hold 1", "c", "hold None"]
+    assert len(day.planned) == 1
+    before = day.now
+    day.turn()
+    assert day.heard() == ["a", "b", "c"]
+    assert day.now - before == pytest.approx(3 * TURN)
+    assert len(day.planned) == 1
+
+
+def test_an_error_ends_its_own_work_only() -> None:
+    def failing() -> Iterator[None]:
+        day.now += TURN
+        yield
+        raise ValueError("wrong")
+
+    day = Day()
+    day.turns.run(ONE, failing())
+    day.turns.run(ONE, day.work("b"))
+    day.turns.run(OTHER, day.work("c", TURN))
+    day.heard()
+    with pytest.raises(ValueError, match="wrong"):
+        day.turn()
+    # Whoever caught it goes on with the next turn.
+    day.turn()
+    assert day.heard() == ["b is done", "release 0", "c is done", "release 1"]
+    assert not day.planned
+
+
+def test_closing_forgets_what_waits() -> None:
+    day = Day()
+    day.turns.run(ONE, day.work("a", TURN, TURN))
+    day.heard()
+    day.turns.close()
+    day.turn()
+    assert day.heard() == []
+    assert not day.planned

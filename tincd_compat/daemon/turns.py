@@ -1,0 +1,87 @@
+"""How long what has come from one place is worked on before others have their turn.
+
+What a packet costs is for a guest or a member to choose, and how many come in one piece
+too: to cut, to route, to answer, to compress or to fragment them may take longer than a
+neighbour or a timer can wait.  So the work of a burst comes in steps, and when its turn
+is over the rest waits here for the next one.  Meanwhile nothing more is read from where
+it came: packets keep their order, not more than one burst is kept here, and what is too
+much is lost in the kernel's queue, which is where it is lost to a daemon that is slow.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from tincd_compat.tunnel.pipeline import Origin
+
+#: Seconds of work on what came from one place, in one turn of the loop.
+TURN: Final = 0.005
+
+
+class Turns:
+    """Does the work of bursts; :meth:`run` begins it, later turns go on with it.
+
+    :param clock: returns seconds
+    :param later: calls a function in the next turn of the loop
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        later: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._clock = clock
+        self._later = later
+        self._waiting: dict[Origin, deque[Iterator[None]]] = {}
+        self._hold: Callable[[Origin], None]
+        self._release: Callable[[Origin], None]
+
+    def attach(
+        self, hold: Callable[[Origin], None], release: Callable[[Origin], None]
+    ) -> None:
+        """Name who stops reading at an origin, and who begins again."""
+        self._hold = hold
+        self._release = release
+
+    def holds(self, origin: Origin) -> bool:
+        """Tell whether work on what came from there is waiting."""
+        return origin in self._waiting
+
+    def run(self, origin: Origin, work: Iterator[None]) -> None:
+        """Do work as long as its turn lasts; behind other work it only waits."""
+        if origin in self._waiting:
+            self._waiting[origin].append(work)
+        elif not self._is_done(work, self._clock() + TURN):
+            if not self._waiting:
+                self._later(self._go_on)
+            self._waiting[origin] = deque((work,))
+            self._hold(origin)
+
+    def _is_done(self, work: Iterator[None], end: float) -> bool:
+        """Do work, a step at least; False if the time was over before its end."""
+        return all(self._clock() < end for _ in work)
+
+    def _go_on(self) -> None:
+        """Let everything that waits have its turn."""
+        try:
+            for origin in list(self._waiting):
+                self._go_on_with(origin)
+        finally:
+            if self._waiting:
+                self._later(self._go_on)
+
+    def _go_on_with(self, origin: Origin) -> None:
+        works, end = self._waiting[origin], self._clock() + TURN
+        while works:
+            work = works.popleft()
+            if not self._is_done(work, end):
+                works.appendleft(work)
+                return
+        del self._waiting[origin]
+        self._release(origin)
+
+    def close(self) -> None:
+        """Forget what waits; nothing is released."""
+        self._waiting.clear()

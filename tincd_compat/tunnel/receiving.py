@@ -1,0 +1,168 @@
+"""Datagrams to frames: who has sent a datagram, what is in it, and where he is now.
+
+An address names its node, but anybody can write an address, two nodes can be announced
+at one, and a node moves: what counts is whose key fits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.tunnel import codec
+from tincd_compat.tunnel.delivery import Delivery, label
+from tincd_compat.tunnel.flows import FlowTable
+from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
+from tincd_compat.tunnel.tunnel import Tunnel
+
+#: Largest datagram a tincd accepts (its MAXSIZE).
+MAX_DATAGRAM: Final = 1661
+
+#: Data, source address and index of the socket.
+Received: TypeAlias = tuple[bytes, SocketAddress, int]
+
+
+class Receiver:
+    """Opens datagrams; ``tunnels`` returns the tunnel of any node but our own."""
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        tunnels: Callable[[Node], Tunnel],
+        delivery: Delivery,
+        flows: FlowTable,
+    ) -> None:
+        self._mesh = mesh
+        self._tunnel = tunnels
+        self._delivery = delivery
+        self._flows = flows
+        self._lookup = SenderLookup(mesh, self._matches)
+        self._empty = LogLimit(logs.always, logging.ERROR, 1)
+
+    def invalidate(self) -> None:
+        """The mesh, a key or an address has changed."""
+        self._lookup.invalidate()
+
+    def receive(
+        self, datagrams: Sequence[Received], now: float
+    ) -> Iterator[tuple[Node, list[bytes]]]:
+        """Yield nodes and the frames that they sent, in order for each source.
+
+        A datagram is opened only after the frames before it have been taken.
+        """
+        for source, (group, index) in self._by_source(datagrams, now).items():
+            owner = self._mesh.node_by_address(source)
+            if owner is not None:
+                frames, group = self._open(owner, group, source, index)
+                if frames:
+                    yield owner, frames
+            if group:
+                yield from self._find(group, source, index, now, owner)
+
+    def _by_source(
+        self, datagrams: Sequence[Received], now: float
+    ) -> dict[SocketAddress, tuple[list[bytes], int]]:
+        """Return the datagrams of each source, and on which socket they came."""
+        drops = self._delivery.drops
+        sources: dict[SocketAddress, tuple[list[bytes], int]] = {}
+        last: SocketAddress | None = None
+        group: list[bytes] = []
+        for data, source, index in datagrams:
+            if not data:
+                self._empty.log(now, "Receiving packet with invalid size")
+                drops["invalid size"] += 1
+            elif len(data) > MAX_DATAGRAM:
+                drops["too long"] += 1
+            else:
+                # Sockets hand out the same object for the same address.
+                if source is not last:
+                    group = sources.setdefault(source, ([], index))[0]
+                    last = source
+                group.append(data)
+        return sources
+
+    def _find(
+        self,
+        group: list[bytes],
+        source: SocketAddress,
+        index: int,
+        now: float,
+        owner: Node | None,
+    ) -> Iterator[tuple[Node, list[bytes]]]:
+        """Find out who else sent datagrams from there, and open them.
+
+        Two nodes can be announced at one address, and an address changes hands.
+        """
+        drops = self._delivery.drops
+        while group:
+            node = self._lookup.find(group[0], source, now, owner)
+            if node is not None:
+                frames, group = self._open(node, group, source, index)
+                yield node, frames
+                continue
+            del group[0]
+            if owner is None:
+                self._lookup.report(source, now)
+                drops["unknown source"] += 1
+            elif self._tunnel(owner).opener is None:
+                drops["has no key from us"] += 1
+            else:
+                drops[codec.Drop.UNAUTHENTICATED.value] += 1
+
+    def _matches(self, node: Node, datagram: bytes) -> bool | None:
+        return self._tunnel(node).openers.matches(datagram)
+
+    def _open(
+        self, node: Node, group: list[bytes], source: SocketAddress, index: int
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Open a train; return its frames, and the datagrams the node did not seal."""
+        tracing = self._delivery.tracing
+        openers = self._tunnel(node).openers
+        before = openers.current
+        if before is None:
+            if tracing:
+                text = "Got packet from %s but he hasn't got our key yet"
+                logs.traffic.debug(text, label(node, self._mesh))
+            return [], group
+        train = openers.open_train(group)
+        if openers.current is not before:
+            logs.scary.debug("%s seals with another of our keys", node.name)
+            self._flows.invalidate()
+        if tracing:
+            codec.log_train(train, label(node, self._mesh))
+        foreign: list[bytes] = []
+        frames: list[bytes] = []
+        for datagram, opened in zip(group, train, strict=True):
+            if opened.drop is None:
+                frames.append(opened.frame)
+            elif opened.drop is codec.Drop.UNAUTHENTICATED:
+                foreign.append(datagram)
+            else:
+                self._delivery.drops[opened.drop.value] += 1
+        if frames:
+            self._heard(node, source, index)
+        return frames, foreign
+
+    def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
+        """A genuine datagram came from this address and socket: answer there."""
+        if self._delivery.heard_on(node, index):
+            self._flows.invalidate()
+        owner = self._mesh.node_by_address(source)
+        if owner is node:
+            return
+        # The address is the node's from now on.  A former owner keeps it as the best
+        # that is known of it, but datagrams from there are tried as the node's first.
+        if owner is not None:
+            self._mesh.set_address(owner, None)
+        moved = node.address != source
+        self._mesh.set_address(node, source)
+        if owner is not None:
+            self._mesh.set_address(owner, source)
+        if moved:
+            logs.protocol.debug("UDP address of %s set to %s", node.name, source)
+            self._lookup.invalidate()
+            self._flows.invalidate()
