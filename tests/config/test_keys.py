@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_the_default_file(directory: Path, caplog: pytest.LogCaptureFixture) -> 
 
     key = load_private_key(own(), directory, random_bytes)
     assert key.decrypt(CIPHERTEXT) == BLOCK
+    assert replace(key, library=None).decrypt(CIPHERTEXT) == BLOCK
     assert asked
     assert caplog.messages == []
 

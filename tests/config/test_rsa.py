@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -17,12 +18,20 @@ from tests.config.samples import (
     Q,
     private_key,
 )
-from tincd_compat.config import rsa
+from tincd_compat.config import libcrypto, rsa
+from tincd_compat.config.libcrypto import LibraryKey, library_key
 from tincd_compat.config.rsa import PrivateKey, PublicKey
 
-WITH_PRIMES = private_key()
-WITHOUT_PRIMES = PrivateKey.from_numbers(PUBLIC, PRIVATE_EXPONENT, None)
-KEYS = pytest.mark.parametrize("key", [WITH_PRIMES, WITHOUT_PRIMES])
+
+def in_python(key: PrivateKey) -> PrivateKey:
+    """Return a key as it is where no library works RSA."""
+    return dataclasses.replace(key, library=None)
+
+
+BY_LIBRARY = private_key()
+WITH_PRIMES = in_python(BY_LIBRARY)
+WITHOUT_PRIMES = in_python(PrivateKey.from_numbers(PUBLIC, PRIVATE_EXPONENT, None))
+KEYS = pytest.mark.parametrize("key", [BY_LIBRARY, WITH_PRIMES, WITHOUT_PRIMES])
 
 
 def test_recorded_block() -> None:
@@ -77,17 +86,16 @@ def test_blinding_is_new_for_every_block() -> None:
         asked.append(length)
         return os.urandom(length)
 
-    key = PrivateKey.from_numbers(PUBLIC, PRIVATE_EXPONENT, (P, Q), random_bytes)
-    tried = len(asked)
+    key = dataclasses.replace(WITH_PRIMES, random_bytes=random_bytes)
     key.decrypt(CIPHERTEXT)
     key.decrypt(CIPHERTEXT)
-    assert asked[tried:] == [72, 72]
+    assert asked == [72, 72]
 
 
 @pytest.mark.parametrize("random_byte", [b"\0", b"\xff"])
 def test_any_random_bytes_will_do(random_byte: bytes) -> None:
-    key = PrivateKey.from_numbers(
-        PUBLIC, PRIVATE_EXPONENT, (P, Q), lambda length: random_byte * length
+    key = dataclasses.replace(
+        WITH_PRIMES, random_bytes=lambda length: random_byte * length
     )
     assert key.decrypt(CIPHERTEXT) == BLOCK
 
@@ -100,6 +108,45 @@ def test_a_wrong_half_does_not_leave_the_key(fault: str) -> None:
     key = dataclasses.replace(WITH_PRIMES, primes=broken)
     with pytest.raises(ArithmeticError, match="wrong result"):
         key.decrypt(CIPHERTEXT)
+
+
+def test_a_wrong_result_of_the_library_does_not_leave_the_key() -> None:
+    other = library_key(MODULUS, 65537, PRIVATE_EXPONENT + 2)
+    key = dataclasses.replace(BY_LIBRARY, library=other)
+    with pytest.raises(ArithmeticError, match="wrong result"):
+        key.decrypt(CIPHERTEXT)
+
+
+def test_what_the_library_refuses_is_done_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_key: LibraryKey, _block: bytes) -> bytes:
+        raise ArithmeticError("OpenSSL refuses the RSA operation")
+
+    assert BY_LIBRARY.library is not None
+    for name in ("encrypt", "decrypt"):
+        monkeypatch.setattr(LibraryKey, name, refuse)
+    key = private_key()
+    assert key.library is None
+    assert key.public.encrypt(BLOCK) == CIPHERTEXT
+    assert key.decrypt(CIPHERTEXT) == BLOCK
+
+
+def test_an_exponent_too_long_for_the_library() -> None:
+    p, q, exponent = (1 << 1279) - 1, (1 << 2203) - 1, (1 << 80) + 1
+    inverse = pow(exponent, -1, (p - 1) * (q - 1))
+    key = PrivateKey.from_numbers(PublicKey(p * q, exponent), inverse, (p, q))
+    with pytest.raises(ArithmeticError, match="refuses"):
+        cast(LibraryKey, library_key(p * q, exponent)).encrypt(bytes(key.size))
+    assert key.decrypt(key.public.encrypt(BLOCK))[-64:] == BLOCK
+
+
+def test_a_machine_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libcrypto, "_library", lambda: None)
+    key = private_key()
+    assert key.library is None
+    assert key.public.encrypt(BLOCK) == CIPHERTEXT
+    assert key.decrypt(CIPHERTEXT) == BLOCK
 
 
 @pytest.mark.parametrize(
@@ -136,8 +183,9 @@ def test_numbers_that_are_no_key(modulus: int, exponent: int) -> None:
 
 
 def test_nothing_of_a_key_is_shown() -> None:
-    assert repr(WITH_PRIMES) == "PrivateKey(512 bits)"
+    assert repr(BY_LIBRARY) == repr(WITH_PRIMES) == "PrivateKey(512 bits)"
     assert repr(PUBLIC) == "PublicKey(512 bits)"
     assert "512" not in repr(WITH_PRIMES.primes)
     for number in (P, Q, PRIVATE_EXPONENT):
-        assert str(number) not in repr([WITH_PRIMES, WITH_PRIMES.primes])
+        shown = repr([WITH_PRIMES, WITH_PRIMES.primes, BY_LIBRARY.library])
+        assert str(number) not in shown

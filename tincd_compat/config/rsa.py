@@ -1,19 +1,24 @@
 """RSA as the meta protocol uses it: textbook operations on whole blocks.
 
 The blocks are random and carry the keys of a connection, so there is no padding.  The
-public operation is one ``pow()``.  The private one is written in small steps, for two
-reasons: an operation of several milliseconds inside a single ``pow()`` would hold the
-interpreter lock and stop the event loop even from a worker thread, and every result
-has to be checked before it leaves (a single wrong half of a CRT computation gives the
-key away).
+work is done by the system's OpenSSL, or here where that is missing or refuses a key.
+Here the public operation is one ``pow()``; the private one is written in small steps,
+because several milliseconds inside a single ``pow()`` would hold the interpreter lock
+and stop the event loop even from a worker thread.  Whoever computed it, every result of
+the private operation is checked before it leaves: a single wrong half of a CRT
+computation gives the key away.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tincd_compat.config.libcrypto import LibraryKey
 
 #: Shortest modulus that can carry a block with the longest key (tincd -K).
 MIN_BITS: Final = 512
@@ -47,13 +52,32 @@ class PublicKey:
 
     def encrypt(self, block: bytes) -> bytes:
         """Return ``size`` bytes; ValueError if ``block`` is not below the modulus."""
+        number = self.number(block)
+        library = _library_key(self)
+        if library is not None:
+            with suppress(ArithmeticError):
+                return library.encrypt(number.to_bytes(self.size, "big"))
+        return pow(number, self.exponent, self.modulus).to_bytes(self.size, "big")
+
+    def number(self, block: bytes) -> int:
+        """Return what a block stands for; ValueError unless it is below the modulus."""
         number = int.from_bytes(block, "big")
         if number >= self.modulus:
             raise ValueError("the block is not smaller than the modulus")
-        return pow(number, self.exponent, self.modulus).to_bytes(self.size, "big")
+        return number
 
     def __repr__(self) -> str:
         return f"PublicKey({self.bits} bits)"
+
+
+def _library_key(
+    public: PublicKey, exponent: int | None = None, primes: _Primes | None = None
+) -> LibraryKey | None:
+    # Only daemons need the library, not every command that looks at keys.
+    from tincd_compat.config.libcrypto import library_key
+
+    factors = () if primes is None else primes.numbers
+    return library_key(public.modulus, public.exponent, exponent, factors)
 
 
 def _power(base: int, exponent: int, modulus: int) -> int:
@@ -89,6 +113,11 @@ class _Primes:
             raise ValueError("the factors of the modulus are wrong")
         return cls(p, q, exponent % (p - 1), exponent % (q - 1), pow(q, -1, p))
 
+    @property
+    def numbers(self) -> tuple[int, int, int, int, int]:
+        """The numbers in the order of PKCS #1."""
+        return self.p, self.q, self.d_p, self.d_q, self.q_inverse
+
     def power(self, base: int) -> int:
         """Return base to the private exponent modulo p times q (Garner's formula)."""
         low = _power(base % self.q, self.d_q, self.q)
@@ -100,13 +129,15 @@ class _Primes:
 class PrivateKey:
     """Our key.  Operations are independent of each other, in any thread.
 
-    Without ``primes`` an operation takes about four times as long.
+    Without ``primes`` an operation takes about four times as long, and without the
+    ``library`` again about ten times.
     """
 
     public: PublicKey
     exponent: int
     primes: _Primes | None = None
     random_bytes: Callable[[int], bytes] = field(default=os.urandom, kw_only=True)
+    library: LibraryKey | None = field(default=None, kw_only=True)
 
     @classmethod
     def from_numbers(
@@ -116,18 +147,27 @@ class PrivateKey:
         primes: tuple[int, int] | None,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> PrivateKey:
-        """Return the key after trying it; ValueError if the numbers do not agree."""
+        """Return the key after trying it; ValueError if the numbers do not agree.
+
+        ``random_bytes`` supplies the blinding where Python has to do the work.
+        """
         if primes is not None and primes[0] * primes[1] != public.modulus:
             raise ValueError("the factors of the modulus are wrong")
         parts = primes and _Primes.of(*primes, exponent)
-        key = cls(public, exponent, parts, random_bytes=random_bytes)
-        probe = b"\x02".rjust(key.size, b"\0")
+        for library in (_library_key(public, exponent, parts), None):
+            key = cls(
+                public, exponent, parts, random_bytes=random_bytes, library=library
+            )
+            if key._works():
+                return key
+        raise ValueError("private and public part of the key do not belong together")
+
+    def _works(self) -> bool:
         try:
-            key.decrypt(public.encrypt(probe))
+            self.decrypt(self.public.encrypt(b"\x02"))
         except ArithmeticError:
-            text = "private and public part of the key do not belong together"
-            raise ValueError(text) from None
-        return key
+            return False
+        return True
 
     @property
     def size(self) -> int:
@@ -140,20 +180,25 @@ class PrivateKey:
         ValueError if it is not below the modulus, ArithmeticError if the result does
         not encrypt to it again: the machine, or the key, is broken.
         """
+        number = self.public.number(block)
+        asked = number.to_bytes(self.size, "big")
+        if self.library is None:
+            result = self._in_steps(number).to_bytes(self.size, "big")
+        else:
+            result = self.library.decrypt(asked)
+        if self.public.encrypt(result) != asked:
+            raise ArithmeticError("the RSA operation gave a wrong result")
+        return result
+
+    def _in_steps(self, number: int) -> int:
         modulus = self.public.modulus
-        number = int.from_bytes(block, "big")
-        if number >= modulus:
-            raise ValueError("the block is not smaller than the modulus")
         factor, inverse = self._blinding()
         blinded = number * factor % modulus
         if self.primes is None:
             result = _power(blinded, self.exponent, modulus)
         else:
             result = self.primes.power(blinded)
-        result = result * inverse % modulus
-        if pow(result, self.public.exponent, modulus) != number:
-            raise ArithmeticError("the RSA operation gave a wrong result")
-        return result.to_bytes(self.size, "big")
+        return result * inverse % modulus
 
     def _blinding(self) -> tuple[int, int]:
         """Return r to the public exponent, and the inverse of r, for a random r.

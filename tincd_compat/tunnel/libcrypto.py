@@ -12,30 +12,17 @@ from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
-#: The library's names, newest first; Python itself is linked to one of them.
-_NAMES: Final = ("libcrypto.so.4", "libcrypto.so.3", "libcrypto.so.1.1")
+from tincd_compat import openssl
 
 _POINTER: Final = ctypes.c_void_p
 _INT: Final = ctypes.c_int
 _BYTES: Final = ctypes.c_char_p
+_LENGTH: Final = ctypes.POINTER(_INT)
 
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    """Load the library; None if this system has none of those known here."""
-    for name in _NAMES:
-        try:
-            library = ctypes.CDLL(name)
-        except OSError:
-            continue
-        _declare(library)
-        return library
-    return None
-
-
-def _declare(library: ctypes.CDLL) -> None:
-    length = ctypes.POINTER(_INT)
-    for name, result, arguments in (
+    return openssl.declared(
         ("EVP_get_cipherbyname", _POINTER, [_BYTES]),
         ("EVP_CIPHER_CTX_new", _POINTER, []),
         ("EVP_CIPHER_CTX_free", None, [_POINTER]),
@@ -44,11 +31,9 @@ def _declare(library: ctypes.CDLL) -> None:
             *("EVP_CipherInit_ex", _INT),
             [_POINTER, _POINTER, _POINTER, _BYTES, _BYTES, _INT],
         ),
-        ("EVP_CipherUpdate", _INT, [_POINTER, _BYTES, length, _BYTES, _INT]),
-        ("EVP_CipherFinal_ex", _INT, [_POINTER, _BYTES, length]),
-    ):
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+        ("EVP_CipherUpdate", _INT, [_POINTER, _BYTES, _LENGTH, _BYTES, _INT]),
+        ("EVP_CipherFinal_ex", _INT, [_POINTER, _BYTES, _LENGTH]),
+    )
 
 
 class Context:
