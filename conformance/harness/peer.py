@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from pyroute2 import netns
 
@@ -81,13 +81,16 @@ class Peer:
     around ``readable`` and ``flush``.
     """
 
+    #: What speaks the protocol.
+    speaks: ClassVar[type[MetaConnection]] = MetaConnection
+
     def __init__(
         self, target: Target, name: str, heard: Callable[[Message, bytes], None]
     ) -> None:
         self._target = target
         self._heard = heard
         identity = PeerIdentity(target.daemon_key, None, OPTIONS)
-        self._connection = MetaConnection(
+        self._connection = self.speaks(
             Role.INITIATOR,
             Identity(name, target.key, "655", CIPHER, OPTIONS),
             lambda _: identity,

@@ -1,6 +1,7 @@
 """A neighbour that does nothing but ask for PONGs: does the daemon ever stand still?
 
-The watcher is a process of its own, so that work of the probe meanwhile does not count.
+The watcher is a process of its own, so that work of the probe meanwhile does not count,
+and it does not read what the daemon tells it of the mesh.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from typing import Final
 
 from conformance.harness.peer import Peer, Target
 from conformance.harness.waits import Failed
+from tincd_compat.meta.connection import MetaConnection
 from tincd_compat.meta.messages import Message, Pong
 
 _ASK_EVERY: Final = 0.02
+#: Bytes of a line that says more than PING or PONG.
+_SHORT: Final = 4
 #: Longer than any answer should take, so that a bad one is measured too.
 _ANSWER_LIMIT: Final = 60.0
 
@@ -41,6 +45,18 @@ class Answers:
         return statistics.median(self.seconds) if self.seconds else 0.0
 
 
+class _HardOfHearing(MetaConnection):
+    """A connection that looks at no line of an active daemon but PING and PONG."""
+
+    def _process_line(self, line: bytes, now: float) -> None:
+        if not self.active or len(line) < _SHORT:
+            super()._process_line(line, now)
+
+
+class _Peer(Peer):
+    speaks = _HardOfHearing
+
+
 class Watcher:
     """Asks for PONGs as the node ``name``, one after the other, until stopped.
 
@@ -58,14 +74,24 @@ class Watcher:
         theirs.close()
         self._ours.recv()
 
-    def stop(self) -> Answers:
-        """Return how long the answers took.
+    def lap(self) -> Answers:
+        """Return how long the answers took since the last lap.
 
-        Failed if the daemon has given the watcher up, or does not answer any more.
+        Waits for the one that is still to come.  Failed if the daemon has given the
+        watcher up, or does not answer any more.
         """
-        self._ours.send("stop")
+        return self._ask("lap")
+
+    def stop(self) -> Answers:
+        """Return the last lap and end; Failed as with :meth:`lap`."""
+        try:
+            return self._ask("stop")
+        finally:
+            self._process.join()
+
+    def _ask(self, what: str) -> Answers:
+        self._ours.send(what)
         seconds, problem = self._ours.recv()
-        self._process.join()
         if problem is not None:
             raise Failed(f"watcher: {problem}")
         return Answers(tuple(seconds))
@@ -79,20 +105,25 @@ def _watch(target: Target, name: str, every: float, parent: Connection) -> None:
         if isinstance(message, Pong):
             answered.append(time.monotonic())
 
-    problem = None
+    peer = _Peer(target, name, heard)
     try:
-        peer = Peer(target, name, heard)
         peer.connect()
         parent.send("ready")
-        while not parent.poll(every):
+        while True:
             asked, before = time.monotonic(), len(answered)
             peer.ping()
             peer.exchange(partial(_longer, answered, before), "PONG", _ANSWER_LIMIT)
             seconds.append(answered[-1] - asked)
+            if parent.poll(every):
+                order = parent.recv()
+                parent.send((seconds, None))
+                seconds = []
+                if order == "stop":
+                    return
     except Failed as error:
-        problem = str(error)
-        parent.send("failed")
-    parent.send((seconds, problem))
+        if not peer.active:
+            parent.send("failed")
+        parent.send((seconds, str(error)))
 
 
 def _longer(answered: list[float], before: int) -> bool:

@@ -1,0 +1,125 @@
+"""Every message and every signal, where 1000 of everything are known, then 10 000.
+
+A step is a burst of messages or a signal.  Its figure is the worst PONG meanwhile and
+for as long after it as what follows may be put off.  The loop stood still for less than
+that, by the round trip of an idle daemon.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from conformance.harness import filled
+from conformance.harness.bursts import bursts
+from conformance.harness.lab import Lab
+from conformance.harness.member import joined
+from conformance.harness.waits import say
+from conformance.harness.watcher import Watcher
+from conformance.probes.probe import Contender, Figure, Probe
+from conformance.probes.scene import scene
+from tincd_compat.meta.messages import Request
+
+_FEW: Final = 1000
+_MANY: Final = 10_000
+_ASK_EVERY: Final = 0.004
+#: Seconds after a step: what follows edges and signals may be put off.
+_AFTERWARDS: Final = 0.2
+_LONG_AFTERWARDS: Final = 1.0
+_LIMIT: Final = 60.0
+#: Milliseconds for which the loop may stand still at once.
+_MOST: Final = 100.0
+#: Seconds until a stop has told everybody.
+_MOST_AT_END: Final = 2.0
+_SERVER: Final = ("Mode = switch", "PingInterval = 3600")
+#: The second SIGINT ends what the first began.
+_SIGNALS: Final = ("USR1", "USR2", "INT", "INT", "ALRM", "HUP", "WINCH")
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    what: str
+    perform: Callable[[], None]
+    afterwards: float = _LONG_AFTERWARDS
+
+
+class _Trial:
+    """The daemon, the member that says everything, and who watches."""
+
+    def __init__(self, lab: Lab, contender: Contender) -> None:
+        made = scene(lab, contender, server=_SERVER, extra=("guest",))
+        self.subject, self._target = made.subject, made.target
+        self.watcher = Watcher(made.target, every=_ASK_EVERY)
+        self._member = joined(made.target, "member")
+
+    def fill(self, numbers: range) -> None:
+        """Let the daemon learn of nodes, and of all that is theirs."""
+        self._member.say(filled.mesh("member", numbers))
+        self._member.settle(_LIMIT)
+        self._rest()
+        self._member.say(filled.keys(self.subject.name, numbers))
+        self._member.settle(_LIMIT)
+        self._rest()
+        self.watcher.lap()
+
+    def measure(self, size: int) -> Iterator[Figure]:
+        """Make all steps, one after the other."""
+        for step in self._steps(size):
+            started = time.monotonic()
+            step.perform()
+            self._rest(step.afterwards)
+            worst, took = self.watcher.lap().worst, time.monotonic() - started
+            say(f"{took:8.2f} s {worst * 1000:8.1f} ms  {step.what}")
+            yield Figure(f"{size}: {step.what}", worst * 1000, "ms", _MOST)
+
+    def _steps(self, size: int) -> Iterator[_Step]:
+        yield _Step("nothing", lambda: None)
+        for what, data in bursts(self.subject.name, "member", size):
+            afterwards = _LONG_AFTERWARDS if "EDGE" in what else _AFTERWARDS
+            yield _Step(what, partial(self._says, data), afterwards)
+        yield _Step("a link comes and goes", self._visit)
+        for name in ("STATUS", "ERROR", "TERMREQ"):
+            yield _Step(name, partial(self._visit, b"%d\n" % Request[name]))
+        for name in _SIGNALS:
+            number = signal.Signals[f"SIG{name}"]
+            yield _Step(f"SIG{name}", partial(self.subject.signal, number))
+
+    def _says(self, data: bytes) -> None:
+        self._member.say_raw(data)
+        self._member.settle(_LIMIT)
+
+    def _visit(self, last_words: bytes = b"") -> None:
+        guest = joined(self._target, "guest")
+        # C ends a link that has broken the rules, but leaves its socket open.
+        guest.say_raw(last_words)
+        guest.turn(_AFTERWARDS)
+        guest.close()
+
+    def _rest(self, seconds: float = _LONG_AFTERWARDS) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._member.turn(left)
+
+
+def _measure(lab: Lab, contender: Contender) -> Iterable[Figure]:
+    trial = _Trial(lab, contender)
+    trial.fill(range(_FEW))
+    yield from trial.measure(_FEW)
+    trial.fill(range(_FEW, _MANY))
+    yield from trial.measure(_MANY)
+    started = time.monotonic()
+    trial.subject.stop()
+    yield Figure(
+        "SIGTERM until it is gone", time.monotonic() - started, "s", _MOST_AT_END
+    )
+
+
+PROBE: Final = Probe(
+    name="stalls",
+    summary="every message and every signal, with 1000 and 10 000 of everything known",
+    measure=_measure,
+)
