@@ -6,15 +6,16 @@ import errno
 
 import pytest
 
-from tests.daemon.descriptors import FakeDevice
+from tests.daemon.descriptors import FakeDevice, FakeUdp
 from tests.daemon.fakes import PLACES, World
-from tests.daemon.plane import SUITE, TO_PEER, Plane
+from tests.daemon.plane import OPTIONS, SUITE, TO_PEER, Plane, answer
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import ipv4, make_tunnel, sized
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import Mode
 from tincd_compat.daemon.dataplane import DataPlane, NodeLabel
 from tincd_compat.daemon.readers import BURST
+from tincd_compat.daemon.turns import TURN
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node
@@ -279,3 +280,25 @@ def test_the_log_says_who_handles_packets(
     (line,) = (text for text in caplog.messages if text.startswith("Packets are"))
     assert line.startswith("Packets are handled by Python code")
     assert f"({codec.cryptography(SUITE)}); offloads in use: none" in line
+
+
+def test_probes_to_thousands_leave_others_their_turn(plane: Plane) -> None:
+    others: list[int] = []
+
+    def sendto(data: bytes, address: tuple[object, ...]) -> int:
+        plane.loop.now += TURN
+        return FakeUdp.sendto(plane.udp, data, address)
+
+    plane.give_key(make_tunnel("us"))
+    for number in range(10):
+        node = plane.mesh.get_or_add(f"n{number}")
+        node.reachable, node.options, node.address = True, OPTIONS, PLACES["peer"]
+        fields = make_tunnel("us").new_own_key(lambda size: bytes(range(size)))
+        plane.subject.install_key(node, answer(fields))
+    plane.sent()
+    plane.udp.sendto = sendto  # type: ignore[method-assign]
+    plane.loop.call_soon(plane.subject.probe_now)
+    plane.loop.call_soon(lambda: others.append(len(plane.udp.datagrams)))
+    plane.loop.settle()
+    assert others[0] <= 3
+    assert len(plane.sent()) >= 10

@@ -16,6 +16,7 @@ from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.daemon.policy import policy_of
+from tincd_compat.daemon.probing import Probing
 from tincd_compat.daemon.readers import BURST, Readers
 from tincd_compat.daemon.turns import Turns
 from tincd_compat.errors import DeviceError
@@ -84,7 +85,6 @@ class DataPlane:
             key_patience=settings.ping_interval + 2 * settings.ping_timeout,
         )
         self._tunnels: dict[Node, Tunnel] = {}
-        self._timers: dict[Node, asyncio.TimerHandle] = {}
         self._neighbours: set[Node] | None = None
         self._device: Device | None = None
         self._sockets = UdpSockets([])
@@ -103,6 +103,7 @@ class DataPlane:
             run=turns.run,
         )
         self._readers = Readers(self._loop, turns, self._pipeline, mesh, suite)
+        self._probing = Probing(self._loop, self._probe)
 
     # What is attached in the course of the start.
 
@@ -125,8 +126,7 @@ class DataPlane:
     def close(self) -> None:
         """Stop moving packets; the device stays open for tinc-down."""
         self._readers.close()
-        for node in list(self._timers):
-            self._cancel_probe(node)
+        self._probing.close()
         self._sockets.close()
         self._sockets = UdpSockets([])
         self._device = None
@@ -244,7 +244,7 @@ class DataPlane:
             return
         self._use_reflexive_address(node, answer)
         if node.options & options.PMTU_DISCOVERY and not tunnel.pmtu.started:
-            self._probe(node)
+            self._probing.begin(node)
 
     def _use_reflexive_address(self, node: Node, answer: AnsKey) -> None:
         if answer.address is None or answer.port is None:
@@ -263,12 +263,12 @@ class DataPlane:
 
     def node_changed(self, node: Node) -> None:
         self.tunnel(node).reset()
-        self._cancel_probe(node)
+        self._probing.give_up(node)
         self._pipeline.invalidate()
 
     def forget(self, node: Node) -> None:
         self._tunnels.pop(node, None)
-        self._cancel_probe(node)
+        self._probing.give_up(node)
 
     def expire_keys(self) -> None:
         """Drop every key we handed out; who still uses one has to ask again."""
@@ -312,21 +312,12 @@ class DataPlane:
 
     # Path MTU discovery.
 
-    def _probe(self, node: Node) -> None:
-        """Perform the step that is due and plan the next."""
-        self._timers.pop(node, None)
-        delay = self._pipeline.probe_step(node, self._loop.time())
-        if delay is not None:
-            self._timers[node] = self._loop.call_later(delay, self._probe, node)
+    def _probe(self, node: Node, hurried: bool) -> float | None:
+        """Perform the step that is due; return the seconds until the next."""
+        if hurried:
+            self.tunnel(node).pmtu.hurry()
+        return self._pipeline.probe_step(node, self._loop.time())
 
     def probe_now(self) -> None:
         """Perform all steps that are planned at once (SIGALRM)."""
-        for node in list(self._timers):
-            self._cancel_probe(node)
-            self.tunnel(node).pmtu.hurry()
-            self._probe(node)
-
-    def _cancel_probe(self, node: Node) -> None:
-        timer = self._timers.pop(node, None)
-        if timer is not None:
-            timer.cancel()
+        self._probing.hurry()
