@@ -29,8 +29,9 @@ def test_a_configuration_that_will_not_do(
 
 @pytest.fixture
 def _collector_as_it_was() -> Iterator[None]:
-    before = gc.get_threshold()
+    before, callbacks = gc.get_threshold(), list(gc.callbacks)
     yield
+    gc.callbacks[:] = callbacks
     gc.unfreeze()
     gc.set_threshold(*before)
 

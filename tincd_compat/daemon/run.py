@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tincd_compat import logs
+from tincd_compat.daemon.collector import Collector
 from tincd_compat.daemon.daemon import Daemon
 from tincd_compat.errors import TincError
 from tincd_compat.transport.loop import PacketLoop
@@ -15,9 +16,6 @@ from tincd_compat.transport.loop import PacketLoop
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
     from tincd_compat.service.start import StartOptions
-
-#: New objects, less those that are gone, after which the youngest are searched.
-COLLECT_AFTER: Final = 20_000
 
 
 def run_daemon(options: StartOptions, entries: Sequence[Entry]) -> int:
@@ -33,14 +31,5 @@ async def _run(options: StartOptions, entries: Sequence[Entry]) -> int:
         logs.always.error("%s", error)
         logs.always.log(logs.NOTICE, "Terminating")
         return 1
-    _relax_collector()
+    Collector(time.perf_counter).start()
     return await daemon.run()
-
-
-def _relax_collector() -> None:
-    """Look for cyclic garbage less often: there is hardly any, and the tables are big.
-
-    What there is by now stays to the end and is left out of every search.
-    """
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)

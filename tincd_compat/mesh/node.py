@@ -101,6 +101,8 @@ class Mesh:
         """Forget a node that has neither edges nor subnets."""
         self.set_address(node, None)
         del self.nodes[node.name]
+        # It would hold itself, until a search for cyclic garbage.
+        node.nexthop = node.via = node.prevedge = node.lifeline = None
 
     def edges(self) -> Iterator[Edge]:
         """All edges, grouped by source and target name."""
