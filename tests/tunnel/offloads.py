@@ -15,7 +15,7 @@ from tincd_compat.tunnel.superpacket import SuperPacket
 
 
 class Implementation(NamedTuple):
-    split: Callable[[Buffer, int, int, int], list[bytes]]
+    split: Callable[..., list[bytes]]
     coalesce: Callable[[Sequence[Buffer], bool], list[Buffer | SuperPacket]]
     fill_checksum: Callable[[bytearray, int, int], bool]
 

@@ -105,7 +105,6 @@ def opened_for_all(world: World) -> None:
 
 #: What happens, how many packets come of it, and of one of them.
 CASES = {
-    "nobody's segments": (read(elsewhere(WHOLE, 10, 9, 9, 9)), MAX_CUTS, 1),
     "plain segments": (read(WHOLE), MAX_CUTS, 1),
     "segments over TCP": (over_tcp(WHOLE), MAX_CUTS, 1),
     "many super-packets": (read(*[PART] * 9), 9 * (STEP - 1), STEP),

@@ -46,6 +46,22 @@ def test_split(implementation: Implementation, whole: Segment, size: int) -> Non
 
 
 @each_implementation
+@pytest.mark.parametrize(("whole", "size"), WHOLES.values(), ids=WHOLES)
+@pytest.mark.parametrize("step", [1, 2, 7, 64])
+def test_split_in_steps(
+    implementation: Implementation, whole: Segment, size: int, step: int
+) -> None:
+    piece = whole.piece(size)
+    expected = implementation.split(*piece)
+    steps = [implementation.split(*piece, first, step) for first in range(0, 99, step)]
+    assert [frame for frames in steps for frame in frames] == expected
+    assert max(map(len, steps)) <= step
+    assert implementation.split(*piece, len(expected) - 1, MAX_CUTS) == expected[-1:]
+    assert implementation.split(*piece, len(expected), 1) == []
+    assert implementation.split(*piece, 0, 0) == []
+
+
+@each_implementation
 def test_extension_headers_stay(implementation: Implementation) -> None:
     whole = Segment(payload=PAYLOAD[:300], ipv6=True)
     options = bytes.fromhex("0600010400000000")

@@ -17,6 +17,19 @@ from tincd_compat.tunnel.delivery import Policy
 PIECE = Segment(payload=PAYLOAD[:3001], source=0x101, target=0x201)
 
 
+def count_routes(world: World, monkeypatch: pytest.MonkeyPatch) -> list[bytearray]:
+    """Return what will hold every frame that the rules of routing see."""
+    calls: list[bytearray] = []
+    route = world.pipeline._router.route
+
+    def counted(frame: bytearray, source: Node, now: float) -> Verdict:
+        calls.append(frame)
+        return route(frame, source, now)
+
+    monkeypatch.setattr(world.pipeline._router, "route", counted)
+    return calls
+
+
 def test_a_super_packet_leaves_as_one_train() -> None:
     world = neighbours("b")
     piece = PIECE.piece(1000)
@@ -54,14 +67,7 @@ def test_segments_go_over_tcp_in_one_go(
     world.link("a", "b")
     world.subnet("b", "10.0.2.0/24")
     world.proved("b", 1054)
-    calls = []
-    route = world.pipeline._router.route
-
-    def counted(frame: bytearray, source: Node, now: float) -> Verdict:
-        calls.append(frame)
-        return route(frame, source, now)
-
-    monkeypatch.setattr(world.pipeline._router, "route", counted)
+    calls = count_routes(world, monkeypatch)
     world.pipeline.from_device([PIECE.piece(size)], world.now)
     # One byte more than the path's MTU is for the rules of routing to judge.
     assert len(calls) == routed
@@ -81,6 +87,34 @@ def test_segments_without_a_flow_are_routed_one_by_one(
         world.pipeline.from_device([PIECE.piece(1000)], world.now)
     segments = [segment.frame() for segment in cut(PIECE, 1000)]
     assert world.ports.packets == [("b", frame) for frame in segments]
+
+
+DROPS = {
+    "unknown destination": (0x101, 0x909),
+    "looping back": (0x101, 0x102),
+    "unreachable": (0x101, 0x301),
+}
+
+
+@pytest.mark.parametrize("reason", DROPS)
+def test_one_verdict_is_enough_for_what_all_segments_say(
+    reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, target = DROPS[reason]
+    whole = Segment(payload=PAYLOAD[:300], source=source, target=target)
+    outcomes = []
+    for level in (logging.ERROR, logging.DEBUG):
+        world = neighbours("b", "c")
+        world.unlink("a", "c")
+        calls = count_routes(world, monkeypatch)
+        with caplog.at_level(level, "tincd"):
+            world.pipeline.from_device([whole.piece(1), sized(100)], world.now)
+        outcomes.append((world.pipeline.drops, world.ports.delivered))
+        # Each packet has its line where single packets are logged.
+        assert len(calls) == 301 if level == logging.DEBUG else len(calls) <= 4
+    assert outcomes[0] == outcomes[1]
+    assert world.pipeline.drops == {reason: 300}
+    assert len(world.received("b")) == 1
 
 
 def test_a_super_packet_that_is_none_goes_nowhere() -> None:

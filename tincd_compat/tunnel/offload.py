@@ -18,7 +18,7 @@ from tincd_compat import checksums
 from tincd_compat.checksums import Buffer
 from tincd_compat.tunnel import coalescing, splitting
 from tincd_compat.tunnel._fast import core
-from tincd_compat.tunnel.superpacket import TCPV4, TCPV6, UDP, SuperPacket
+from tincd_compat.tunnel.superpacket import MAX_CUTS, TCPV4, TCPV6, UDP, SuperPacket
 
 __all__ = [
     "COMPILED",
@@ -35,13 +35,21 @@ __all__ = [
 COMPILED: Final = core is not None
 
 
-def split(frame: Buffer, kind: int, size: int, start: int) -> list[bytes]:
-    """Cut a super-packet into frames; the arguments are those of :class:`SuperPacket`.
+def split(
+    frame: Buffer,
+    kind: int,
+    size: int,
+    start: int,
+    first: int = 0,
+    most: int = MAX_CUTS,
+) -> list[bytes]:
+    """Cut a super-packet into frames; :class:`SuperPacket` has the first arguments.
 
-    Returns nothing if they do not describe the frame.
+    Returns ``most`` segments, or fewer, beginning with the one numbered ``first``;
+    nothing if the arguments do not describe the frame.
     """
     cut = splitting.split if core is None else core.split
-    return cut(frame, kind, size, start)
+    return cut(frame, kind, size, start, first, most)
 
 
 def coalesce(frames: Sequence[Buffer], udp: bool = False) -> list[Buffer | SuperPacket]:

@@ -42,7 +42,14 @@ from tincd_compat.options import TCPONLY
 from tincd_compat.routing import headers
 from tincd_compat.routing.options import Mode
 from tincd_compat.routing.route import Router
-from tincd_compat.routing.verdicts import Answer, Broadcast, Deliver, Fragments, Send
+from tincd_compat.routing.verdicts import (
+    Answer,
+    Broadcast,
+    Deliver,
+    Fragments,
+    Reason,
+    Send,
+)
 from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
 from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.offload import SuperPacket, split
@@ -52,6 +59,17 @@ from tincd_compat.tunnel.tunnel import Tunnel
 
 #: Frames or datagrams, read or made, after which the work of a burst pauses.
 STEP: Final = MAX_TRAIN
+#: Reasons to drop a frame that are in headers alike in all segments of a super-packet.
+SHARED_REASONS: Final = frozenset(
+    {
+        Reason.UNKNOWN_DESTINATION,
+        Reason.UNREACHABLE,
+        Reason.PROHIBITED,
+        Reason.LOOPING_BACK,
+        Reason.ROUTING_LOOP,
+        Reason.TTL_EXPIRED,
+    }
+)
 #: Where a burst comes from: the index of a socket, or None for our device.
 Origin: TypeAlias = int | None
 #: Does the work of a burst, at least its beginning: between two steps it may wait.
@@ -182,25 +200,32 @@ class Pipeline:
             self._route(frame, myself, now)
 
     def _split(self, packet: SuperPacket, now: float, tracing: bool) -> Iterator[None]:
-        """Route the segments of a super-packet, a step in one go if they are plain."""
-        delivery, segments = self._delivery, split(*packet)
+        """Route the segments of a super-packet, a step in one go if they are plain.
+
+        None is routed behind one that is dropped for what all of them say.
+        """
+        delivery, count = self._delivery, packet.segments
         destination = None
-        if not segments:
-            self.drops["broken super-packet"] += 1
-        elif self.flows.inward and not tracing:
+        if self.flows.inward and not tracing:
             destination = self.flows.destination(packet.frame)
-        for start in range(0, len(segments), STEP):
-            if start:
+        for first in range(0, count, STEP):
+            if first:
                 delivery.flush()
                 yield
-            step = segments[start : start + STEP]
-            if self._goes_plainly(packet, destination, step):
+            segments = split(*packet, first, STEP)
+            if not segments:
+                self.drops["broken super-packet"] += 1
+                return
+            if self._goes_plainly(packet, destination, segments):
                 continue
-            for segment in step:
+            for number, segment in enumerate(segments, first + 1):
                 if delivery.load >= STEP:
                     delivery.flush()
                     yield
-                self._route(bytearray(segment), self._mesh.myself, now)
+                reason = self._route(bytearray(segment), self._mesh.myself, now)
+                if reason in SHARED_REASONS and not tracing:
+                    self.drops[reason] += count - number
+                    return
 
     def _goes_plainly(
         self, packet: SuperPacket, destination: bytes | None, segments: list[bytes]
@@ -366,8 +391,11 @@ class Pipeline:
 
     def _route(
         self, frame: bytearray, source: Node, now: float, *, tcp: bool = False
-    ) -> None:
-        """Route a frame and do as the verdict says; answers go back the way it came."""
+    ) -> Reason | None:
+        """Route a frame and do as the verdict says; answers go back the way it came.
+
+        Returns why it was dropped without an answer, if it was.
+        """
         delivery = self._delivery
         match self._router.route(frame, source, now):
             case Send(node, frame, tos):
@@ -386,3 +414,5 @@ class Pipeline:
                     delivery.send(node, piece, now, tcp=tcp, tos=tos)
             case drop:
                 self.drops[drop.reason] += 1
+                return drop.reason
+        return None

@@ -32,10 +32,18 @@ _FIN: Final = 0x01
 _CWR: Final = 0x80
 
 
-def split(frame: Buffer, kind: int, size: int, start: int) -> list[bytes]:
-    """Cut a super-packet into frames; the arguments are those of :class:`SuperPacket`.
+def split(
+    frame: Buffer,
+    kind: int,
+    size: int,
+    start: int,
+    first: int = 0,
+    most: int = MAX_CUTS,
+) -> list[bytes]:
+    """Cut a super-packet into frames; :class:`SuperPacket` has the first arguments.
 
-    Returns nothing if they do not describe the frame.
+    Returns ``most`` segments, or fewer, beginning with the one numbered ``first``;
+    nothing if the arguments do not describe the frame.
     """
     ip = _network_start(frame)
     if size < 1 or not _is_sound(frame, kind, ip, start):
@@ -49,7 +57,8 @@ def split(frame: Buffer, kind: int, size: int, start: int) -> list[bytes]:
     if len(frame) - end > size * MAX_CUTS:
         return []
     frames = []
-    for index, at in enumerate(range(end, len(frame), size)):
+    starts = range(end, len(frame), size)[first : first + most]
+    for index, at in enumerate(starts, first):
         payload = frame[at : at + size]
         length = len(payload) + end - start
         head = transport.header(index, size, payload, at + size >= len(frame))

@@ -51,7 +51,13 @@ class Opener:
 
 def lzo_fits(stream: bytes | bytearray | memoryview, limit: int, /) -> bool: ...
 def split(
-    frame: bytes | bytearray | memoryview, kind: int, size: int, start: int, /
+    frame: bytes | bytearray | memoryview,
+    kind: int,
+    size: int,
+    start: int,
+    first: int = ...,
+    most: int = ...,
+    /,
 ) -> list[bytes]: ...
 def coalesce(
     frames: Sequence[bytes | bytearray | memoryview], udp: bool, /

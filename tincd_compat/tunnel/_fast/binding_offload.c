@@ -5,11 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static PyObject *cut_to_list(const struct cut *cut)
+/* Return the frames of at most ``most`` segments from ``first`` on. */
+static PyObject *cut_to_list(const struct cut *cut, size_t first, size_t most)
 {
     PyObject *frames = PyList_New(0);
+    size_t count = cut_count(cut), end = count;
 
-    for (size_t i = 0, count = cut_count(cut); frames != NULL && i < count; i++) {
+    if (first < count && most < count - first)
+        end = first + most;
+    for (size_t i = first; frames != NULL && i < end; i++) {
         PyObject *frame = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)cut_length(cut, i));
         if (frame != NULL)
             cut_write(cut, i, (uint8_t *)PyBytes_AsString(frame));
@@ -22,18 +26,18 @@ static PyObject *cut_to_list(const struct cut *cut)
 
 static PyObject *split(PyObject *module, PyObject *args)
 {
-    Py_ssize_t kind, size, start;
+    Py_ssize_t kind, size, start, first = 0, most = MAX_CUTS;
     PyObject *frames;
     Py_buffer view;
     struct cut cut;
 
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*nnn", &view, &kind, &size, &start))
+    if (!PyArg_ParseTuple(args, "y*nnn|nn", &view, &kind, &size, &start, &first, &most))
         return NULL;
-    if (kind > 0 && kind < 256 && size > 0 && start >= 0 &&
+    if (kind > 0 && kind < 256 && size > 0 && start >= 0 && first >= 0 && most >= 0 &&
         cut_init(&cut, view.buf, (size_t)view.len, (unsigned)kind, (size_t)size,
                  (size_t)start))
-        frames = cut_to_list(&cut);
+        frames = cut_to_list(&cut, (size_t)first, (size_t)most);
     else
         frames = PyList_New(0);
     PyBuffer_Release(&view);
