@@ -64,7 +64,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "tests/tunnel/test_pipeline.py::test_any_bytes_are_survived",
         "tests/tunnel/test_pipeline_steps.py::test_no_step_is_long",
         "tests/tunnel/test_pump_outward.py::test_segments_count_each_wherever_they_go",
-        "tests/daemon/test_readers.py::test_an_expensive_super_packet_takes_turns",
+        "tests/daemon/test_readers.py::test_expensive_super_packets_take_turns",
         "tests/daemon/test_readers.py::test_expensive_datagrams_take_turns",
         "tests/transport/test_tcp_glue.py::test_an_error_of_ours_costs_the_connection",
         "tests/daemon/test_links.py::test_an_error_of_ours_costs_one_link",

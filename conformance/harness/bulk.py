@@ -20,7 +20,7 @@ from conformance.harness.packets import TCP, Ipv4, frame4
 _SOL_PACKET: Final = 263
 _PACKET_VNET_HDR: Final = 15
 _UDP_SEGMENT: Final = 103
-#: ``struct virtio_net_hdr``: a checksum to finish, TCP over IPv4, segments of one byte.
+#: ``struct virtio_net_hdr``.
 _HEADER: Final = struct.Struct("=BBHHHH")
 _NEEDS_CHECKSUM: Final = 1
 _TCPV4: Final = 1
@@ -41,6 +41,7 @@ def raw_flood(
     ends: tuple[str, str],
     *,
     macs: bytes = b"",
+    size: int = 1,
     segments: int = 2048,
     rate: int = 1000,
 ) -> Iterator[None]:
@@ -48,6 +49,7 @@ def raw_flood(
 
     :param ends: inner addresses, from and to
     :param macs: both MAC addresses of a tap device, nothing for tun
+    :param size: bytes of payload in each of the segments
     """
     sock = netns.create_socket(namespace.name, socket.AF_PACKET, socket.SOCK_RAW, 0)
     sock.setblocking(False)
@@ -55,11 +57,11 @@ def raw_flood(
     sock.bind((interface, 0x0800))
     transport = struct.pack(">HHIIIHH", 1000, 80, 1, 1, _ACK | 1000, 0, 0)
     header = Ipv4(protocol=TCP, macs=macs or bytes(12))
-    frame = frame4(*ends, transport + bytes(segments), header)
+    frame = frame4(*ends, transport + bytes(segments * size), header)
     packet = frame if macs else frame[14:]
-    start = len(packet) - segments - _TCP_SIZE
+    start = len(packet) - segments * size - _TCP_SIZE
     head = _HEADER.pack(
-        *(_NEEDS_CHECKSUM, _TCPV4, start + _TCP_SIZE, 1, start, _TCP_CHECKSUM)
+        *(_NEEDS_CHECKSUM, _TCPV4, start + _TCP_SIZE, size, start, _TCP_CHECKSUM)
     )
     with sock:
         yield from _paced(lambda: sock.send(head + packet), rate)

@@ -14,8 +14,8 @@ from tests.tunnel.world import ipv4, make_tunnel, sized
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import Mode
 from tincd_compat.daemon.dataplane import DataPlane, NodeLabel
+from tincd_compat.daemon.leftovers import TURN
 from tincd_compat.daemon.readers import BURST
-from tincd_compat.daemon.turns import TURN
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node

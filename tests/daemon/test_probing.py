@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.transport.fakes import FakeLoop
+from tincd_compat.daemon.leftovers import TURN
 from tincd_compat.daemon.probing import Probing
-from tincd_compat.daemon.turns import TURN
 from tincd_compat.mesh.node import Node
 
 NODES = [Node(f"n{number}") for number in range(20)]

@@ -10,18 +10,18 @@ import pytest
 from tests.daemon.plane import TO_PEER, Plane
 from tests.tunnel.segments import Segment
 from tests.tunnel.world import ipv4, sized
+from tincd_compat.daemon.leftovers import TURN
 from tincd_compat.daemon.readers import BURST
-from tincd_compat.daemon.turns import TURN
 from tincd_compat.mesh.node import Node
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import Verdict
 from tincd_compat.tunnel.pipeline import STEP
 from tincd_compat.tunnel.pumps import Progress, Pumps
-from tincd_compat.tunnel.superpacket import SuperPacket
+from tincd_compat.tunnel.superpacket import SMALL, SuperPacket
 
 #: Seconds that a verdict takes here.
 COST = 0.001
-SEGMENTS = 500
+SEGMENTS = 8 * STEP
 
 
 class Routed:
@@ -58,20 +58,35 @@ def routed(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> Routed:
     return Routed(plane, monkeypatch)
 
 
-def whole(segments: int = SEGMENTS) -> list[bytearray | SuperPacket]:
-    """Return one super-packet that is nobody's, as what a device gives."""
-    return [Segment(payload=bytes(segments), source=0x10001, target=0x90909).piece(1)]
+def one(segments: int) -> SuperPacket:
+    """Return a super-packet that is nobody's."""
+    payload = bytes(segments * SMALL)
+    return Segment(payload=payload, source=0x10001, target=0x90909).piece(SMALL)
 
 
-def test_an_expensive_super_packet_takes_turns(plane: Plane, routed: Routed) -> None:
-    plane.from_device(*whole())
+def many() -> list[bytearray | SuperPacket]:
+    """Return what a device gives: super-packets of SEGMENTS together, a step each."""
+    return [one(STEP)] * (SEGMENTS // STEP)
+
+
+def test_expensive_super_packets_take_turns(plane: Plane, routed: Routed) -> None:
+    plane.from_device(*many())
     assert len(routed.turns) == SEGMENTS
     assert routed.longest <= COST * STEP < SEGMENTS * COST / 5
     assert plane.device.descriptor in plane.loop.readers
 
 
+def test_of_one_that_takes_longer_than_a_turn_the_rest_is_lost(
+    plane: Plane, routed: Routed
+) -> None:
+    plane.from_device(one(SEGMENTS), one(3))
+    assert len(routed.turns) == STEP + 3
+    lost = ("dropped beyond a turn", SEGMENTS - STEP)
+    assert lost in plane.subject.counters()
+
+
 def test_what_comes_meanwhile_stays_in_the_device(plane: Plane, routed: Routed) -> None:
-    plane.device.frames = [*whole(), ipv4("10.1.0.1", "10.9.9.10")]
+    plane.device.frames = [*many(), ipv4("10.1.0.1", "10.9.9.10")]
 
     def look(number: int) -> None:
         # Level-triggered: who watches would be called again.
@@ -107,7 +122,7 @@ class Refusing:
         self._pipeline = plane.subject._pipeline
 
     def from_device(self, now: float) -> Progress:
-        self._pipeline.from_device(whole(), now)
+        self._pipeline.from_device(many(), now)
         return Progress.REFUSED
 
     def close(self) -> None:
@@ -129,7 +144,7 @@ def test_a_device_that_rests_is_not_read_for_all_that(
     plane: Plane, routed: Routed
 ) -> None:
     plane.device.read_pause = 100 * COST * SEGMENTS
-    plane.from_device(*whole())
+    plane.from_device(*many())
     assert len(routed.turns) == SEGMENTS
     assert plane.device.descriptor not in plane.loop.readers
     plane.loop.advance(plane.device.read_pause)
@@ -140,7 +155,7 @@ def test_a_device_that_has_rested_waits_for_its_turn(
     plane: Plane, routed: Routed
 ) -> None:
     plane.device.read_pause = TURN
-    plane.from_device(*whole())
+    plane.from_device(*many())
     assert routed.reading == [False] * SEGMENTS
     assert plane.device.descriptor in plane.loop.readers
 
@@ -151,7 +166,7 @@ def test_closing_in_the_middle(plane: Plane, routed: Routed) -> None:
             plane.subject.close()
 
     routed.on_verdict = close
-    plane.from_device(*whole())
+    plane.from_device(*many())
     assert STEP < len(routed.turns) <= 2 * STEP
     assert plane.loop.readers == {}
 
@@ -168,5 +183,5 @@ def test_a_burst_that_has_begun_is_not_made_longer(
         return read(limit)
 
     monkeypatch.setattr(plane.device, "read_batch", noted)
-    plane.subject._readers._read_in_python(whole(segments))
+    plane.subject._readers._read_in_python([one(segments)])
     assert limits == [BURST - segments]

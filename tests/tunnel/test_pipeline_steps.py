@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.tunnel.segments import Segment
 from tests.tunnel.world import ELSEWHERE, HERE, World, neighbours, sized
 from tincd_compat.options import TCPONLY
-from tincd_compat.tunnel.pipeline import STEP, Origin
-from tincd_compat.tunnel.superpacket import MAX_CUTS, SuperPacket
+from tincd_compat.tunnel.pipeline import STEP, Origin, Work
+from tincd_compat.tunnel.superpacket import MAX_CUTS, SMALL, SuperPacket
 
 #: From our network to that of b, in as many segments as there may be.
-WHOLE = Segment(payload=bytes(MAX_CUTS), source=0x101, target=0x201).piece(1)
+WHOLE = Segment(payload=bytes(SMALL * MAX_CUTS), source=0x101, target=0x201).piece(
+    SMALL
+)
 #: Fewer than a step.
 PART = Segment(payload=bytes(STEP - 1), source=0x101, target=0x201).piece(1)
 NEIGHBOURS = "bcdefghijklm"
@@ -27,7 +29,7 @@ class Steps:
         self.counts: list[int] = []
         self.origins: list[Origin] = []
 
-    def run(self, origin: Origin, work: Iterator[None]) -> None:
+    def run(self, origin: Origin, work: Work) -> None:
         self.origins.append(origin)
         before = self._total()
         for _ in work:
@@ -52,6 +54,9 @@ class Steps:
 def steps() -> Steps:
     steps = Steps()
     steps.world = neighbours(*NEIGHBOURS, run=steps.run)
+    steps.world.link("b", "n")
+    steps.world.subnet("n", "10.0.14.0/24")
+    steps.world.node("n").via = None
     return steps
 
 
@@ -115,6 +120,11 @@ CASES = {
         MAX_CUTS * len(NEIGHBOURS),
         len(NEIGHBOURS),
     ),
+    "many without a way": (
+        read(*[elsewhere(PART, 10, 0, 14, 1)] * 9),
+        9 * (STEP - 1),
+        STEP,
+    ),
     "plain frames": (read(*(sized(60) for _ in range(300))), 300, 1),
     "frames for all": (
         read(*(sized(60, "224.0.0.1") for _ in range(STEP))),
@@ -160,7 +170,7 @@ def test_trains_are_full_nevertheless(steps: Steps) -> None:
 
 
 def test_what_is_left_of_a_node_that_is_gone_goes_with_it() -> None:
-    works: list[Iterator[None]] = []
+    works: list[Work] = []
     world = neighbours(*NEIGHBOURS, run=lambda _, work: works.append(work))
     opened_for_all(world)
     (work,) = works

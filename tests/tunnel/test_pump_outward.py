@@ -9,6 +9,7 @@ import pytest
 
 from tests.tunnel.pumping import VNET, Lab, datagram_socket, packet, received
 from tests.tunnel.segments import Segment
+from tests.tunnel.test_superpacket import CUTS
 from tests.tunnel.world import ipv4
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.tunnel import splitting
@@ -91,6 +92,21 @@ def test_segments_count_each_wherever_they_go(lab: Lab, known: bool) -> None:
     lab.out()
     # A call ends with the super-packet that uses up its budget.
     assert len(lab.waiting()) == 6 - -(-BURST // 60)
+
+
+@pytest.mark.parametrize(("size", "count", "sent"), CUTS)
+def test_what_no_sender_cuts_so_finely_is_for_python(
+    lab: Lab, size: int, count: int, sent: bool
+) -> None:
+    lab.give(packet(0))
+    lab.out()
+    payload = bytes(size * count)
+    whole = Segment(payload=payload, source=0x101, target=0x201).piece(size)
+    header = VNET.pack(1, whole.kind, 0, whole.size, whole.start - 14, 16)
+    lab.give(bytes(whole.frame), header=header)
+    lab.out()
+    assert len(lab.arrived("b")) == (count if sent else 0)
+    assert lab.world.pipeline.drops == ({} if sent else {"broken super-packet": 1})
 
 
 def test_what_is_no_super_packet_counts_once(lab: Lab) -> None:

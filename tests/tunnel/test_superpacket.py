@@ -12,9 +12,18 @@ from tincd_compat.mesh.node import Node
 from tincd_compat.options import TCPONLY
 from tincd_compat.routing.verdicts import Verdict
 from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.superpacket import MAX_SMALL_CUTS, SMALL
 
 #: From our network to that of b.
 PIECE = Segment(payload=PAYLOAD[:3001], source=0x101, target=0x201)
+
+#: Payload and number of segments, and whether a sender may have cut so.
+CUTS = [
+    (1, MAX_SMALL_CUTS, True),
+    (1, MAX_SMALL_CUTS + 1, False),
+    (SMALL - 1, MAX_SMALL_CUTS + 1, False),
+    (SMALL, MAX_SMALL_CUTS + 1, True),
+]
 
 
 def count_routes(world: World, monkeypatch: pytest.MonkeyPatch) -> list[bytearray]:
@@ -101,20 +110,32 @@ def test_one_verdict_is_enough_for_what_all_segments_say(
     reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     source, target = DROPS[reason]
-    whole = Segment(payload=PAYLOAD[:300], source=source, target=target)
+    whole = Segment(payload=PAYLOAD[: 300 * SMALL], source=source, target=target)
     outcomes = []
     for level in (logging.ERROR, logging.DEBUG):
         world = neighbours("b", "c")
         world.unlink("a", "c")
         calls = count_routes(world, monkeypatch)
         with caplog.at_level(level, "tincd"):
-            world.pipeline.from_device([whole.piece(1), sized(100)], world.now)
+            world.pipeline.from_device([whole.piece(SMALL), sized(100)], world.now)
         outcomes.append((world.pipeline.drops, world.ports.delivered))
         # Each packet has its line where single packets are logged.
         assert len(calls) == 301 if level == logging.DEBUG else len(calls) <= 4
     assert outcomes[0] == outcomes[1]
     assert world.pipeline.drops == {reason: 300}
     assert len(world.received("b")) == 1
+
+
+@pytest.mark.parametrize(("size", "count", "sent"), CUTS)
+def test_what_no_sender_cuts_so_finely_goes_nowhere(
+    size: int, count: int, sent: bool
+) -> None:
+    world = neighbours("b")
+    payload = PAYLOAD[: size * count]
+    piece = Segment(payload=payload, source=0x101, target=0x201).piece(size)
+    world.pipeline.from_device([piece], world.now)
+    assert len(world.received("b")) == (count if sent else 0)
+    assert world.pipeline.drops == ({} if sent else {"broken super-packet": 1})
 
 
 def test_a_super_packet_that_is_none_goes_nowhere() -> None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
+from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.policy import policy_of
 from tincd_compat.daemon.probing import Probing
 from tincd_compat.daemon.readers import BURST, Readers
-from tincd_compat.daemon.turns import Turns
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
@@ -92,7 +92,7 @@ class DataPlane:
         self._loop = loop or asyncio.get_running_loop()
         policy = policy_of(settings, mesh.myself.options)
         router = Router(mesh, policy.route, local_address=local_address)
-        turns = Turns(self._loop.time, self._loop.call_soon)
+        leftovers = Leftovers(self._loop.time, self._loop.call_soon)
         self._pipeline = Pipeline(
             mesh,
             self.tunnel,
@@ -100,9 +100,9 @@ class DataPlane:
             self,
             policy,
             random_bytes=secrets.token_bytes,
-            run=turns.run,
+            run=leftovers.run,
         )
-        self._readers = Readers(self._loop, turns, self._pipeline, mesh, suite)
+        self._readers = Readers(self._loop, leftovers, self._pipeline, mesh, suite)
         self._probing = Probing(self._loop, self._probe)
 
     # What is attached in the course of the start.

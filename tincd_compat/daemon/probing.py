@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tincd_compat.daemon.turns import TURN
+from tincd_compat.daemon.leftovers import TURN
 
 if TYPE_CHECKING:
     from tincd_compat.mesh.node import Node

@@ -2,7 +2,7 @@
 
 The compiled pumps read first, if they can be had; what they leave is read in Python, in
 bursts, or by a :class:`CalmReader` while packets come alone.  What a burst has left at
-the end of its turn holds up the reading of where it came from (:mod:`.turns`).
+the end of its turn holds up the reading of where it came from (:mod:`.leftovers`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tincd_compat.daemon.calm import CalmReader
+from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.offloads import report
-from tincd_compat.daemon.turns import Turns
 from tincd_compat.device.tun import TunTap
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh.node import Mesh
@@ -44,13 +44,13 @@ class Readers:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        turns: Turns,
+        leftovers: Leftovers,
         pipeline: Pipeline,
         mesh: Mesh,
         suite: Suite,
     ) -> None:
         self._loop = loop
-        self._turns = turns
+        self._leftovers = leftovers
         self._pipeline = pipeline
         self._mesh = mesh
         self._suite = suite
@@ -61,7 +61,7 @@ class Readers:
         self._sockets = UdpSockets([])
         self._pumps: Pumps | None = None
         self._calm: CalmReader | None = None
-        turns.attach(self._hold, self._release)
+        leftovers.attach(self._hold, self._release)
 
     def attach_device(
         self, device: Device, failed: Callable[[DeviceError], None]
@@ -113,7 +113,7 @@ class Readers:
             self._pumps.close()
             self._pumps = None
         self._calm = None
-        self._turns.close()
+        self._leftovers.close()
         for udp in self._sockets.sockets:
             remove_packet_reader(self._loop, udp.sock.fileno())
         self._sockets = UdpSockets([])
@@ -126,14 +126,14 @@ class Readers:
     def _watch_device(self) -> None:
         if self._device is None or self._device.fileno() < 0:
             return
-        if self._resting or self._turns.holds(None):
+        if self._resting or self._leftovers.holds(None):
             return
         read = self._read_device if self._calm is None else self._calm.from_device
         add_packet_reader(self._loop, self._device.fileno(), read)
 
     def _watch_sockets(self) -> None:
         for index in range(len(self._sockets.sockets)):
-            if not self._turns.holds(index):
+            if not self._leftovers.holds(index):
                 self._watch_socket(index)
 
     def _watch_socket(self, index: int) -> None:
@@ -168,7 +168,7 @@ class Readers:
             progress = self._pumps.from_device(self._loop.time())
             if progress is not Progress.REFUSED:
                 return progress is Progress.QUIET
-        if not self._turns.holds(None):
+        if not self._leftovers.holds(None):
             self._read_in_python([])
         return False
 
@@ -203,7 +203,7 @@ class Readers:
             progress = self._pumps.from_udp(index, self._loop.time())
             if progress is not Progress.REFUSED:
                 return progress is Progress.QUIET
-        if not self._turns.holds(index):
+        if not self._leftovers.holds(index):
             self._receive_in_python(index, [])
         return False
 

@@ -124,7 +124,7 @@ class Delivery:
         flows: FlowTable,
     ) -> None:
         self.tracing = False
-        #: How many frames the burst has come to that wait for :meth:`flush` to leave.
+        #: How many frames there were to send or to drop since :meth:`flush`.
         self.load = 0
         #: Frames and datagrams not passed on, by reason.
         self.drops: Counter[str] = Counter()
@@ -160,8 +160,14 @@ class Delivery:
 
     # To one node.
 
+    def drop(self, reason: str) -> None:
+        """Count a frame that goes nowhere."""
+        self.load += 1
+        self.drops[reason] += 1
+
     def deliver(self, frame: bytes | bytearray) -> None:
         """Write a frame to our device at the end of the burst."""
+        self.load += 1
         self._delivered.append(frame)
 
     def send(
@@ -176,7 +182,7 @@ class Delivery:
         via = node.nexthop if tcp or node.via is myself else node.via
         if not node.reachable or via is None:
             self._trace(logging.INFO, "Node %s is not reachable", node)
-            self.drops["unreachable"] += 1
+            self.drop("unreachable")
             return
         if via is not node and self.tracing:
             place = _place(node.via, self._mesh)
@@ -192,7 +198,7 @@ class Delivery:
         if not via.reachable:
             text = "Trying to send UDP packet to unreachable node %s"
             self._trace(logging.INFO, text, via)
-            self.drops["unreachable"] += 1
+            self.drop("unreachable")
             return
         tunnel = self._tunnels(via)
         if not tunnel.valid_key:

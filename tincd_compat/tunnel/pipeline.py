@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Final, TypeAlias
 
 from tincd_compat import logs
@@ -72,12 +72,14 @@ SHARED_REASONS: Final = frozenset(
 )
 #: Where a burst comes from: the index of a socket, or None for our device.
 Origin: TypeAlias = int | None
+#: The work of a burst, step by step.  It is sent True if it had to wait.
+Work: TypeAlias = Generator[None, bool | None, None]
 #: Does the work of a burst, at least its beginning: between two steps it may wait.
 #: What comes from the same origin later has to wait behind it.
-Run: TypeAlias = Callable[[Origin, Iterator[None]], None]
+Run: TypeAlias = Callable[[Origin, Work], None]
 
 
-def finish(_origin: Origin, work: Iterator[None]) -> None:
+def finish(_origin: Origin, work: Work) -> None:
     """Do all of the work at once."""
     for _ in work:
         pass
@@ -160,9 +162,7 @@ class Pipeline:
         """
         self._run(None, self._outward(frames, now))
 
-    def _outward(
-        self, frames: Sequence[bytearray | SuperPacket], now: float
-    ) -> Iterator[None]:
+    def _outward(self, frames: Sequence[bytearray | SuperPacket], now: float) -> Work:
         for start in range(0, len(frames), STEP):
             if start:
                 yield
@@ -171,7 +171,7 @@ class Pipeline:
 
     def _step_outward(
         self, frames: Sequence[bytearray | SuperPacket], now: float
-    ) -> Iterator[None]:
+    ) -> Work:
         myself, flows, delivery = self._mesh.myself, self.flows, self._delivery
         tracing = self.begin()
         short_cuts = not tracing and flows.outward
@@ -199,10 +199,13 @@ class Pipeline:
                     continue
             self._route(frame, myself, now)
 
-    def _split(self, packet: SuperPacket, now: float, tracing: bool) -> Iterator[None]:
+    def _split(self, packet: SuperPacket, now: float, tracing: bool) -> Work:
         """Route the segments of a super-packet, a step in one go if they are plain.
 
-        None is routed behind one that is dropped for what all of them say.
+        None is routed behind one that is dropped for what all of them say.  What has to
+        wait behind a full step is dropped as well: pieces of so many segments that cost
+        so much fill the device's queue with the work of minutes, and had they come one
+        by one, the queue would have been full.
         """
         delivery, count = self._delivery, packet.segments
         destination = None
@@ -211,8 +214,10 @@ class Pipeline:
         for first in range(0, count, STEP):
             if first:
                 delivery.flush()
-                yield
-            segments = split(*packet, first, STEP)
+                if (yield):
+                    self.drops["beyond a turn"] += count - first
+                    return
+            segments = [] if packet.is_too_fine else split(*packet, first, STEP)
             if not segments:
                 self.drops["broken super-packet"] += 1
                 return
@@ -264,7 +269,7 @@ class Pipeline:
         """
         self._run(datagrams[0][2] if datagrams else 0, self._inward(datagrams, now))
 
-    def _inward(self, datagrams: Sequence[Received], now: float) -> Iterator[None]:
+    def _inward(self, datagrams: Sequence[Received], now: float) -> Work:
         for start in range(0, len(datagrams), STEP):
             if start:
                 yield
@@ -280,9 +285,7 @@ class Pipeline:
         """Act on frames of a node that a socket got, opened already, in order."""
         self._run(index, self._opened(node, frames, now))
 
-    def _opened(
-        self, node: Node, frames: Sequence[bytes], now: float
-    ) -> Iterator[None]:
+    def _opened(self, node: Node, frames: Sequence[bytes], now: float) -> Work:
         for start in range(0, len(frames), STEP):
             if start:
                 yield
@@ -336,7 +339,7 @@ class Pipeline:
         self._delivery.tracing = logs.traffic.isEnabledFor(logging.DEBUG)
         return self._delivery.tracing
 
-    def _take(self, node: Node, frames: Sequence[bytes], now: float) -> Iterator[None]:
+    def _take(self, node: Node, frames: Sequence[bytes], now: float) -> Work:
         """Act on the frames of a node in order."""
         flows, delivery = self.flows, self._delivery
         tracing = delivery.tracing
@@ -413,6 +416,6 @@ class Pipeline:
                 for piece in frames:
                     delivery.send(node, piece, now, tcp=tcp, tos=tos)
             case drop:
-                self.drops[drop.reason] += 1
+                delivery.drop(drop.reason)
                 return drop.reason
         return None

@@ -27,6 +27,11 @@ MAX_MERGED: Final = 1000
 #: packet with 1819.  A guest may claim one byte for each, and all others would wait
 #: until thousands are sealed.
 MAX_CUTS: Final = 2048
+#: Payload of the smallest segments that Linux makes of a longer stream of TCP (48 bytes
+#: of MSS, without the longest options), and how many smaller ones there may be: a train
+#: of datagrams (UDP_MAX_SEGMENTS), or what a network card merges at a time.
+SMALL: Final = 8
+MAX_SMALL_CUTS: Final = 128
 
 ETHERNET_SIZE: Final = 14
 IPV6_SIZE: Final = 40
@@ -64,6 +69,11 @@ class SuperPacket(NamedTuple):
     def segments(self) -> int:
         """How many segments there are."""
         return max(1, -(-(len(self.frame) - self.header_size) // max(1, self.size)))
+
+    @property
+    def is_too_fine(self) -> bool:
+        """Whether no sender cuts so: a frame of it would be fifty times as long."""
+        return self.size < SMALL and self.segments > MAX_SMALL_CUTS
 
     @property
     def frame_size(self) -> int:

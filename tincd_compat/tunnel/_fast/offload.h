@@ -16,6 +16,9 @@
 #define MAX_MERGED 1000u
 /* Segments that one piece is cut into; see superpacket.py for why not more. */
 #define MAX_CUTS 2048u
+/* Of smaller payloads than SMALL_CUT a sender makes fewer. */
+#define SMALL_CUT 8u
+#define MAX_SMALL_CUTS 128u
 
 #define PROTOCOL_TCP 6u
 #define PROTOCOL_UDP 17u

@@ -34,7 +34,8 @@ static bool begin_cut(const struct pump *pump, const struct vnet *vnet, size_t l
     size_t link = pump->device.tap ? 0 : ETHERNET_SIZE;
 
     return cut_init(cut, pump->frame, length, vnet->kind & ~ECN, vnet->size,
-                    vnet->start + link);
+                    vnet->start + link) &&
+           (cut->size >= SMALL_CUT || cut_count(cut) <= MAX_SMALL_CUTS);
 }
 
 /* Cut a super-packet into the peer's train; false if it is too long for the path. */

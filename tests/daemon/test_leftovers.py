@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tincd_compat.daemon.turns import TURN, Turns
+from tincd_compat.daemon.leftovers import TURN, Leftovers
+from tincd_compat.tunnel.pipeline import Work
 
 #: Origins: two sockets, and the device.
 ONE, OTHER, DEVICE = 0, 1, None
@@ -19,18 +20,19 @@ class Day:
         self.now = 0.0
         self.planned: list[Callable[[], None]] = []
         self.events: list[str] = []
-        self.turns = Turns(lambda: self.now, self.planned.append)
-        self.turns.attach(
+        self.leftovers = Leftovers(lambda: self.now, self.planned.append)
+        self.leftovers.attach(
             lambda origin: self.events.append(f"hold {origin}"),
             lambda origin: self.events.append(f"release {origin}"),
         )
 
-    def work(self, name: str, *seconds: float) -> Iterator[None]:
+    def work(self, name: str, *seconds: float) -> Work:
         """Return work of so many steps."""
         for step in seconds:
             self.now += step
             self.events.append(name)
-            yield
+            if (yield):
+                self.events.append(f"{name} has waited")
         self.events.append(f"{name} is done")
 
     def turn(self) -> None:
@@ -45,73 +47,75 @@ class Day:
 
 def test_what_is_short_is_done_at_once() -> None:
     day = Day()
-    day.turns.run(DEVICE, day.work("a", *[TURN / 4] * 3))
+    day.leftovers.run(DEVICE, day.work("a", *[TURN / 4] * 3))
     assert day.heard() == ["a", "a", "a", "a is done"]
     assert not day.planned
-    assert not day.turns.holds(DEVICE)
+    assert not day.leftovers.holds(DEVICE)
 
 
 def test_what_is_long_waits_for_further_turns() -> None:
     day = Day()
-    day.turns.run(DEVICE, day.work("a", *[TURN] * 3))
+    day.leftovers.run(DEVICE, day.work("a", *[TURN] * 3))
     assert day.heard() == ["a", "hold None"]
-    assert day.turns.holds(DEVICE)
-    assert not day.turns.holds(ONE)
+    assert day.leftovers.holds(DEVICE)
+    assert not day.leftovers.holds(ONE)
     day.turn()
-    assert day.heard() == ["a"]
+    assert day.heard() == ["a has waited", "a"]
     day.turn()
-    assert day.heard() == ["a"]
+    assert day.heard() == ["a has waited", "a"]
     day.turn()
-    assert day.heard() == ["a is done", "release None"]
+    assert day.heard() == ["a has waited", "a is done", "release None"]
     assert not day.planned
 
 
 def test_what_comes_later_waits_behind_it() -> None:
     day = Day()
-    day.turns.run(ONE, day.work("a", TURN, 0))
-    day.turns.run(ONE, day.work("b", 0))
+    day.leftovers.run(ONE, day.work("a", TURN, 0))
+    day.leftovers.run(ONE, day.work("b", 0, 0))
     assert day.heard() == ["a", "hold 0"]
     day.turn()
-    assert day.heard() == ["a", "a is done", "b", "b is done", "release 0"]
+    heard = ["a has waited", "a", "a is done", "b", "b", "b is done", "release 0"]
+    assert day.heard() == heard
 
 
 def test_each_origin_has_a_turn() -> None:
     day = Day()
     for origin, name in ((ONE, "a"), (OTHER, "b"), (DEVICE, "c")):
-        day.turns.run(origin, day.work(name, TURN, TURN))
+        day.leftovers.run(origin, day.work(name, TURN, TURN))
     assert day.heard() == ["a", "hold 0", "b", "hold 1", "c", "hold None"]
     assert len(day.planned) == 1
     before = day.now
     day.turn()
-    assert day.heard() == ["a", "b", "c"]
+    assert [event for event in day.heard() if event in "abc"] == ["a", "b", "c"]
     assert day.now - before == pytest.approx(3 * TURN)
     assert len(day.planned) == 1
 
 
 def test_an_error_ends_its_own_work_only() -> None:
-    def failing() -> Iterator[None]:
+    def failing() -> Work:
         day.now += TURN
         yield
         raise ValueError("wrong")
 
     day = Day()
-    day.turns.run(ONE, failing())
-    day.turns.run(ONE, day.work("b"))
-    day.turns.run(OTHER, day.work("c", TURN))
+    day.leftovers.run(ONE, failing())
+    day.leftovers.run(ONE, day.work("b"))
+    day.leftovers.run(OTHER, day.work("c", TURN))
     day.heard()
     with pytest.raises(ValueError, match="wrong"):
         day.turn()
     # Whoever caught it goes on with the next turn.
     day.turn()
-    assert day.heard() == ["b is done", "release 0", "c is done", "release 1"]
+    heard = ["b is done", "release 0", "c has waited", "c is done", "release 1"]
+    assert day.heard() == heard
     assert not day.planned
 
 
 def test_closing_forgets_what_waits() -> None:
     day = Day()
-    day.turns.run(ONE, day.work("a", TURN, TURN))
+    day.leftovers.run(ONE, day.work("a", TURN, TURN))
     day.heard()
-    day.turns.close()
+    day.leftovers.close()
     day.turn()
     assert day.heard() == []
     assert not day.planned

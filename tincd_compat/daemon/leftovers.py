@@ -10,17 +10,18 @@ much is lost in the kernel's queue, which is where it is lost to a daemon that i
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
-from tincd_compat.tunnel.pipeline import Origin
+from tincd_compat.tunnel.pipeline import Origin, Work
 
 #: Seconds of work on what came from one place, in one turn of the loop.
 TURN: Final = 0.005
 
 
-class Turns:
+class Leftovers:
     """Does the work of bursts; :meth:`run` begins it, later turns go on with it.
 
     :param clock: returns seconds
@@ -34,7 +35,7 @@ class Turns:
     ) -> None:
         self._clock = clock
         self._later = later
-        self._waiting: dict[Origin, deque[Iterator[None]]] = {}
+        self._waiting: dict[Origin, deque[Work]] = {}
         self._hold: Callable[[Origin], None]
         self._release: Callable[[Origin], None]
 
@@ -49,19 +50,28 @@ class Turns:
         """Tell whether work on what came from there is waiting."""
         return origin in self._waiting
 
-    def run(self, origin: Origin, work: Iterator[None]) -> None:
+    def run(self, origin: Origin, work: Work) -> None:
         """Do work as long as its turn lasts; behind other work it only waits."""
         if origin in self._waiting:
             self._waiting[origin].append(work)
-        elif not self._is_done(work, self._clock() + TURN):
+        elif not self._is_done(work, self._clock() + TURN, None):
             if not self._waiting:
                 self._later(self._go_on)
             self._waiting[origin] = deque((work,))
             self._hold(origin)
 
-    def _is_done(self, work: Iterator[None], end: float) -> bool:
-        """Do work, a step at least; False if the time was over before its end."""
-        return all(self._clock() < end for _ in work)
+    def _is_done(self, work: Work, end: float, word: bool | None) -> bool:
+        """Do work, a step at least; False if the time was over before its end.
+
+        ``word`` is for work that has waited: it may do without the rest.
+        """
+        try:
+            work.send(word)
+            while self._clock() < end:
+                next(work)
+        except StopIteration:
+            return True
+        return False
 
     def _go_on(self) -> None:
         """Let everything that waits have its turn."""
@@ -76,7 +86,8 @@ class Turns:
         works, end = self._waiting[origin], self._clock() + TURN
         while works:
             work = works.popleft()
-            if not self._is_done(work, end):
+            fresh = inspect.getgeneratorstate(work) == inspect.GEN_CREATED
+            if not self._is_done(work, end, None if fresh else True):
                 works.appendleft(work)
                 return
         del self._waiting[origin]
