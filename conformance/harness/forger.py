@@ -25,7 +25,10 @@ Place: TypeAlias = tuple[str, int]
 _IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
 _UDP: Final = struct.Struct("!HHHH")
 _TTL: Final = 64
-#: A flood sleeps after so many seconds' worth: Python cannot time a single datagram.
+#: Bytes in a fragment: all but in the last a multiple of eight.
+_FRAGMENT: Final = 1480
+_MORE_FRAGMENTS: Final = 0x2000
+#: A flood sleeps after so many seconds' worth: no sleep is as short as between two.
 _SLICE: Final = 0.005
 
 
@@ -48,6 +51,34 @@ class Datagram:
         return header + ports + self.payload
 
 
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A part of an IPv4 packet; ``offset`` counts the bytes of its data before."""
+
+    whole: bytes
+    identification: int
+    offset: int
+
+    @classmethod
+    def cut(cls, datagram: Datagram, identification: int) -> list[Fragment]:
+        """Return a datagram in fragments; all numbers in use at a time must differ."""
+        whole = datagram.packet()
+        offsets = range(0, len(whole) - _IPV4.size, _FRAGMENT)
+        return [cls(whole, identification, offset) for offset in offsets]
+
+    @property
+    def target(self) -> Place:
+        return socket.inet_ntoa(self.whole[16:20]), 0
+
+    def packet(self) -> bytes:
+        data = self.whole[_IPV4.size :][self.offset :]
+        more = _MORE_FRAGMENTS * (len(data) > _FRAGMENT)
+        header = bytearray(self.whole[: _IPV4.size])
+        place = more | self.offset // 8
+        struct.pack_into("!HHH", header, 2, 0, self.identification, place)
+        return bytes(header) + data[:_FRAGMENT]
+
+
 class Forger:
     """Sends datagrams from a namespace in anybody's name."""
 
@@ -60,10 +91,18 @@ class Forger:
         for datagram in datagrams:
             self._send(datagram.packet(), datagram.target[0])
 
-    def flood(self, datagrams: Sequence[Datagram], rate: int, seconds: float) -> int:
+    def flood(
+        self,
+        datagrams: Sequence[Datagram | Fragment],
+        rate: int,
+        seconds: float,
+        *,
+        even: bool = False,
+    ) -> int:
         """Send the datagrams over and over; return how many went out.
 
         :param rate: datagrams a second; a machine too slow for them sends fewer
+        :param even: one by one and not in bursts, which keeps a processor busy
         """
         packets = [(each.packet(), each.target[0]) for each in datagrams]
         started = time.monotonic()
@@ -74,7 +113,8 @@ class Forger:
             for _ in range(min(int(elapsed * rate) - sent, int(2 * _SLICE * rate))):
                 self._send(*packets[sent % len(packets)])
                 sent += 1
-            time.sleep(_SLICE)
+            if not even:
+                time.sleep(_SLICE)
         return sent
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from conformance.harness.checks import expect
-from conformance.harness.forger import Datagram, Forger, Place
+from conformance.harness.forger import Datagram, Forger, Fragment, Place
 from conformance.harness.lab import Lab
 from conformance.harness.member import Member, calling
 from conformance.harness.mesh import Mesh, Plan
@@ -97,14 +97,16 @@ class Field:
         member.settle()
         return member
 
-    def endure(self, datagrams: Sequence[Datagram], rate: int, seconds: float) -> Toll:
+    def endure(
+        self, datagrams: Sequence[Datagram | Fragment], rate: int, seconds: float
+    ) -> Toll:
         """Send the datagrams over and over, as many a second, and watch the pings."""
         cpu = self._cpu()
         steady = self._ping(_IDLE_PINGS)
         steady.wait()
         idle = (self._cpu() - cpu) / (_IDLE_PINGS * _PING_APART)
         steady, cpu = self._ping(_MANY_PINGS), self._cpu()
-        sent = self._forger.flood(datagrams, rate, seconds)
+        sent = self._forger.flood(datagrams, rate, seconds, even=True)
         cpu = self._cpu() - cpu - idle * seconds
         steady.catch_up()
         times = sorted(steady.times())
