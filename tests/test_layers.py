@@ -27,6 +27,7 @@ MESH_SIDE = (
     "tunnel.pipeline",
     "tunnel.pumps",
     "tunnel.receiving",
+    "tunnel.sources",
 )
 
 #: Part of the package, longest name first where parts are nested, to the parts that it
@@ -69,7 +70,13 @@ SHELL = ("__main__", "admin", "cli", "daemon", "transport", "device", "service")
 WORLD = {"asyncio", "socket", "time", "random", "subprocess", "signal"}
 
 #: The modules that know of the compiled half.
-FAST_USERS = {"tunnel.codec", "tunnel.lzo", "tunnel.offload", "tunnel.pumps"}
+FAST_USERS = {
+    "tunnel.codec",
+    "tunnel.lzo",
+    "tunnel.offload",
+    "tunnel.pumps",
+    "tunnel.sources",
+}
 
 
 def module_name(path: Path) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ from tincd_compat.config.keys import load_private_key
 from tincd_compat.errors import ConfigError
 from tincd_compat.meta.messages import AnsKey, MetaKey
 from tincd_compat.tunnel import codec, pure
+from tincd_compat.tunnel.openers import Openers
 from tincd_compat.tunnel.tunnel import Tunnel
 
 PACKAGE = Path(tincd_compat.__file__).parent
@@ -73,9 +75,14 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "conformance/scenarios/hostile_udp.py::_member_gone_bad",
         "conformance/scenarios/killers.py::_no_descriptors",
     ),
-    # Junk datagrams cost a bounded number of MACs; they move no address, window or MTU.
+    # Junk datagrams cost a bounded number of MACs, or one each in a member's name; they
+    # move no address, window or MTU.
     4: (
         "tests/test_promises.py::test_promise_04_junk_moves_nothing",
+        "tests/test_promises.py::test_promise_04_what_a_name_is_good_for",
+        "tests/tunnel/test_pump_strangers.py::test_forged_datagrams_of_a_known_address",
+        "tests/tunnel/test_pump_strangers.py::test_strangers",
+        "tests/tunnel/test_pump_strangers.py::test_many_strangers",
         "tests/tunnel/test_lookup.py::test_strangers_cannot_buy_more_than_the_budget",
         "tests/tunnel/test_lookup.py::test_a_crowd_behind_one_address_is_bounded_too",
         "tests/tunnel/test_codec.py::TestMatches::test_by_the_mac_alone",
@@ -204,6 +211,39 @@ def test_promise_04_junk_moves_nothing(junk: list[bytes], at_its_address: bool) 
     assert (world.ports.delivered, world.ports.trains) == ([], [])
     world.from_peer("b", sized(100, "10.0.1.1"))
     assert len(world.ports.delivered) == 1
+
+
+@pytest.mark.parametrize("keys", [1, 2])
+def test_promise_04_what_a_name_is_good_for(
+    monkeypatch: pytest.MonkeyPatch, keys: int
+) -> None:
+    world = neighbours("b", "c", "d")
+    macs: list[bytes] = []
+    for opener in (codec.Opener, Openers):
+        monkeypatch.setattr(opener, "matches", _noting(macs, opener.matches))
+    open_train = codec.Opener.open_train
+
+    def opened(opener: codec.Opener, train: Sequence[bytes]) -> list[codec.Opened]:
+        macs.extend(train)
+        return open_train(opener, train)
+
+    monkeypatch.setattr(codec.Opener, "open_train", opened)
+    for _ in range(keys - 1):
+        world.give_key("b")
+    for _ in range(10):
+        world.from_udp([os.urandom(100) for _ in range(50)], world.peers["b"].address)
+    # And once a second whoever else it may be is asked.
+    assert 500 * keys <= len(macs) <= 500 * keys + 4
+
+
+def _noting(
+    macs: list[bytes], matches: Callable[[Any, bytes], bool | None]
+) -> Callable[[Any, bytes], bool | None]:
+    def noted(opener: object, datagram: bytes) -> bool | None:
+        macs.append(datagram)
+        return matches(opener, datagram)
+
+    return noted
 
 
 def _state(tunnel: Tunnel) -> tuple[object, ...]:

@@ -29,6 +29,9 @@ enum part { SPLIT, COALESCE, OPEN, UNPACK, PUMP_OUT, PUMP_IN, PUMP_SERVE };
 #define CHOICE_ODD 64u
 /* Outward the system refuses what is sent, inward the device refuses pieces. */
 #define CHOICE_REFUSING 128u
+/* In the byte that chooses the suite: how the source of inward datagrams is served. */
+#define SUITE_UNSEAL 64u
+#define SUITE_IGNORED 32u
 
 extern const uint8_t key_block[48];
 

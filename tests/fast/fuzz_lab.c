@@ -108,7 +108,13 @@ struct lab *enter(uint8_t choices, uint8_t suite_choice, size_t window)
         pump->peers[i].segmentation = choices & CHOICE_SEGMENTATION;
     }
     pump->peer_count = PEERS;
-    pump->known[0] = (struct source){0, &lab.opener};
+    pump->known[0] = (struct source){.opener = &lab.opener};
+    if (suite_choice & SUITE_UNSEAL)
+        pump->known[0].service = UNSEAL;
+    if (suite_choice & SUITE_IGNORED) {
+        pump->known[0].other = &lab.opener;
+        pump->known[0].ignored = pump->strangers.turn;
+    }
     pump->source_count = 1;
     size_t size = source_key(0, &lab.far_address, key);
     need(map_put(&pump->sources, key, size, 0), "source");

@@ -66,6 +66,7 @@ static void receive(struct lab *lab, const struct packet *frames, size_t count, 
     size_t seen = 0;
 
     send_frames(lab, frames, count, odd);
+    memset(pump->drops, 0, sizeof pump->drops);
     pump_begin(pump);
     pump_in(pump, lab->near, 0, FRAMES);
     touch(pump);

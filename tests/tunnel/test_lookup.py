@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh import graph
@@ -13,6 +15,7 @@ from tincd_compat.tunnel.lookup import (
     MAX_LINES,
     MAX_NEARBY_TESTS,
     MAX_TESTS,
+    TURNS,
     LogLimit,
     SenderLookup,
 )
@@ -159,6 +162,80 @@ def test_a_newcomer_is_near_at_the_latest_in_the_next_second() -> None:
     assert world.tests == ["e"]
 
 
+# Whose datagrams are not worth a look
+
+
+def vain(world: Searched, host: str, now: float = 5.0, name: str = "") -> bool:
+    """Tell what is said, which must not cost a test of a datagram."""
+    world.tests.clear()
+    in_vain = world.lookup.in_vain(host, now, world.mesh.nodes.get(name))
+    assert len(world.tests) <= 1
+    return in_vain
+
+
+def test_a_look_is_in_vain_after_a_vain_search() -> None:
+    world = three()
+    assert not vain(world, STRANGER.host)
+    world.find("x", STRANGER, 5.0)
+    assert vain(world, STRANGER.host)
+    assert not vain(world, "203.0.113.10")
+    assert vain(world, STRANGER.host, 5.9)
+    assert not vain(world, STRANGER.host, 6.0)
+
+
+def test_a_look_is_not_in_vain_where_a_node_is() -> None:
+    world = three()
+    for host in ("192.0.2.2", "192.0.2.3"):
+        world.find("x", SocketAddress(host, 1), 5.0)
+        assert not vain(world, host)
+    # Its own node was tried, and there is another or not.
+    assert vain(world, "192.0.2.2", 5.0, "b")
+    assert not vain(world, "192.0.2.3", 5.0, "c")
+    world.keyless |= {"c", "d"}
+    assert vain(world, "192.0.2.3")
+
+
+def test_a_look_is_in_vain_when_the_budget_is_spent() -> None:
+    world = Searched({f"n{i}": "192.0.2.2" for i in range(20)})
+    source = SocketAddress("192.0.2.2", 1)
+    for _ in range(MAX_NEARBY_TESTS // 20):
+        world.find("x", source, 5.0)
+    assert vain(world, "192.0.2.2", 5.1)
+    assert not vain(world, "192.0.2.2", 5.0 + 1 / TURNS)
+
+
+@given(
+    st.lists(st.sampled_from(("192.0.2.2", "192.0.2.3", "203.0.113.9")), max_size=6),
+    st.sampled_from(("b", "c", "d", "x")),
+    st.sampled_from((None, "b", "c")),
+)
+def test_what_is_in_vain_is_not_found(
+    hosts: list[str], name: str, tried: str | None
+) -> None:
+    world = three()
+    for host in hosts:
+        world.find("x", SocketAddress(host, 1), 5.0)
+    for host in {*hosts, "192.0.2.2"}:
+        except_ = None if tried is None else world.mesh.nodes[tried]
+        if world.lookup.in_vain(host, 5.0, except_):
+            assert world.find(name, SocketAddress(host, 1), 5.0, except_) is None
+
+
+def test_hosts_that_are_wanted() -> None:
+    world = Searched({f"n{i}": f"192.0.2.{i}" for i in range(2, 22)})
+    assert world.lookup.wanted_hosts(7.0) is None
+    for i in range(MAX_TESTS // 20):
+        world.find("x", SocketAddress(f"203.0.113.{i}", 1), 7.0)
+    wanted = world.lookup.wanted_hosts(7.1)
+    assert wanted is not None
+    # Those of the edges, and of nodes themselves; an edge leads to us too.
+    assert set(wanted) == {f"192.0.2.{i}" for i in range(1, 22)}
+    for _ in range(MAX_NEARBY_TESTS):
+        world.find("x", SocketAddress("192.0.2.2", 1), 7.1)
+    assert world.lookup.wanted_hosts(7.1) == []
+    assert world.lookup.wanted_hosts(8.0) is None
+
+
 # Log lines
 
 
@@ -172,6 +249,16 @@ def test_lines_about_strangers_are_few(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.messages == [line] * MAX_LINES + ["... 7 more suppressed", line]
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     assert {record.name for record in caplog.records} == {"tincd.protocol"}
+
+
+def test_lines_for_many_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = three()
+    world.lookup.report(STRANGER, 3, 2)
+    world.lookup.report(STRANGER, 3, 10)
+    world.lookup.ignored(100)
+    assert len(caplog.messages) == MAX_LINES
+    world.lookup.report(STRANGER, 4)
+    assert caplog.messages[MAX_LINES] == "... 109 more suppressed"
 
 
 def test_nothing_suppressed_is_not_told(caplog: pytest.LogCaptureFixture) -> None:

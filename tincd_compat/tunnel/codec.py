@@ -193,7 +193,8 @@ class Opener:
         self._make = partial(_opener, suite, key_block, window_bytes)
         self._made: PureOpener | core.Opener | None = None
         self._authenticates = suite.authenticates
-        self._decompress = compression.decompressor(level) if level else None
+        #: What a frame is unpacked with, None for one that is not packed.
+        self.unpack = compression.decompressor(level) if level else None
 
     @property
     def highest(self) -> int:
@@ -208,17 +209,15 @@ class Opener:
 
     @property
     def compiled(self) -> core.Opener | None:
-        """What alone opens the datagrams, if that is compiled."""
+        """What opens the datagrams, if that is compiled, but does not unpack them."""
         opener = self._train
-        if isinstance(opener, PureOpener) or self._decompress is not None:
-            return None
-        return opener
+        return None if isinstance(opener, PureOpener) else opener
 
     @property
     def pure(self) -> PureOpener | None:
         """What alone opens the datagrams, if that is Python."""
         opener = self._train
-        if isinstance(opener, PureOpener) and self._decompress is None:
+        if isinstance(opener, PureOpener) and self.unpack is None:
             return opener
         return None
 
@@ -243,7 +242,7 @@ class Opener:
             train = opener.open_train(datagrams)
         else:
             train = [_opened(*fields) for fields in opener.open_train(datagrams)]
-        unpack = self._decompress
+        unpack = self.unpack
         if unpack is not None:
             train = [_decompressed(opened, unpack) for opened in train]
         return train

@@ -5,7 +5,8 @@ it is not - the node roams, sits behind another translation, or speaks for the f
 time - the MAC is tried under the keys we handed out.  A stranger can ask for that with
 every datagram, so the work is bounded by a number of tests a second: nodes known at the
 source's host come first, then all others, unless a search for this host was already in
-vain within the second.
+vain within the second.  Who is in a hurry asks whether a look would be in vain, and
+spares it for the rest of a turn, an eighth of a second.
 
 tinc 1.0.36 makes one search of all nodes a second, whoever asked for it; its own looped
 back broadcast can use that up, and then a genuine newcomer goes unheard.
@@ -23,8 +24,11 @@ from tincd_compat.mesh.node import Mesh, Node
 
 #: MAC tests a second spent on searches of all nodes, unless a single search needs more.
 MAX_TESTS: Final = 2000
-#: MAC tests a second spent on nodes known at the source's host.
-MAX_NEARBY_TESTS: Final = 4000
+#: MAC tests a turn spent on nodes known at the source's host: small portions, because
+#: every packet behind them has to wait.
+MAX_NEARBY_TESTS: Final = 500
+#: Turns in a second, and in the compiled half.
+TURNS: Final = 8
 #: Lines a second about datagrams from nobody.
 MAX_LINES: Final = 3
 
@@ -50,6 +54,10 @@ class LogLimit:
         if self._count <= self._per_second:
             self._logger.log(self._level, message, *args)
 
+    def left_out(self, count: int) -> None:
+        """Count lines that nobody has even tried to write."""
+        self._count += count
+
 
 class SenderLookup:
     """Finds the node behind a datagram from an address that is not its own.
@@ -63,7 +71,7 @@ class SenderLookup:
     ) -> None:
         self._mesh = mesh
         self._matches = matches
-        self._second = -1
+        self._second = self._turn = -1
         self._tests = 0
         self._nearby_tests = 0
         self._searched: set[str] = set()
@@ -83,7 +91,7 @@ class SenderLookup:
         except_: Node | None = None,
     ) -> Node | None:
         """Return the node whose key made the datagram's MAC; ``except_`` was tried."""
-        self._turn(int(now))
+        self._tell_time(now)
         if self._nearby_tests < MAX_NEARBY_TESTS:
             nearby = self._nearby(source.host)
             node, tests = self._try(datagram, nearby, except_)
@@ -100,16 +108,55 @@ class SenderLookup:
             self._searched.add(source.host)
         return None
 
-    def report(self, source: SocketAddress, now: float) -> None:
-        """Log a datagram that nobody has sent."""
-        self._strangers.log(now, "Received UDP packet from unknown source %s", source)
+    def in_vain(self, host: str, now: float, except_: Node | None = None) -> bool:
+        """Tell whether :meth:`find` would only return None for the rest of this turn.
 
-    def _turn(self, second: int) -> None:
-        """Begin a new second, with new allowances."""
-        if second == self._second:
+        For any datagram from that host, of which ``except_`` was tried.
+        """
+        self._tell_time(now)
+        if self._tests < MAX_TESTS and host not in self._searched:
+            return False
+        return self._nearby_tests >= MAX_NEARBY_TESTS or not any(
+            # Nothing is to be tested by a key that there is not.
+            self._may_be(node, except_) and self._matches(node, b"") is not None
+            for node in self._nearby(host)
+        )
+
+    def wanted_hosts(self, now: float) -> list[str] | None:
+        """Return the hosts from where datagrams may be looked at in this turn.
+
+        None if that is everywhere.
+        """
+        self._tell_time(now)
+        if self._tests < MAX_TESTS:
+            return None
+        if self._nearby_tests >= MAX_NEARBY_TESTS:
+            return []
+        return list(self._hosts())
+
+    def report(self, source: SocketAddress, now: float, count: int = 1) -> None:
+        """Log so many datagrams that nobody has sent."""
+        written = min(count, MAX_LINES)
+        for _ in range(written):
+            line = "Received UDP packet from unknown source %s"
+            self._strangers.log(now, line, source)
+        self._strangers.left_out(count - written)
+
+    def ignored(self, count: int) -> None:
+        """Count datagrams that nobody has sent and that were not even looked at."""
+        self._strangers.left_out(count)
+
+    def _tell_time(self, now: float) -> None:
+        """Begin a new turn or second, with new allowances."""
+        turn = int(now * TURNS)
+        if turn == self._turn:
             return
-        self._second = second
-        self._tests = self._nearby_tests = 0
+        self._turn = turn
+        self._nearby_tests = 0
+        if turn // TURNS == self._second:
+            return
+        self._second = turn // TURNS
+        self._tests = 0
         self._searched.clear()
         if self._stale:
             # Only here: a storm of changes must not make strangers expensive.
@@ -118,9 +165,12 @@ class SenderLookup:
 
     def _nearby(self, host: str) -> Iterable[Node]:
         """Nodes that some edge, or their own UDP address, places at this host."""
+        return self._hosts().get(host, ())
+
+    def _hosts(self) -> dict[str, list[Node]]:
         if self._by_host is None:
             self._by_host = self._index()
-        return self._by_host.get(host, ())
+        return self._by_host
 
     def _index(self) -> dict[str, list[Node]]:
         found: dict[str, dict[Node, None]] = {}
@@ -137,7 +187,7 @@ class SenderLookup:
         """Return the node that matches, if any, and the number of tests made."""
         tests = 0
         for node in nodes:
-            if node is except_ or not node.reachable or node is self._mesh.myself:
+            if not self._may_be(node, except_):
                 continue
             answer = self._matches(node, datagram)
             if answer is not None:
@@ -145,3 +195,6 @@ class SenderLookup:
                 if answer:
                     return node, tests
         return None, tests
+
+    def _may_be(self, node: Node, except_: Node | None) -> bool:
+        return node is not except_ and node.reachable and node is not self._mesh.myself

@@ -67,6 +67,11 @@ class Openers:
         """The highest number accepted under the current key."""
         return 0 if self.current is None else self.current.highest
 
+    @property
+    def other(self) -> Opener | None:
+        """What is tried after the current one, while there is another."""
+        return self._alternative()
+
     def renew(self, opener: Opener | None) -> None:
         """The node is given this key; None is one that we cannot work ourselves."""
         before = self.current

@@ -50,8 +50,11 @@ from tincd_compat.routing.verdicts import (
     Reason,
     Send,
 )
+from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
+from tincd_compat.tunnel.drops import Drop
 from tincd_compat.tunnel.flows import FlowTable
+from tincd_compat.tunnel.lookup import SenderLookup
 from tincd_compat.tunnel.offload import SuperPacket, split
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
 from tincd_compat.tunnel.receiving import Received, Receiver
@@ -118,6 +121,11 @@ class Pipeline:
     def drops(self) -> Counter[str]:
         """How many frames and datagrams went nowhere, by reason."""
         return self._delivery.drops
+
+    @property
+    def lookup(self) -> SenderLookup:
+        """Whose are the datagrams that come from where nobody is known."""
+        return self._receiver.lookup
 
     # What the owner tells.
 
@@ -280,18 +288,43 @@ class Pipeline:
             self._delivery.flush()
 
     def from_tunnel(
-        self, node: Node, frames: Sequence[bytes], index: int, now: float
+        self,
+        node: Node,
+        bodies: Sequence[bytes],
+        index: int,
+        now: float,
+        unpack: Decompressor | None = None,
     ) -> None:
-        """Act on frames of a node that a socket got, opened already, in order."""
-        self._run(index, self._opened(node, frames, now))
+        """Act on frames of a node that a socket got, opened already, in order.
 
-    def _opened(self, node: Node, frames: Sequence[bytes], now: float) -> Work:
-        for start in range(0, len(frames), STEP):
+        :param unpack: makes frames of the bodies, if they are none yet
+        """
+        self._run(index, self._opened(node, bodies, now, unpack))
+
+    def _opened(
+        self,
+        node: Node,
+        bodies: Sequence[bytes],
+        now: float,
+        unpack: Decompressor | None,
+    ) -> Work:
+        for start in range(0, len(bodies), STEP):
             if start:
                 yield
             self.begin()
-            yield from self._take(node, frames[start : start + STEP], now)
+            frames = bodies[start : start + STEP]
+            if unpack is not None:
+                frames = self._unpacked(frames, unpack)
+            yield from self._take(node, frames, now)
             self._delivery.flush()
+
+    def _unpacked(
+        self, bodies: Sequence[bytes], unpack: Decompressor
+    ) -> Sequence[bytes]:
+        frames = [frame for body in bodies if (frame := unpack(body)) is not None]
+        if len(frames) < len(bodies):
+            self.drops[Drop.UNCOMPRESSABLE.value] += len(bodies) - len(frames)
+        return frames
 
     def from_meta(
         self, frames: Sequence[bytes], node: Node, link_options: int, now: float

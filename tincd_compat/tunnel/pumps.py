@@ -23,6 +23,7 @@ from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import DROPS
 from tincd_compat.tunnel.pipeline import Pipeline
+from tincd_compat.tunnel.sources import Place, Sender, Sources
 from tincd_compat.tunnel.superpacket import SuperPacket
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 BURST: Final = 128
 #: Reads of a socket in one call, each of up to eight coalesced messages.
 BATCHES: Final = 2
+#: Why datagrams were dropped, as the pump numbers it.
+_REASONS: Final = (
+    *("" if drop is None else drop.value for drop in DROPS),
+    *("unknown source", "too long", "invalid size"),
+)
+_STRANGER: Final = len(DROPS)
 #: Seconds after which the author of a frame is announced again (switch mode).
 STATION_MEMORY: Final = 5.0
 
@@ -151,9 +158,9 @@ class Pumps:
         self._sockets = sockets
         self._forgot_stations = 0.0
         self._peers: dict[tuple[Node, int], int | None] = {}
-        self._numbers: dict[Node, int] = {}
-        self._sources: set[tuple[str, int, int, int]] = set()
+        self._sources = Sources(self._pump, pipeline, mesh, sockets)
         self._counted = 0, 0
+        self._dropped = self._pump.drops
         self._descriptors = sockets.descriptors()
         for index, fd in enumerate(self._descriptors):
             self._pump.watch(fd, index)
@@ -170,8 +177,7 @@ class Pumps:
         """Something has changed: what was told may be wrong."""
         self._pump.clear()
         self._peers.clear()
-        self._numbers.clear()
-        self._sources.clear()
+        self._sources.forget()
 
     def close(self) -> None:
         """Let go of everything; the pumps must not run again."""
@@ -219,7 +225,7 @@ class Pumps:
             self._forgot_stations = now
 
     def _from_device(self, outcome: Outcome, now: float) -> Progress:
-        back, _, _, _, reports, read_error, _, _ = outcome
+        back, _, _, reports, read_error, _, _ = outcome
         self._heed(reports)
         if back:
             frames = [
@@ -295,15 +301,17 @@ class Pumps:
         """Move datagrams of a socket."""
         if self._pipeline.begin():
             return Progress.REFUSED
-        outcome = self._pump.receive(self._descriptors[index], index, BATCHES)
+        milliseconds = int(now * 1000)
+        outcome = self._pump.receive(
+            self._descriptors[index], index, BATCHES, milliseconds
+        )
         self._count()
         if outcome is None:
             return Progress.QUIET
         return self._from_udp(index, outcome, now)
 
     def _from_udp(self, index: int, outcome: Outcome, now: float) -> Progress:
-        _, datagrams, opened, drops, reports, read_error, write_error, refused = outcome
-        self._count_drops(drops)
+        _, datagrams, opened, reports, read_error, write_error, refused = outcome
         self._heed(reports)
         if refused:
             self._device.pieces_refused(write_error)
@@ -316,17 +324,23 @@ class Pumps:
         # Failures to read are counted and told where Python reads.
         return Progress.REFUSED if read_error else Progress.HEEDED
 
-    def _take(self, opened: list[tuple[Node, bytes]], index: int, now: float) -> None:
+    def _take(self, opened: list[tuple[Sender, bytes]], index: int, now: float) -> None:
         """Act on frames that came through a tunnel and are not only to be written."""
-        for node, items in groupby(opened, itemgetter(0)):
-            self._pipeline.from_tunnel(node, [frame for _, frame in items], index, now)
+        for (node, unpack), items in groupby(opened, itemgetter(0)):
+            frames = [frame for _, frame in items]
+            self._pipeline.from_tunnel(node, frames, index, now, unpack)
+            if unpack is None:
+                self._tell_destinations(node, frames)
+
+    def _tell_destinations(self, node: Node, frames: Iterable[bytes]) -> None:
+        """Tell the pump what would have brought these frames on their way."""
         flows = self._pipeline.flows
-        told: set[tuple[Node, bytes]] = set()
-        for node, frame in opened:
+        told: set[bytes] = set()
+        for frame in frames:
             destination = flows.destination(frame)
-            if destination is None or (node, destination) in told:
+            if destination is None or destination in told:
                 continue
-            told.add((node, destination))
+            told.add(destination)
             if flows.is_ours(destination):
                 self._pump.add_own(destination)
             else:
@@ -336,11 +350,7 @@ class Pumps:
         flow = self._pipeline.flows.relay(destination, node)
         peer = None if flow is None else self._peer(flow.node, flow.limit)
         if peer is not None:
-            self._pump.add_relay(self._number(node), destination, peer)
-
-    def _number(self, node: Node) -> int:
-        """Return what a node is called in the pump's table of relays."""
-        return self._numbers.setdefault(node, len(self._numbers))
+            self._pump.add_relay(self._sources.number(node), destination, peer)
 
     def _receive(
         self, datagrams: list[tuple[bytes, str, int, int]], index: int, now: float
@@ -352,32 +362,12 @@ class Pumps:
         ]
         self._pipeline.from_udp(received, now)
         for host, port, scope in {item[1:] for item in datagrams}:
-            self._tell_source(host, port, scope, index)
-
-    def _tell_source(self, host: str, port: int, scope: int, index: int) -> None:
-        source = (host, port, scope, index)
-        if source in self._sources:
-            # What came back was not made with the node's key.
-            return
-        address = self._sockets.source(index, host, port, scope)
-        node = self._mesh.node_by_address(address)
-        if node is None or self._pipeline.heard_on(node) != index:
-            return
-        opener = self._pipeline.tunnel(node).opener
-        compiled = None if opener is None else opener.compiled
-        if compiled is None:
-            return
-        place = compiled, index, host, port, scope
-        if not self._pump.add_source(node, self._number(node), *place):
-            # Numbers of nodes are forgotten too.
-            self.forget()
-            self._pump.add_source(node, self._number(node), *place)
-        self._sources.add(source)
-
-    def _count_drops(self, drops: Iterable[int]) -> None:
-        for reason, count in zip(DROPS, drops, strict=True):
-            if reason is not None and count:
-                self._pipeline.drops[reason.value] += count
+            place: Place = host, port, scope, index
+            if not self._sources.tell(place):
+                # Numbers of nodes are forgotten too.
+                self.forget()
+                self._sources.tell(place)
+            self._sources.ignore(place, now)
 
     def _count(self) -> None:
         counted = self._pump.bytes_in, self._pump.bytes_out
@@ -385,6 +375,18 @@ class Pumps:
             before_in, before_out = self._counted
             self._device.moved(counted[0] - before_in, counted[1] - before_out)
             self._counted = counted
+        dropped = self._pump.drops
+        if dropped != self._dropped:
+            self._count_drops(dropped)
+
+    def _count_drops(self, dropped: tuple[int, ...]) -> None:
+        counts = zip(_REASONS, dropped, self._dropped, strict=True)
+        for reason, after, before in counts:
+            if after != before:
+                self._pipeline.drops[reason] += after - before
+        strangers = dropped[_STRANGER] - self._dropped[_STRANGER]
+        self._pipeline.lookup.ignored(strangers)
+        self._dropped = dropped
 
 
 def _size(item: bytearray | SuperPacket) -> int:

@@ -40,12 +40,12 @@ class Receiver:
         self._tunnel = tunnels
         self._delivery = delivery
         self._flows = flows
-        self._lookup = SenderLookup(mesh, self._matches)
+        self.lookup = SenderLookup(mesh, self._matches)
         self._empty = LogLimit(logs.always, logging.ERROR, 1)
 
     def invalidate(self) -> None:
         """The mesh, a key or an address has changed."""
-        self._lookup.invalidate()
+        self.lookup.invalidate()
 
     def receive(
         self, datagrams: Sequence[Received], now: float
@@ -99,19 +99,21 @@ class Receiver:
         """
         drops = self._delivery.drops
         while group:
-            node = self._lookup.find(group[0], source, now, owner)
+            node = self.lookup.find(group[0], source, now, owner)
             if node is not None:
                 frames, group = self._open(node, group, source, index)
                 yield node, frames
                 continue
-            del group[0]
+            vain = self.lookup.in_vain(source.host, now, owner)
+            count = len(group) if vain else 1
+            group = group[count:]
             if owner is None:
-                self._lookup.report(source, now)
-                drops["unknown source"] += 1
+                self.lookup.report(source, now, count)
+                drops["unknown source"] += count
             elif self._tunnel(owner).opener is None:
-                drops["has no key from us"] += 1
+                drops["has no key from us"] += count
             else:
-                drops[codec.Drop.UNAUTHENTICATED.value] += 1
+                drops[codec.Drop.UNAUTHENTICATED.value] += count
 
     def _matches(self, node: Node, datagram: bytes) -> bool | None:
         return self._tunnel(node).openers.matches(datagram)
@@ -164,5 +166,5 @@ class Receiver:
             self._mesh.set_address(owner, source)
         if moved:
             logs.protocol.debug("UDP address of %s set to %s", node.name, source)
-            self._lookup.invalidate()
+            self.lookup.invalidate()
             self._flows.invalidate()

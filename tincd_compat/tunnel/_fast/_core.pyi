@@ -76,8 +76,6 @@ Outcome: TypeAlias = tuple[
     list[tuple[bytes, str, int, int]],
     # Nodes and frames that they sent, opened.
     list[tuple[Any, bytes]],
-    # Datagrams dropped, by the number of the reason.
-    list[int],
     # Kind, node and value of what happened to trains.
     list[tuple[int, Any, int]],
     # Error numbers of the last read and of the first failed write, or 0.
@@ -106,6 +104,10 @@ class Pump:
     def bytes_in(self) -> int: ...
     @property
     def bytes_out(self) -> int: ...
+    @property
+    def drops(self) -> tuple[int, ...]:
+        """Datagrams dropped so far, by the number of the reason."""
+
     def add_peer(
         self,
         node: object,
@@ -131,19 +133,40 @@ class Pump:
         self,
         node: object,
         number: int,
-        opener: Opener,
+        opener: Opener | None,
         socket: int,
         host: str,
         port: int,
         scope: int,
+        other: Opener | None = None,
+        service: int = 0,
         /,
     ) -> bool:
-        """Return False if there are too many."""
+        """Name the node behind a UDP address, and what its datagrams are opened with.
+
+        They are moved (service 0), opened and handed back (1), or only tested (2); all
+        are handed back without an opener.  So is what ``other`` has sealed.  Returns
+        False if there are too many.
+        """
+
+    # These hold until the next eighth of a second, or until all is forgotten.
+    def ignore_source(self, socket: int, host: str, port: int, scope: int, /) -> None:
+        """Hand back no more of a source than its openers have sealed."""
+
+    def ignore_host(self, host: str, /) -> None:
+        """Hand back nothing more of a host that is not a source's."""
+
+    def ignore_strangers(self, hosts: Sequence[str], /) -> None:
+        """Hand back nothing more of what is not a source's, but for these hosts."""
 
     def clear(self) -> None: ...
     def clear_stations(self) -> None: ...
     def out(self, budget: int, /) -> Outcome | None: ...
-    def receive(self, fd: int, socket: int, batches: int, /) -> Outcome | None: ...
+    def receive(
+        self, fd: int, socket: int, batches: int, milliseconds: int = 0, /
+    ) -> Outcome | None:
+        """Move datagrams of a socket; the time is that of a monotonic clock."""
+
     def watch(self, fd: int, socket: int | None, /) -> bool:
         """Let :meth:`serve` look after a socket, or the device; False if too many."""
 

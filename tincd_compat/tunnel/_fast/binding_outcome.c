@@ -95,19 +95,6 @@ static PyObject *reports_to_list(const PumpObject *self)
     return list;
 }
 
-static PyObject *drops_to_list(const struct pump *pump)
-{
-    PyObject *list = PyList_New(0);
-
-    for (unsigned drop = 0; list != NULL && drop < DROPS; drop++) {
-        PyObject *count = PyLong_FromUnsignedLong(pump->drops[drop]);
-        if (count == NULL || PyList_Append(list, count) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(count);
-    }
-    return list;
-}
-
 PyObject *outcome(PumpObject *self)
 {
     struct device *device = &self->core.device;
@@ -121,9 +108,9 @@ PyObject *outcome(PumpObject *self)
     for (int i = 0; i < 3; i++)
         lists[i] = PyList_New(0);
     if (!PyErr_Occurred() && collect(self, lists) == 0)
-        result = Py_BuildValue("OOONNiii", lists[0], lists[1], lists[2],
-                               drops_to_list(&self->core), reports_to_list(self),
-                               self->core.read_error, device->write_error, (int)refused);
+        result = Py_BuildValue("OOONiii", lists[0], lists[1], lists[2],
+                               reports_to_list(self), self->core.read_error,
+                               device->write_error, (int)refused);
     for (int i = 0; i < 3; i++)
         Py_XDECREF(lists[i]);
     return result;

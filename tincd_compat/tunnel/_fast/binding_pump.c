@@ -48,8 +48,7 @@ static void pump_dealloc(PyObject *object)
     free_object(object);
 }
 
-/* Return the pump if its tables may be touched, else NULL with an exception. */
-static PumpObject *idle(PyObject *object)
+PumpObject *idle(PyObject *object)
 {
     PumpObject *self = (PumpObject *)object;
 
@@ -59,9 +58,7 @@ static PumpObject *idle(PyObject *object)
     return NULL;
 }
 
-/* For "O&": a number of a socket, a node or an interface, as the tables have them.  The
- * format "I" would cut off what is too much of it. */
-static int to_number(PyObject *object, void *into)
+int to_number(PyObject *object, void *into)
 {
     unsigned long number = PyLong_AsUnsignedLong(object);
 
@@ -75,8 +72,8 @@ static int to_number(PyObject *object, void *into)
     return 1;
 }
 
-static int parse_address(const char *host, int port, uint32_t scope,
-                         struct sockaddr_storage *address, socklen_t *length)
+int parse_address(const char *host, int port, uint32_t scope,
+                  struct sockaddr_storage *address, socklen_t *length)
 {
     struct sockaddr_in *ipv4 = (struct sockaddr_in *)address;
     struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)address;
@@ -99,8 +96,7 @@ static int parse_address(const char *host, int port, uint32_t scope,
     return 0;
 }
 
-/* Keep an object and its node alive as long as the tables name them. */
-static int keep(PyObject *list, PyObject *object, PyObject *node)
+int keep(PyObject *list, PyObject *object, PyObject *node)
 {
     PyObject *pair = PyTuple_Pack(2, object, node);
     int kept = pair == NULL ? -1 : PyList_Append(list, pair);
@@ -207,36 +203,6 @@ static PyObject *add_relay(PyObject *object, PyObject *args)
     return put(&self->core.relays, (const char *)key, length, (uint32_t)peer);
 }
 
-static PyObject *add_source(PyObject *object, PyObject *args)
-{
-    PumpObject *self = idle(object);
-    PyObject *opener, *node;
-    struct sockaddr_storage address;
-    socklen_t address_length;
-    uint8_t key[MAX_KEY];
-    uint32_t number, socket, scope;
-    const char *host;
-    int port;
-
-    if (self == NULL ||
-        !PyArg_ParseTuple(args, "OO&O!O&siO&", &node, to_number, &number, opener_type,
-                          &opener, to_number, &socket, &host, &port, to_number, &scope))
-        return NULL;
-    if (parse_address(host, port, scope, &address, &address_length) < 0) {
-        PyErr_SetString(PyExc_ValueError, "no such address");
-        return NULL;
-    }
-    if (self->core.source_count == MAX_SOURCES)
-        Py_RETURN_FALSE;
-    if (keep(self->sources, opener, node) < 0)
-        return NULL;
-    self->core.known[self->core.source_count] =
-        (struct source){number, &((OpenerObject *)opener)->core};
-    return PyBool_FromLong(map_put(&self->core.sources, key,
-                                   source_key(socket, &address, key),
-                                   (uint32_t)self->core.source_count++));
-}
-
 static PyObject *clear(PyObject *object, PyObject *ignored)
 {
     PumpObject *self = idle(object);
@@ -281,14 +247,16 @@ static PyObject *out(PyObject *object, PyObject *args)
 static PyObject *receive(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);
-    int fd;
-    uint32_t socket;
+    long long milliseconds = 0;
     Py_ssize_t batches;
+    uint32_t socket;
+    int fd;
 
-    if (self == NULL ||
-        !PyArg_ParseTuple(args, "iO&n", &fd, to_number, &socket, &batches))
+    if (self == NULL || !PyArg_ParseTuple(args, "iO&n|L", &fd, to_number, &socket,
+                                          &batches, &milliseconds))
         return NULL;
     pump_begin(&self->core);
+    strangers_turn(&self->core.strangers, milliseconds);
     self->busy = true;
     Py_BEGIN_ALLOW_THREADS
     pump_in(&self->core, fd, socket, batches < 0 ? 0 : (size_t)batches);
@@ -348,6 +316,19 @@ static PyObject *get_bytes_out(PyObject *self, void *closure)
     return PyLong_FromUnsignedLongLong(((PumpObject *)self)->core.device.bytes_out);
 }
 
+static PyObject *get_drops(PyObject *self, void *closure)
+{
+    PyObject *drops = PyTuple_New(DROPS);
+
+    (void)closure;
+    for (Py_ssize_t i = 0; drops != NULL && i < DROPS; i++) {
+        PyObject *count = PyLong_FromUnsignedLongLong(((PumpObject *)self)->core.drops[i]);
+        if (count == NULL || PyTuple_SetItem(drops, i, count) < 0)
+            Py_CLEAR(drops);
+    }
+    return drops;
+}
+
 static PyMethodDef pump_methods[] = {
     {"add_peer", add_peer, METH_VARARGS, "Name a peer; returns its number."},
     {"add_destination", add_destination, METH_VARARGS, "Name the way to an address."},
@@ -355,6 +336,9 @@ static PyMethodDef pump_methods[] = {
     {"add_relay", add_relay, METH_VARARGS, "Name the way from a node to an address."},
     {"add_station", add_station, METH_VARARGS, "Name an author of our device."},
     {"add_source", add_source, METH_VARARGS, "Name the node behind a UDP address."},
+    {"ignore_source", ignore_source, METH_VARARGS, "Test its datagrams, no more."},
+    {"ignore_host", ignore_host, METH_VARARGS, "Drop strangers' datagrams there."},
+    {"ignore_strangers", ignore_strangers, METH_O, "Drop them, but at these hosts."},
     {"clear", clear, METH_NOARGS, "Forget all that was named."},
     {"clear_stations", clear_stations, METH_NOARGS, "Forget the authors."},
     {"out", out, METH_VARARGS, "Move frames from the device."},
@@ -367,6 +351,7 @@ static PyMethodDef pump_methods[] = {
 static PyGetSetDef pump_attributes[] = {
     {"bytes_in", get_bytes_in, NULL, "Bytes of frames read.", NULL},
     {"bytes_out", get_bytes_out, NULL, "Bytes of frames written.", NULL},
+    {"drops", get_drops, NULL, "Datagrams dropped, by reason.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -2,7 +2,8 @@
  * From UDP to the device.
  *
  * 1. Receive a few messages, each of several datagrams of one source (UDP_GRO).
- * 2. Open those of known sources; what their key did not make goes back as it came.
+ * 2. Open those of known sources; what their key did not make goes back as it came, and
+ *    so does what comes from elsewhere, unless Python would not look at it.
  * 3. Frames that are nothing special wait for our device, or join the train of the node
  *    that they are passed on to; others go back opened.
  * 4. What waits is coalesced and written, and trains are sealed and sent.
@@ -87,9 +88,17 @@ static bool relay(struct pump *pump, uint32_t source, const struct opened *opene
     return true;
 }
 
-static void sort_opened(struct pump *pump, uint32_t source, const struct opened *opened)
+static void return_opened(struct pump *pump, uint32_t source, const struct opened *opened)
 {
     struct handed handed = {.what = OPENED, .source = source};
+
+    handed.data = opened->frame;
+    handed.length = opened->length;
+    hand_back(pump, &handed);
+}
+
+static void sort_opened(struct pump *pump, uint32_t source, const struct opened *opened)
+{
     const uint8_t *key;
     size_t size =
         plain_destination(opened->frame, opened->length, pump->switching, &key);
@@ -99,29 +108,76 @@ static void sort_opened(struct pump *pump, uint32_t source, const struct opened 
         struct packet *ready = &pump->ready[pump->ready_count++];
         ready->data = (uint8_t *)opened->frame;
         ready->length = opened->length;
-        return;
+    } else if (size == 0 || !relay(pump, source, opened, key, size)) {
+        return_opened(pump, source, opened);
     }
-    if (size > 0 && relay(pump, source, opened, key, size))
-        return;
-    handed.data = opened->frame;
-    handed.length = opened->length;
-    hand_back(pump, &handed);
 }
 
-static void open_some(struct pump *pump, uint32_t source, const struct packet *datagrams,
-                      size_t count, const struct sockaddr_storage *address)
+/* See to a datagram that the key of its source has not made. */
+static void sort_foreign(struct pump *pump, const struct source *source,
+                         const struct packet *datagram,
+                         const struct sockaddr_storage *address)
 {
-    struct opened opened[BATCH];
+    bool ignored = source->ignored == pump->strangers.turn;
 
-    open_train(pump->known[source].opener, datagrams, count, opened);
-    for (size_t i = 0; i < count; i++) {
-        if (opened[i].drop == DROP_NONE)
-            sort_opened(pump, source, &opened[i]);
-        else if (opened[i].drop == DROP_UNAUTHENTICATED)
+    if (ignored && source->other != NULL &&
+        opener_matches(source->other, datagram->data, datagram->length))
+        ignored = false;
+    if (ignored)
+        pump->drops[DROP_UNAUTHENTICATED]++;
+    else
+        return_datagram(pump, datagram, address);
+}
+
+static void test_some(struct pump *pump, const struct source *source,
+                      const struct packet *datagrams, size_t count,
+                      const struct sockaddr_storage *address)
+{
+    for (size_t i = 0; i < count; i++)
+        if (source->opener == NULL ||
+            opener_matches(source->opener, datagrams[i].data, datagrams[i].length))
             return_datagram(pump, &datagrams[i], address);
         else
-            pump->drops[opened[i].drop]++;
+            sort_foreign(pump, source, &datagrams[i], address);
+}
+
+static void open_some(struct pump *pump, uint32_t number, const struct packet *datagrams,
+                      size_t count, const struct sockaddr_storage *address)
+{
+    const struct source *source = &pump->known[number];
+    struct opened opened[BATCH];
+
+    if (source->opener == NULL || source->service == TEST) {
+        test_some(pump, source, datagrams, count, address);
+        return;
     }
+    open_train(source->opener, datagrams, count, opened);
+    for (size_t i = 0; i < count; i++) {
+        if (opened[i].drop == DROP_UNAUTHENTICATED)
+            sort_foreign(pump, source, &datagrams[i], address);
+        else if (opened[i].drop != DROP_NONE)
+            pump->drops[opened[i].drop]++;
+        else if (source->service == UNSEAL)
+            return_opened(pump, number, &opened[i]);
+        else
+            sort_opened(pump, number, &opened[i]);
+    }
+}
+
+/* See to what has an impossible length, or to a datagram of nobody who is known. */
+static void take_other(struct pump *pump, const struct packet *datagram,
+                       const struct sockaddr_storage *address)
+{
+    struct strangers *strangers = &pump->strangers;
+
+    if (datagram->length > MAX_DATAGRAM)
+        pump->drops[DROP_TOO_LONG]++;
+    else if (datagram->length == 0 && !strangers_first_empty(strangers))
+        pump->drops[DROP_EMPTY]++;
+    else if (datagram->length > 0 && strangers_are_ignored(strangers, address))
+        pump->drops[DROP_STRANGER]++;
+    else
+        return_datagram(pump, datagram, address);
 }
 
 static void take_message(struct pump *pump, uint32_t socket, uint8_t *data, size_t length,
@@ -138,7 +194,7 @@ static void take_message(struct pump *pump, uint32_t socket, uint8_t *data, size
         data += datagram.length;
         length -= datagram.length;
         if (source == NOTHING || datagram.length == 0 || datagram.length > MAX_DATAGRAM)
-            return_datagram(pump, &datagram, address);
+            take_other(pump, &datagram, address);
         else
             datagrams[count++] = datagram;
         if (count > 0 && (count == BATCH || length == 0)) {
@@ -185,7 +241,7 @@ void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches)
             write_ready(pump);
             pump_flush(pump);
         }
-        if (count < (int)MESSAGES)
+        if (count < (int)MESSAGES || pump->handed_count >= ENOUGH_RETURNS)
             break;
     }
 }

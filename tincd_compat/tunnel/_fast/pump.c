@@ -19,6 +19,7 @@ int pump_init(struct pump *pump)
         map_init(&pump->stations, MAX_DESTINATIONS) < 0 ||
         map_init(&pump->relays, MAX_DESTINATIONS) < 0 ||
         map_init(&pump->sources, MAX_SOURCES) < 0 ||
+        strangers_init(&pump->strangers) < 0 ||
         coalescer_init(&pump->coalescer, MAX_READY) < 0)
         return -1;
     return pump->peers && pump->known && pump->trains && pump->frame &&
@@ -42,6 +43,7 @@ void pump_free(struct pump *pump)
     map_free(&pump->stations);
     map_free(&pump->relays);
     map_free(&pump->sources);
+    strangers_free(&pump->strangers);
     coalescer_free(&pump->coalescer);
 }
 
@@ -52,6 +54,7 @@ void pump_clear(struct pump *pump)
     map_clear(&pump->stations);
     map_clear(&pump->relays);
     map_clear(&pump->sources);
+    strangers_forget(&pump->strangers);
     pump->peer_count = 0;
     pump->source_count = 0;
 }
@@ -63,16 +66,11 @@ void pump_begin(struct pump *pump)
     pump->returned = 0;
     pump->read_error = 0;
     pump->device.write_error = 0;
-    memset(pump->drops, 0, sizeof pump->drops);
 }
 
 bool pump_is_silent(const struct pump *pump)
 {
-    uint32_t drops = 0;
-
-    for (unsigned drop = 0; drop < DROPS; drop++)
-        drops |= pump->drops[drop];
-    return pump->handed_count == 0 && pump->reports.count == 0 && drops == 0 &&
+    return pump->handed_count == 0 && pump->reports.count == 0 &&
            pump->read_error == 0 && pump->device.write_error == 0 &&
            !(pump->device.refused && pump->device.coalescing);
 }

@@ -1,7 +1,7 @@
 /*
  * The pumps: device to UDP and UDP to device for packets that are nothing special.
  *
- * What they know of the mesh is what Python has told them, in three tables that are
+ * What they know of the mesh is what Python has told them, in tables that are
  * emptied when anything changes and filled again by what misses.  What is not in them
  * is handed back as it came.
  */
@@ -157,6 +157,8 @@ void train_leave(struct peer *peer, uint32_t index, struct reports *reports);
 #define MAX_READY 1024u
 #define RETURN_SIZE (1u << 20)
 #define MAX_RETURNS 2048u
+/* With so many in hand a pump stops to receive: Python takes longer than it does. */
+#define ENOUGH_RETURNS 128u
 
 /* Something for Python: a frame of the device, a datagram, or what was in one. */
 struct handed {
@@ -169,7 +171,8 @@ struct handed {
     struct sockaddr_storage address;
 };
 
-#define DROPS (DROP_FUTURE + 1u)
+/* Reasons of a pump's own to drop datagrams, behind those of openers. */
+enum { DROP_STRANGER = DROP_FUTURE + 1, DROP_TOO_LONG, DROP_EMPTY, DROPS };
 
 /* A descriptor to look after; its number is that of a socket, NOTHING for the device. */
 struct watch {
@@ -177,11 +180,49 @@ struct watch {
     uint32_t socket;
 };
 
-/* Who is behind a UDP address: the number of a node, and what opens its datagrams. */
+/* What becomes of the datagrams of a source: moved, only opened, only tested. */
+enum service { MOVE, UNSEAL, TEST };
+
+/*
+ * Who is behind a UDP address: the number of a node, and what opens its datagrams.  All
+ * go back as they came if nothing does; so do those that the node's other key has made.
+ */
 struct source {
     uint32_t node;
     struct opener *opener;
+    struct opener *other;
+    enum service service;
+    /* The turn in which nothing goes back that its keys have not made. */
+    uint32_t ignored;
 };
+
+/* strangers.c */
+
+/* Milliseconds for which somebody is ignored at the most. */
+#define TURN 125
+
+struct strangers {
+    int64_t clock;
+    uint32_t turn;
+    struct map hosts;
+    /* Whoever is at no host that is wanted. */
+    bool all;
+    /* An empty datagram has gone back in this turn. */
+    bool empty;
+};
+
+int strangers_init(struct strangers *strangers);
+void strangers_free(struct strangers *strangers);
+/* Ignore nobody any longer. */
+void strangers_forget(struct strangers *strangers);
+/* Tell the time: with each turn all are forgotten. */
+void strangers_turn(struct strangers *strangers, int64_t milliseconds);
+void strangers_ignore(struct strangers *strangers, const struct sockaddr_storage *address);
+/* Ignore all hosts but those that are wanted. */
+void strangers_ignore_others(struct strangers *strangers);
+void strangers_want(struct strangers *strangers, const struct sockaddr_storage *address);
+bool strangers_are_ignored(const struct strangers *strangers, const struct sockaddr_storage *address);
+bool strangers_first_empty(struct strangers *strangers);
 
 /* How much one descriptor may move before others get their turn. */
 struct portion {
@@ -205,6 +246,7 @@ struct pump {
     struct peer *peers;
     size_t source_count;
     struct source *known;
+    struct strangers strangers;
 
     size_t watch_count;
     struct watch watches[MAX_WATCHES];
@@ -220,9 +262,11 @@ struct pump {
     struct packet *ready;
     struct coalescer coalescer;
 
+    /* Datagrams that went nowhere, ever. */
+    uint64_t drops[DROPS];
+
     /* What this call hands back. */
     struct reports reports;
-    uint32_t drops[DROPS];
     size_t handed_count;
     struct handed *handed;
     size_t returned;
