@@ -71,6 +71,12 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "tests/transport/test_tcp_glue.py::test_an_error_of_ours_costs_the_connection",
         "tests/daemon/test_links.py::test_an_error_of_ours_costs_one_link",
         "tests/daemon/test_mishaps.py::test_a_traceback_once_for_each_place",
+        "tests/daemon/test_links.py::test_work_for_callers_that_have_left_is_not_begun",
+        "tests/daemon/test_links.py::test_too_many_callers",
+        "tests/daemon/test_links.py"
+        "::test_links_that_we_dial_come_first_and_networks_have_turns",
+        "tests/daemon/test_privateops.py::test_a_flood_leaves_half_of_the_time",
+        "tests/daemon/test_privateops.py::test_nobody_waits_longer_than_patience",
         "conformance/scenarios/hostile.py::_say_fatal",
         "conformance/scenarios/hostile_udp.py::_member_gone_bad",
         "conformance/scenarios/killers.py::_no_descriptors",

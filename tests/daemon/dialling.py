@@ -52,12 +52,15 @@ class World:
         self.dialled_links: list[FakeLink] = []
         self.sockets: list[FakeSocket] = []
         self.hang: str | None = None
+        #: Seconds until it is the turn of a link to be dialled.
+        self.wait = 0.0
         self.dialer = Dialer(
             lambda: self.settings,
             self,
             Mishaps(),
             resolve=self.resolve,
             connect=self.connect,
+            turn=self.turn,
         )
 
     def note(self, text: str) -> None:
@@ -123,6 +126,11 @@ class World:
         sock = FakeSocket(self.loop.new_descriptor())
         self.sockets.append(sock)
         return sock.socket
+
+    async def turn(self) -> float:
+        if self.wait:
+            await asyncio.sleep(self.wait)
+        return self.wait
 
     # For tests.
 

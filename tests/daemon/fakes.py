@@ -334,16 +334,19 @@ class Remote:
         self._nonces = count(0x1000 * sock.descriptor)
 
     def shake_hands(self) -> None:
-        if self.connection.name == "us":
-            self.connection.start()
+        self._start()
         self.pump()
         assert self.connection.active
 
     def shake_to_decryption(self) -> None:
-        """Go as far as to the block that we have to decrypt."""
-        self.connection.start()
-        while not self.world.loop.work:
+        """Go as far as to the block that we have to decrypt, or to our refusal."""
+        self._start()
+        while self.link.block is None and not self.link.ended.is_set():
             assert self._give() or self._take_bytes()
+
+    def _start(self) -> None:
+        if self.connection.name == "us":
+            self.connection.start()
 
     def pump(self) -> None:
         """Carry bytes both ways until there are none."""

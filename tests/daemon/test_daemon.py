@@ -103,6 +103,11 @@ def test_an_error_of_ours_at_the_start(
     assert told(caplog) == ["Start: ZeroDivisionError: oops", "Terminating"]
 
 
+def test_links_are_dialled_as_our_key_can_answer(life: Life) -> None:
+    life.start()
+    assert life.daemon._dialer._turn == life.daemon.links.operations.turn
+
+
 def test_links_end_with_the_daemon(life: Life) -> None:
     life.write("ConnectTo = peer\n")
     life.start()

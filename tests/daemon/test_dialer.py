@@ -92,6 +92,24 @@ def test_what_a_failure_looks_like(
     ]
 
 
+def test_a_link_waits_for_its_turn(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.names["peer.example"] = [ONE, TWO]
+    world.outcomes[TWO] = None
+    world.wait = 1.5
+    world.go()
+    assert caplog.messages == []
+    world.loop.advance(4)
+    # The wait is ours: it does not count as distance, which decides about the weight.
+    assert world.take() == [
+        "0 look up peer.example 655",
+        "1.5 connect 10.0.0.2 from 10.0.0.1",
+        "3 connect fd00::2 from any",
+        "3 begin peer fd00::2 3",
+    ]
+
+
 # Pauses.
 
 
@@ -239,9 +257,12 @@ def test_a_name_twice_is_once(world: World) -> None:
     assert world.attempts() == [0]
 
 
-@pytest.mark.parametrize("where", ["resolve", "connect", "link", "adopted", "pause"])
+@pytest.mark.parametrize(
+    "where", ["resolve", "turn", "connect", "link", "adopted", "pause"]
+)
 def test_stopping(world: World, where: str) -> None:
     world.hang = where
+    world.wait = 60.0 if where == "turn" else 0.0
     if where == "link":
         world.outcomes[ONE] = None
     if where == "adopted":

@@ -10,6 +10,7 @@ from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.privateops import LEAST_CALLERS
 from tincd_compat.meta.messages import Message
 from tincd_compat.options import CLAMP_MSS, INDIRECT, PMTU_DISCOVERY
 
@@ -191,6 +192,67 @@ def test_a_broken_key_is_our_fault(
         "the RSA operation gave a wrong result"
     ]
     assert peer.link.ended.is_set()
+
+
+def test_work_for_callers_that_have_left_is_not_begun(
+    loop: FakeLoop, world: World
+) -> None:
+    callers = [world.call_in(name) for name in ("peer", "other", "far")]
+    for caller in callers:
+        caller.shake_to_decryption()
+    for caller in callers[:2]:
+        caller.hang_up()
+    loop.finish_work()
+    assert len(loop.work) == 1
+    callers[2].pump()
+    assert callers[2].connection.active
+    assert loop.work == []
+
+
+def test_links_that_we_dial_come_first_and_networks_have_turns(
+    loop: FakeLoop, world: World
+) -> None:
+    order: list[Remote] = []
+    flood = [world.call_in("other") for _ in range(3)]
+    member, (dialled, _) = world.call_in("peer"), world.dial("far")
+    waiting = [*flood, member, dialled]
+    for remote in waiting:
+        remote.shake_to_decryption()
+    while loop.work:
+        loop.finish_work()
+        order += [each for each in waiting if each.link.block is None]
+        waiting = [each for each in waiting if each.link.block is not None]
+    assert order == [flood[0], dialled, flood[1], member, flood[2]]
+
+
+def test_too_many_callers(
+    loop: FakeLoop, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.links.operations.pace = 60.0
+    callers = [world.call_in("other") for _ in range(LEAST_CALLERS + 2)]
+    for caller in callers:
+        caller.shake_to_decryption()
+    loop.settle()
+    assert [caller.link.ended.is_set() for caller in callers] == [
+        *[False] * (LEAST_CALLERS + 1),
+        True,
+    ]
+    assert shown(caplog, logs.connections)[-2:] == [
+        "Too many callers, giving up other (10.0.0.3 port 40000)",
+        "Closing connection with other (10.0.0.3 port 40000)",
+    ]
+    assert len(world.tarpit) == 1
+
+
+def test_a_handshake_outlives_the_wait_for_our_key(
+    loop: FakeLoop, world: World
+) -> None:
+    peer = world.call_in("peer")
+    peer.shake_to_decryption()
+    loop.advance(8)
+    world.links.check(loop.now)
+    peer.pump()
+    assert link_of(world, "peer").active
 
 
 # What comes over a link.

@@ -121,6 +121,7 @@ class Daemon:
                 environment, settings.name, options.netname
             ),
             jitter=random.random,
+            turn=self.links.operations.turn,
         )
         self._scripts = ScriptRunner(
             options.directory, environment, settings.scripts_interpreter

@@ -81,6 +81,10 @@ class Connect(Protocol):
     ) -> Awaitable[socket.socket]: ...
 
 
+async def _at_once() -> float:
+    return 0.0
+
+
 class Dialer:
     """Keeps a task per ConnectTo."""
 
@@ -94,10 +98,13 @@ class Dialer:
         connect: Connect = connect,
         environment: Mapping[str, str] | None = None,
         jitter: Callable[[], float] = lambda: 0.0,
+        turn: Callable[[], Awaitable[float]] = _at_once,
     ) -> None:
         """``environment`` is for commands that stand for a proxy.
 
         ``jitter`` returns by how many seconds a pause is longer than announced.
+        ``turn`` waits until one more handshake is within our means, and returns for how
+        many seconds.
         """
         self._settings = settings
         self._network = network
@@ -105,6 +112,7 @@ class Dialer:
         self._lookup = resolve
         self._connect = connect
         self._jitter = jitter
+        self._turn = turn
         self._proxies = Proxies(
             environment or {}, resolve=self._resolve, connect=self._open
         )
@@ -188,6 +196,7 @@ class Dialer:
         started = loop.time()
         for name, port in host.targets:
             for target in await self._targets(name, port):
+                started += await self._turn()
                 link = await self._dial(outgoing, target, started)
                 if link is not None:
                     await link.ended.wait()

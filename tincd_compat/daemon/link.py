@@ -59,6 +59,8 @@ class Link:
         self.node: Node | None = None
         #: Set when the connection is gone.
         self.ended = asyncio.Event()
+        #: The block of the peer's METAKEY, until our private key has decrypted it.
+        self.block: asyncio.Future[bytes] | None = None
         #: A PONG has arrived: the connection works both ways.
         self.proven = False
         self._handler = handler

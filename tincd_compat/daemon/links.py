@@ -24,6 +24,7 @@ from tincd_compat.daemon.hostnames import HostNames
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.link import Link
 from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.daemon.privateops import Crowded, PrivateOperations
 from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.meta.connection import (
     Activated,
@@ -101,13 +102,13 @@ class Links:
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.settings = settings
-        self._private_key = private_key
         self._identity = identity
         self._files = files
         self._tarpit = tarpit
         self._mishaps = mishaps
         self._bypass_security = bypass_security
         self._loop = loop or asyncio.get_running_loop()
+        self.operations = PrivateOperations(private_key, self._loop)
         self._control: Control
         self._packets_received: Callable[[list[bytes], Link], None]
         self._names = HostNames()
@@ -266,17 +267,21 @@ class Links:
             link.outgoing.rewind()
 
     def _decrypt(self, link: Link, ciphertext: bytes) -> None:
-        """Run the private-key operation in a thread: it takes milliseconds."""
-        decrypt = self._private_key.decrypt
-        future = self._loop.run_in_executor(None, decrypt, ciphertext)
-        future.add_done_callback(partial(self._decrypted, link))
+        """Ask for the private-key operation; callers share by where they call from."""
+        source = None if link.outgoing is not None else link.address.packed[:8]
+        link.block = self.operations.ask(ciphertext, source)
+        link.block.add_done_callback(partial(self._decrypted, link))
 
     def _decrypted(self, link: Link, future: asyncio.Future[bytes]) -> None:
         now = self._loop.time()
+        link.block = None
         if future.cancelled():
             return
         try:
             block = future.result()
+        except Crowded:
+            logs.connections.warning("Too many callers, giving up %s", link)
+            self.terminate(link, report=False)
         except ValueError:
             link.feed(partial(link.connection.decrypt_failed, now))
         except Exception as error:
@@ -335,6 +340,8 @@ class Links:
         else:
             self._tarpit.add(sock)
         link.ended.set()
+        if link.block is not None:
+            link.block.cancel()
         if link.node is not None:
             if self._by_node.get(link.node) is link:
                 del self._by_node[link.node]
@@ -346,6 +353,7 @@ class Links:
         """End all connections at shutdown; peers see the socket close."""
         self._closing = True
         self._names.close()
+        self.operations.close()
         for link in self:
             self.terminate(link, report=False)
 

@@ -113,6 +113,8 @@ class MetaConnection:
             bypass_security=bypass_security,
         )
         self._events: deque[Event] = deque()
+        #: When DecryptNeeded was given that is not answered yet.
+        self._paused_at = now
         self._sent = 0
         self._sent_at_check = 0
         self._stalled_since: float | None = None
@@ -161,6 +163,8 @@ class MetaConnection:
             return
         if not self.paused:
             raise RuntimeError("no decryption was asked for")
+        # The peer has to be quick, not our key.
+        self.last_ping_time += now - self._paused_at
         with self._ending():
             try:
                 self._perform(self._handshake.decrypted(block, now))
@@ -242,6 +246,7 @@ class MetaConnection:
                 self._handle(message, line)
             else:
                 self._perform(self._handshake.receive(message, now))
+                self._paused_at = now
         except PeerError as error:
             raise while_processing(request, error) from error
 
@@ -373,13 +378,17 @@ class MetaConnection:
     # Time.
 
     def check(self, now: float, ping_interval: float, ping_timeout: float) -> None:
-        """Do the work of a maintenance tick: queue a PING, or give the peer up."""
+        """Do the work of a maintenance tick: queue a PING, or give the peer up.
+
+        For as long as another ``ping_timeout`` the handshake may wait for our own key.
+        """
         if self._failed:
             return
         with self._ending():
             if self._send_error is not None:
                 raise self._send_error
-            silent = now - self.last_ping_time
+            ours = min(now - self._paused_at, ping_timeout) if self.paused else 0.0
+            silent = now - self.last_ping_time - ours
             if silent >= ping_timeout:
                 self._check_alive(now, silent, ping_interval)
             self._check_flushed(now, ping_timeout)
