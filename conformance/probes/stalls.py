@@ -27,9 +27,12 @@ from tincd_compat.meta.messages import Request
 _FEW: Final = 1000
 _MANY: Final = 10_000
 _ASK_EVERY: Final = 0.004
-#: Seconds after a step: what follows edges and signals may be put off.
-_AFTERWARDS: Final = 0.2
-_LONG_AFTERWARDS: Final = 1.0
+#: Seconds after a step.  What follows edges and signals may be put off, for the longer
+#: the more is known.
+_AFTERWARDS: Final = 0.1
+_LONG_AFTERWARDS: Final = {_FEW: 0.4, _MANY: 1.0}
+_TO_SETTLE: Final = 2.0
+_TO_END: Final = 0.2
 _LIMIT: Final = 60.0
 #: Milliseconds for which the loop may stand still at once.
 _MOST: Final = 100.0
@@ -44,7 +47,7 @@ _SIGNALS: Final = ("USR1", "USR2", "INT", "INT", "ALRM", "HUP", "WINCH")
 class _Step:
     what: str
     perform: Callable[[], None]
-    afterwards: float = _LONG_AFTERWARDS
+    afterwards: float
 
 
 class _Trial:
@@ -60,10 +63,10 @@ class _Trial:
         """Let the daemon learn of nodes, and of all that is theirs."""
         self._member.say(filled.mesh("member", numbers))
         self._member.settle(_LIMIT)
-        self._rest()
+        self._rest(_TO_SETTLE)
         self._member.say(filled.keys(self.subject.name, numbers))
         self._member.settle(_LIMIT)
-        self._rest()
+        self._rest(_TO_SETTLE)
         self.watcher.lap()
 
     def measure(self, size: int) -> Iterator[Figure]:
@@ -77,16 +80,17 @@ class _Trial:
             yield Figure(f"{size}: {step.what}", worst * 1000, "ms", _MOST)
 
     def _steps(self, size: int) -> Iterator[_Step]:
-        yield _Step("nothing", lambda: None)
+        long = _LONG_AFTERWARDS[size]
+        yield _Step("nothing", lambda: None, long)
         for what, data in bursts(self.subject.name, "member", size):
-            afterwards = _LONG_AFTERWARDS if "EDGE" in what else _AFTERWARDS
+            afterwards = long if "EDGE" in what else _AFTERWARDS
             yield _Step(what, partial(self._says, data), afterwards)
-        yield _Step("a link comes and goes", self._visit)
+        yield _Step("a link comes and goes", self._visit, long)
         for name in ("STATUS", "ERROR", "TERMREQ"):
-            yield _Step(name, partial(self._visit, b"%d\n" % Request[name]))
+            yield _Step(name, partial(self._visit, b"%d\n" % Request[name]), long)
         for name in _SIGNALS:
             number = signal.Signals[f"SIG{name}"]
-            yield _Step(f"SIG{name}", partial(self.subject.signal, number))
+            yield _Step(f"SIG{name}", partial(self.subject.signal, number), long)
 
     def _says(self, data: bytes) -> None:
         self._member.say_raw(data)
@@ -96,10 +100,10 @@ class _Trial:
         guest = joined(self._target, "guest")
         # C ends a link that has broken the rules, but leaves its socket open.
         guest.say_raw(last_words)
-        guest.turn(_AFTERWARDS)
+        guest.turn(_TO_END)
         guest.close()
 
-    def _rest(self, seconds: float = _LONG_AFTERWARDS) -> None:
+    def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._member.turn(left)
