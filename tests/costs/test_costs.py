@@ -23,8 +23,7 @@ STEPS_OF_SWITCHES: Final[tuple[Step, ...]] = (*MESSAGES, *SWITCHED)
 
 #: Costs that grow faster than they have to.
 DEFECTS: Final = frozenset(
-    {("SIGTERM", "links")}
-    | {
+    {
         ("SIGHUP", table)
         for table in (
             *("nodes", "edges of one node", "subnets of one node", "subnets"),

@@ -121,6 +121,25 @@ def test_closing_tells_nobody(world: World, peer: Remote, other: Remote) -> None
     assert list(world.links) == []
 
 
+@pytest.mark.parametrize("runs", [0, 1, 2])
+def test_closing_many_links_runs_the_graph_a_few_times(
+    world: World,
+    peer: Remote,
+    other: Remote,
+    runs: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(links, "STOP_RUNS", runs)
+    before = world.control.runs.count
+    world.take_log()
+    world.links.close()
+    assert world.control.runs.count == before + min(runs + 1, 2)
+    downs = [line for line in world.take_log() if line.startswith("host-down")]
+    assert [line.split()[1] for line in downs] == (
+        ["peer", "other"] if runs else ["other", "peer"]
+    )
+
+
 def test_nothing_is_left_of_a_link(world: World) -> None:
     # Captured log records would hold it.
     for logger in logs.THRESHOLDS:

@@ -293,9 +293,14 @@ class ControlPlane:
         self.perform(found, link)
         self.settle()
 
-    def link_down(self, node: Node, report: bool) -> None:
-        """Take our edge away; then the opposite one, if that cuts the node off."""
+    def link_down(self, node: Node, report: bool, settle: bool = True) -> None:
+        """Take our edge away; then the opposite one, if that cuts the node off.
+
+        Without ``settle`` the daemon is about to end, and the graph is run later.
+        """
         self.perform(self.gossip.connection_down(node, report=report))
+        if not settle:
+            return
         self.settle()
         if node.reachable:
             # By a detour, or so old words of others have it: it may have been restarted

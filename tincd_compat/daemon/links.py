@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 #: Bytes of output that may wait: a dump of 100 000 edges and subnets fits, a peer that
 #: does not read is noticed long before memory is short.
 OUTPUT_LIMIT: Final = 16 * 1024 * 1024
+#: Links of which each has a graph run of its own at the end, and seconds for them all.
+STOP_RUNS: Final = 16
+STOP_PATIENCE: Final = 0.2
 #: Callers that may be in the handshake at a time.  The accept limit alone does not
 #: bound them where PingTimeout is long.
 MAX_STRANGERS: Final = 128
@@ -79,8 +82,11 @@ class Control(Protocol):
     def link_up(self, link: Link, event: Activated, bits: int) -> None:
         """A link is active with these options."""
 
-    def link_down(self, node: Node, report: bool) -> None:
-        """The link with the node has ended; ``report`` tells the others."""
+    def link_down(self, node: Node, report: bool, settle: bool = True) -> None:
+        """The link with the node has ended; ``report`` tells the others.
+
+        Without ``settle`` the graph is run later.
+        """
 
     def purge(self) -> None:
         """Forget what is unreachable."""
@@ -326,8 +332,11 @@ class Links:
 
     # The end of a link.
 
-    def terminate(self, link: Link, *, report: bool) -> None:
-        """End a connection; ``report`` tells the others that our edge is gone."""
+    def terminate(self, link: Link, *, report: bool, settle: bool = True) -> None:
+        """End a connection; ``report`` tells the others that our edge is gone.
+
+        Without ``settle`` the graph is left for the caller to run.
+        """
         if link not in self._all:
             return
         logs.connections.log(logs.NOTICE, "Closing connection with %s", link)
@@ -345,7 +354,7 @@ class Links:
         if link.node is not None:
             if self._by_node.get(link.node) is link:
                 del self._by_node[link.node]
-            self._control.link_down(link.node, report)
+            self._control.link_down(link.node, report, settle)
         if not self._all and not self._closing:
             self._control.purge()
 
@@ -354,8 +363,13 @@ class Links:
         self._closing = True
         self._names.close()
         self.operations.close()
-        for link in self:
-            self.terminate(link, report=False)
+        # The scripts of those who are lost with a link come before those of the next,
+        # as in tincd, unless there is so much to do that a stop would take long.
+        patience = self._loop.time() + STOP_PATIENCE
+        for number, link in enumerate(self):
+            quick = number < STOP_RUNS and self._loop.time() < patience
+            self.terminate(link, report=False, settle=quick)
+        self._control.settle()
 
     def recheck_hosts(self) -> None:
         """End the links whose host file is gone or says something else (SIGHUP).
