@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,16 @@ def net(tmp_path: Path) -> Path:
 
 
 def start(
-    net: Path, body: str, *words: str, **environment: str
+    net: Path,
+    body: str,
+    *words: str,
+    open_too: int | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run tincd in the directory ``net`` with these lines as its daemon."""
+    """Run tincd in the directory ``net`` with these lines as its daemon.
+
+    :param open_too: a descriptor that it is given beside the usual ones
+    """
     indented = "".join(f"    {line}\n" for line in body.splitlines())
     code = STRAW.format(body=indented)
     return subprocess.run(
@@ -45,6 +53,7 @@ def start(
         cwd=net,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
+        pass_fds=() if open_too is None else (open_too,),
         capture_output=True,
         text=True,
         check=False,
@@ -205,3 +214,42 @@ def test_python_m_is_called_tincd(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["/x/tincd_compat/__main__.py", "-x"]) == 1
     name = process.PROCESS_NAME
     assert capsys.readouterr().err.startswith(f"{name}: invalid option -- 'x'\n")
+
+
+SHOW_OPEN = """
+options.leave_root()
+for name in sorted(os.listdir("/proc/self/fd"), key=int):
+    try:
+        print(name, os.readlink(f"/proc/self/fd/{name}"))
+    except FileNotFoundError:
+        pass  # that of the listing
+return 0
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[int]:
+    """A descriptor from which every file can be opened."""
+    opened = os.open("/", os.O_RDONLY)
+    yield opened
+    os.close(opened)
+
+
+def test_what_is_open_before_the_root_changes(net: Path, directory: int) -> None:
+    """No directory, and no file but the log: neither ours nor what we were given."""
+    done = start(net, SHOW_OPEN, "-D", "-R", "--logfile=log", open_too=directory)
+    nothing = os.path.realpath(os.devnull)
+    first, second, third, *rest = done.stdout.splitlines()
+    assert first == f"0 {nothing}"
+    assert second.startswith("1 pipe:")
+    assert third.startswith("2 pipe:")
+    assert [line.partition(" ")[2] for line in rest] == [str(net / "log")]
+    # It is out of reach by then.
+    assert (net / "pid").exists()
+
+
+def test_without_a_new_root_all_stays_open(net: Path, directory: int) -> None:
+    body = f'print(os.readlink("/proc/self/fd/{directory}"))\nreturn 0'
+    done = start(net, body, "-D", "--logfile=log", open_too=directory)
+    assert done.stdout == "/\n"
+    assert not (net / "pid").exists()

@@ -191,6 +191,9 @@ def _start(argv: tuple[str, ...], line: Line, paths: Paths) -> int:
     detach, listen_fds = start.take_listen_fds(
         os.environ, os.getpid(), not line.no_detach
     )
+    inherited: tuple[int, ...] = ()
+    if line.chroot:
+        inherited = process.inherited_descriptors(listen_fds or 0)
     # A process that detaches leaves for another working directory.
     place: Callable[[Path], Path] = start.absolute if detach else Path
     logfile = _logfile(line, paths)
@@ -212,6 +215,7 @@ def _start(argv: tuple[str, ...], line: Line, paths: Paths) -> int:
         bypass_security=line.bypass_security,
         argv=argv,
         listen_fds=listen_fds,
+        inherited=inherited,
         log=log.open_log(logfile, FIRST_IDENT, line.debug_level),
     )
     try:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from conformance.harness.daemon import TincNode
@@ -30,11 +31,13 @@ def scene(
     server: tuple[str, ...] = (),
     extra: tuple[str, ...] = (),
     debug: int = 0,
+    start: Callable[[TincNode], None] = TincNode.start,
 ) -> Scene:
     """Start the subject; its neighbours share a namespace and a key.
 
     :param server: further lines of the subject's tinc.conf
     :param extra: names of further neighbours that may call
+    :param start: brings the subject up until it answers
     """
     plans = [
         Plan(name="subject", kind=contender.kind, server=server, debug=debug),
@@ -45,7 +48,7 @@ def scene(
     for name in ("member", *extra):
         (hosts / name).write_text((hosts / "watcher").read_text())
     contender.dress(subject)
-    subject.start()
+    start(subject)
     keys = lab.keys.pair(1), lab.keys.pair(0)
     return Scene(subject, Target.of(subject, watcher.namespace.name, *keys))
 

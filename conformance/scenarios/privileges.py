@@ -1,4 +1,8 @@
-"""``-U`` and ``-R``: what is left of root after the start, and that work goes on."""
+"""``-U`` and ``-R``: what is left of root after the start, and that work goes on.
+
+Nothing that is open leads out of the new root, even if the daemon was started with
+something that does.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from conformance.harness.checks import expect_same_text
+from conformance.harness.checks import expect_equal, expect_same_text
 from conformance.harness.daemon import TincNode
+from conformance.harness.descriptors import ways_out
 from conformance.harness.kinds import ONE, Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
@@ -30,6 +35,8 @@ def play(lab: Lab, placement: Placement) -> None:
     say(wanted)
     actual = _record(lab, kind, "sub-")
     expect_same_text("privileges and root directory", actual, wanted)
+    if kind is Kind.OURS:
+        _started_with_a_way_out(lab)
 
 
 def _record(lab: Lab, kind: Kind, part: str) -> str:
@@ -65,7 +72,25 @@ def _rights(node: TincNode) -> list[str]:
     root = os.readlink(process / "root")
     place = "its configuration" if Path(root) == node.etc.resolve() else root
     lines = _STATUS.findall((process / "status").read_text())
-    return [*(line.rstrip() for line in lines), f"Root: {place}"]
+    open_outside = ways_out(node.pid, [node.log.path])
+    return [
+        *(line.rstrip() for line in lines),
+        f"Root: {place}",
+        f"Open outside: {', '.join(open_outside) or 'nothing'}",
+    ]
+
+
+def _started_with_a_way_out(lab: Lab) -> None:
+    """C keeps what its starter has left open; ours closes it."""
+    plans = [Plan(name="node", kind=Kind.OURS)]
+    (node,) = Mesh(lab, plans, part="way-")
+    node.wrapper = ("sh", "-c", 'exec "$@" 7< /', "sh")
+    node.start()
+    expect_equal("descriptor 7", os.readlink(f"/proc/{node.pid}/fd/7"), "/")
+    node.stop()
+    node.start("-U", "nobody", "-R")
+    expect_equal("what leads out", ways_out(node.pid, [node.log.path]), [])
+    _end(node)
 
 
 def _change_network(node: TincNode) -> None:

@@ -125,6 +125,28 @@ def test_priority_and_privileges(life: Life) -> None:
     assert life.dropped == [("nobody", None)]
 
 
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_what_leads_out_is_closed_before_the_root_changes(
+    life: Life, user: str | None
+) -> None:
+    found: list[int] = []
+
+    def leave() -> None:
+        found.append(len(life.dropped))
+
+    life.start(chroot=True, user=user, leave_root=leave)
+    assert found == [0]
+    assert life.dropped == [(user, life.directory)]
+
+
+def test_a_user_in_the_same_root_keeps_what_is_open(life: Life) -> None:
+    def leave() -> None:
+        raise AssertionError
+
+    life.start(user="nobody", leave_root=leave)
+    assert life.end() == 0
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -184,6 +184,30 @@ def test_a_file_that_is_gone_already_is_no_error(path: Path) -> None:
     pidfile.remove()
 
 
+def test_nothing_is_open_while_the_daemon_runs(path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    pidfile = PidFile(path, None)
+    pidfile.claim()
+    pidfile.publish()
+    assert os.listdir("/proc/self/fd") == before
+    pidfile.remove()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_file_that_was_left_stays(path: Path, published: bool) -> None:
+    """After chroot the path is another's."""
+    before = os.listdir("/proc/self/fd")
+    pidfile = PidFile(path, None)
+    pidfile.claim()
+    if published:
+        pidfile.publish()
+    pidfile.leave()
+    assert os.listdir("/proc/self/fd") == before
+    pidfile.remove()
+    assert path.exists()
+
+
 def test_processes() -> None:
     assert process_exists(os.getpid())
     assert not process_exists(NO_PROCESS)

@@ -285,6 +285,8 @@ class Daemon:
             return
         if self._options.mlock and self._options.user is not None:
             privileges.allow_growth()
+        if root is not None:
+            self._options.leave_root()
         privileges.drop(self._options.user, root)
         if root is not None:
             inside = type(root)("/")

@@ -93,17 +93,13 @@ class PidFile:
         self.path = path
         self._netname = netname
         self._file: int | None = None
-        self._directory: int | None = None
+        self._claimed = False
 
     def claim(self) -> None:
         """Open and lock the file; ConfigError if a tincd runs or it is not writable."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         try:
-            # The directory is kept open because the path means another file, or none,
-            # after chroot.
-            parent = os.open(self.path.parent, os.O_PATH | os.O_CLOEXEC)
-            self._directory = parent
-            self._file = os.open(self.path.name, flags, 0o644, dir_fd=parent)
+            self._file = os.open(self.path, flags, 0o644)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             running = parse_pid(os.pread(self._file, _READ_SIZE, 0))
         except OSError as error:
@@ -116,6 +112,7 @@ class PidFile:
             net = f" for net `{self._netname}'" if self._netname is not None else ""
             text = f"A tincd is already running{net} with pid {running}."
             raise ConfigError(text + self._doubt(running))
+        self._claimed = True
 
     def _doubt(self, pid: int) -> str:
         """Return what to do if a crash left the file and its number is another's."""
@@ -147,17 +144,25 @@ class PidFile:
         self._file = None
         return None
 
+    def leave(self) -> None:
+        """Let go of the file, since its path is about to mean another one, or none.
+
+        A directory kept open to remove it would lead out of a new root directory.
+        """
+        self._close()
+
     def remove(self) -> None:
         """Delete the file, if it is still ours.
 
-        After a change of user the directory is seldom writable; then the file stays,
-        and the next start sees that it is stale.
+        After a change of user the directory is seldom writable, and after one of the
+        root it is out of reach; then the file stays, and the next start sees that it is
+        stale.
         """
-        if self._directory is None:
+        if not self._claimed:
             return
         try:
             if self._file is not None or self._names_us():
-                os.unlink(self.path.name, dir_fd=self._directory)
+                os.unlink(self.path)
         except OSError as error:
             if error.errno not in (
                 errno.ENOENT,
@@ -170,9 +175,7 @@ class PidFile:
             self._close()
 
     def _names_us(self) -> bool:
-        file = os.open(
-            self.path.name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory
-        )
+        file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return parse_pid(os.read(file, _READ_SIZE)) == os.getpid()
         finally:
@@ -180,7 +183,7 @@ class PidFile:
 
     def _close(self) -> None:
         """Close what is open; closing the last copy of the file releases its lock."""
-        for descriptor in (self._file, self._directory):
-            if descriptor is not None:
-                os.close(descriptor)
-        self._file = self._directory = None
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
+        self._claimed = False

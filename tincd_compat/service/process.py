@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +44,33 @@ def open_missing_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stderr is None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def inherited_descriptors(listening: int) -> tuple[int, ...]:
+    """Return what was open before us, asked for before anything else is.
+
+    The standard streams and ``listening`` sockets after them are not among it.  No
+    standard stream is a directory, since Python does not start with one.
+    """
+    found = (int(name) for name in os.listdir("/proc/self/fd"))
+    return tuple(
+        sorted(each for each in found if each >= 3 + listening and _open(each))
+    )
+
+
+def _open(descriptor: int) -> bool:
+    """Tell whether a descriptor is more than what has listed it."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 def complain(text: str) -> None:

@@ -13,7 +13,7 @@ The order is what start scripts and the other end of ``tincd -k`` can see:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,8 +25,8 @@ from tincd_compat.service.log import Log, StderrOutput, SyslogOutput
 from tincd_compat.service.pidfile import PidFile
 
 
-def _nobody_waits() -> None:
-    """In the foreground no parent waits for the daemon."""
+def _nothing() -> None:
+    """In the foreground no parent waits; without launch() nothing is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,13 @@ class StartOptions:
     log: Log
     #: To be called once, when the device is open and before tinc-up: the start has
     #: succeeded as far as whoever waits for it cares.
-    ready: Callable[[], None] = _nobody_waits
+    ready: Callable[[], None] = _nothing
+    #: Descriptors that were open before anything of ours, beside the standard streams
+    #: and the listening sockets.
+    inherited: tuple[int, ...] = ()
+    #: To be called before the root directory changes: closes what the start has open
+    #: outside.
+    leave_root: Callable[[], None] = _nothing
 
 
 def take_listen_fds(
@@ -95,7 +101,12 @@ def launch(options: StartOptions, serve: Callable[[StartOptions], int]) -> int:
         _place_log(options)
         if problem is not None:
             logs.always.warning("%s", problem)
-        return _run(replace(options, ready=_release(options.log, readiness)), serve)
+        given = replace(
+            options,
+            ready=_release(options.log, readiness),
+            leave_root=_leave_root(pidfile, options.inherited),
+        )
+        return _run(given, serve)
     finally:
         pidfile.remove()
 
@@ -122,6 +133,14 @@ def _release(log: Log, readiness: process.Readiness) -> Callable[[], None]:
         readiness.ready()
 
     return ready
+
+
+def _leave_root(pidfile: PidFile, inherited: Sequence[int]) -> Callable[[], None]:
+    def leave() -> None:
+        pidfile.leave()
+        process.close_all(inherited)
+
+    return leave
 
 
 def _run(options: StartOptions, serve: Callable[[StartOptions], int]) -> int:
