@@ -158,7 +158,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     ),
     # Lines in the log are harmless to read, and few.
     10: (
-        "tests/service/test_log.py::test_nothing_unprintable_gets_through",
+        "tests/service/test_outputs.py::test_nothing_unprintable_gets_through",
         "tests/service/test_floods.py::test_one_place_writes_so_many_a_second",
         "tests/service/test_log.py::test_a_full_disk_costs_only_the_lines",
         "tests/tunnel/test_lookup.py::test_lines_about_strangers_are_few",

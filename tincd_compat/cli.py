@@ -128,7 +128,7 @@ def _check(line: Line, paths: Paths) -> int:
     from tincd_compat.config.check.configuration import check_configuration
     from tincd_compat.config.check.findings import exit_status, summary
     from tincd_compat.daemon.configuration import SUITES
-    from tincd_compat.service.log import printable
+    from tincd_compat.service.outputs import printable
 
     findings = check_configuration(
         paths.directory,

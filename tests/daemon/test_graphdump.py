@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -112,3 +113,26 @@ def test_a_command_gets_the_text(tmp_path: Path) -> None:
 
 def test_a_command_that_does_not_read_is_no_error(tmp_path: Path) -> None:
     asyncio.run(feed("true", "digraph {}" * 100_000))
+
+
+def test_a_command_that_hangs_is_ended_with_all_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not read either, which is nothing to wait for."""
+    command = f"sleep 100 | tee {tmp_path}/graph"
+    started: list[asyncio.subprocess.Process] = []
+    start = graphdump._start
+
+    async def note(command: str, text: str) -> asyncio.subprocess.Process:
+        started.append(await start(command, text))
+        # From now on there is no patience, but for what was killed.
+        patience = iter([0.0, 20.0])
+        monkeypatch.setattr(
+            asyncio, "timeout", lambda _: asyncio.timeouts.timeout(next(patience))
+        )
+        return started[0]
+
+    monkeypatch.setattr(graphdump, "_start", note)
+    asyncio.run(feed(command, "digraph {}" * 100_000))
+    assert caplog.messages == [f"Graph dump command {command} does not end"]
+    assert started[0].returncode == -signal.SIGKILL

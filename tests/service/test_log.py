@@ -1,54 +1,19 @@
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
-import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from tests.service.memory import Clock, Memory
+from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 from tincd_compat.service.floods import COUNT_EVERY, SAME_BURST
-from tincd_compat.service.log import (
-    SYSLOG_PAUSE,
-    FileOutput,
-    Formatter,
-    Log,
-    Output,
-    StderrOutput,
-    SyslogOutput,
-    open_log,
-    printable,
-)
-
-
-class Memory(Output):
-    """An output that keeps what it gets, or has a full disk."""
-
-    def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
-        super().__init__(clock)
-        self.lines: list[str] = []
-        self.full = False
-
-    def write_line(self, level: int, created: float | None, line: str) -> None:
-        if self.full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        self.lines.append(line)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tincd_compat.service.log import RETRY, Log, open_log
+from tincd_compat.service.outputs import FileOutput, StderrOutput
 
 
 @pytest.fixture
@@ -59,35 +24,6 @@ def memory() -> Iterator[Memory]:
     log.close()
 
 
-def record(message: str, level: int = logging.INFO) -> logging.LogRecord:
-    return logging.LogRecord("tincd", level, "file.py", 1, message, (), None)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Ready", "Ready"),
-        ("naïve ☃ 日本", "naïve ☃ 日本"),
-        ("a\nReady", r"a\x0aReady"),
-        ("\x1b[2J\r\t\0\x7f", r"\x1b[2J\x0d\x09\x00\x7f"),
-        ("\x9b1m", r"\x9b1m"),
-        (b"caf\xe9".decode("utf-8", "surrogateescape"), r"caf\xe9"),
-        ("\u2028\u202e", r"\u2028\u202e"),
-        ("\ud800", r"\ud800"),
-        ("\U000e0001", r"\U000e0001"),
-    ],
-)
-def test_printable(text: str, shown: str) -> None:
-    assert printable(text) == shown
-
-
-@given(st.text() | st.binary().map(lambda b: b.decode("utf-8", "surrogateescape")))
-def test_nothing_unprintable_gets_through(text: str) -> None:
-    shown = printable(text)
-    assert shown.isprintable()
-    shown.encode()
-
-
 def test_a_traceback_has_lines_of_its_own(memory: Memory) -> None:
     try:
         raise RuntimeError("two\x07\nlines")
@@ -96,11 +32,6 @@ def test_a_traceback_has_lines_of_its_own(memory: Memory) -> None:
     assert memory.lines[0] == r"failed\x0a"
     assert memory.lines[1] == "Traceback (most recent call last):"
     assert memory.lines[-2:] == [r"RuntimeError: two\x07", "lines"]
-
-
-def test_arguments_that_do_not_fit_are_shown() -> None:
-    wrong = logging.LogRecord("tincd", logging.INFO, "f", 1, "%d of it", ("x",), None)
-    assert Formatter().format(wrong) == "%d of it ('x',)"
 
 
 @pytest.mark.parametrize(
@@ -231,15 +162,6 @@ def test_file_lines(tmp_path: Path) -> None:
     assert re.fullmatch(rf"{stamp} tinc\.vpn\[{pid}\]: Ready", third)
 
 
-def test_file_time_is_local(tmp_path: Path) -> None:
-    output = FileOutput(tmp_path / "log", "tinc.a\udce9")
-    moment = (2026, 11, 3, 4, 5, 6, 0, 0, -1)
-    output.write_line(logging.INFO, time.mktime(moment), "Ready")
-    output.close()
-    expected = b"2026-11-03 04:05:06 tinc.a\xe9[%d]: Ready\n" % os.getpid()
-    assert (tmp_path / "log").read_bytes() == expected
-
-
 def test_rotation(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = Log(FileOutput(path, "tinc"), 0)
@@ -268,23 +190,6 @@ def test_a_rotation_that_fails_keeps_the_file(tmp_path: Path) -> None:
         .read_text()
         .endswith(f": Unable to reopen log file {path}: No such file or directory\n")
     )
-
-
-def test_a_short_write_does_not_tear_the_next_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[bytes] = []
-
-    def short(descriptor: int, data: bytes) -> int:
-        written.append(data)
-        return min(len(data), 1)
-
-    output = FileOutput(tmp_path / "log", "tinc")
-    monkeypatch.setattr(os, "write", short)
-    output.write_line(logging.INFO, 0.0, "Ready")
-    monkeypatch.undo()
-    output.close()
-    assert written[1:] == [b"\n"]
 
 
 def test_other_outputs_are_not_reopened(memory: Memory) -> None:
@@ -334,90 +239,86 @@ def test_errors_are_mirrored_for_a_while(memory: Memory) -> None:
     log.close()
 
 
-class FakeSocket:
-    """A syslogd that takes datagrams until it is told to fail."""
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.failure: OSError | None = None
-        self.closed = False
-
-    def send(self, datagram: bytes) -> int:
-        if self.failure is not None:
-            raise self.failure
-        self.sent.append(datagram)
-        return len(datagram)
-
-    def close(self) -> None:
-        self.closed = True
+@pytest.fixture
+def loop() -> Iterator[FakeLoop]:
+    made = FakeLoop()
+    yield made
+    made.close()
 
 
-class Syslogd:
-    """What ``connect`` reaches: sockets in order, None for nobody there."""
-
-    def __init__(self, *sockets: FakeSocket | None) -> None:
-        self.sockets = list(sockets)
-
-    def connect(self) -> socket.socket:
-        fake = self.sockets.pop(0)
-        if fake is None:
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
-        return cast("socket.socket", fake)
+def room(loop: FakeLoop, output: Memory, lines: int | None) -> None:
+    """Let there be room for so many lines more, and the loop see it."""
+    output.room = lines
+    [descriptor] = loop.writers
+    loop.writable(descriptor)
 
 
-def syslog_record(output: SyslogOutput, level: int, text: str = "Ready") -> None:
-    output.handle(record(text, level))
+def test_what_waits_for_its_reader_is_written_from_the_loop(loop: FakeLoop) -> None:
+    output = Memory()
+    log = Log(output, 0)
+    log.attend(loop)
+    output.room = 0
+    for number in range(3):
+        logs.always.error("line %d", number)
+    loop.settle()
+    room(loop, output, 1)
+    assert output.lines == ["line 0"]
+    room(loop, output, None)
+    assert output.lines == ["line 0", "line 1", "line 2"]
+    assert loop.writers == {}
+    logs.always.error("line 3")
+    loop.settle()
+    assert loop.writers == {}
+    log.close()
 
 
-@pytest.mark.parametrize(
-    ("level", "priority"),
-    [
-        (logging.CRITICAL, 26),
-        (logging.ERROR, 27),
-        (logging.WARNING, 28),
-        (logs.NOTICE, 29),
-        (logging.INFO, 30),
-        (logging.DEBUG, 31),
-    ],
-)
-def test_syslog_datagrams(level: int, priority: int) -> None:
-    fake = FakeSocket()
-    output = SyslogOutput("tinc.vpn", Syslogd(fake).connect, Clock())
-    moment = (2026, 11, 3, 14, 5, 6, 0, 0, -1)
-    output.write_line(level, time.mktime(moment), "Ready")
-    expected = f"<{priority}>Nov  3 14:05:06 tinc.vpn[{os.getpid()}]: Ready"
-    assert fake.sent == [expected.encode()]
-    output.close()
-    assert fake.closed
+def test_another_output_is_attended_too(loop: FakeLoop) -> None:
+    first, output = Memory(), Memory()
+    log = Log(first, 0)
+    log.attend(loop)
+    first.room = 0
+    logs.always.error("one")
+    loop.settle()
+    log.use(output)
+    output.room = 0
+    logs.always.error("two")
+    loop.settle()
+    room(loop, output, None)
+    assert (first.lines, output.lines) == ([], ["two"])
+    log.close()
 
 
-def test_a_restarted_syslogd_is_found_again() -> None:
-    old, new = FakeSocket(), FakeSocket()
-    output = SyslogOutput("tinc", Syslogd(old, new).connect, Clock())
-    old.failure = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
-    syslog_record(output, logging.INFO)
-    assert (len(new.sent), output.lost, old.closed) == (1, 0, True)
+def test_what_waits_already_when_the_loop_begins(loop: FakeLoop) -> None:
+    output = Memory()
+    log = Log(output, 0)
+    output.room = 0
+    logs.always.error("one")
+    log.attend(loop)
+    loop.settle()
+    assert len(loop.writers) == 1
+    log.attend(None)
+    assert loop.writers == {}
+    logs.always.error("two")
+    loop.settle()
+    assert loop.writers == {}
+    output.room = None
+    log.close()
+    assert output.lines == ["one", "two"]
 
 
-def test_a_missing_syslogd_is_tried_again_after_a_pause() -> None:
-    clock, fake = Clock(), FakeSocket()
-    output = SyslogOutput("tinc", Syslogd(None, None, fake).connect, clock)
-    syslog_record(output, logging.INFO)
-    syslog_record(output, logging.INFO)
-    assert output.lost == 2
-    clock.now += SYSLOG_PAUSE
-    syslog_record(output, logging.INFO)
-    assert (len(fake.sent), output.lost) == (1, 2)
-
-
-def test_a_hanging_syslogd_is_left_alone_for_a_while() -> None:
-    clock, fake = Clock(), FakeSocket()
-    output = SyslogOutput("tinc", Syslogd(fake).connect, clock)
-    fake.failure = TimeoutError("timed out")
-    syslog_record(output, logging.INFO)
-    fake.failure = None
-    syslog_record(output, logging.INFO)
-    assert (fake.sent, output.lost, fake.closed) == ([], 2, False)
-    clock.now += SYSLOG_PAUSE
-    syslog_record(output, logging.INFO)
-    assert len(fake.sent) == 1
+def test_without_a_descriptor_to_watch_time_helps(
+    loop: FakeLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Memory()
+    log = Log(output, 0)
+    log.attend(loop)
+    output.room = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(output, "duplicate", lambda: os.dup(-1))
+        logs.always.error("one")
+        loop.settle()
+        assert loop.writers == {}
+    loop.advance(RETRY)
+    room(loop, output, None)
+    assert output.lines == ["one"]
+    log.close()

@@ -226,6 +226,26 @@ def test_the_end_of_the_daemon_is_the_end_of_the_command() -> None:
     assert is_gone(pids[0])
 
 
+def test_a_command_that_not_even_kill_ends_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that hangs in a file system of the network does."""
+    monkeypatch.setattr(proxy, "GRACE", 0.1)
+    monkeypatch.setattr(proxy, "PATIENCE", 0.1)
+    hanging = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
+
+    async def end() -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            process = ProxyProcess("cat", hanging, ours)
+            monkeypatch.setattr(process, "_signal", lambda _: None)
+            await process.end()
+
+    run(end())
+    assert hanging.poll() is None
+    hanging.communicate()
+
+
 def test_a_pipeline_is_ended_as_a_whole() -> None:
     async def talk() -> None:
         sock, process = start("sleep 100 & echo $!; wait")

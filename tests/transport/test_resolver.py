@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -69,6 +70,55 @@ def test_nobody_waits_for_a_resolver_that_hangs(
             run(lookup)
     finally:
         release.set()
+
+
+@pytest.mark.parametrize(
+    ("most", "ask"),
+    [
+        (resolver.MAX_LOOKUPS, lambda hang: resolver.resolve("a", "1", 0, lookup=hang)),
+        (
+            resolver.MAX_REVERSE_LOOKUPS,
+            lambda hang: resolver.name_of(SocketAddress("10.0.0.1", 655), lookup=hang),
+        ),
+    ],
+)
+def test_a_resolver_that_hangs_takes_so_many_threads(
+    most: int,
+    ask: Callable[[Any], Coroutine[Any, Any, object]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release, ended = threading.Event(), threading.Semaphore(0)
+    monkeypatch.setattr(resolver, "PATIENCE", 0.0)
+    started: list[object] = []
+
+    def hang(*_: object, **__: object) -> tuple[str, str]:
+        started.append(None)
+        release.wait()
+        ended.release()
+        return "", ""
+
+    async def crowd() -> list[object]:
+        asked = (ask(hang) for _ in range(most + 3))
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    try:
+        outcomes = asyncio.run(crowd())
+    finally:
+        release.set()
+    assert len(started) == most
+    assert all(isinstance(each, TimeoutError) for each in outcomes)
+    for _ in range(most):
+        ended.acquire()
+
+
+def test_without_a_thread_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for _ in range(resolver.MAX_LOOKUPS + 1):
+        with pytest.raises(OSError, match="can't start new thread"):
+            run(lambda *_, **__: [])
 
 
 def test_names_of_an_address() -> None:

@@ -72,7 +72,7 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._status = 0
-        self._notifier = open_notifier(os.environ, os.getpid())
+        self._notifier = open_notifier(os.environ, os.getpid(), self._loop.call_later)
         self._listeners: list[Listener] = []
         self._tarpit = Tarpit()
         self._device: Device | None = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 from collections.abc import Callable
-from typing import Final
+from typing import IO, Final
 
 from tincd_compat import logs
 
@@ -75,19 +77,45 @@ def write(path: str, text: str) -> None:
 
 
 async def feed(command: str, text: str) -> None:
-    """Give the text to a shell command; one that hangs is left alone."""
-    process = None
+    """Give the text to a shell command; one that hangs is ended, with all of its own.
+
+    The text is in memory that the command reads like a file: there is nothing to wait
+    for if it does not.
+    """
     try:
-        process = await asyncio.create_subprocess_shell(
-            command, stdin=asyncio.subprocess.PIPE
-        )
-        async with asyncio.timeout(PATIENCE):
-            await process.communicate(text.encode())
-    except TimeoutError:
-        logs.always.error("Graph dump command %s does not end", command)
-        if process is not None:
-            process.kill()
+        process = await _start(command, text)
+        if not await _ended(process):
+            logs.always.error("Graph dump command %s does not end", command)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await _ended(process)
     except OSError as error:
         logs.always.error(
             "Unable to open graph dump file |%s: %s", command, error.strerror
         )
+
+
+async def _start(command: str, text: str) -> asyncio.subprocess.Process:
+    with _memory(text.encode()) as file:
+        # In a group of its own, so that a whole pipeline can be ended.
+        return await asyncio.create_subprocess_shell(
+            command, stdin=file, process_group=0
+        )
+
+
+def _memory(data: bytes) -> IO[bytes]:
+    """Return a file without a place that is to be read from its beginning."""
+    file = open(os.memfd_create("graph"), "w+b")  # noqa: SIM115
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+async def _ended(process: asyncio.subprocess.Process) -> bool:
+    """Tell whether a process ends within PATIENCE."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 def run_daemon(options: StartOptions, entries: Sequence[Entry]) -> int:
     """Run a daemon with what tinc.conf says in ``entries``; return the exit status."""
     with asyncio.Runner(loop_factory=PacketLoop) as runner:
-        return runner.run(_run(options, entries))
+        options.log.attend(runner.get_loop())
+        try:
+            return runner.run(_run(options, entries))
+        finally:
+            options.log.attend(None)
 
 
 async def _run(options: StartOptions, entries: Sequence[Entry]) -> int:

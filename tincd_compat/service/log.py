@@ -1,245 +1,30 @@
-"""Where log lines go: stderr, a file or syslog, in tincd's form and at its debug level.
+"""The log of the daemon: its debug level, and the destination in use.
 
 Everybody else writes to the loggers of :mod:`tincd_compat.logs` and knows nothing of
-this.  What peers and files put into a line is made harmless here, in one place, and a
-destination that does not take a line (full disk, no syslogd) costs only that line.
+this.
 """
 
 from __future__ import annotations
 
-import abc
-import contextlib
 import logging
 import os
-import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs
-from tincd_compat.service.floods import Gate
+from tincd_compat.service.outputs import FileOutput, Output, StderrOutput
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: Debug level while SIGINT asks for more.
 INTERRUPT_DEBUG_LEVEL: Final = 5
 
-#: Seconds that one line may wait for a slow syslogd, and how long a failing one is
-#: left alone.
-SYSLOG_PATIENCE: Final = 0.5
-SYSLOG_PAUSE: Final = 5.0
-
-SYSLOG_SOCKET: Final = "/dev/log"
-_FACILITY_DAEMON: Final = 3 << 3
+#: Seconds after which a descriptor is asked for again that there was none of.
+RETRY: Final = 1.0
 
 #: More than any level: a logger set to it is silent.
 _SILENT: Final = logging.CRITICAL + 1
-
-
-def printable(text: str) -> str:
-    r"""Return ``text`` with everything that is not printable as ``\xNN`` or ``\uNNNN``.
-
-    Control characters, among them the line feed, cannot forge a line or command a
-    terminal; bytes that are not UTF-8 keep their value.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escape(ord(c)) for c in text)
-
-
-def _escape(code: int) -> str:
-    if 0xDC80 <= code <= 0xDCFF:  # an undecodable byte, kept by "surrogateescape"
-        code -= 0xDC00
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
-
-
-class Formatter(logging.Formatter):
-    """The message alone, printable; a traceback follows in lines of its own."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        try:
-            lines = [record.getMessage()]
-        except (TypeError, ValueError):  # arguments that do not fit: ours, but no crash
-            lines = [f"{record.msg} {record.args!r}"]
-        if record.exc_info:
-            lines += self.formatException(record.exc_info).split("\n")
-        return "\n".join(printable(line) for line in lines)
-
-
-class Output(logging.Handler, abc.ABC):
-    """A destination; subclasses write one finished line."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self.setFormatter(Formatter())
-        self._gate = Gate()
-        self._now = clock
-        #: Lines that could not be written.
-        self.lost = 0
-
-    @abc.abstractmethod
-    def write_line(self, level: int, created: float | None, line: str) -> None:
-        """Write ``line``, which is printable; OSError if that is impossible.
-
-        ``created`` is wall-clock time, None for now.
-        """
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
-        self._write_all(self._gate.admit(record, text, self._now()), record.created)
-
-    def count_omitted(self) -> None:
-        """Say of a flood that is over how much of it was left out; call it often."""
-        self.acquire()
-        try:
-            self._write_all(self._gate.overdue(self._now()), None)
-        finally:
-            self.release()
-
-    def close(self) -> None:
-        self._write_all(self._gate.rest(), None)
-        super().close()
-
-    def _write_all(self, texts: list[tuple[int, str]], created: float | None) -> None:
-        for level, text in texts:
-            for line in text.split("\n"):
-                try:
-                    self.write_line(level, created, line)
-                except OSError:
-                    # Nobody can be told: telling is what does not work.
-                    self.lost += 1
-
-
-def _write(descriptor: int, text: str) -> None:
-    data = text.encode(errors="surrogateescape")
-    written = os.write(descriptor, data)
-    if written < len(data):
-        # A disk that is nearly full.  The rest of the line is not worth a loop, its
-        # end is, so that the next line begins at the margin.
-        os.write(descriptor, b"\n")
-
-
-class StderrOutput(Output):
-    """Bare messages, as in the foreground and before detaching."""
-
-    def write_line(self, level: int, created: float | None, line: str) -> None:
-        _write(2, f"{line}\n")
-
-
-class FileOutput(Output):
-    """``YYYY-MM-DD HH:MM:SS IDENT[PID]: MESSAGE`` in local time, appended."""
-
-    def __init__(self, path: Path, ident: str) -> None:
-        """Open ``path``; OSError if that is impossible."""
-        super().__init__()
-        self.path = path
-        self.ident = ident
-        self._descriptor = self._open()
-
-    def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-        return os.open(self.path, flags, 0o666)
-
-    def reopen(self) -> None:
-        """Open the path again, after a rotation; OSError keeps the file there is."""
-        descriptor = self._open()
-        os.close(self._descriptor)
-        self._descriptor = descriptor
-
-    def write_line(self, level: int, created: float | None, line: str) -> None:
-        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(created))
-        text = f"{moment} {self.ident}[{os.getpid()}]: {line}\n"
-        _write(self._descriptor, text)
-
-    def close(self) -> None:
-        super().close()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def connect_syslog() -> socket.socket:
-    """Return a datagram socket to the syslogd; OSError if there is none."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        connection.connect(SYSLOG_SOCKET)
-    except OSError:
-        connection.close()
-        raise
-    # A syslogd that hangs must not hang us; one that is busy with a long dump gets
-    # the time it needs.
-    connection.settimeout(SYSLOG_PATIENCE)
-    return connection
-
-
-class SyslogOutput(Output):
-    """``<PRIORITY>Mmm dd HH:MM:SS IDENT[PID]: MESSAGE``, facility daemon.
-
-    The socket is opened at once, so that it serves inside a chroot too.
-    """
-
-    def __init__(
-        self,
-        ident: str,
-        connect: Callable[[], socket.socket] = connect_syslog,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(clock)
-        self.ident = ident
-        self._connect = connect
-        self._clock = clock
-        self._retry_at = clock()
-        self._socket: socket.socket | None = None
-        with contextlib.suppress(OSError):
-            self._socket = connect()
-
-    def write_line(self, level: int, created: float | None, line: str) -> None:
-        stamp = time.strftime("%b %e %H:%M:%S", time.localtime(created))
-        priority = _FACILITY_DAEMON | syslog_severity(level)
-        text = f"<{priority}>{stamp} {self.ident}[{os.getpid()}]: {line}"
-        self._send(text.encode(errors="surrogateescape"))
-
-    def _send(self, datagram: bytes) -> None:
-        if self._clock() < self._retry_at:
-            raise OSError("the syslogd did not answer a moment ago")
-        try:
-            if self._socket is not None:
-                try:
-                    self._socket.send(datagram)
-                    return
-                except TimeoutError:
-                    raise
-                except OSError:  # it was restarted: a new socket file
-                    self._disconnect()
-            self._socket = self._connect()
-            self._socket.send(datagram)
-        except OSError:
-            self._retry_at = self._clock() + SYSLOG_PAUSE
-            raise
-
-    def _disconnect(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def close(self) -> None:
-        super().close()
-        self._disconnect()
-
-
-def syslog_severity(level: int) -> int:
-    """Return syslog's number, 2 (critical) to 7 (debug), for a logging level."""
-    for lowest, severity in (
-        (logging.CRITICAL, 2),
-        (logging.ERROR, 3),
-        (logging.WARNING, 4),
-        (logs.NOTICE, 5),
-        (logging.INFO, 6),
-    ):
-        if level >= lowest:
-            return severity
-    return 7
 
 
 class Log:
@@ -253,6 +38,11 @@ class Log:
         self.output = output
         self._mirror: Output | None = None
         self._level_before: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: Whether there is somebody who will write what waits.
+        self._watching = False
+        #: A descriptor that tells when there is room again, -1 if nothing waits.
+        self._watched = -1
         logging.getLogger().addHandler(output)
         self.set_level(debug_level)
 
@@ -285,6 +75,7 @@ class Log:
         logging.getLogger().addHandler(output)
         self._drop(self.output)
         self.output = output
+        self.attend(self._loop)
 
     def rename(self, ident: str) -> None:
         """Put another name into the lines of a log file."""
@@ -304,6 +95,44 @@ class Log:
     def count_omitted(self) -> None:
         """Say what was left out of floods, see :mod:`tincd_compat.service.floods`."""
         self.output.count_omitted()
+
+    def attend(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Write from ``loop`` what waits for its reader; None ends that."""
+        self._forget_watch()
+        self._loop = loop
+        self.output.waits = None if loop is None else self._watch_soon
+        if loop is not None and self.output.waiting:
+            self._watch_soon()
+
+    def _watch_soon(self) -> None:
+        if self._loop is not None and not self._watching:
+            self._watching = True
+            # Lines may come from threads.
+            self._loop.call_soon_threadsafe(self._watch)
+
+    def _watch(self) -> None:
+        self._watching = False
+        if self._loop is None or self._watched >= 0 or not self.output.waiting:
+            return
+        self._watching = True
+        try:
+            self._watched = self.output.duplicate()
+        except OSError:
+            self._loop.call_later(RETRY, self._watch)
+        else:
+            self._loop.add_writer(self._watched, self._room)
+
+    def _room(self) -> None:
+        self._forget_watch()
+        self.output.catch_up()
+        self._watch()
+
+    def _forget_watch(self) -> None:
+        self._watching = False
+        if self._watched >= 0 and self._loop is not None:
+            self._loop.remove_writer(self._watched)
+            os.close(self._watched)
+            self._watched = -1
 
     def mirror_errors(self, output: Output) -> None:
         """Write errors to ``output`` as well, until :meth:`end_mirror`."""

@@ -21,8 +21,10 @@ from tincd_compat import TINC_VERSION, logs
 from tincd_compat.config.parser import Options
 from tincd_compat.errors import TincError
 from tincd_compat.service import privileges, process
-from tincd_compat.service.log import Log, StderrOutput, SyslogOutput
+from tincd_compat.service.log import Log
+from tincd_compat.service.outputs import StderrOutput
 from tincd_compat.service.pidfile import PidFile
+from tincd_compat.service.syslog import SyslogOutput
 
 
 def _nothing() -> None:

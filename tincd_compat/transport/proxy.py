@@ -144,7 +144,8 @@ class ProxyProcess:
         self._signal(signal.SIGTERM)
         if not await self._exited(PATIENCE):
             self._signal(signal.SIGKILL)
-            self._process.wait()
+            # What hangs in the kernel does not die of it, and is not waited for.
+            await self._exited(PATIENCE)
 
     async def _exited(self, patience: float) -> bool:
         """Tell whether the process ends in time; being cancelled ends the patience."""

@@ -1,7 +1,9 @@
 """Looking up names and addresses without ever waiting for it.
 
 The system's resolver can hang for minutes.  Each look-up has a thread of its own that
-nobody joins: neither the event loop nor the end of the daemon waits for it.
+nobody joins: neither the event loop nor the end of the daemon waits for it.  There are
+so many of them at most, and strangers, whose addresses are looked up, cannot take those
+of the nodes that we connect to.
 """
 
 from __future__ import annotations
@@ -17,6 +19,12 @@ from tincd_compat.transport.local import from_sockaddr
 
 #: How long a look-up may take, seconds.
 PATIENCE: Final = 10.0
+#: Threads at most that look up the addresses of nodes, and the names of callers.
+MAX_LOOKUPS: Final = 64
+MAX_REVERSE_LOOKUPS: Final = 16
+
+_lookups: Final = threading.BoundedSemaphore(MAX_LOOKUPS)
+_reverse_lookups: Final = threading.BoundedSemaphore(MAX_REVERSE_LOOKUPS)
 
 Lookup: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 ReverseLookup: TypeAlias = Callable[[Any, int], tuple[str, str]]
@@ -28,14 +36,15 @@ async def resolve(
 ) -> list[SocketAddress]:
     """Return the addresses of a host and port, in the resolver's order.
 
-    OSError if it does not know them, TimeoutError if it does not answer.
+    OSError if it does not know them, TimeoutError if it does not answer, or has not
+    answered too many others.
     """
 
     def work() -> list[SocketAddress]:
         found = lookup(host, port, family=family, type=socket.SOCK_STREAM)
         return [from_sockaddr(entry[4]) for entry in found]
 
-    return await _in_thread(work)
+    return await _in_thread(work, _lookups)
 
 
 async def name_of(
@@ -50,10 +59,12 @@ async def name_of(
         host, port = lookup((address.host, address.port), 0)
         return f"{host} port {port}"
 
-    return await _in_thread(work)
+    return await _in_thread(work, _reverse_lookups)
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def _in_thread(work: Callable[[], T], slots: threading.Semaphore) -> T:
+    if not slots.acquire(blocking=False):
+        raise TimeoutError("too many look-ups wait for the resolver")
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()
 
@@ -65,8 +76,14 @@ async def _in_thread(work: Callable[[], T]) -> T:
             _deliver(loop, _fail, answer, error)
         else:
             _deliver(loop, _succeed, answer, result)
+        finally:
+            slots.release()
 
-    threading.Thread(target=run, name="look-up", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="look-up", daemon=True).start()
+    except RuntimeError as error:  # there may be no more of them
+        slots.release()
+        raise OSError(0, str(error)) from error
     async with asyncio.timeout(PATIENCE):
         return await answer
 
