@@ -54,6 +54,9 @@ class Backlog:
         if self._omitted or self._size + len(line) > self._most:
             self._omitted += 1
             self.lost += 1
+            if not self._lines:
+                # Too long a line: there is nothing that the gap has to wait for.
+                self.catch_up()
             return
         self._append(line)
         if len(self._lines) == 1:
