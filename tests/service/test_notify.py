@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -230,4 +231,5 @@ def test_the_socket_never_waits(
 
     monkeypatch.setattr(socket, "socket", lambda *_: Noted())
     connect_manager(name)
-    assert calls == [False, place]
+    assert calls == [place, False]
+    assert "NOTIFY_SOCKET" not in os.environ

@@ -8,6 +8,7 @@ the place of an older one that it has not heard, and a sign of life is not kept 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable, MutableMapping
 from typing import Final, TypeAlias
@@ -131,14 +132,19 @@ class Manager:
 
 
 def connect_manager(name: str) -> socket.socket:
-    """Return a socket connected to a path or an abstract ``@NAME``; OSError."""
-    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    manager.setblocking(False)
+    """Return a socket connected to a path or an abstract ``@NAME``; OSError.
+
+    It is that of sdnotify, whose own way of sending would wait for the manager.
+    """
+    from sdnotify import SystemdNotifier
+
+    # Only the environment can tell it the name; scripts must not find that there.
+    os.environ["NOTIFY_SOCKET"] = name
     try:
-        manager.connect(f"\0{name[1:]}" if name.startswith("@") else name)
-    except OSError:
-        manager.close()
-        raise
+        manager: socket.socket = SystemdNotifier(debug=True).socket
+    finally:
+        del os.environ["NOTIFY_SOCKET"]
+    manager.setblocking(False)
     return manager
 
 
