@@ -60,12 +60,18 @@ class _Trial:
         self._member = joined(made.target, "member")
 
     def fill(self, numbers: range) -> None:
-        """Let the daemon learn of nodes, and of all that is theirs."""
-        self._member.say(filled.mesh("member", numbers))
-        self._member.settle(_LIMIT)
+        """Let the daemon learn of more nodes, and of all that is theirs.
+
+        Nobody is reachable meanwhile: for C each edge would cost a run of the graph.
+        """
+        member, name = self._member, self.subject.name
+        member.say([filled.no_edge("member", name)])
+        member.say(filled.mesh("member", numbers))
+        member.introduce()
+        member.settle(_LIMIT)
         self._rest(_TO_SETTLE)
-        self._member.say(filled.keys(self.subject.name, numbers))
-        self._member.settle(_LIMIT)
+        member.say(filled.keys(name, range(numbers.stop)))
+        member.settle(_LIMIT)
         self._rest(_TO_SETTLE)
         self.watcher.lap()
 
@@ -91,6 +97,8 @@ class _Trial:
         for name in _SIGNALS:
             number = signal.Signals[f"SIG{name}"]
             yield _Step(f"SIG{name}", partial(self.subject.signal, number), long)
+        yield _Step("all nodes are lost", self._member.close, long)
+        yield _Step("all nodes are back", self._come_back, long)
 
     def _says(self, data: bytes) -> None:
         self._member.say_raw(data)
@@ -102,6 +110,9 @@ class _Trial:
         guest.say_raw(last_words)
         guest.turn(_TO_END)
         guest.close()
+
+    def _come_back(self) -> None:
+        self._member = joined(self._target, "member")
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
