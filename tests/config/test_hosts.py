@@ -97,7 +97,7 @@ def test_subnets_of_all_hosts(
     (directory / "hosts" / "b").write_text("Subnet = 1.2.3.4\nPort\nSubnet = 5.6.7.8\n")
     (directory / "hosts" / "a~").write_text("Subnet = 9.9.9.9\n")
     options = [parse_option("a.Subnet=11.0.0.0/8#3", 1), parse_option("c.Subnet=::", 2)]
-    assert read_subnets(directory, options) == {
+    assert dict(read_subnets(directory, options)) == {
         "a": (Subnet.parse("11.0.0.0/8#3"), Subnet.parse("10.0.0.0/8")),
         "b": (Subnet.parse("1.2.3.4"),),
     }

@@ -271,7 +271,7 @@ def test_host_names_are_logged_once_per_edge_and_tick(
     for nonce in range(3):
         world.hear(f"12 {nonce} far carol example.org 655 c 55")
     assert len(caplog.records) == 1
-    world.gossip.tick(5)
+    list(world.gossip.tick(5))
     world.hear("12 9 far carol example.org 655 c 55")
     assert len(caplog.records) == 2
 

@@ -54,9 +54,9 @@ def test_lines_may_come_again_after_the_ping_interval() -> None:
     line = "10 a far 10.9.0.0/24"
     world.hear(line, now=0)
     world.hear("11 b far 10.9.0.0/24", now=0)
-    world.gossip.tick(60)
+    list(world.gossip.tick(60))
     assert world.hear(line, now=60) == []
-    world.gossip.tick(61)
+    list(world.gossip.tick(61))
     assert world.hear(line, now=61) == [
         SubnetUp(world["far"], subnet("10.9.0.0/24")),
         Forward(line.encode()),
@@ -132,7 +132,7 @@ def test_purge(caplog: pytest.LogCaptureFixture) -> None:
     lose_peer(world)
     far, ghost, peer = world["far"], world["ghost"], world["peer"]
     caplog.clear()
-    assert world.gossip.purge() == [
+    assert list(world.gossip.purge()) == [
         Announce(DelSubnet(0x100, "far", subnet("10.4.0.0/24"))),
         Announce(DelEdge(0x101, "far", "peer")),
         Announce(DelSubnet(0x102, "ghost", subnet("10.5.0.0/24"))),
@@ -158,7 +158,7 @@ def test_a_restarted_peer_is_heard_though_it_repeats_its_nonces() -> None:
     assert world.hear(own) == []
     world.hear(others)
     lose_peer(world)
-    world.gossip.purge()
+    list(world.gossip.purge())
     peer = world.mesh.get_or_add("peer")
     place = SocketAddress("10.0.0.2", 40000)
     world.gossip.connection_up(peer, place, "655", 5, 0xC, now=2)
@@ -179,7 +179,7 @@ def test_purge_keeps_nodes_that_edges_point_to() -> None:
     world = World()
     world.hear("12 a other ghost 10.0.0.1 1 c 1")
     lose_peer(world)
-    world.gossip.purge()
+    list(world.gossip.purge())
     assert sorted(world.mesh.nodes) == ["alpha", "ghost", "other"]
 
 
@@ -189,7 +189,7 @@ def test_purge_with_strict_subnets_keeps_what_is_configured() -> None:
     lose_peer(world)
     before = world.subnets()
     zoe = world["zoe"]
-    effects = world.gossip.purge()
+    effects = list(world.gossip.purge())
     assert effects[0] == Announce(DelSubnet(0x101, "far", subnet("10.4.0.0/24")))
     assert effects[-1] == NodeForgotten(zoe)
     assert world.subnets() == before
@@ -199,7 +199,7 @@ def test_purge_with_strict_subnets_keeps_what_is_configured() -> None:
 def test_purge_in_tunnel_server_mode_does_not_speak_of_edges() -> None:
     world = World(TUNNEL_SERVER)
     lose_peer(world)
-    effects = world.gossip.purge()
+    effects = list(world.gossip.purge())
     assert [
         effect.message.encode().split()[2]
         for effect in effects
@@ -215,5 +215,5 @@ def test_purge_in_tunnel_server_mode_does_not_speak_of_edges() -> None:
 
 def test_purge_of_a_healthy_mesh_does_nothing() -> None:
     world = World()
-    world.gossip.purge()
-    assert world.gossip.purge() == []
+    list(world.gossip.purge())
+    assert list(world.gossip.purge()) == []

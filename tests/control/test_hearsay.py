@@ -73,37 +73,37 @@ def test_lost_connection_takes_its_words_along() -> None:
     world = dumping()
     world.hear(f"12 1 {FAR_TO_PEER} 4", "other")
     world.gossip.connection_down(world["other"], report=True)
-    assert told(world.gossip.tick(PATIENCE), world) == []
+    assert told(list(world.gossip.tick(PATIENCE)), world) == []
 
 
 def test_greater_form_of_an_edge_speaks_first() -> None:
     world = dumping()
     world.hear(f"12 1 {FAR_TO_PEER} 4", "other")
-    assert told(world.gossip.tick(PATIENCE - 1), world) == []
-    assert told(world.gossip.tick(PATIENCE), world) == [f"12 {FAR_TO_PEER} 5"]
-    assert told(world.gossip.tick(100), world) == []
+    assert told(list(world.gossip.tick(PATIENCE - 1)), world) == []
+    assert told(list(world.gossip.tick(PATIENCE)), world) == [f"12 {FAR_TO_PEER} 5"]
+    assert told(list(world.gossip.tick(100)), world) == []
 
 
 def test_lesser_form_speaks_only_if_the_other_end_does_not() -> None:
     world = dumping()
     world.hear(f"12 1 {FAR_TO_PEER} 6", "other")
-    assert told(world.gossip.tick(PATIENCE), world) == []
-    assert told(world.gossip.tick(PATIENCE + LAST_PATIENCE - 1), world) == []
+    assert told(list(world.gossip.tick(PATIENCE)), world) == []
+    assert told(list(world.gossip.tick(PATIENCE + LAST_PATIENCE - 1)), world) == []
     now = PATIENCE + LAST_PATIENCE
-    assert told(world.gossip.tick(now), world) == [f"12 {FAR_TO_PEER} 5"]
+    assert told(list(world.gossip.tick(now)), world) == [f"12 {FAR_TO_PEER} 5"]
     assert weight(world) == 5
 
 
 def test_edge_that_is_not_there_is_denied() -> None:
     world = dumping()
     assert world.hear("12 1 far alpha 10.99.0.1 6551 c 4", "other") == []
-    assert told(world.gossip.tick(PATIENCE), world) == ["13 far alpha"]
+    assert told(list(world.gossip.tick(PATIENCE)), world) == ["13 far alpha"]
 
 
 def test_edge_to_a_node_out_of_reach_is_believed_after_all() -> None:
     world = dumping()
     assert world.hear("12 1 far zoe 10.0.0.1 1 c 4", "other") == []
-    effects = world.gossip.tick(PATIENCE)
+    effects = list(world.gossip.tick(PATIENCE))
     said = [effect.message for effect in effects if isinstance(effect, Announce)]
     assert [type(message) for message in said] == [AddEdge]
     assert weight(world, "far", "zoe") == 4
@@ -114,7 +114,7 @@ def test_live_news_settles_what_was_set_aside() -> None:
     world.hear(f"12 1 {FAR_TO_PEER} 4", "other")
     assert world.hear(f"12 2 {FAR_TO_PEER} 3") != []
     assert weight(world) == 3
-    assert told(world.gossip.tick(100), world) == []
+    assert told(list(world.gossip.tick(100)), world) == []
 
 
 def test_confirmation_reaches_who_is_known_to_differ() -> None:
@@ -139,7 +139,7 @@ def test_repeated_line_shows_what_a_neighbour_believes() -> None:
     assert world.hear(f"12 2 {FAR_TO_PEER} 6") != []
     assert world.hear(old, "other") == []
     assert weight(world) == 6
-    assert told(world.gossip.tick(PATIENCE), world) == [f"12 {FAR_TO_PEER} 6"]
+    assert told(list(world.gossip.tick(PATIENCE)), world) == [f"12 {FAR_TO_PEER} 6"]
 
 
 def test_neighbour_that_agrees_later_needs_no_telling() -> None:
@@ -148,7 +148,7 @@ def test_neighbour_that_agrees_later_needs_no_telling() -> None:
         world.hear(line)
     for line in (f"12 1 {FAR_TO_PEER} 4", f"12 2 {FAR_TO_PEER} 6"):
         world.hear(line, "other")
-    assert told(world.gossip.tick(100), world) == []
+    assert told(list(world.gossip.tick(100)), world) == []
 
 
 def test_repeated_denial_is_answered_only_in_the_end() -> None:
@@ -156,9 +156,9 @@ def test_repeated_denial_is_answered_only_in_the_end() -> None:
     world.hear("13 1 far peer")
     world.hear(f"12 2 {FAR_TO_PEER} 6")
     world.hear("13 1 far peer", "other")
-    assert told(world.gossip.tick(PATIENCE), world) == []
+    assert told(list(world.gossip.tick(PATIENCE)), world) == []
     now = PATIENCE + LAST_PATIENCE
-    assert told(world.gossip.tick(now), world) == [f"12 {FAR_TO_PEER} 6"]
+    assert told(list(world.gossip.tick(now)), world) == [f"12 {FAR_TO_PEER} 6"]
 
 
 def test_repeated_line_without_a_numeric_address_is_never_believed() -> None:
@@ -168,7 +168,7 @@ def test_repeated_line_without_a_numeric_address_is_never_believed() -> None:
     world.hear("13 0 ghost zoe")
     world.hear(line)
     world.hear(line, "other")
-    assert world.gossip.tick(PATIENCE) == []
+    assert list(world.gossip.tick(PATIENCE)) == []
     assert "zoe" not in world["ghost"].edges
 
 
@@ -176,11 +176,11 @@ def test_repeated_error_about_our_own_edge_is_set_right() -> None:
     world = World()
     line = "12 1 alpha peer 10.99.0.2 7001 c 9"
     assert [type(effect) for effect in world.hear(line)] == [Reply]
-    world.gossip.tick(10)
+    list(world.gossip.tick(10))
     assert world.hear(line, "other", 10) == []
     said = [
         effect.message
-        for effect in world.gossip.tick(14)
+        for effect in list(world.gossip.tick(14))
         if isinstance(effect, Announce)
     ]
     assert [type(message) for message in said] == [AddEdge]
@@ -193,7 +193,7 @@ def test_while_links_come_up_errors_are_set_right_once_for_all() -> None:
     assert world.hear("12 2 alpha far 10.99.0.4 7003 c 9", "other", 1.0) == []
     said = [
         effect.message
-        for effect in world.gossip.tick(4.0)
+        for effect in list(world.gossip.tick(4.0))
         if isinstance(effect, Announce)
     ]
     assert [type(message) for message in said] == [DelEdge, AddEdge]

@@ -24,15 +24,6 @@ STEPS_OF_SWITCHES: Final[tuple[Step, ...]] = (*MESSAGES, *SWITCHED)
 #: Costs that grow faster than they have to.
 DEFECTS: Final = frozenset(
     {
-        ("SIGHUP", table)
-        for table in (
-            *("nodes", "edges of one node", "subnets of one node", "subnets"),
-            *("weights of one network", "weights of an unreachable node"),
-            *("own subnets", "unreachable nodes", "keys", "hearsay", "doubts"),
-            "stations of one node",
-        )
-    }
-    | {
         ("a frame to all after a key", table)
         for table in (
             *("nodes", "edges of one node", "edges", "unreachable nodes", "keys"),

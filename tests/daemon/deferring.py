@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
@@ -101,8 +101,12 @@ class Scripts:
     def host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
         self.flips[node.name, up] += 1
 
-    def subnet(
-        self, node: Node, subnet: Subnet, up: bool, address: SocketAddress | None
+    def subnets(
+        self,
+        node: Node,
+        subnets: Iterable[Subnet],
+        up: bool,
+        address: SocketAddress | None,
     ) -> None: ...
 
 
@@ -160,6 +164,8 @@ class World:
         )
 
     # What ControlPlane asks of Links.
+
+    congested = False
 
     def active(self) -> list[Neighbour]:
         return list(self._neighbours.values())

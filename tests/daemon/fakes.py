@@ -7,7 +7,7 @@ told is written down in order.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, cast
@@ -186,11 +186,16 @@ class FakeEvents:
         word = "up" if up else "down"
         self._log.append(f"host-{word} {node.name} {address}")
 
-    def subnet(
-        self, node: Node, subnet: Subnet, up: bool, address: SocketAddress | None
+    def subnets(
+        self,
+        node: Node,
+        subnets: Iterable[Subnet],
+        up: bool,
+        address: SocketAddress | None,
     ) -> None:
         word = "up" if up else "down"
-        self._log.append(f"subnet-{word} {node.name} {subnet.net} {address}")
+        for subnet in subnets:
+            self._log.append(f"subnet-{word} {node.name} {subnet.net} {address}")
 
 
 class World:

@@ -13,7 +13,13 @@ from tincd_compat.control import effects as fx
 from tincd_compat.control.doubts import ECHO
 from tincd_compat.control.edges import MAX_CONTRADICTIONS
 from tincd_compat.control.rules import Policy
-from tincd_compat.daemon.control import new_nonce
+from tincd_compat.daemon.control import (
+    EFFECTS_AT_ONCE,
+    MAX_PAUSES,
+    PAUSE,
+    new_nonce,
+)
+from tincd_compat.daemon.links import CONGESTION
 from tincd_compat.meta.messages import KeyChanged, ReqKey
 
 PEER_UP = [
@@ -396,3 +402,55 @@ def test_a_learned_address_is_announced_and_withdrawn(
     assert world.keys.subnet_changes == changes + 2
     assert world.take_log() == ["subnet-down us 2:0:0:0:0:1 None"]
     assert peer.take() == ["10 us 2:0:0:0:0:1#10", "11 us 2:0:0:0:0:1#10"]
+
+
+# Walks through tables.
+
+
+def congest(remote: Remote) -> None:
+    """Let a neighbour take nothing any more, with much still to take."""
+    remote.sock.room = 0
+    while remote.link.socket.queued <= CONGESTION:
+        remote.link.send_line(bytes(1000))
+    remote.world.loop.settle()
+
+
+def test_a_walk_is_no_faster_than_the_links(
+    loop: FakeLoop, world: World, peer: Remote, other: Remote
+) -> None:
+    size = 2 * EFFECTS_AT_ONCE
+    peer.say(*(f"10 {n:x} ghost 10.{n}.0.0/16" for n in range(size)))
+    other.take()
+    congest(other)
+    steps = world.control.walk(world.control.gossip.purge)
+    assert [next(steps) for _ in range(EFFECTS_AT_ONCE)] == [None] * EFFECTS_AT_ONCE
+    assert next(steps) == next(steps) == PAUSE
+    assert len(world.mesh.subnets) == size - EFFECTS_AT_ONCE
+    other.sock.room = 2 * CONGESTION
+    loop.writable(other.sock.descriptor)
+    assert list(steps) == [None] * (EFFECTS_AT_ONCE + 1)
+    assert len(world.mesh.subnets) == 0
+
+
+def test_a_walk_does_not_wait_for_ever(
+    world: World, peer: Remote, other: Remote
+) -> None:
+    peer.say(*(f"10 {n:x} ghost 10.{n}.0.0/16" for n in range(EFFECTS_AT_ONCE)))
+    congest(other)
+    steps = list(world.control.walk(world.control.gossip.purge))
+    assert steps.count(PAUSE) == MAX_PAUSES
+    assert len(world.mesh.subnets) == 0
+
+
+def test_a_node_that_comes_back_during_a_purge_keeps_what_is_left(
+    world: World, peer: Remote
+) -> None:
+    peer.say("10 1 far 10.4.0.0/24", "10 2 far 10.5.0.0/24", peer.edge("far", "peer"))
+    steps = world.control.walk(world.control.gossip.purge)
+    next(steps)
+    peer.say(peer.edge("peer", "far"))
+    list(steps)
+    assert world.edges() >= {"far-peer", "peer-far"}
+    assert [str(each) for each in world.mesh.subnets.of(world["far"])] == [
+        "10.5.0.0/24#10"
+    ]

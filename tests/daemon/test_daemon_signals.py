@@ -9,7 +9,7 @@ import pytest
 
 from tests.daemon.life import Life, told
 from tincd_compat.config.settings import Settings
-from tincd_compat.daemon import daemon as module
+from tincd_compat.daemon import reload
 from tincd_compat.errors import ConfigError
 from tincd_compat.service.start import StartOptions
 
@@ -150,6 +150,6 @@ def test_a_reload_in_a_chroot(life: Life, monkeypatch: pytest.MonkeyPatch) -> No
         read.append(options.directory)
         raise ConfigError("nothing there")
 
-    monkeypatch.setattr(module, "load_again", load_again)
+    monkeypatch.setattr(reload, "load_again", load_again)
     life.signal("HUP")
     assert read == [Path("/")]

@@ -9,6 +9,7 @@ import pytest
 from tests.daemon.fakes import World
 from tests.transport.fakes import FakeLoop
 from tincd_compat.daemon import dumps
+from tincd_compat.daemon.dumps import LINES_AT_ONCE
 from tincd_compat.device.virtual import Dummy
 from tincd_compat.mesh.node import Node
 from tincd_compat.tunnel.tunnel import DumpView
@@ -56,7 +57,7 @@ def test_tables(loop: FakeLoop) -> None:
         return DumpView(427, 672, 4, 0, 2, 1451, 1451, 1451)
 
     counters = [("graph runs", 3), ("dropped unreachable", 4)]
-    assert dumps.tables(device, world.mesh, tunnel, counters) == [
+    assert list(dumps.tables(device, world.mesh, tunnel, counters)) == [
         "Statistics for dummy device dummy:",
         " total bytes in:          42",
         " total bytes out: 1234567890",
@@ -118,8 +119,20 @@ def test_longest_queue_outlives_its_link(loop: FakeLoop) -> None:
 
 
 def test_dumps_are_shown_at_every_level(caplog: pytest.LogCaptureFixture) -> None:
-    dumps.write(["100%", "two"])
+    list(dumps.write(["100%", "two"]))
     assert caplog.record_tuples == [
         ("tincd", logging.DEBUG, "100%"),
         ("tincd", logging.DEBUG, "two"),
     ]
+
+
+def test_no_other_line_gets_into_a_short_dump(caplog: pytest.LogCaptureFixture) -> None:
+    lines = [str(number) for number in range(2 * LINES_AT_ONCE + 10)]
+    written = dumps.write(lines)
+    for _ in range(2):
+        next(written)
+        logging.getLogger("tincd").debug("other")
+    assert list(written) == []
+    places = [n for n, text in enumerate(caplog.messages) if text == "other"]
+    assert places == [LINES_AT_ONCE, 2 * LINES_AT_ONCE + 1]
+    assert [text for text in caplog.messages if text != "other"] == lines

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.daemon.fakes import subnet
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.daemon import events as module
 from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.mesh.node import Node
 from tincd_compat.service.scripts import ScriptRunner
@@ -60,12 +62,12 @@ def test_host(runner: Recorder, events: ScriptEvents, up: bool, word: str) -> No
 
 @pytest.mark.parametrize(("up", "word"), [(True, "up"), (False, "down")])
 def test_subnet(runner: Recorder, events: ScriptEvents, up: bool, word: str) -> None:
-    events.subnet(Node("beta"), subnet("10.2.0.0/16#7"), up, PLACE)
+    events.subnets(Node("beta"), [subnet("10.2.0.0/16#7")], up, PLACE)
     assert runner.calls == [f"subnet-{word} {BETA} SUBNET=10.2.0.0/16 WEIGHT=7"]
 
 
 def test_an_own_subnet_is_nowhere_else(runner: Recorder, events: ScriptEvents) -> None:
-    events.subnet(Node("alpha"), subnet("10.1.0.0/16"), True, PLACE)
+    events.subnets(Node("alpha"), [subnet("10.1.0.0/16")], True, PLACE)
     assert runner.calls == [f"subnet-up {OWN} NODE=alpha SUBNET=10.1.0.0/16 WEIGHT=10"]
 
 
@@ -77,3 +79,80 @@ def test_without_a_netname(runner: Recorder) -> None:
     assert runner.calls == [
         "tinc-up DEVICE=/dev/net/tun INTERFACE=tun0 NAME=alpha NETNAME="
     ]
+
+
+class Later:
+    """Begins no work before it is told to."""
+
+    def __init__(self) -> None:
+        self.work: dict[str, Iterable[object]] = {}
+
+    def begin(self, subject: str, work: Iterable[object]) -> None:
+        self.work[subject] = work
+
+    def go_on(self) -> None:
+        for work in self.work.values():
+            deque(work, maxlen=0)
+
+
+@pytest.fixture
+def later() -> Later:
+    return Later()
+
+
+@pytest.fixture
+def waiting(runner: Recorder, later: Later) -> ScriptEvents:
+    return ScriptEvents(
+        runner, netname="", name="us", device="", interface="", begin=later.begin
+    )
+
+
+def names(runner: Recorder) -> list[str]:
+    return [call.split()[0] for call in runner.calls]
+
+
+def test_events_wait_in_their_order(
+    runner: Recorder, later: Later, waiting: ScriptEvents
+) -> None:
+    for name in ("b", "a"):
+        waiting.host(Node(name), True, PLACE)
+        waiting.subnets(Node(name), [subnet("10.2.0.0/16")], True, PLACE)
+    assert runner.calls == []
+    later.go_on()
+    assert names(runner) == [
+        *("host-up", "hosts/b-up", "subnet-up"),
+        *("host-up", "hosts/a-up", "subnet-up"),
+    ]
+
+
+def test_the_device_comes_last(runner: Recorder, waiting: ScriptEvents) -> None:
+    waiting.host(Node("a"), False, PLACE)
+    waiting.device(False)
+    assert names(runner) == ["host-down", "hosts/a-down", "tinc-down"]
+
+
+def test_more_than_can_wait_is_left_out_and_told_once(
+    runner: Recorder,
+    later: Later,
+    waiting: ScriptEvents,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 3)
+    for _ in range(2):
+        for name in ("a", "b"):
+            subnets = [subnet("10.2.0.0/16"), subnet("10.3.0.0/16")]
+            waiting.subnets(Node(name), subnets, True, PLACE)
+        later.go_on()
+        assert names(runner) == ["subnet-up"] * 3
+        runner.calls.clear()
+    expected = "Too many scripts are waiting, leaving out some"
+    assert caplog.messages == [expected, expected]
+
+
+def test_subnets_without_a_script_do_not_wait(
+    runner: Recorder, later: Later, waiting: ScriptEvents
+) -> None:
+    runner.absent = lambda name: True  # type: ignore[method-assign]
+    waiting.subnets(Node("a"), [subnet("10.2.0.0/16")], True, PLACE)
+    assert later.work == {}

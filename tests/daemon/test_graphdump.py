@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "missing" / "graph"
-    write(str(path), "graph")
+    list(write(str(path), "graph"))
     assert caplog.messages == [
         f"Unable to open graph dump file {path}.new: No such file or directory"
     ]
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_written(
 def test_a_file_that_cannot_be_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write(str(tmp_path), "graph")
+    list(write(str(tmp_path), "graph"))
     assert caplog.messages == [
         f"Could not rename {tmp_path}.new to {tmp_path}: Is a directory"
     ]

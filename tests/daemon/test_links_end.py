@@ -162,7 +162,7 @@ def test_nothing_is_left_of_a_link(world: World) -> None:
 def test_a_reload_keeps_what_is_unchanged(world: World, peer: Remote) -> None:
     dialled, outgoing = world.dial("other")
     dialled.shake_hands()
-    world.links.recheck_hosts()
+    list(world.links.recheck_hosts())
     assert len(world.links.active()) == 2
     assert dialled.link.outgoing is None
     assert outgoing.name == "other"
@@ -176,7 +176,7 @@ def test_a_reload_ends_what_changed(
         world.files.hosts["peer"] = HostSettings(weight=11)
     else:
         del world.files.hosts["peer"]
-    world.links.recheck_hosts()
+    list(world.links.recheck_hosts())
     assert peer.sock.closed
     assert link_of(world, "other").active
     assert other.take() == ["13 us peer", "13 peer us"]
@@ -185,7 +185,7 @@ def test_a_reload_ends_what_changed(
 def test_a_reload_ends_who_has_not_said_a_name(world: World, peer: Remote) -> None:
     stranger = world.call_in("other")
     dialled, _ = world.dial("far")
-    world.links.recheck_hosts()
+    list(world.links.recheck_hosts())
     assert stranger.link.ended.is_set()
     assert dialled.link.ended.is_set()
     assert not peer.sock.closed

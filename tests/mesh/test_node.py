@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tincd_compat.addresses import SocketAddress
+from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.mesh.node import MAX_MTU, Mesh
 
 PLACE = SocketAddress("10.0.0.1", 655)
@@ -35,6 +35,23 @@ def test_order_of_edges_follows_every_change() -> None:
     assert mesh.myself.sorted_edges() == [second, newer]
     mesh.remove_edge(second)
     assert mesh.myself.sorted_edges() == [newer]
+
+
+def test_node_is_needed_for_its_edges_in_both_directions_and_its_subnets() -> None:
+    mesh = Mesh("m")
+    node, other = mesh.get_or_add("a"), mesh.get_or_add("b")
+    assert not mesh.needed(node)
+    mesh.add_edge(node, other, PLACE, 0, 1)
+    again = mesh.add_edge(node, other, ELSEWHERE, 0, 1)
+    assert mesh.needed(node)
+    assert mesh.needed(other)
+    mesh.remove_edge(again)
+    assert not mesh.needed(node)
+    assert not mesh.needed(other)
+    subnet = Subnet.parse("10.0.0.0/8")
+    assert subnet is not None
+    mesh.subnets.add(node, subnet)
+    assert mesh.needed(node)
 
 
 def test_nodes_and_edges_come_in_name_order() -> None:

@@ -141,10 +141,14 @@ class Scripts:
         assert (node.name in self.up) is not up
         (self.up.add if up else self.up.remove)(node.name)
 
-    def subnet(
-        self, node: Node, subnet: Subnet, up: bool, address: SocketAddress | None
+    def subnets(
+        self,
+        node: Node,
+        subnets: Iterable[Subnet],
+        up: bool,
+        address: SocketAddress | None,
     ) -> None:
-        self.runs["subnet-up" if up else "subnet-down"] += 1
+        self.runs["subnet-up" if up else "subnet-down"] += sum(1 for _ in subnets)
 
 
 class StrictMishaps(Mishaps):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,26 +77,27 @@ def host_names(directory: Path) -> list[str]:
     """
     folder = directory / "hosts"
     try:
-        return sorted(
-            path.name
-            for path in folder.iterdir()
-            if valid_name(path.name) and not path.is_dir()
-        )
+        with os.scandir(folder) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if valid_name(entry.name) and not entry.is_dir()
+            )
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(f"Could not open {folder}: {reason}") from error
 
 
-def read_subnets(directory: Path, options: Options) -> dict[str, tuple[Subnet, ...]]:
-    """Return the subnets of every host file by node name, for strict mode.
+def read_subnets(
+    directory: Path, options: Options
+) -> Iterator[tuple[str, tuple[Subnet, ...]]]:
+    """Read the subnets of every host file, with the node's name, for strict mode.
 
     A bad subnet is logged and skipped; of a file that cannot be read to its end only
     the entries before the error count.
     """
-    subnets = {}
     for name in host_names(directory):
         given = options_for(options, name)
         entries = parser.read_own_host_config(directory, name, given)
         chosen = (entry for entry in entries if entry.variable.lower() == "subnet")
-        subnets[name] = load_host_settings(Config(chosen)).subnets
-    return subnets
+        yield name, load_host_settings(Config(chosen)).subnets

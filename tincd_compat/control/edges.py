@@ -6,6 +6,7 @@ the edge abort, so such an edge is neither kept nor passed on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from tincd_compat import logs
@@ -154,42 +155,37 @@ class EdgeRules:
         self._doubts.note_withdrawn(node.name)
         return self._withdraw(edge)
 
-    def purge_edges(self, node: Node) -> list[Effect]:
+    def purge_edges(self, node: Node) -> Iterator[Effect]:
         """Withdraw the edges of an unreachable node."""
-        effects: list[Effect] = []
         for edge in node.sorted_edges():
-            effects += self._withdraw(edge)
-        return effects
+            if node.reachable:
+                return
+            if node.edges.get(edge.target.name) is edge:
+                yield from self._withdraw(edge)
 
-    def purge_nodes(self) -> list[Effect]:
-        """Forget the unreachable nodes without subnets that no edge points to."""
-        nodes = self._mesh.sorted_nodes()
-        needed = {edge.target for node in nodes for edge in node.edges.values()}
-        effects: list[Effect] = []
-        for node in nodes:
-            if node.reachable or node in needed or self._mesh.subnets.of(node):
-                continue
-            self._mesh.remove_node(node)
-            effects.append(NodeForgotten(node))
-        return effects
+    def purge_nodes(self) -> Iterator[Effect]:
+        """Forget the unreachable nodes without edges, subnets or edges to them."""
+        for node in self._mesh.sorted_nodes():
+            if not (node.reachable or self._mesh.needed(node)):
+                self._mesh.remove_node(node)
+                yield NodeForgotten(node)
 
-    def resolve_doubts(self, now: float) -> list[Effect]:
+    def resolve_doubts(self, now: float) -> Iterator[Effect]:
         """Announce anew what others have got wrong of our edges; once per tick."""
         self._doubts.age()
         if now < self._silent_until or self._ground.policy.tunnel_server:
-            return []
-        effects: list[Effect] = []
+            return
         for name in self._doubts.settled(now):
             edge = self._mesh.myself.edges.get(name)
             weight = self._doubts.resolve(name, edge.weight if edge else 0)
             if edge is not None:
                 edge.weight = weight
-                effects += [Announce(self.describe(edge)), GraphChanged(loss=False)]
+                yield Announce(self.describe(edge))
+                yield GraphChanged(loss=False)
             else:
-                effects.append(Announce(self._no_edge_to(name)))
-        return effects
+                yield Announce(self._no_edge_to(name))
 
-    def judge_hearsay(self, now: float) -> list[Effect]:
+    def judge_hearsay(self, now: float) -> Iterator[Effect]:
         """Settle what was set aside and nobody has talked about since; once per tick.
 
         The two ends of a link differ, and one of them has to tell the other what it
@@ -199,10 +195,8 @@ class EdgeRules:
         for one, sets nothing aside.  Should the wrong one prevail, the news reaches the
         owner of the edge, who knows.
         """
-        effects: list[Effect] = []
         for word in self._hearsay.due(now):
-            effects += self._judge(word, now)
-        return effects
+            yield from self._judge(word, now)
 
     def _judge(self, word: Word, now: float) -> list[Effect]:
         message = word.message

@@ -10,7 +10,7 @@ before :meth:`Gossip.withdraw_reverse` and :meth:`Gossip.purge` it has to be mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeAlias, assert_never
 
 from tincd_compat import logs
@@ -233,27 +233,29 @@ class Gossip:
         """Perform :class:`CheckReverse`: withdraw the edge to us of a lost node."""
         return self._edges.withdraw_reverse(node)
 
-    def purge(self) -> list[Effect]:
+    # Walks through whole tables: the mesh changes by what each effect tells when that
+    # is asked for, and may change otherwise before the next.
+
+    def purge(self) -> Iterator[Effect]:
         """Forget what belongs to unreachable nodes, and tell the others."""
         logs.protocol.debug("Purging unreachable nodes")
-        effects: list[Effect] = []
         for node in self._mesh.sorted_nodes():
             if node.reachable:
                 continue
             logs.scary.debug(
                 "Purging node %s (%s)", node.name, node.address or "(null)"
             )
-            effects += self._subnets.purge(node)
-            effects += self._edges.purge_edges(node)
-        return effects + self._edges.purge_nodes()
+            yield from self._subnets.purge(node)
+            yield from self._edges.purge_edges(node)
+        yield from self._edges.purge_nodes()
 
     def reload_subnets(
         self, configured: Mapping[str, Collection[Subnet]]
-    ) -> list[Effect]:
+    ) -> Iterator[Effect]:
         """Apply the subnets of all host files, by owner (StrictSubnets, on reload)."""
         return self._subnets.reload(configured)
 
-    def reload_own_subnets(self, configured: Collection[Subnet]) -> list[Effect]:
+    def reload_own_subnets(self, configured: Collection[Subnet]) -> Iterator[Effect]:
         """Apply a change of our own subnets (on reload)."""
         return self._subnets.reload_own(configured)
 
@@ -261,14 +263,13 @@ class Gossip:
         """Note that a frame from ``mac`` came out of our device (switch mode)."""
         return self._subnets.learn(mac, now)
 
-    def tick(self, now: float) -> list[Effect]:
+    def tick(self, now: float) -> Iterator[Effect]:
         """Age learned MACs and seen requests; due every PingTimeout seconds."""
-        effects = self._subnets.expire_learned(now)
-        effects += self._edges.resolve_doubts(now)
-        effects += self._edges.judge_hearsay(now)
         self._seen.expire(now)
         self._ground.notices.renew()
-        return effects
+        yield from self._subnets.expire_learned(now)
+        yield from self._edges.resolve_doubts(now)
+        yield from self._edges.judge_hearsay(now)
 
     def pause(self, now: float) -> int:
         """Seconds to rest because another node uses our name; after each tick."""

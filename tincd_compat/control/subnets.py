@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from tincd_compat import logs
 from tincd_compat.addresses import DEFAULT_WEIGHT, Subnet, SubnetKind, format_mac
@@ -85,44 +85,58 @@ class SubnetRules:
         effects = [forward(message.request, arrival)]
         return effects if policy.strict else effects + self._drop(owner, subnet)
 
-    def purge(self, node: Node) -> list[Effect]:
+    def purge(self, node: Node) -> Iterator[Effect]:
         """Withdraw the subnets of an unreachable node; a configured one is kept."""
-        effects: list[Effect] = []
         for subnet in self._subnets.of(node):
-            effects.append(Announce(self._withdrawal(node, subnet)))
-            if not self._ground.policy.strict:
-                self._subnets.remove(node, subnet)
-        return effects
+            if node.reachable:
+                return
+            if self._ground.policy.strict or self._subnets.remove(node, subnet):
+                yield Announce(self._withdrawal(node, subnet))
 
-    def reload_own(self, configured: Collection[Subnet]) -> list[Effect]:
+    def reload_own(self, configured: Collection[Subnet]) -> Iterator[Effect]:
         """Make our own subnets what the configuration now says; learned MACs stay."""
         myself = self._mesh.myself
-        others = {
-            node.name: self._subnets.of(node)
-            for node in self._mesh.nodes.values()
-            if node is not myself
-        }
-        return self.reload({**others, myself.name: configured})
+        self._keep(configured)
+        wanted = set(configured)
+        for subnet in self._subnets.of(myself):
+            if subnet.address not in self._learned and subnet not in wanted:
+                yield from self._withdraw(myself, subnet)
+        yield from self._announce_missing(myself, configured)
 
-    def reload(self, configured: Mapping[str, Collection[Subnet]]) -> list[Effect]:
+    def reload(self, configured: Mapping[str, Collection[Subnet]]) -> Iterator[Effect]:
         """Make the table what the host files now say, by owner; learned MACs stay."""
-        effects: list[Effect] = []
-        for subnet in configured.get(self._mesh.myself.name, ()):
-            # What is configured now must not expire any more.
-            self._learned.pop(subnet.address, None)
-        for subnet, owner in self._subnets.all():
-            learned = owner is self._mesh.myself and subnet.address in self._learned
-            if not learned and subnet not in configured.get(owner.name, ()):
-                effects.append(Announce(self._withdrawal(owner, subnet)))
-                effects += self._drop(owner, subnet)
+        myself = self._mesh.myself
+        self._keep(configured.get(myself.name, ()))
+        wanted = {name: set(subnets) for name, subnets in configured.items()}
+        for subnet, owner in self._subnets:
+            learned = owner is myself and subnet.address in self._learned
+            if not learned and subnet not in wanted.get(owner.name, ()):
+                yield from self._withdraw(owner, subnet)
         for name in sorted(configured):
             owner = self._mesh.get_or_add(name)
-            for subnet in sorted(configured[name], key=lambda item: item.sort_key):
-                if not self._subnets.has(owner, subnet):
-                    effects.append(Announce(self.describe(owner, subnet)))
-                    effects += self._store(owner, subnet)
-        self._configured_macs = None
-        return effects
+            yield from self._announce_missing(owner, configured[name])
+
+    def _keep(self, configured: Collection[Subnet]) -> None:
+        """Note what must not expire any more, though it may have been learned."""
+        self._configured_macs = frozenset(
+            subnet.address for subnet in configured if subnet.kind is SubnetKind.MAC
+        )
+        for address in self._configured_macs:
+            self._learned.pop(address, None)
+
+    def _withdraw(self, owner: Node, subnet: Subnet) -> Iterator[Effect]:
+        effects = self._drop(owner, subnet)
+        yield Announce(self._withdrawal(owner, subnet))
+        yield from effects
+
+    def _announce_missing(
+        self, owner: Node, configured: Collection[Subnet]
+    ) -> Iterator[Effect]:
+        for subnet in sorted(configured, key=lambda item: item.sort_key):
+            if not self._subnets.has(owner, subnet):
+                effects = self._store(owner, subnet)
+                yield Announce(self.describe(owner, subnet))
+                yield from effects
 
     def learn(self, mac: bytes, now: float) -> list[Effect]:
         """Note that a frame from ``mac`` came out of our device (switch mode)."""
@@ -141,17 +155,19 @@ class SubnetRules:
         effects = self._store(myself, subnet)
         return [*effects, Announce(self.describe(myself, subnet))]
 
-    def expire_learned(self, now: float) -> list[Effect]:
+    def expire_learned(self, now: float) -> Iterator[Effect]:
         """Withdraw the learned MAC addresses that have not been seen for too long."""
-        effects: list[Effect] = []
-        due = sorted(mac for mac, expiry in self._learned.items() if expiry <= now)
-        for mac in due:
+        for mac in sorted(
+            mac for mac, expiry in self._learned.items() if expiry <= now
+        ):
+            if self._learned.get(mac, now + 1) > now:
+                # The station has sent something since, or is configured now.
+                continue
             subnet, myself = _mac_subnet(mac), self._mesh.myself
             logs.traffic.info("Subnet %s expired", subnet)
             del self._learned[mac]
-            effects += self._drop(myself, subnet)
-            effects.append(Announce(self._withdrawal(myself, subnet)))
-        return effects
+            yield from self._drop(myself, subnet)
+            yield Announce(self._withdrawal(myself, subnet))
 
     def describe(self, owner: Node, subnet: Subnet) -> AddSubnet:
         """Return the message that announces a subnet."""
@@ -185,12 +201,9 @@ class SubnetRules:
     def _own_macs(self) -> frozenset[bytes]:
         """The MAC addresses that our configuration gives us; they never expire."""
         if self._configured_macs is None:
-            self._configured_macs = frozenset(
-                subnet.address
-                for subnet in self._subnets.of(self._mesh.myself)
-                if subnet.kind is SubnetKind.MAC and subnet.address not in self._learned
-            )
-        return self._configured_macs
+            # Before the first reload, and before anything has been learned.
+            self._keep(self._subnets.of(self._mesh.myself))
+        return self._configured_macs or frozenset()
 
 
 def _mac_subnet(mac: bytes) -> Subnet:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, Subnet
@@ -19,6 +19,7 @@ from tincd_compat.control import effects as fx
 from tincd_compat.control.gossip import Flooded, Gossip, link_weight
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.daemon.graphruns import GraphRuns
+from tincd_compat.daemon.slices import Begin, at_once
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import (
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.meta.connection import Activated
+
+#: Effects of a walk between two looks at the links, and the pauses of so many seconds
+#: that it makes at most because one of them is congested.
+EFFECTS_AT_ONCE: Final = 64
+PAUSE: Final = 0.01
+MAX_PAUSES: Final = 500
 
 
 class Keys(Protocol):
@@ -88,8 +95,12 @@ class Events(Protocol):
 
     def host(self, node: Node, up: bool, address: SocketAddress | None) -> None: ...
 
-    def subnet(
-        self, node: Node, subnet: Subnet, up: bool, address: SocketAddress | None
+    def subnets(
+        self,
+        node: Node,
+        subnets: Iterable[Subnet],
+        up: bool,
+        address: SocketAddress | None,
     ) -> None: ...
 
 
@@ -106,8 +117,12 @@ class ControlPlane:
         events: Events,
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
+        begin: Begin = at_once,
     ) -> None:
-        """``call_later(seconds, function)`` allows graph runs to be put off."""
+        """``call_later(seconds, function)`` allows graph runs to be put off.
+
+        ``begin(subject, work)`` does what may take long, an iterator, in small steps.
+        """
         self.mesh = mesh
         self.gossip = gossip
         self._exchange = exchange
@@ -115,6 +130,7 @@ class ControlPlane:
         self._keys = keys
         self._events = events
         self._clock = clock
+        self._begin = begin
         self.runs = GraphRuns(self._run_graph, clock, call_later)
 
     @property
@@ -176,9 +192,9 @@ class ControlPlane:
                 case fx.KeyVoid(node):
                     self._keys.void_key(node)
                 case fx.SubnetUp(node, subnet):
-                    self._events.subnet(node, subnet, True, node.address)
+                    self._events.subnets(node, (subnet,), True, node.address)
                 case fx.SubnetDown(node, subnet):
-                    self._events.subnet(node, subnet, False, node.address)
+                    self._events.subnets(node, (subnet,), False, node.address)
                 case fx.GraphChanged(loss, detour):
                     self.runs.change(loss=loss, detour=detour)
                 case fx.CheckReverse(node):
@@ -264,8 +280,9 @@ class ControlPlane:
     def _flip(self, node: Node, address: SocketAddress | None) -> None:
         self._keys.node_changed(node)
         self._events.host(node, node.reachable, address)
-        for subnet in self.mesh.subnets.of(node):
-            self._events.subnet(node, subnet, node.reachable, address)
+        subnets = self.mesh.subnets.of(node)
+        if subnets:
+            self._events.subnets(node, subnets, node.reachable, address)
         if not node.reachable:
             graph.settle_down(self.mesh, node)
         elif self._links.of(node) is not None:
@@ -307,28 +324,60 @@ class ControlPlane:
             # and have forgotten its keys.
             self._keys.restarted(node)
 
+    # Walks through whole tables.
+
     def purge(self) -> None:
         """Forget what is unreachable."""
+        self._begin("purge", self.walk(self.gossip.purge))
+
+    def walk(self, rule: Callable[[], Iterable[fx.Effect]]) -> Iterator[float | None]:
+        """Perform what a rule finds on its way through a table, one effect each step.
+
+        What a rule withdraws depends on who is reachable, and messages that change it
+        may arrive between two steps.
+        """
         self.settle()
-        self.perform(self.gossip.purge())
+        for pause in self._as_links_take_it(rule()):
+            yield pause
+            self.settle()
         self._keys.topology_changed()
+
+    def _as_links_take_it(self, found: Iterable[fx.Effect]) -> Iterator[float | None]:
+        """Perform effects no faster than the others get to hear of them.
+
+        A link that takes nothing ends by itself before the patience does.
+        """
+        for number, effect in enumerate(found, 1):
+            self.perform((effect,))
+            yield None
+            pauses = 0 if number % EFFECTS_AT_ONCE else MAX_PAUSES
+            while pauses and self._links.congested:
+                pauses -= 1
+                yield PAUSE
 
     # Time.
 
     def tick(self, now: float) -> int:
         """Do the periodic work; return the seconds to rest if our name is taken."""
-        self._subnets_changed(self.gossip.tick(now))
+        self._begin("tick", self._upkeep(now))
         renewal = self._exchange.tick(now)
         if renewal:
             self._keys.expire_keys()
         self.perform(renewal)
         return self.gossip.pause(now)
 
+    def _upkeep(self, now: float) -> Iterator[float | None]:
+        changed = False
+        for pause in self._as_links_take_it(self.gossip.tick(now)):
+            changed = True
+            yield pause
+        if changed:
+            self._keys.subnets_changed()
+            self.batch_done()
+
     def learn_mac(self, mac: bytes, now: float) -> None:
         """Announce that a MAC address is behind our device, if that is news."""
-        self._subnets_changed(self.gossip.learn_mac(mac, now))
-
-    def _subnets_changed(self, found: list[fx.Effect]) -> None:
+        found = self.gossip.learn_mac(mac, now)
         if found:
             self._keys.subnets_changed()
             self.perform(found)

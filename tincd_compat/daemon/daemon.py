@@ -13,12 +13,12 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tincd_compat import logs
-from tincd_compat.addresses import Subnet
 from tincd_compat.config.hosts import read_subnets
 from tincd_compat.config.keys import load_private_key
 from tincd_compat.config.settings import Settings
@@ -27,7 +27,7 @@ from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import Policy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon import dumps, offloads
-from tincd_compat.daemon.configuration import device_options, load, load_again
+from tincd_compat.daemon.configuration import device_options, load
 from tincd_compat.daemon.control import ControlPlane, new_nonce
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.dialer import Dialer
@@ -38,6 +38,8 @@ from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import adopt_pairs, announced_port, open_pairs
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.proxy import command_environment
+from tincd_compat.daemon.reload import Reload
+from tincd_compat.daemon.slices import Slices, at_once
 from tincd_compat.daemon.statusline import StatusLine
 from tincd_compat.device.base import Device, open_device
 from tincd_compat.errors import DeviceError, TincError
@@ -78,10 +80,15 @@ class Daemon:
         self._device: Device | None = None
         self._ready = False
         self._mishaps = Mishaps()
+        self._slices = self._new_slices()
         self._watch: NetworkWatch | None = None
         self.settings = load(options, entries)
         self._offloads = offloads.allowed(self.settings, os.environ)
         self._build(self.settings)
+
+    def _new_slices(self) -> Slices:
+        loop = self._loop
+        return Slices(loop.time, loop.call_soon, loop.call_later)
 
     def _build(self, settings: Settings) -> None:
         """Make every part, from the configuration alone; nothing is opened yet."""
@@ -162,6 +169,7 @@ class Daemon:
             name=settings.name,
             device=self._device.path,
             interface=self._device.interface,
+            begin=self._new_slices().begin,
         )
         self._build_control(settings)
 
@@ -191,12 +199,15 @@ class Daemon:
             self.events,
             self._loop.time,
             self._loop.call_later,
+            self._slices.begin,
         )
+        self._reloading = Reload(self.files, self.links, self._dialer, self.control)
         self._graph_dump = GraphDump(
             lambda: self.settings.graph_dump_file,
             lambda: graphviz(self.mesh),
             lambda: self.control.runs.count,
             self._loop,
+            self._slices.begin,
         )
         self.links.attach(self.control, self.dataplane.packets_received)
         self.dataplane.attach_control(self.control)
@@ -204,16 +215,19 @@ class Daemon:
     async def _run_first_scripts(self) -> None:
         """tinc-up and the own subnets; they end before anybody can connect."""
         if self.settings.strict_subnets:
-            configured = read_subnets(self._options.directory, self._options.options)
+            options = self._options
+            configured = dict(read_subnets(options.directory, options.options))
             configured[self.settings.name] = self.settings.subnets
-            self.control.gossip.reload_subnets(configured)
+            # Nobody is connected whom it had to be told.
+            deque(self.control.gossip.reload_subnets(configured), maxlen=0)
         self.events.device(True)
         self._own_subnets(True)
         await self._scripts.drain()
 
     def _own_subnets(self, up: bool) -> None:
-        for subnet in self.mesh.subnets.of(self.mesh.myself):
-            self.events.subnet(self.mesh.myself, subnet, up, None)
+        myself = self.mesh.myself
+        self.events.subnets(myself, self.mesh.subnets.of(myself), up, None)
+        self.events.finish()
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Await ``work``, but no longer than until the daemon is told to stop."""
@@ -353,45 +367,19 @@ class Daemon:
         logs.always.log(logs.NOTICE, "Got HUP signal")
         self._options.log.reopen()
         if self._ready:
-            self._reload()
+            self._slices.begin("reload", self._reload())
 
-    def _reload(self) -> None:
+    def _reload(self) -> Iterator[float | None]:
         """Read the configuration again; a broken one changes nothing."""
         self._notifier.reloading(self._loop.time())
         try:
-            new = load_again(self._options)
-            configured = None
-            if self.settings.strict_subnets:
-                configured = read_subnets(self.files.directory, self._options.options)
-        except TincError as error:
-            logs.always.error("%s", error)
-            logs.always.error(
-                "Unable to reread configuration file, keeping the old configuration."
-            )
-        else:
-            self._apply(new, configured)
+            yield from self._reloading.steps(self.settings, self._options, self._accept)
         finally:
             self._notifier.ready()
 
-    def _apply(
-        self, new: Settings, configured: dict[str, tuple[Subnet, ...]] | None
-    ) -> None:
-        self._dialer.stop()
-        # Another Name takes a restart, and so do the subnets of its host file.
-        known = new.name == self.settings.name
-        subnets = new.subnets if known else self.settings.subnets
-        self.settings = replace(self.settings.reloaded(new), subnets=subnets)
-        self.links.settings = self.settings
-        self._scripts.interpreter = self.settings.scripts_interpreter
-        self.links.recheck_hosts()
-        gossip = self.control.gossip
-        if configured is not None:
-            found = gossip.reload_subnets({**configured, self.settings.name: subnets})
-        else:
-            found = gossip.reload_own_subnets(subnets)
-        self.control.perform(found)
-        self.dataplane.topology_changed()
-        self._dialer.start()
+    def _accept(self, settings: Settings) -> None:
+        self.settings = self.links.settings = settings
+        self._scripts.interpreter = settings.scripts_interpreter
 
     def _alarm(self) -> None:
         logs.always.log(logs.NOTICE, "Got ALRM signal")
@@ -403,7 +391,8 @@ class Daemon:
 
     def _dump_connections(self) -> None:
         tree = self.dataplane.broadcast_neighbours()
-        dumps.write(dumps.connections(self.links, tree))
+        lines = dumps.connections(self.links, tree)
+        self._slices.begin("connections", dumps.write(lines))
 
     def _dump_tables(self) -> None:
         if self._device is None:
@@ -411,9 +400,8 @@ class Daemon:
         self.control.settle()
         counters = dumps.counters(self.links, self.control)
         counters += self.dataplane.counters()
-        dumps.write(
-            dumps.tables(self._device, self.mesh, self.dataplane.dump, counters)
-        )
+        lines = dumps.tables(self._device, self.mesh, self.dataplane.dump, counters)
+        self._slices.begin("tables", dumps.write(lines))
 
     def _purge(self) -> None:
         if self._ready:
@@ -424,12 +412,13 @@ class Daemon:
     async def _stop(self) -> None:
         """Leave in the order of tincd: connections, own subnets, sockets, tinc-down."""
         self._ready = False
+        self._slices.drop()
         self._notifier.stopping()
         if self._device is None:
             logs.always.log(logs.NOTICE, "Terminating")
             return
         if logs.connections.isEnabledFor(logging.DEBUG):
-            dumps.write(dumps.statistics(self._device))
+            at_once("statistics", dumps.write(dumps.statistics(self._device)))
         self._dialer.stop()
         if self._watch is not None:
             await self._watch.stop()

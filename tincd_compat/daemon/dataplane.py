@@ -10,7 +10,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
@@ -21,7 +21,7 @@ from tincd_compat.daemon.probing import Probing
 from tincd_compat.daemon.readers import BURST, Readers
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
-from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
 from tincd_compat.meta.messages import AnsKey, ReqKey
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.device.base import Device
+
+#: How a node without a tunnel shows in the dump.
+NO_TUNNEL: Final = DumpView(0, 0, 0, 0, 0, MAX_MTU, 0, MAX_MTU)
 
 
 class ControlSide(Protocol):
@@ -196,7 +199,8 @@ class DataPlane:
         return tunnel
 
     def dump(self, node: Node) -> DumpView:
-        return self.tunnel(node).dump()
+        tunnel = self._tunnels.get(node)
+        return NO_TUNNEL if tunnel is None else tunnel.dump()
 
     def udp_confirmed(self, node: Node) -> bool:
         return self.tunnel(node).pmtu.minmtu > 0
@@ -262,7 +266,8 @@ class DataPlane:
         self._pipeline.invalidate()
 
     def node_changed(self, node: Node) -> None:
-        self.tunnel(node).reset()
+        if (tunnel := self._tunnels.get(node)) is not None:
+            tunnel.reset()
         self._probing.give_up(node)
         self._pipeline.invalidate()
 

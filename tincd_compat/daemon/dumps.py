@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs
 from tincd_compat.mesh import dump
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.daemon.links import Links
     from tincd_compat.device.base import Device
+
+#: Lines of a dump between which nothing else gets into the log: scripts read it.
+LINES_AT_ONCE: Final = 256
 
 
 def connections(links: Links, tree: Iterable[Node]) -> list[str]:
@@ -47,17 +50,16 @@ def tables(
     mesh: Mesh,
     tunnel: Callable[[Node], dump.TunnelState],
     counters: Iterable[tuple[str, int]],
-) -> list[str]:
+) -> Iterator[str]:
     """Return the lines of SIGUSR2: those of tincd, then counters of our own."""
-    return [
-        *statistics(device),
-        *dump.nodes(mesh, tunnel),
-        *dump.edges(mesh),
-        *dump.subnets(mesh),
-        "Counters:",
-        *(f" {name}: {count}" for name, count in counters),
-        "End of counters.",
-    ]
+    yield from statistics(device)
+    yield from dump.nodes(mesh, tunnel)
+    yield from dump.edges(mesh)
+    yield from dump.subnets(mesh)
+    yield "Counters:"
+    for name, count in counters:
+        yield f" {name}: {count}"
+    yield "End of counters."
 
 
 def counters(links: Links, control: ControlPlane) -> list[tuple[str, int]]:
@@ -74,7 +76,9 @@ def counters(links: Links, control: ControlPlane) -> list[tuple[str, int]]:
     ]
 
 
-def write(lines: Iterable[str]) -> None:
-    """Write lines at any debug level, as tincd does with its dumps."""
-    for line in lines:
+def write(lines: Iterable[str]) -> Iterator[None]:
+    """Write lines at any debug level, as tincd does with its dumps, many each step."""
+    for number, line in enumerate(lines, 1):
         logs.always.debug("%s", line)
+        if number % LINES_AT_ONCE == 0:
+            yield

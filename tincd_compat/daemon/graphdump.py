@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Final
 
 from tincd_compat import logs
+from tincd_compat.daemon.slices import Begin, at_once
 
 #: Seconds between two dumps, if there is anything new (tinc 1.0.36).
 INTERVAL: Final = 60.0
@@ -18,7 +19,7 @@ PATIENCE: Final = 30.0
 
 
 class GraphDump:
-    """Writes ``text()`` every minute in which the graph has changed.
+    """Writes ``text()``, which comes in parts, if the graph has changed in a minute.
 
     ``target`` returns the value of GraphDumpFile, which a reload may change, or None;
     ``version`` returns a number that is another one after each change.
@@ -27,14 +28,16 @@ class GraphDump:
     def __init__(
         self,
         target: Callable[[], str | None],
-        text: Callable[[], str],
+        text: Callable[[], Iterable[str]],
         version: Callable[[], int],
         loop: asyncio.AbstractEventLoop,
+        begin: Begin = at_once,
     ) -> None:
         self._target = target
         self._text = text
         self._version = version
         self._loop = loop
+        self._begin = begin
         self._dumped = -1
         self._timer: asyncio.TimerHandle | None = None
         self._feeding: asyncio.Task[None] | None = None
@@ -56,17 +59,26 @@ class GraphDump:
         self._dumped = version
         logs.protocol.log(logs.NOTICE, "Dumping graph")
         if target.startswith("|"):
-            self._feeding = self._loop.create_task(feed(target[1:], self._text()))
+            self._begin("graph", self._collect(target[1:]))
         else:
-            write(target, self._text())
+            self._begin("graph", write(target, self._text()))
+
+    def _collect(self, command: str) -> Iterator[None]:
+        parts = list[str]()
+        for part in self._text():
+            parts.append(part)
+            yield
+        self._feeding = self._loop.create_task(feed(command, "".join(parts)))
 
 
-def write(path: str, text: str) -> None:
-    """Replace a file whole; readers never see half a graph."""
+def write(path: str, text: Iterable[str]) -> Iterator[None]:
+    """Replace a file whole, one part each step; readers never see half a graph."""
     new = f"{path}.new"
     try:
         with open(new, "w", encoding="utf-8") as file:
-            file.write(text)
+            for part in text:
+                file.write(part)
+                yield
     except OSError as error:
         logs.always.error("Unable to open graph dump file %s: %s", new, error.strerror)
         return

@@ -56,6 +56,8 @@ OUTPUT_LIMIT: Final = 16 * 1024 * 1024
 #: Links of which each has a graph run of its own at the end, and seconds for them all.
 STOP_RUNS: Final = 16
 STOP_PATIENCE: Final = 0.2
+#: Bytes that wait for a peer; what can be told later had better be.
+CONGESTION: Final = 64 * 1024
 #: Callers that may be in the handshake at a time.  The accept limit alone does not
 #: bound them where PingTimeout is long.
 MAX_STRANGERS: Final = 128
@@ -118,7 +120,8 @@ class Links:
         self._control: Control
         self._packets_received: Callable[[list[bytes], Link], None]
         self._names = HostNames()
-        self._all: list[Link] = []
+        #: In the order of their beginnings; a dictionary, since each may end any time.
+        self._all: dict[Link, None] = {}
         self._by_node: dict[Node, Link] = {}
         self.listening: Sequence[SocketAddress] = ()
         self._closing = False
@@ -144,6 +147,11 @@ class Links:
         return [link for link in self._all if link.active]
 
     @property
+    def congested(self) -> bool:
+        """Tell whether a peer has much to take before it gets what is said now."""
+        return any(link.socket.queued > CONGESTION for link in self.active())
+
+    @property
     def most_queued(self) -> int:
         """The most bytes that have waited for one peer so far."""
         links = (link.socket.most_queued for link in self._all)
@@ -156,10 +164,8 @@ class Links:
     # What the dialer needs.
 
     def link_to(self, name: str) -> Link | None:
-        for node, link in self._by_node.items():
-            if node.name == name:
-                return link
-        return None
+        node = self._control.mesh.nodes.get(name)
+        return None if node is None else self._by_node.get(node)
 
     def read_host(self, name: str) -> HostSettings:
         return self._files.read(name)
@@ -233,7 +239,7 @@ class Links:
         )
         link = Link(self, connection, sock, address, outgoing, self._loop)
         asking = weakref.ref(link)
-        self._all.append(link)
+        self._all[link] = None
         if self.settings.hostnames and proxied is None:
             self._names.improve(connection, address)
         return link
@@ -341,7 +347,7 @@ class Links:
             return
         logs.connections.log(logs.NOTICE, "Closing connection with %s", link)
         was_active = link.connection.active
-        self._all.remove(link)
+        del self._all[link]
         self._most_queued = max(self._most_queued, link.socket.most_queued)
         sock = link.socket.detach()
         if was_active or self._closing:
@@ -371,8 +377,10 @@ class Links:
             self.terminate(link, report=False, settle=quick)
         self._control.settle()
 
-    def recheck_hosts(self) -> None:
+    def recheck_hosts(self) -> Iterator[None]:
         """End the links whose host file is gone or says something else (SIGHUP).
+
+        One link is looked at in each step.
 
         No link keeps its ConnectTo: whoever reloads dials anew and finds those that are
         left.  A connection that has not said its name has no host file.
@@ -381,6 +389,7 @@ class Links:
             link.outgoing = None
             if link.host is None or not self._same_host(link, link.host):
                 self.terminate(link, report=link.active)
+            yield
 
     def _same_host(self, link: Link, known: HostSettings) -> bool:
         try:

@@ -1,15 +1,23 @@
-"""The tables as tincd prints them: to the log on SIGUSR2, and as graphviz text."""
+"""The tables as tincd prints them: to the log on SIGUSR2, and as graphviz text.
+
+Tables are as long as members like, so lines are made one by one.  Between two of them
+nodes, edges and subnets may come and go: these are told of or not, all others once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from heapq import merge
+from itertools import islice
 from typing import Final, Protocol
 
-from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.mesh.node import Edge, Mesh, Node
 
 _VISITED: Final = 0x08
 _REACHABLE: Final = 0x10
 _INDIRECT: Final = 0x20
+#: Edges that are sorted in one step.
+_SORTED_AT_ONCE: Final = 1000
 
 
 class TunnelState(Protocol):
@@ -36,10 +44,12 @@ class TunnelState(Protocol):
     def maxmtu(self) -> int: ...
 
 
-def nodes(mesh: Mesh, tunnel: Callable[[Node], TunnelState]) -> list[str]:
+def nodes(mesh: Mesh, tunnel: Callable[[Node], TunnelState]) -> Iterator[str]:
     """Return the lines about all nodes, by name."""
-    lines = [_node_line(mesh, node, tunnel(node)) for node in mesh.sorted_nodes()]
-    return ["Nodes:", *lines, "End of nodes."]
+    yield "Nodes:"
+    for node in mesh.sorted_nodes():
+        yield _node_line(mesh, node, tunnel(node))
+    yield "End of nodes."
 
 
 def _node_line(mesh: Mesh, node: Node, tunnel: TunnelState) -> str:
@@ -63,29 +73,41 @@ def _status(node: Node) -> int:
     )
 
 
-def edges(mesh: Mesh) -> list[str]:
+def edges(mesh: Mesh) -> Iterator[str]:
     """Return the lines about all edges, by the names of their ends."""
-    lines = [
-        f" {edge.source.name} to {edge.target.name} at {edge.address}"
-        f" options {edge.options:x} weight {edge.weight}"
-        for edge in mesh.edges()
-    ]
-    return ["Edges:", *lines, "End of edges."]
+    yield "Edges:"
+    for edge in mesh.edges():
+        yield (
+            f" {edge.source.name} to {edge.target.name} at {edge.address}"
+            f" options {edge.options:x} weight {edge.weight}"
+        )
+    yield "End of edges."
 
 
-def subnets(mesh: Mesh) -> list[str]:
+def subnets(mesh: Mesh) -> Iterator[str]:
     """Return the lines about all subnets in the order of lookups."""
-    lines = [f" {subnet} owner {owner.name}" for subnet, owner in mesh.subnets.all()]
-    return ["Subnet list:", *lines, "End of subnet list."]
+    yield "Subnet list:"
+    for subnet, owner in mesh.subnets:
+        yield f" {subnet} owner {owner.name}"
+    yield "End of subnet list."
 
 
-def graphviz(mesh: Mesh) -> str:
-    """Return the text of the GraphDumpFile: nodes by name, edges by weight."""
-    lines = [
-        f'\t"{node.name}" [label = "{node.name}"];' for node in mesh.sorted_nodes()
-    ]
-    lines += [
-        f'\t"{edge.source.name}" -> "{edge.target.name}";'
-        for edge in sorted(mesh.edges(), key=lambda edge: edge.sort_key)
-    ]
-    return "\n".join(["digraph {", *lines, "}", ""])
+def graphviz(mesh: Mesh) -> Iterator[str]:
+    """Return the GraphDumpFile in parts: nodes by name, edges by weight.
+
+    Many parts are empty: while edges are sorted there is nothing to say.
+    """
+    yield "digraph {\n"
+    for node in mesh.sorted_nodes():
+        yield f'\t"{node.name}" [label = "{node.name}"];\n'
+    every, runs = mesh.edges(), list[list[Edge]]()
+    while run := sorted(islice(every, _SORTED_AT_ONCE), key=_by_weight):
+        runs.append(run)
+        yield ""
+    for edge in merge(*runs, key=_by_weight):
+        yield f'\t"{edge.source.name}" -> "{edge.target.name}";\n'
+    yield "}\n"
+
+
+def _by_weight(edge: Edge) -> tuple[int, str, str]:
+    return edge.sort_key

@@ -7,7 +7,9 @@ ignores weights and is everybody's own, but relays rely on its rules too.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,13 +59,14 @@ def run(mesh: Mesh) -> GraphChanges:
     flipped = [node for node in mesh.nodes.values() if node.visited != node.reachable]
     flipped.sort(key=lambda node: node.name)
     flips = []
+    logged = logs.traffic.isEnabledFor(logging.DEBUG)
     for node in flipped:
         node.reachable = node.visited
         flips.append(Change(node, node.reachable, node.address))
-        state = "reachable" if node.reachable else "unreachable"
-        logs.traffic.debug(
-            "Node %s (%s) became %s", node.name, _place(node.address), state
-        )
+        if logged:
+            state = "reachable" if node.reachable else "unreachable"
+            place = _place(node.address)
+            logs.traffic.debug("Node %s (%s) became %s", node.name, place, state)
     if flips:
         mesh.subnets.invalidate()
     mesh.myself.visited = _starts_the_tree(mesh)
@@ -220,37 +223,44 @@ def broadcast_tree(mesh: Mesh) -> frozenset[Edge]:
     total, so there is one smallest tree, and a union of sets over the sorted edges of
     our component finds the same one without walking the list again and again.
     """
-    candidates = []
-    for node in mesh.nodes.values():
-        if not node.reachable:
-            continue
-        for name, edge in node.edges.items():
-            back = edge.target.edges.get(node.name)
-            if back is None or not edge.target.reachable:
-                continue
-            # The later one of two opposite edges always ends where both have been.
-            if (edge.weight, node.name) < (back.weight, name):
-                candidates.append((edge.weight, node.name, name, edge))
-    candidates.sort()
-    leader = {name: name for name, node in mesh.nodes.items() if node.reachable}
-    missing = len(leader) - 1
+    leaders = {name: name for name, node in mesh.nodes.items() if node.reachable}
+    missing = len(leaders) - 1
     tree = []
-    for _, source, target, edge in candidates:
+    for _, source, target, edge in sorted(_candidates(mesh)):
         if missing == 0:
             break
-        first, second = _leader(leader, source), _leader(leader, target)
+        first, second = _leader(leaders, source), _leader(leaders, target)
         if first != second:
-            leader[first] = second
+            leaders[first] = second
             tree.append(edge)
             missing -= 1
     return frozenset(tree)
 
 
-def _leader(leader: dict[str, str], name: str) -> str:
-    while (parent := leader[name]) != name:
+def _candidates(mesh: Mesh) -> Iterator[tuple[int, str, str, Edge]]:
+    """Return the edges between reachable nodes, of two opposite ones the first."""
+    for name, node in mesh.nodes.items():
+        if not node.reachable:
+            continue
+        for other, edge in node.edges.items():
+            # Each pair is looked at from one end; the later of two edges always ends
+            # where both have been.
+            if other < name or not edge.target.reachable:
+                continue
+            back = edge.target.edges.get(name)
+            if back is None:
+                continue
+            if edge.weight <= back.weight:
+                yield edge.weight, name, other, edge
+            else:
+                yield back.weight, other, name, back
+
+
+def _leader(leaders: dict[str, str], name: str) -> str:
+    while (parent := leaders[name]) != name:
         # Halving the path keeps later walks short.
-        leader[name] = leader[parent]
-        name = leader[name]
+        above = leaders[name] = leaders[parent]
+        name = above
     return name
 
 

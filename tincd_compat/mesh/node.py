@@ -35,6 +35,8 @@ class Node:
     #: The last edge of a path from us that is whole; see ``graph.cuts_off``.
     lifeline: Edge | None = None
     edges: dict[str, Edge] = field(default_factory=dict)
+    #: How many edges lead here.
+    incoming: int = 0
     #: The edges by name of the target; None until asked for after a change.
     _in_order: list[Edge] | None = field(default=None, init=False)
 
@@ -97,8 +99,12 @@ class Mesh:
             node = self.nodes[name] = Node(name)
         return node
 
+    def needed(self, node: Node) -> bool:
+        """Tell whether the node has subnets, or edges in either direction."""
+        return bool(node.edges or node.incoming or self.subnets.owns(node))
+
     def remove_node(self, node: Node) -> None:
-        """Forget a node that has neither edges nor subnets."""
+        """Forget a node that is not needed."""
         self.set_address(node, None)
         del self.nodes[node.name]
         # It would hold itself, until a search for cyclic garbage.
@@ -118,11 +124,13 @@ class Mesh:
         weight: int,
     ) -> Edge:
         edge = Edge(source, target, address, options, weight)
+        target.incoming += target.name not in source.edges
         source.add_edge(edge)
         return edge
 
     def remove_edge(self, edge: Edge) -> None:
         edge.source.remove_edge(edge)
+        edge.target.incoming -= 1
 
     def set_address(self, node: Node, address: SocketAddress | None) -> None:
         """Set or clear the UDP address of a node; the first at an address keeps it."""

@@ -212,11 +212,17 @@ class SubnetTable(Generic[OwnerT]):
         """Tell whether the owner has exactly this subnet, weight included."""
         return subnet in self._owned.get(owner, ())
 
+    def owns(self, owner: OwnerT) -> bool:
+        """Tell whether the node has any subnet."""
+        return owner in self._owned
+
     def of(self, owner: OwnerT) -> list[Subnet]:
         """The subnets of one node in tinc's order."""
-        # Only prefixes are the wrong way round; sorting keeps the order of the rest.
-        found = sorted(self._owned.get(owner, ()), key=_prefix, reverse=True)
-        found.sort(key=_kind)
+        found = list(self._owned.get(owner, ()))
+        if len(found) > 1:
+            # Only prefixes are the wrong way round, and sorting keeps other order.
+            found.sort(key=_prefix, reverse=True)
+            found.sort(key=_kind)
         return found
 
     def all(self) -> list[tuple[Subnet, OwnerT]]:
