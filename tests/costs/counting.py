@@ -1,14 +1,15 @@
 """What a step costs, as a number that is the same on every machine.
 
 Counted are the lines of the package that run, once for each turn of a loop.  What C
-code walks shows as well where it compares or hashes: subnets and addresses do that in
-Python, and the names of nodes are made to.
+code walks shows as well where it sorts, and where it compares or hashes: subnets and
+addresses do that in Python, and the names of nodes are made to.
 """
 
 from __future__ import annotations
 
+import builtins
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -40,6 +41,13 @@ class Name(str):
 def lines(step: Callable[[], object]) -> int:
     """Return how many lines of the package run in a step."""
     count = 0
+    sort = builtins.sorted
+
+    def note_sorting(values: Iterable[Any], **how: Any) -> list[Any]:
+        nonlocal count
+        found = sort(values, **how)
+        count += len(found)
+        return found
 
     def local(frame: FrameType, event: str, argument: object) -> _Trace:
         nonlocal count
@@ -52,9 +60,11 @@ def lines(step: Callable[[], object]) -> int:
         return local if counts else None
 
     before = sys.gettrace()
+    builtins.sorted = note_sorting
     sys.settrace(begin)
     try:
         step()
     finally:
         sys.settrace(before)
+        builtins.sorted = sort
     return count
