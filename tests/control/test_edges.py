@@ -19,7 +19,7 @@ from tests.control.world import (
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.effects import CheckReverse, Effect, Forward, Reply
-from tincd_compat.control.rules import Limits, Policy
+from tincd_compat.control.rules import MAX_NAME, Limits, Policy
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
@@ -291,6 +291,34 @@ def test_limit_on_nodes(caplog: pytest.LogCaptureFixture) -> None:
         assert world.hear(f"12 {number} far dave{number} 10.0.0.1 1 c 1") == []
     assert len(world.mesh.nodes) == 6
     assert caplog.messages == [f"Ignoring new nodes from {PEER}, already knowing 6"]
+
+
+def test_names_that_no_file_can_have(caplog: pytest.LogCaptureFixture) -> None:
+    world, longest = World(), "n" * MAX_NAME
+    assert world.hear(f"12 1 far {longest} 10.0.0.1 1 c 1") != []
+    assert world.hear(f"12 2 far {longest}n 10.0.0.1 1 c 1") == []
+    assert world.hear(f"12 3 {longest}n far 10.0.0.1 1 c 1") == []
+    assert world.hear(f"10 4 {longest}n 10.0.0.0/8") == []
+    assert longest in world.mesh.nodes
+    assert f"{longest}n" not in world.mesh.nodes
+    assert caplog.messages == [
+        f"Ignoring a node from {PEER} whose name has 256 letters"
+    ]
+
+
+def test_no_node_fills_the_table_of_edges_alone() -> None:
+    world = World(limits=Limits(of_one=2))
+    for number in range(3):
+        world.hear(f"12 {number} far leaf{number} 10.0.0.1 1 c 1")
+    assert len(world["far"].edges) == 2
+    assert world.hear("12 a other far 10.0.0.1 1 c 1") != []
+
+
+def test_a_neighbour_has_edges_whatever_others_have_filled() -> None:
+    world = World(limits=Limits(edges=6, own=2))
+    assert len(world.edges()) == 6
+    assert world.hear("12 a far other 10.0.0.1 1 c 1", "other") == []
+    assert world.hear("12 b other far 10.0.0.1 1 c 1", "other") != []
 
 
 def test_limit_on_edges(caplog: pytest.LogCaptureFixture) -> None:

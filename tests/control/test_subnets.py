@@ -321,11 +321,38 @@ def test_configured_mac_is_not_learned() -> None:
 
 
 def test_learned_macs_are_limited(caplog: pytest.LogCaptureFixture) -> None:
-    world = World(limits=Limits(subnets=5))
+    world = World(limits=Limits(subnets=5, own=2))
     assert world.gossip.learn_mac(MAC, 0) != []
     assert world.gossip.learn_mac(bytes(6), 0) == []
     assert world.gossip.learn_mac(MAC, 1) == []
     assert caplog.messages == ["Too many subnets to learn MACs"]
+
+
+def test_learned_macs_have_room_in_a_full_table() -> None:
+    world = World(limits=Limits(subnets=4, own=3))
+    assert world.gossip.learn_mac(MAC, 0) != []
+    assert world.gossip.learn_mac(bytes(6), 0) != []
+    assert world.gossip.learn_mac(bytes(5) + b"\1", 0) == []
+
+
+def test_no_owner_fills_the_table_alone(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(limits=Limits(of_one=3))
+    assert world.hear("10 a far 10.9.0.0/24") != []
+    assert world.hear("10 b far 10.9.1.0/24") != []
+    assert world.hear("10 c far 10.9.2.0/24") == []
+    assert world.hear("10 d peer 10.9.2.0/24") != []
+    assert caplog.messages == [
+        f"Ignoring new subnets of far from {PEER}, already knowing 3"
+    ]
+
+
+def test_a_neighbour_tells_of_itself_whatever_others_have_filled() -> None:
+    world = World(limits=Limits(subnets=4, own=3))
+    assert world.hear("10 a far 10.9.0.0/24") == []
+    assert world.hear("10 b peer 10.9.0.0/24", "other") == []
+    assert world.hear("10 c peer 10.9.1.0/24") != []
+    assert world.hear("10 d peer 10.9.2.0/24") != []
+    assert world.hear("10 e peer 10.9.3.0/24") == []
 
 
 def test_reload_withdraws_and_announces() -> None:

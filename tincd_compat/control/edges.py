@@ -70,7 +70,7 @@ class EdgeRules:
             return []
         self._hearsay.settle(source.name, target.name)
         if edge is None:
-            if not self._ground.room_for_edge(arrival):
+            if not self._ground.room_for_edge(source, arrival):
                 return []
             self._ground.add_edge(
                 source, target, address, message.options, message.weight

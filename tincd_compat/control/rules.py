@@ -15,6 +15,8 @@ from tincd_compat.meta.messages import Request
 
 #: Different warnings about misbehaving peers per tick; then silence is announced.
 MAX_NOTICES: Final = 32
+#: Letters of a node's name: its host file has that name, and no file has a longer one.
+MAX_NAME: Final = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +38,17 @@ class Limits:
     """How much of what others tell is kept.  tincd knows no limit.
 
     The defaults are far above any mesh that works and far below what exhausts memory:
-    meshes of some 1000 nodes with some 10 000 edges have been reported.
+    meshes of some 1000 nodes with some 10 000 edges have been reported.  Who fills a
+    table shuts out what comes after it, and that need not be its own.  So no node has
+    more than ``of_one`` edges or subnets, and whoever is linked to us and tells of
+    itself has room for ``own`` of each, however full the table is.
     """
 
-    nodes: int = 65_536
-    edges: int = 1_000_000
-    subnets: int = 262_144
+    nodes: int = 16_384
+    edges: int = 131_072
+    subnets: int = 131_072
+    of_one: int = 16_384
+    own: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,33 +106,70 @@ class Ground:
         self._edges = sum(len(node.edges) for node in mesh.nodes.values())
 
     def node(self, name: str, arrival: Arrival) -> Node | None:
-        """Return the node of that name, new if need be; None if there is no room."""
+        """Return the node of that name, new if need be; None if there is no room.
+
+        A name that no node can have is refused here and not where lines are read: the
+        neighbour that passes it on is not to blame.
+        """
         node = self.mesh.nodes.get(name)
-        if node is None and self.room(
-            "nodes", len(self.mesh.nodes), self.limits.nodes, arrival
-        ):
-            node = self.mesh.get_or_add(name)
-        return node
+        if node is not None:
+            return node
+        if len(name) > MAX_NAME:
+            text = "Ignoring a node from %s whose name has %d letters"
+            self.notices.warn("limit names", text, arrival.peer, len(name))
+            return None
+        count = len(self.mesh.nodes)
+        if count >= self.limits.nodes:
+            self._refuse("nodes", count, arrival)
+            return None
+        return self.mesh.get_or_add(name)
 
     @property
     def edges_full(self) -> bool:
         return self._edges >= self.limits.edges
 
-    def room_for_edge(self, arrival: Arrival) -> bool:
-        return self.room("edges", self._edges, self.limits.edges, arrival)
+    def room_for_edge(self, source: Node, arrival: Arrival) -> bool:
+        """Tell whether a node may have one more edge; log the refusal if not."""
+        counts = self._edges, self.limits.edges, len(source.edges)
+        return self._room("edges", *counts, source, arrival)
 
-    def room(self, what: str, count: int, limit: int, arrival: Arrival) -> bool:
-        """Tell whether one more fits into a table; log the refusal if it does not."""
-        if count < limit:
-            return True
-        self.notices.warn(
-            f"limit {what}",
-            "Ignoring new %s from %s, already knowing %d",
-            what,
-            arrival.peer,
-            count,
+    def room_for_subnet(self, owner: Node, arrival: Arrival) -> bool:
+        """Tell whether a node may have one more subnet; log the refusal if not."""
+        subnets = self.mesh.subnets
+        counts = len(subnets), self.limits.subnets, subnets.count(owner)
+        return self._room("subnets", *counts, owner, arrival)
+
+    @property
+    def room_to_learn(self) -> bool:
+        """Whether there is room for one more subnet of this node."""
+        subnets, myself = self.mesh.subnets, self.mesh.myself
+        count = subnets.count(myself)
+        return count < (
+            self.limits.of_one
+            if len(subnets) < self.limits.subnets
+            else self.limits.own
         )
+
+    def _room(
+        self,
+        what: str,
+        total: int,
+        limit: int,
+        its: int,
+        subject: Node,
+        arrival: Arrival,
+    ) -> bool:
+        if its >= self.limits.of_one:
+            self._refuse(f"{what} of {subject.name}", its, arrival)
+            return False
+        if total < limit or (arrival.source is subject and its < self.limits.own):
+            return True
+        self._refuse(what, total, arrival)
         return False
+
+    def _refuse(self, what: str, count: int, arrival: Arrival) -> None:
+        text = "Ignoring new %s from %s, already knowing %d"
+        self.notices.warn(f"limit {what}", text, what, arrival.peer, count)
 
     def add_edge(
         self,

@@ -46,9 +46,7 @@ class SubnetRules:
                 arrival.field(3),
             )
             return [] if policy.tunnel_server else [forward(message.request, arrival)]
-        if not self._ground.room(
-            "subnets", len(self._subnets), self._ground.limits.subnets, arrival
-        ):
+        if not self._ground.room_for_subnet(owner, arrival):
             return []
         effects = self._store(owner, subnet)
         if subnet.address in self._learned:
@@ -146,7 +144,7 @@ class SubnetRules:
             return []
         if mac in self._own_macs():
             return []
-        if len(self._subnets) >= self._ground.limits.subnets:
+        if not self._ground.room_to_learn:
             self._ground.notices.warn("limit macs", "Too many subnets to learn MACs")
             return []
         logs.traffic.info("Learned new MAC address %s", format_mac(mac))

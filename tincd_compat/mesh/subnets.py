@@ -216,6 +216,10 @@ class SubnetTable(Generic[OwnerT]):
         """Tell whether the node has any subnet."""
         return owner in self._owned
 
+    def count(self, owner: OwnerT) -> int:
+        """Return how many subnets the node has."""
+        return len(self._owned.get(owner, ()))
+
     def of(self, owner: OwnerT) -> list[Subnet]:
         """The subnets of one node in tinc's order."""
         found = list(self._owned.get(owner, ()))
