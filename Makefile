@@ -143,7 +143,7 @@ test-sanitized: $(VENV)/.dev check-core fuzz
 	cd $(SANITIZED) && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=. \
 	  $(abspath $(BIN))/python -m pytest -q -p no:cacheprovider tests/tunnel/test_fast_codec.py \
-	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pump*.py tests/tunnel/test_serving.py \
+	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pump*.py tests/tunnel/test_forgetting_pumps.py tests/tunnel/test_serving.py \
 	  tests/tunnel/test_plain.py tests/tunnel/test_lzo.py tests/tunnel/test_codec.py tests/tunnel/test_coalescing.py tests/tunnel/test_splitting.py
 
 # What only a known secret or a played kernel brings about.  A part that a check looks

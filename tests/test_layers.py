@@ -28,6 +28,7 @@ MESH_SIDE = (
     "tunnel.pumps",
     "tunnel.receiving",
     "tunnel.sources",
+    "tunnel.ways",
 )
 
 #: Part of the package, longest name first where parts are nested, to the parts that it
@@ -76,6 +77,7 @@ FAST_USERS = {
     "tunnel.offload",
     "tunnel.pumps",
     "tunnel.sources",
+    "tunnel.ways",
 }
 
 

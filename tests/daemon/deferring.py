@@ -87,10 +87,6 @@ class KeyRing:
 
     def forget(self, node: Node) -> None: ...
 
-    def topology_changed(self) -> None: ...
-
-    def subnets_changed(self) -> None: ...
-
 
 class Scripts:
     """Counts how often nodes went up and down."""

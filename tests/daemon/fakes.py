@@ -130,7 +130,6 @@ class FakeKeys:
     def __init__(self, log: list[str]) -> None:
         self._log = log
         self.introducing = False
-        self.subnet_changes = 0
 
     def new_key(self, node: Node) -> AnsKey:
         self._log.append(f"new key for {node.name}")
@@ -168,12 +167,6 @@ class FakeKeys:
 
     def forget(self, node: Node) -> None:
         self._log.append(f"forget {node.name}")
-
-    def topology_changed(self) -> None:
-        """Not worth a line."""
-
-    def subnets_changed(self) -> None:
-        self.subnet_changes += 1
 
 
 class FakeEvents:

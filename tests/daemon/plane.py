@@ -89,7 +89,6 @@ class Plane:
         self.mesh.add_edge(myself, node, PLACES[name], OPTIONS, 1)
         self.mesh.add_edge(node, myself, PLACES["us"], OPTIONS, 1)
         graph.run(self.mesh)
-        self.subject.topology_changed()
 
     @property
     def peer(self) -> Node:

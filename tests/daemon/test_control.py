@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from tests.daemon.fakes import PLACES, Remote, World, link_of, subnet
+from tests.mesh.heard import Heard
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 from tincd_compat.control import effects as fx
@@ -391,15 +392,15 @@ STATION = bytes.fromhex("020000000001")
 def test_a_learned_address_is_announced_and_withdrawn(
     world: World, peer: Remote
 ) -> None:
-    changes = world.keys.subnet_changes
+    heard = Heard(world.mesh)
     world.control.learn_mac(STATION, 100)
     world.control.learn_mac(STATION, 200)
-    assert world.keys.subnet_changes == changes + 1
+    assert heard.take() == ["subnet 2:0:0:0:0:1#10"]
     assert world.take_log() == ["subnet-up us 2:0:0:0:0:1 None"]
     world.control.tick(200 + world.settings.mac_expire - 1)
-    assert world.keys.subnet_changes == changes + 1
+    assert heard.take() == []
     world.control.tick(200 + world.settings.mac_expire)
-    assert world.keys.subnet_changes == changes + 2
+    assert heard.take() == ["subnet 2:0:0:0:0:1#10"]
     assert world.take_log() == ["subnet-down us 2:0:0:0:0:1 None"]
     assert peer.take() == ["10 us 2:0:0:0:0:1#10", "11 us 2:0:0:0:0:1#10"]
 

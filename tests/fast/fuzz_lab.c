@@ -73,7 +73,7 @@ static void make_watches(struct lab *lab)
 
 static struct peer peer_at(struct lab *lab, int fd, const struct sockaddr_storage *address)
 {
-    struct peer peer = {.sealer = &lab->sealer, .fd = fd, .limit = LIMIT};
+    struct peer peer = {.sealer = &lab->sealer, .fd = fd};
 
     peer.address = *address;
     peer.address_length = sizeof(struct sockaddr_in);
@@ -106,9 +106,11 @@ struct lab *enter(uint8_t choices, uint8_t suite_choice, size_t window)
     for (size_t i = 0; i < PEERS; i++) {
         pump->peers[i] = peer_at(&lab, lab.near, &lab.far_address);
         pump->peers[i].segmentation = choices & CHOICE_SEGMENTATION;
+        pump->ways[i] = (struct way){(uint32_t)i, (uint32_t)i, LIMIT};
     }
-    pump->peer_count = PEERS;
-    pump->known[0] = (struct source){.opener = &lab.opener};
+    pump->node_count = PEERS;
+    pump->relays = true;
+    pump->known[0] = (struct source){.node = PEERS, .opener = &lab.opener};
     if (suite_choice & SUITE_UNSEAL)
         pump->known[0].service = UNSEAL;
     if (suite_choice & SUITE_IGNORED) {
@@ -145,20 +147,15 @@ static size_t link_of(const struct device *device)
     return device->tap ? 0 : ETHERNET_SIZE;
 }
 
-/* Let the way to a frame's destination be known. */
-static void know(struct pump *pump, struct map *ways, const uint8_t *frame, size_t length)
+/* Let the owner of a frame's destination be known. */
+static void know(struct pump *pump, struct map *owners, const uint8_t *frame, size_t length)
 {
     const uint8_t *destination;
     size_t size = plain_destination(frame, length, pump->switching, &destination);
-    uint8_t key[MAX_KEY];
 
     if (size == 0)
         return;
-    uint32_t way = destination[size - 1] % PEERS;
-    if (ways == &pump->relays)
-        map_put(ways, key, relay_key(0, destination, size, key), way);
-    else
-        map_put(ways, destination, size, way);
+    map_put(owners, destination, size, destination[size - 1] % PEERS);
     map_put(&pump->stations, frame + 6, 6, 0);
 }
 
@@ -207,7 +204,8 @@ void send_frames(struct lab *lab, const struct packet *frames, size_t count, boo
     peer.train = &lab->train;
     peer.segmentation = pump->peers[0].segmentation;
     for (size_t i = 0; i < count; i++) {
-        know(pump, i % 2 ? &pump->own : &pump->relays, frames[i].data, frames[i].length);
+        know(pump, i % 2 ? &pump->own : &pump->destinations, frames[i].data,
+             frames[i].length);
         if (!odd)
             add_to_train(peer.train, &frames[i]);
         else if (sendto(lab->far, frames[i].data, frames[i].length, 0,

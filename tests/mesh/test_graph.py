@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.mesh.trees import broadcast_tree
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh import graph
+from tincd_compat.mesh.broadcast import broadcast_neighbours
 from tincd_compat.mesh.node import Edge, Mesh, Node
 from tincd_compat.options import INDIRECT
 
@@ -143,7 +145,7 @@ def literal_tree(mesh: Mesh) -> set[Edge]:
 @given(meshes())
 def test_tree_is_the_literal_one(mesh: Mesh) -> None:
     graph.run(mesh)
-    tree = graph.broadcast_tree(mesh)
+    tree = broadcast_tree(mesh)
     assert tree == literal_tree(mesh)
     reachable = [node for node in mesh.nodes.values() if node.reachable]
     assert len(tree) == len(reachable) - 1
@@ -152,20 +154,20 @@ def test_tree_is_the_literal_one(mesh: Mesh) -> None:
 @given(meshes())
 def test_every_member_draws_the_same_tree(mesh: Mesh) -> None:
     graph.run(mesh)
-    ours = {edge.sort_key for edge in graph.broadcast_tree(mesh)}
+    ours = {edge.sort_key for edge in broadcast_tree(mesh)}
     for member in [node for node in mesh.nodes.values() if node.reachable]:
         theirs = Mesh(member.name)
         for edge in mesh.edges():
             ends = [theirs.get_or_add(n.name) for n in (edge.source, edge.target)]
             theirs.add_edge(ends[0], ends[1], edge.address, edge.options, edge.weight)
         graph.run(theirs)
-        assert {edge.sort_key for edge in graph.broadcast_tree(theirs)} == ours
+        assert {edge.sort_key for edge in broadcast_tree(theirs)} == ours
 
 
 def test_lopsided_weights_take_the_lighter_direction() -> None:
     mesh = build(("m", "a", 9), ("a", "m", 1), ("m", "b", 5), ("b", "m", 5))
     graph.run(mesh)
-    tree = {(e.source.name, e.target.name) for e in graph.broadcast_tree(mesh)}
+    tree = {(e.source.name, e.target.name) for e in broadcast_tree(mesh)}
     assert tree == {("a", "m"), ("b", "m")}
 
 
@@ -173,14 +175,14 @@ def test_broadcast_neighbours_are_ours_in_the_tree() -> None:
     triangle = [*both("m", "a"), *both("a", "b")]
     mesh = build(*triangle, ("m", "b", 7), ("b", "m", 7))
     graph.run(mesh)
-    assert {node.name for node in graph.broadcast_neighbours(mesh)} == {"a"}
+    assert {node.name for node in broadcast_neighbours(mesh)} == {"a"}
 
 
 def test_alone_there_is_no_tree() -> None:
     mesh = build(("m", "a"))
     graph.run(mesh)
-    assert graph.broadcast_tree(mesh) == frozenset()
-    assert graph.broadcast_neighbours(mesh) == set()
+    assert broadcast_tree(mesh) == frozenset()
+    assert broadcast_neighbours(mesh) == set()
 
 
 def test_edge_without_reverse_reaches_nobody() -> None:

@@ -37,9 +37,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.mesh.trees import broadcast_tree
 from tests.simulation.node import Daemon
 from tests.simulation.world import World
-from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh
 
 Tables = dict[str, frozenset[tuple[object, ...]]]
@@ -121,7 +121,7 @@ def tables(mesh: Mesh, members: set[str]) -> Tables:
             if owner.name in members
         ),
         "broadcast tree": frozenset(
-            (edge.source.name, edge.target.name) for edge in graph.broadcast_tree(mesh)
+            (edge.source.name, edge.target.name) for edge in broadcast_tree(mesh)
         ),
     }
 

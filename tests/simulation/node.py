@@ -124,10 +124,6 @@ class KeyRing:
         self.given.pop(node.name, None)
         self.node_changed(node)
 
-    def topology_changed(self) -> None: ...
-
-    def subnets_changed(self) -> None: ...
-
 
 class Scripts:
     """Counts the scripts that would run, and remembers who is up by them."""

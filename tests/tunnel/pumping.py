@@ -105,7 +105,6 @@ class Lab:
         """Let a node be where its socket is."""
         host, port = self.far[name].getsockname()
         self.world.mesh.set_address(self.world.node(name), SocketAddress(host, port))
-        self.world.pipeline.invalidate()
 
     def close(self) -> None:
         self.pumps.close()

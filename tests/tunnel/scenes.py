@@ -85,7 +85,7 @@ class Scene:
         for name, length in zip("bcd", self.proved, strict=True):
             world.proved(name, length)
             if not self.fixed:
-                world.node(name).mtu = 1518
+                world.tunnel(world.node(name)).pmtu.mtu = 1518
         if self.gone:
             world.unlink("c", "d")
         return world

@@ -97,7 +97,6 @@ def test_what_the_path_is_not_known_to_carry_takes_tcp(length: int, way: str) ->
     world.subnet("b", "10.0.2.0/24")
     world.exchange_keys("b")
     world.tunnel(world.node("b")).pmtu.minmtu = 600
-    world.pipeline.invalidate()
     world.from_device(sized(length))
     assert names(world) == {"udp": [], "tcp": [], "keys": []} | {way: ["b"]}
 

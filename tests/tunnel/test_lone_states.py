@@ -173,7 +173,6 @@ class Daemon:
         if self.state.levels[1]:
             key = bytes(self.state.suite.cipher.key_block_size)
             tunnel.sealer = Sealer(self.state.suite, key, self.state.levels[1])
-            self.world.pipeline.invalidate()
 
     def from_device(self, *frames: bytes) -> None:
         burst = [bytearray(frame) for frame in frames]
@@ -228,15 +227,12 @@ class Daemon:
                 self.take_key(name)
             case "give key":
                 world.give_key(name)
-                world.pipeline.own_keys_changed()
             case "cross keys":
                 world.cross_keys(name)
             case "expire keys":
                 tunnel.expire()
-                world.pipeline.own_keys_changed()
             case "void key":
                 tunnel.void_peer_key()
-                world.pipeline.invalidate()
             case "exhaust" if tunnel.sealer is not None:
                 tunnel.sealer.sequence = LAST_SEQUENCE - 1
             case "jump" if far.sealer is not None:

@@ -87,7 +87,6 @@ def test_two_nodes_announced_at_one_address_are_both_heard() -> None:
     world = neighbours("b", "c")
     shared = world.peers["b"].address
     world.mesh.set_address(world.node("c"), shared)
-    world.pipeline.invalidate()
     b, c = world.peers["b"], world.peers["c"]
     for _ in range(3):
         world.now += 0.1

@@ -73,7 +73,6 @@ def elsewhere(packet: SuperPacket, *target: int) -> SuperPacket:
 def over_tcp(*frames: SuperPacket) -> Callable[[World], None]:
     def happen(world: World) -> None:
         world.node("b").options |= TCPONLY
-        world.pipeline.invalidate()
         read(*frames)(world)
 
     return happen
@@ -81,7 +80,6 @@ def over_tcp(*frames: SuperPacket) -> Callable[[World], None]:
 
 def without_a_key(world: World) -> None:
     world.tunnel(world.node("b")).void_peer_key()
-    world.pipeline.invalidate()
     read(WHOLE)(world)
 
 

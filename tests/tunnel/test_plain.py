@@ -41,6 +41,7 @@ class Decider:
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.bind(("127.0.0.1", 0))
         self._switching = switching
+        self._count = 0
         fd = self._ours.fileno()
         self._pump = core.Pump(fd, True, False, switching, False, False)
 
@@ -51,6 +52,7 @@ class Decider:
     def destination(self, frame: bytes) -> bytes | None:
         """Return what alone decides about a frame, None if the pump hands it back."""
         self._pump.clear()
+        self._count = 0
         self._pump.clear_stations()
         self._pump.add_station(frame[6:12].ljust(6, b"\0"))
         keys = [frame[place] for place in PLACES]
@@ -70,11 +72,11 @@ class Decider:
     def _add(self, key: bytes) -> core.Sealer:
         sealer = core.Sealer(*_suite_for_core(DEFAULT), KEY)
         host, port = self._udp.getsockname()
-        peer = self._pump.add_peer(
-            object(), sealer, self._udp.fileno(), host, port, 0, 1518, False
-        )
-        assert peer is not None
-        self._pump.add_destination(key, peer)
+        place = self._udp.fileno(), host, port, 0, False
+        number = self._count = self._count + 1
+        self._pump.set_peer(number, object(), sealer, *place)
+        self._pump.set_way(number, number, number, 1518)
+        self._pump.add_destination(key, number)
         return sealer
 
 

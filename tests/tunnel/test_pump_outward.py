@@ -87,7 +87,6 @@ def test_segments_count_each_wherever_they_go(lab: Lab, known: bool) -> None:
         lab.out()
     else:
         lab.world.tunnel(lab.world.node("b")).void_peer_key()
-        lab.world.pipeline.invalidate()
     lab.give(*[bytes(whole.frame)] * 6, header=header)
     lab.out()
     # A call ends with the super-packet that uses up its budget.
@@ -175,7 +174,6 @@ def test_a_refusal_is_told(lab: Lab) -> None:
     # Port 0 is nobody's: the kernel says EINVAL to trains and datagrams alike.
     address = SocketAddress("127.0.0.1", 0)
     lab.world.mesh.set_address(lab.world.node("b"), address)
-    lab.world.pipeline.invalidate()
     lab.give(packet(1))
     lab.out()
     lab.give(packet(2), packet(3))

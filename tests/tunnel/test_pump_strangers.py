@@ -158,7 +158,6 @@ def test_two_nodes_at_one_host(watched: Watched) -> None:
     """What one has not sealed may be the other's."""
     c = watched.world.node("c")
     watched.world.mesh.set_address(c, SocketAddress("127.0.0.2", 4))
-    watched.world.pipeline.invalidate()
     watched.junk(watched.lab.far["b"], 10)
     frame = packet(5, "10.0.1.1", "10.0.3.1")
     watched.raw(watched.lab.far["b"], *watched.world.peers["c"].seal(frame))
@@ -171,7 +170,6 @@ def test_the_other_key_of_a_node_that_is_ignored(watched: Watched) -> None:
     watched.world.give_key("b")
     older = peer.sealer
     watched.world.give_key("b")
-    watched.world.pipeline.own_keys_changed()
     watched.junk(watched.lab.far["b"], 10)
     assert watched.drops["unauthenticated"] == 10
     newer, peer.sealer = peer.sealer, older
@@ -185,11 +183,9 @@ def test_the_other_key_of_a_node_that_is_ignored(watched: Watched) -> None:
 
 def test_who_has_no_key_from_us(watched: Watched) -> None:
     watched.world.tunnel(watched.world.node("b")).expire()
-    watched.world.pipeline.own_keys_changed()
     watched.junk(watched.lab.far["b"], 10)
     assert len(watched.seen) == 1
     watched.world.give_key("b")
-    watched.world.pipeline.own_keys_changed()
     watched.send("b", FRAME)
     assert watched.delivered() == 1
 
@@ -286,7 +282,6 @@ def test_a_suite_that_is_not_compiled(
     """All that comes from such a node is for Python to test."""
     monkeypatch.setattr(codec, "core", None)
     watched.world.give_key("b")
-    watched.world.pipeline.own_keys_changed()
     for _ in range(3):
         watched.junk(watched.lab.far["b"], 5)
         watched.send("b", FRAME)

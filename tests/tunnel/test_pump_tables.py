@@ -6,6 +6,7 @@ import pytest
 
 from tests.tunnel.pumping import Lab, packet, received
 from tests.tunnel.samples import DEFAULT, KEY
+from tincd_compat.mesh.node import Node
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import _suite_for_core
 
@@ -20,13 +21,21 @@ def address(number: int) -> bytes:
     return (0x0A200000 + number).to_bytes(4, "big")
 
 
-def spare(pump: core.Pump, count: int) -> None:
-    """Let the pump know so many peers and sources that nobody ever hears of."""
-    suite = _suite_for_core(DEFAULT)
-    sealer, opener = core.Sealer(*suite, KEY), core.Opener(*suite, KEY)
-    for i in range(count):
-        host = f"192.0.{i >> 8}.{i & 255}"
-        pump.add_peer(None, sealer, -1, host, 655, 0, 1518, False)
+def spare_nodes(lab: Lab, count: int) -> None:
+    """Let the pump know so many nodes that nobody ever hears of."""
+    sealer = core.Sealer(*_suite_for_core(DEFAULT), KEY)
+    for number in range(count):
+        node = Node(f"spare{number}")
+        assert lab.pumps._numbers.of(node) == [number]
+        place = -1, f"192.0.{number >> 8}.{number & 255}", 655, 0
+        lab.pumps._pump.set_peer(number, node, sealer, *place, False)
+
+
+def spare_sources(pump: core.Pump, count: int) -> None:
+    """Let the pump know so many sources that nobody ever hears of."""
+    opener = core.Opener(*_suite_for_core(DEFAULT), KEY)
+    for number in range(count):
+        host = f"192.0.{number >> 8}.{number & 255}"
         pump.add_source(None, MOST, opener, 0, host, 655, 0)
 
 
@@ -62,8 +71,8 @@ def test_a_sweep_over_our_subnet_does_not_fill_what_is_our_own(lab: Lab) -> None
     assert len(lab.world.ports.delivered) == 2
 
 
-def test_more_peers_than_there_is_room_for(lab: Lab) -> None:
-    spare(lab.pumps._pump, MOST - 1)
+def test_more_nodes_than_there_is_room_for(lab: Lab) -> None:
+    spare_nodes(lab, MOST - 1)
     for target in ("10.0.2.1", "10.0.3.1", "10.0.2.1"):
         for way in ("python", "compiled"):
             lab.give(packet(1, target), packet(2, target))
@@ -75,7 +84,7 @@ def test_more_peers_than_there_is_room_for(lab: Lab) -> None:
 
 
 def test_more_sources_than_there_is_room_for(lab: Lab) -> None:
-    spare(lab.pumps._pump, MOST - 1)
+    spare_sources(lab.pumps._pump, MOST - 1)
     for name in ("b", "c"):
         target = "10.0.3.1" if name == "b" else "10.0.2.1"
         frame = packet(1, target, "10.0.2.1" if name == "b" else "10.0.3.1")
@@ -93,8 +102,9 @@ def test_many_peers_have_a_train_each(lab: Lab) -> None:
     host, port = lab.far["b"].getsockname()
     for number in range(1500):
         sealer = core.Sealer(*suite, KEY)
-        place = lab.udp.fileno(), host, port, 0, 1518, True
-        assert pump.add_peer(number, sealer, *place) == number
+        place = lab.udp.fileno(), host, port, 0, True
+        pump.set_peer(number, number, sealer, *place)
+        pump.set_way(number, number, number, 1518)
         pump.add_destination(address(number), number)
     opener = core.Opener(*suite, KEY)
     numbers = [1499, 3, 1024, 700, 9, 1023, 1025, 80, 1200, 2, 1499, 1024]
@@ -127,11 +137,26 @@ def test_numbers_that_the_tables_cannot_hold(number: int) -> None:
     suite = _suite_for_core(DEFAULT)
     sealer, opener = core.Sealer(*suite, KEY), core.Opener(*suite, KEY)
     place = ("192.0.2.1", 655)
-    assert pump.add_peer(None, sealer, 3, *place, 0, 1518, False) == 0
+    pump.set_peer(0, None, sealer, 3, *place, 0, False)
     with pytest.raises(OverflowError):
-        pump.add_peer(None, sealer, 3, *place, number, 1518, False)
+        pump.set_peer(0, None, sealer, 3, *place, number, False)
+    for each in (number, MOST):
+        wrong = ValueError if each == MOST else OverflowError
+        with pytest.raises(wrong):
+            pump.set_peer(each, None, sealer, 3, *place, 0, False)
+        with pytest.raises(wrong):
+            pump.forget_peer(each)
+        for way in ((each, 0, 0), (0, each, 0), (0, 0, each)):
+            with pytest.raises(wrong):
+                pump.set_way(*way, 1518)
+        with pytest.raises(wrong):
+            pump.forget_way(each)
+        with pytest.raises(wrong):
+            pump.add_destination(bytes(4), each)
     with pytest.raises(OverflowError):
-        pump.add_relay(number, bytes(4), 0)
+        pump.forget_source(number, *place, 0)
+    with pytest.raises(OverflowError):
+        pump.forget_source(0, *place, number)
     for numbers in ((number, 0, 0), (0, number, 0), (0, 0, number)):
         node, socket, scope = numbers
         with pytest.raises(OverflowError):

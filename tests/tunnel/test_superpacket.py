@@ -91,7 +91,6 @@ def test_segments_without_a_flow_are_routed_one_by_one(
 ) -> None:
     world = neighbours("b")
     world.tunnel(world.node("b")).void_peer_key()
-    world.pipeline.invalidate()
     with caplog.at_level(logging.DEBUG if debug else logging.ERROR, "tincd"):
         world.pipeline.from_device([PIECE.piece(1000)], world.now)
     segments = [segment.frame() for segment in cut(PIECE, 1000)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from tincd_compat.addresses import SocketAddress, Subnet
@@ -60,8 +61,12 @@ def lengths(frames: Iterable[bytes]) -> list[int]:
     return [len(frame) for frame in frames]
 
 
-def make_tunnel(name: str, parameters: Parameters = PARAMETERS) -> Tunnel:
-    return Tunnel(name, parameters, PmtuDiscovery(name))
+def make_tunnel(
+    name: str,
+    parameters: Parameters = PARAMETERS,
+    changed: Callable[[], None] = lambda: None,
+) -> Tunnel:
+    return Tunnel(name, parameters, PmtuDiscovery(name), changed)
 
 
 def install(tunnel: Tunnel, key: KeyFields, *, allow_null: bool = False) -> None:
@@ -174,8 +179,14 @@ class World:
     def tunnel(self, node: Node) -> Tunnel:
         assert node is not self.mesh.myself
         if node not in self._tunnels:
-            self._tunnels[node] = make_tunnel(node.name, self._parameters)
+            changed = partial(self.pipeline.tunnel_changed, node)
+            tunnel = make_tunnel(node.name, self._parameters, changed)
+            self._tunnels[node] = tunnel
         return self._tunnels[node]
+
+    def tunnels(self) -> Iterable[tuple[Node, Tunnel]]:
+        """Return the nodes that have a tunnel, with it."""
+        return self._tunnels.items()
 
     def node(self, name: str) -> Node:
         return self.mesh.nodes[name]
@@ -201,13 +212,11 @@ class World:
 
     def settle(self) -> None:
         graph.run(self.mesh)
-        self.pipeline.invalidate()
 
     def subnet(self, name: str, text: str) -> None:
         subnet = Subnet.parse(text)
         assert subnet is not None
         self.mesh.subnets.add(self.mesh.get_or_add(name), subnet)
-        self.pipeline.invalidate()
 
     def exchange_keys(self, *names: str) -> None:
         for name in names:
@@ -223,20 +232,17 @@ class World:
         """Give the node a newer key, whose line overtakes that of the one before."""
         older = self.peers[name].tunnel.sealer
         self.give_key(name)
-        self.pipeline.own_keys_changed()
         self.peers[name].tunnel.sealer = older
 
     def take_key(self, name: str) -> None:
         """Let us send to the node."""
         key = self.peers[name].tunnel.new_own_key(self.random.randbytes)
         install(self.tunnel(self.node(name)), key)
-        self.pipeline.invalidate()
 
     def proved(self, name: str, length: int = 1451) -> None:
         """Path MTU discovery has found this frame length to get through."""
         pmtu = self.tunnel(self.node(name)).pmtu
-        pmtu.minmtu = pmtu.maxmtu = pmtu.mtu = self.node(name).mtu = length
-        self.pipeline.invalidate()
+        pmtu.minmtu = pmtu.maxmtu = pmtu.mtu = length
 
     def ready(self, *names: str) -> None:
         self.exchange_keys(*names)

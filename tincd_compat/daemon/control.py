@@ -83,12 +83,6 @@ class Keys(Protocol):
     def forget(self, node: Node) -> None:
         """The node has left the tables."""
 
-    def topology_changed(self) -> None:
-        """Nodes, edges or subnets changed: drop what was derived from them."""
-
-    def subnets_changed(self) -> None:
-        """Only subnets changed: drop what was derived from them."""
-
 
 class Events(Protocol):
     """Scripts to run when the mesh changes."""
@@ -148,12 +142,8 @@ class ControlPlane:
             case AddEdge():
                 self.runs.settle_losses()
                 found = self._gossiped(message, line, link)
-            case DelEdge():
+            case DelEdge() | AddSubnet() | DelSubnet():
                 found = self._gossiped(message, line, link)
-            case AddSubnet() | DelSubnet():
-                found = self._gossiped(message, line, link)
-                if found:
-                    self._keys.subnets_changed()
             case KeyChanged():
                 self._settle_for(message.origin)
                 found = self._gossiped(message, line, link)
@@ -273,7 +263,6 @@ class ControlPlane:
 
     def _run_graph(self) -> None:
         changes = graph.run(self.mesh)
-        self._keys.topology_changed()
         for change in changes.flips:
             self._flip(change.node, change.address)
 
@@ -340,7 +329,6 @@ class ControlPlane:
         for pause in self._as_links_take_it(rule()):
             yield pause
             self.settle()
-        self._keys.topology_changed()
 
     def _as_links_take_it(self, found: Iterable[fx.Effect]) -> Iterator[float | None]:
         """Perform effects no faster than the others get to hear of them.
@@ -372,15 +360,11 @@ class ControlPlane:
             changed = True
             yield pause
         if changed:
-            self._keys.subnets_changed()
             self.batch_done()
 
     def learn_mac(self, mac: bytes, now: float) -> None:
         """Announce that a MAC address is behind our device, if that is news."""
-        found = self.gossip.learn_mac(mac, now)
-        if found:
-            self._keys.subnets_changed()
-            self.perform(found)
+        self.perform(self.gossip.learn_mac(mac, now))
 
     def expire_keys_now(self) -> None:
         """Renew the keys at the next tick: a peer's packet numbers get too large."""

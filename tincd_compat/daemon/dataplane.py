@@ -10,6 +10,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs, options
@@ -20,7 +21,6 @@ from tincd_compat.daemon.policy import policy_of
 from tincd_compat.daemon.probing import Probing
 from tincd_compat.daemon.readers import BURST, Readers
 from tincd_compat.errors import DeviceError
-from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
 from tincd_compat.meta.messages import AnsKey, ReqKey
 from tincd_compat.routing.route import Router
@@ -88,7 +88,6 @@ class DataPlane:
             key_patience=settings.ping_interval + 2 * settings.ping_timeout,
         )
         self._tunnels: dict[Node, Tunnel] = {}
-        self._neighbours: set[Node] | None = None
         self._device: Device | None = None
         self._sockets = UdpSockets([])
         self._control: ControlSide
@@ -195,7 +194,9 @@ class DataPlane:
                 ping_timeout=settings.ping_timeout,
                 local_discovery=settings.local_discovery,
             )
-            tunnel = self._tunnels[node] = Tunnel(label, self._parameters, pmtu)
+            changed = partial(self._pipeline.tunnel_changed, node)
+            tunnel = Tunnel(label, self._parameters, pmtu, changed)
+            self._tunnels[node] = tunnel
         return tunnel
 
     def dump(self, node: Node) -> DumpView:
@@ -206,7 +207,6 @@ class DataPlane:
         return self.tunnel(node).pmtu.minmtu > 0
 
     def new_key(self, node: Node) -> AnsKey:
-        self._pipeline.own_keys_changed()
         fields = self.tunnel(node).new_own_key(secrets.token_bytes)
         return AnsKey(
             self._mesh.myself.name,
@@ -233,11 +233,9 @@ class DataPlane:
 
     def restarted(self, node: Node) -> None:
         self.tunnel(node).forget_peer()
-        self._pipeline.invalidate()
 
     def install_key(self, node: Node, answer: AnsKey) -> None:
         tunnel = self.tunnel(node)
-        self._pipeline.invalidate()
         if not tunnel.install_peer_key(
             answer.key,
             answer.cipher,
@@ -259,17 +257,14 @@ class DataPlane:
                 "Using reflexive UDP address from %s: %s", node.name, address
             )
             self._mesh.set_address(node, address)
-            self._pipeline.invalidate()
 
     def void_key(self, node: Node) -> None:
         self.tunnel(node).void_peer_key()
-        self._pipeline.invalidate()
 
     def node_changed(self, node: Node) -> None:
         if (tunnel := self._tunnels.get(node)) is not None:
             tunnel.reset()
         self._probing.give_up(node)
-        self._pipeline.invalidate()
 
     def forget(self, node: Node) -> None:
         self._tunnels.pop(node, None)
@@ -279,16 +274,6 @@ class DataPlane:
         """Drop every key we handed out; who still uses one has to ask again."""
         for tunnel in self._tunnels.values():
             tunnel.expire()
-        self._pipeline.own_keys_changed()
-
-    def topology_changed(self) -> None:
-        """Nodes, edges or subnets changed: drop what was derived from them."""
-        self._neighbours = None
-        self._pipeline.invalidate()
-
-    def subnets_changed(self) -> None:
-        """Only subnets changed, as they do often in switch mode."""
-        self._pipeline.subnets_changed()
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Begin with no more than the PMTU variable says."""
@@ -311,9 +296,7 @@ class DataPlane:
 
     def broadcast_neighbours(self) -> set[Node]:
         """Return the neighbours that broadcasts are passed to, as of the last run."""
-        if self._neighbours is None:
-            self._neighbours = graph.broadcast_neighbours(self._mesh)
-        return self._neighbours
+        return set(self._pipeline.broadcast_neighbours())
 
     # Path MTU discovery.
 

@@ -1,15 +1,13 @@
-"""Reachability, next hops and the broadcast tree.
+"""Reachability and next hops.
 
-All nodes of a mesh must draw the same broadcast tree from the same edges, or broadcasts
-loop or get lost: ties are broken by the byte order of names.  The breadth-first search
-ignores weights and is everybody's own, but relays rely on its rules too.
+The breadth-first search ignores weights, and ties are broken by the byte order of
+names.  It is everybody's own, but relays rely on its rules too.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,6 +68,7 @@ def run(mesh: Mesh) -> GraphChanges:
     if flips:
         mesh.subnets.invalidate()
     mesh.myself.visited = _starts_the_tree(mesh)
+    mesh.listener.graph_changed()
     return GraphChanges(flips, addressed)
 
 
@@ -213,63 +212,3 @@ def _reach(mesh: Mesh, edge: Edge, indirect: bool, addressed: list[Node]) -> Non
         mesh.set_address(target, edge.address)
         addressed.append(target)
         logs.protocol.debug("UDP address of %s set to %s", target.name, edge.address)
-
-
-def broadcast_tree(mesh: Mesh) -> frozenset[Edge]:
-    """Return the edges that carry broadcasts, as of the last :func:`run`.
-
-    The rule all nodes follow is to grow from one reachable node, always by the first
-    edge in (weight, from, to) order that leaves what has been reached.  That order is
-    total, so there is one smallest tree, and a union of sets over the sorted edges of
-    our component finds the same one without walking the list again and again.
-    """
-    leaders = {name: name for name, node in mesh.nodes.items() if node.reachable}
-    missing = len(leaders) - 1
-    tree = []
-    for _, source, target, edge in sorted(_candidates(mesh)):
-        if missing == 0:
-            break
-        first, second = _leader(leaders, source), _leader(leaders, target)
-        if first != second:
-            leaders[first] = second
-            tree.append(edge)
-            missing -= 1
-    return frozenset(tree)
-
-
-def _candidates(mesh: Mesh) -> Iterator[tuple[int, str, str, Edge]]:
-    """Return the edges between reachable nodes, of two opposite ones the first."""
-    for name, node in mesh.nodes.items():
-        if not node.reachable:
-            continue
-        for other, edge in node.edges.items():
-            # Each pair is looked at from one end; the later of two edges always ends
-            # where both have been.
-            if other < name or not edge.target.reachable:
-                continue
-            back = edge.target.edges.get(name)
-            if back is None:
-                continue
-            if edge.weight <= back.weight:
-                yield edge.weight, name, other, edge
-            else:
-                yield back.weight, other, name, back
-
-
-def _leader(leaders: dict[str, str], name: str) -> str:
-    while (parent := leaders[name]) != name:
-        # Halving the path keeps later walks short.
-        above = leaders[name] = leaders[parent]
-        name = above
-    return name
-
-
-def broadcast_neighbours(mesh: Mesh) -> set[Node]:
-    """Return the direct neighbours that our broadcasts are passed to."""
-    neighbours = set()
-    for edge in broadcast_tree(mesh):
-        if edge.source is mesh.myself:
-            neighbours.add(edge.target)
-        elif edge.target is mesh.myself:
-            neighbours.add(edge.source)
-    return neighbours

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
-from tincd_compat.addresses import SocketAddress
+from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.mesh.subnets import SubnetTable
 
 #: Largest frame: 1500 bytes of payload, Ethernet header and VLAN tag.
@@ -79,14 +79,40 @@ class Edge:
         return (self.weight, self.source.name, self.target.name)
 
 
+class Listener(Protocol):
+    """Who remembers what follows from the tables, and hears what of them changes."""
+
+    def graph_changed(self) -> None:
+        """The graph was searched: anything may be true of any node."""
+
+    def subnet_changed(self, subnet: Subnet) -> None:
+        """A node has got the subnet or lost it."""
+
+    def address_changed(self, node: Node) -> None:
+        """The UDP address of the node is another one, or it has none."""
+
+
+class _Nobody:
+    def graph_changed(self) -> None: ...
+
+    def subnet_changed(self, subnet: Subnet) -> None: ...
+
+    def address_changed(self, node: Node) -> None: ...
+
+
 class Mesh:
-    """The tables of one daemon: its own node, all others, their edges and subnets."""
+    """The tables of one daemon: its own node, all others, their edges and subnets.
+
+    Whatever changes them says so to the ``listener``.
+    """
 
     def __init__(self, name: str) -> None:
         self.myself = Node(name, reachable=True, visited=True)
         self.myself.nexthop = self.myself.via = self.myself
         self.nodes: dict[str, Node] = {name: self.myself}
         self.subnets: SubnetTable[Node] = SubnetTable()
+        self.subnets.changed = lambda subnet: self.listener.subnet_changed(subnet)
+        self.listener: Listener = _Nobody()
         self._by_address: dict[SocketAddress, Node] = {}
 
     def sorted_nodes(self) -> list[Node]:
@@ -134,11 +160,14 @@ class Mesh:
 
     def set_address(self, node: Node, address: SocketAddress | None) -> None:
         """Set or clear the UDP address of a node; the first at an address keeps it."""
+        moved = address != node.address
         if node.address is not None and self._by_address.get(node.address) is node:
             del self._by_address[node.address]
         node.address = address
         if address is not None:
             self._by_address.setdefault(address, node)
+        if moved:
+            self.listener.address_changed(node)
 
     def node_by_address(self, address: SocketAddress) -> Node | None:
         """Return the node whose UDP address this is."""

@@ -13,7 +13,7 @@ reachable owners once more by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -172,6 +172,8 @@ class SubnetTable(Generic[OwnerT]):
         self._cache: dict[bytes, _Entry[OwnerT] | None] = {}
         self._generation = 0
         self._count = 0
+        #: Hears of each subnet that was added or removed.
+        self.changed: Callable[[Subnet], None] = lambda subnet: None
 
     def __len__(self) -> int:
         return self._count
@@ -194,6 +196,7 @@ class SubnetTable(Generic[OwnerT]):
         self._families[len(subnet.address)].insert((subnet, owner))
         self._count += 1
         self._cache.clear()
+        self.changed(subnet)
         return True
 
     def remove(self, owner: OwnerT, subnet: Subnet) -> bool:
@@ -206,6 +209,7 @@ class SubnetTable(Generic[OwnerT]):
         self._families[len(subnet.address)].discard((subnet, owner))
         self._count -= 1
         self._cache.clear()
+        self.changed(subnet)
         return True
 
     def has(self, owner: OwnerT, subnet: Subnet) -> bool:

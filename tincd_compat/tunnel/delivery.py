@@ -25,7 +25,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from tincd_compat import logs
-from tincd_compat.mesh import graph
+from tincd_compat.mesh.broadcast import broadcast_neighbours
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing.options import RouteOptions
@@ -86,7 +86,7 @@ class Ports(Protocol):
     def learn(self, mac: bytes, now: float) -> None:
         """Note that frames with this source came out of the device (switch mode).
 
-        Tells :meth:`Pipeline.subnets_changed` if that is news.
+        If that is news the mesh has it when this returns.
         """
 
 
@@ -139,7 +139,8 @@ class Delivery:
         self._sockets: dict[Node, int] = {}
         self._neighbours: list[Node] | None = None
 
-    def topology_changed(self) -> None:
+    def graph_changed(self) -> None:
+        """The graph was searched: the broadcast tree may be another one."""
         self._neighbours = None
 
     def socket_of(self, node: Node) -> int:
@@ -262,7 +263,7 @@ class Delivery:
         text = "Broadcasting packet of %d bytes from %s"
         self._trace(logging.INFO, text, len(frame), source)
         if mode is BroadcastMode.MST:
-            for neighbour in self._tree_neighbours():
+            for neighbour in self.broadcast_neighbours():
                 if neighbour is not source.nexthop:
                     self.send(neighbour, frame, now, tcp=tcp)
         elif source is mesh.myself:
@@ -270,9 +271,10 @@ class Delivery:
                 if self._takes_direct(node, frame, now):
                     self.send(node, frame, now, tcp=False)
 
-    def _tree_neighbours(self) -> Sequence[Node]:
+    def broadcast_neighbours(self) -> Sequence[Node]:
+        """Return our neighbours in the broadcast tree, by name."""
         if self._neighbours is None:
-            found = graph.broadcast_neighbours(self._mesh)
+            found = broadcast_neighbours(self._mesh)
             self._neighbours = sorted(found, key=lambda node: node.name)
         return self._neighbours
 
@@ -348,15 +350,14 @@ class Delivery:
         train = [] if sealer is None else sealer.seal_train(frames)
         if len(train) < len(frames):
             self.drops["no valid key"] += len(frames) - len(train)
+            # The numbers of the key are used up: the next frame asks for another.
+            self._flows.forget_node(node)
         return train
 
     def too_big(self, node: Node, length: int) -> None:
         """The kernel refused a single datagram: the path is narrower than that."""
         self.drops["larger than the path MTU"] += 1
-        pmtu = self._tunnels(node).pmtu
-        pmtu.too_big(length)
-        node.mtu = pmtu.mtu
-        self._flows.invalidate()
+        self._tunnels(node).pmtu.too_big(length)
 
     def send_probe(
         self, node: Node, probe: Probe, random_bytes: Callable[[int], bytes]

@@ -11,10 +11,12 @@ short cut never decides differently from :mod:`tincd_compat.routing.route` and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
+from tincd_compat.addresses import Subnet, SubnetKind
+from tincd_compat.mesh.destinations import Destinations
 from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing import headers
@@ -22,7 +24,8 @@ from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.tunnel.tunnel import Tunnel
 
 #: Destinations remembered; forged ones can fill the memory, so it is emptied when full.
-MAX_FLOWS: Final = 4096
+#: The compiled pumps know no others, and have room for as many.
+MAX_FLOWS: Final = 16384
 
 _MSS: Final = 2
 _TCP_OFFSET: Final = 12
@@ -128,11 +131,45 @@ class Passage:
         return source not in (self.owner, self.via, self.node)
 
 
-class FlowTable:
-    """Next stops by destination, a snapshot of mesh, keys and path MTUs.
+class ShortWay(Protocol):
+    """A way past the pipeline for packets of known destinations and senders.
 
-    ``own_options`` are our node's option bits.  Whoever changes one of the three calls
-    :meth:`invalidate`.
+    It may keep what it was told until it hears that this is void.
+    """
+
+    def forget(self) -> None:
+        """Nothing counts any more."""
+
+    def forget_addresses(self, addresses: Sequence[bytes]) -> None:
+        """Others may own these, and authors of frames be announced anew."""
+
+    def forget_ways(self, owners: Iterable[Node]) -> None:
+        """The ways to these owners of addresses may be other ones."""
+
+    def forget_node(self, node: Node) -> None:
+        """The node may have other keys, or be at another address or socket."""
+
+
+class _NoShortWay:
+    def forget(self) -> None: ...
+
+    def forget_addresses(self, addresses: Sequence[bytes]) -> None: ...
+
+    def forget_ways(self, owners: Iterable[Node]) -> None: ...
+
+    def forget_node(self, node: Node) -> None: ...
+
+
+NO_SHORT_WAY: Final = _NoShortWay()
+
+
+class FlowTable:
+    """Next stops by destination, remembered until what they depend on changes.
+
+    A destination depends on the subnets that cover it and on its owner's reachability,
+    the way to an owner on the nodes that are stops on it.  ``own_options`` are our
+    node's option bits.  :class:`~tincd_compat.tunnel.pipeline.Pipeline` tells what has
+    changed.
     """
 
     def __init__(
@@ -161,28 +198,57 @@ class FlowTable:
         #: Whether frames that nodes send to each other can be short cut.
         self.relays = self.outward and passes_on
         self._relays_over_tcp = self.inward and passes_on
-        #: Called when what was looked up is void.
-        self.changed: Callable[[], None] = lambda: None
-        self._flows: dict[bytes, Flow | None] = {}
-        self._passages: dict[bytes, Passage | None] = {}
-        self._ours: dict[bytes, bool] = {}
+        #: Who else is told what is void.
+        self.short_way: ShortWay = NO_SHORT_WAY
+        self._destinations = Destinations(mesh.subnets)
+        self._owners = self._destinations.owners
+        #: By owner, None if there is no such way.
+        self._flows: dict[Node | None, Flow | None] = {}
+        self._passages: dict[Node | None, Passage | None] = {}
+        #: The owners to whom the way depends on a node.
+        self._dependents: dict[Node, set[Node]] = {}
 
-    def invalidate(self) -> None:
+    # What is void.
+
+    def forget(self) -> None:
+        """Anything may have changed."""
+        self._destinations.clear()
         self._flows.clear()
         self._passages.clear()
-        self._ours.clear()
-        self.changed()
+        self._dependents.clear()
+        self.short_way.forget()
+
+    def forget_subnet(self, subnet: Subnet) -> None:
+        """A node has got the subnet or lost it."""
+        void = self._destinations.forget(subnet)
+        if subnet.kind is SubnetKind.MAC:
+            # Whoever asks for no way to a station may still know it for an author.
+            void = [subnet.address]
+        if void:
+            self.short_way.forget_addresses(void)
+
+    def forget_node(self, node: Node) -> None:
+        """A key, the path MTU, the address or the socket of a node has changed."""
+        owners = self._dependents.pop(node, None)
+        if owners:
+            for owner in owners:
+                self._flows.pop(owner, None)
+                self._passages.pop(owner, None)
+            self.short_way.forget_ways(owners)
+        self.short_way.forget_node(node)
+
+    # What is asked.
 
     def lookup(self, destination: bytes) -> Flow | None:
         """Return the way of our own packets to an IP or MAC address."""
         try:
-            return self._flows[destination]
+            return self._flows[self._owners[destination]]
         except KeyError:
             pass
-        if len(self._flows) >= MAX_FLOWS:
-            self._flows.clear()
-        flow = self._flows[destination] = self._build(destination)
-        return flow
+        owner = self._owner(destination)
+        if owner not in self._flows:
+            self._flows[owner] = self._build(owner)
+        return self._flows[owner]
 
     def relay(self, destination: bytes, source: Node) -> Flow | None:
         """Return the way of packets that a node sends to an IP or MAC address."""
@@ -192,13 +258,13 @@ class FlowTable:
     def passage(self, destination: bytes) -> Passage | None:
         """Return the way of our own packets to an address if it is over TCP."""
         try:
-            return self._passages[destination]
+            return self._passages[self._owners[destination]]
         except KeyError:
             pass
-        if len(self._passages) >= MAX_FLOWS:
-            self._passages.clear()
-        passage = self._passages[destination] = self._build_passage(destination)
-        return passage
+        owner = self._owner(destination)
+        if owner not in self._passages:
+            self._passages[owner] = self._build_passage(owner)
+        return self._passages[owner]
 
     def relay_passage(self, destination: bytes, source: Node) -> Passage | None:
         """Return the way of packets that a node sends to an address over TCP."""
@@ -207,41 +273,42 @@ class FlowTable:
 
     def is_ours(self, destination: bytes) -> bool:
         """Tell whether packets from the mesh to this address are for our device."""
-        ours = self._ours.get(destination)
-        if ours is None:
-            if len(self._ours) >= MAX_FLOWS:
-                self._ours.clear()
-            found = self._mesh.subnets.lookup(destination)
-            ours = found is not None and found[1] is self._mesh.myself
-            self._ours[destination] = ours
-        return ours
+        try:
+            return self._owners[destination] is self._mesh.myself
+        except KeyError:
+            return self._owner(destination) is self._mesh.myself
 
-    def _next_stop(self, destination: bytes) -> tuple[Node, Node] | None:
-        """Return the owner of an address and the next stop on the way to it."""
+    # How it is found out.
+
+    def _owner(self, destination: bytes) -> Node | None:
+        if len(self._owners) >= MAX_FLOWS and destination not in self._owners:
+            self.forget()
+        return self._destinations.find(destination)
+
+    def _next_stop(self, owner: Node | None) -> Node | None:
+        """Return the next stop on the way to an owner, and note whom it depends on."""
         myself = self._mesh.myself
-        found = self._mesh.subnets.lookup(destination)
-        if found is None or found[1] is myself or not found[1].reachable:
+        if owner is None or owner is myself or not owner.reachable:
             return None
-        owner = found[1]
         via = owner.nexthop if owner.via is myself else owner.via
         if via is None or via is myself or (self._direct_only and via is not owner):
             return None
-        return owner, via
+        for stop in (owner, via, via.nexthop or via):
+            self._dependents.setdefault(stop, set()).add(owner)
+        return via
 
-    def _build_passage(self, destination: bytes) -> Passage | None:
-        found = self._next_stop(destination)
-        if found is None or not (self._own_options | found[1].options) & TCPONLY:
+    def _build_passage(self, owner: Node | None) -> Passage | None:
+        via = self._next_stop(owner)
+        if owner is None or via is None:
             return None
-        owner, via = found
+        if not (self._own_options | via.options) & TCPONLY:
+            return None
         return Passage(owner, via, via.nexthop or via, via.mtu)
 
-    def _build(self, destination: bytes) -> Flow | None:
-        found = self._next_stop(destination)
-        if found is None:
-            return None
-        owner, via = found
-        tunnel = self._usable(via)
-        if tunnel is None:
+    def _build(self, owner: Node | None) -> Flow | None:
+        via = self._next_stop(owner)
+        tunnel = None if via is None else self._usable(via)
+        if owner is None or via is None or tunnel is None:
             return None
         node, limit = via, via.mtu
         around = via.nexthop

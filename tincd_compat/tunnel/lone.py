@@ -7,7 +7,8 @@ it takes to seal it.
 
 Nothing is decided here.  What is known, ways to destinations and senders behind UDP
 addresses, was told after the pipeline had moved a packet alike, and is forgotten when
-anything changes.  A packet that is not ordinary is left to the pipeline, untouched.
+the ``FlowTable`` says that it is void.  A packet that is not ordinary is left to the
+pipeline, untouched.
 The compiled pumps (:mod:`.pumps`) work in the same manner.  Whoever calls sees to it
 that single packets are not logged.
 """
@@ -15,8 +16,8 @@ that single packets are not logged.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 from tincd_compat.addresses import SocketAddress
@@ -33,6 +34,8 @@ _REFUSED: Final = Progress.REFUSED
 
 #: Sends a datagram; returns why it is refused.
 Send: TypeAlias = Callable[[bytes], OSError | None]
+#: The number of a socket, and the address of who sends to it, as the socket gives it.
+Source: TypeAlias = tuple[int, tuple[Any, ...]]
 
 
 class Sockets(Protocol):
@@ -45,23 +48,35 @@ class Sockets(Protocol):
         """The system has refused a datagram."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Way:
-    """To a next stop; longer frames than ``limit`` are not ordinary."""
+    """To the owner of addresses; longer frames than ``limit`` are not ordinary.
+
+    Frames of the ``stops`` on it are not passed on.
+    """
 
     node: Node
+    stops: tuple[Node, Node, Node]
     limit: int
     seal: Callable[[bytes | bytearray], bytes | None]
     send: Send
 
+    def end(self) -> None:
+        """Let whoever still has this way find that no frame may take it."""
+        self.limit = -1
+        self.seal = _no_frame
+
+
+def _no_frame(frame: bytes | bytearray) -> bytes | None:
+    return None
+
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Whoever is behind a UDP address, and where its frames for others go."""
+    """Whoever is behind a UDP address."""
 
     node: Node
     open: Callable[[bytes], bytes | None]
-    relays: dict[bytes | None, _Way] = field(default_factory=dict)
 
 
 class Lone:
@@ -86,18 +101,44 @@ class Lone:
         self._clock = clock
         self._destination = pipeline.flows.destination
         self._switching = pipeline.flows.switching
+        self._relaying = pipeline.flows.relays
         self._ways: dict[bytes | None, _Way] = {}
+        self._ways_to: dict[Node, _Way] = {}
         self._stations: dict[bytes, float] = {}
-        self._senders: dict[tuple[int, tuple[Any, ...]], _Sender] = {}
+        self._senders: dict[Source, _Sender] = {}
+        self._sources_of: dict[Node, set[Source]] = {}
         self._ours: set[bytes | None] = set()
-        self._flows.changed = self.forget
+        self._flows.short_way = self
+
+    # What is void.
 
     def forget(self) -> None:
-        """Something has changed: what was told may be wrong."""
+        """Nothing that was told counts any more."""
         self._ways.clear()
+        self._ways_to.clear()
         self._stations.clear()
         self._senders.clear()
+        self._sources_of.clear()
         self._ours.clear()
+
+    def forget_addresses(self, addresses: Sequence[bytes]) -> None:
+        """Others may own these, and authors of frames be announced anew."""
+        for address in addresses:
+            self._ways.pop(address, None)
+            self._ours.discard(address)
+            self._stations.pop(address, None)
+
+    def forget_ways(self, owners: Iterable[Node]) -> None:
+        """The ways to these owners of addresses may be other ones."""
+        for owner in owners:
+            way = self._ways_to.pop(owner, None)
+            if way is not None:
+                way.end()
+
+    def forget_node(self, node: Node) -> None:
+        """The node may have other keys, or be at another address or socket."""
+        for source in self._sources_of.pop(node, ()):
+            del self._senders[source]
 
     # Outward.
 
@@ -137,21 +178,31 @@ class Lone:
             self._stations[bytes(frame[6:12])] = self._clock()
         destination = self._destination(frame)
         if destination is not None:
-            self._add_way(self._ways, destination, self._flows.lookup(destination))
+            self._add_way(destination, self._flows.lookup(destination))
 
-    def _add_way(
-        self, ways: dict[bytes | None, _Way], destination: bytes, flow: Flow | None
-    ) -> None:
-        if flow is None or flow.tunnel.sealer is None or flow.node.address is None:
+    def _add_way(self, destination: bytes, flow: Flow | None) -> None:
+        way = None if flow is None else self._way(flow)
+        if way is None:
             return
+        if len(self._ways) >= MAX_FLOWS:
+            self._ways.clear()
+        self._ways[destination] = way
+
+    def _way(self, flow: Flow) -> _Way | None:
+        way = self._ways_to.get(flow.owner)
+        if way is not None:
+            return way
+        if flow.tunnel.sealer is None or flow.node.address is None:
+            return None
         sealer = flow.tunnel.sealer.pure
         heard_on = self._pipeline.heard_on(flow.node)
         send = self._sockets.sender(flow.node.address, heard_on)
         if sealer is None or send is None:
-            return
-        if len(ways) >= MAX_FLOWS:
-            ways.clear()
-        ways[destination] = _Way(flow.node, flow.limit, sealer.seal, send)
+            return None
+        stops = flow.owner, flow.via, flow.node
+        way = _Way(flow.node, stops, flow.limit, sealer.seal, send)
+        self._ways_to[flow.owner] = way
+        return way
 
     # Inward.
 
@@ -171,8 +222,8 @@ class Lone:
         if destination in self._ours:
             self._write(frame)
             return _QUIET
-        way = sender.relays.get(destination)
-        if way is not None and len(frame) <= way.limit:
+        way = self._ways.get(destination) if self._relaying else None
+        if way is not None and len(frame) <= way.limit and sender.node not in way.stops:
             sealed = way.seal(frame)
             if sealed is not None:
                 refusal = way.send(sealed)
@@ -195,17 +246,19 @@ class Lone:
                 self._ours.clear()
             self._ours.add(destination)
         else:
-            self._add_way(sender.relays, destination, flows.relay(destination, node))
+            self._add_way(destination, flows.relay(destination, node))
 
     def tell_source(
         self, index: int, source: tuple[Any, ...], address: SocketAddress
     ) -> None:
         """The pipeline has seen a datagram from there; ``address`` is the same."""
+        place = index, source
         node = self._mesh.node_by_address(address)
-        if node is None or not self._flows.inward or (index, source) in self._senders:
+        if node is None or not self._flows.inward or place in self._senders:
             return
         opener = self._pipeline.tunnel(node).opener
         pure = None if opener is None else opener.pure
         if pure is None or self._pipeline.heard_on(node) != index:
             return
-        self._senders[index, source] = _Sender(node, pure.open)
+        self._senders[place] = _Sender(node, pure.open)
+        self._sources_of.setdefault(node, set()).add(place)

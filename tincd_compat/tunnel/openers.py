@@ -42,7 +42,7 @@ and the MAC is a small part of what it costs to receive a datagram here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tincd_compat.tunnel.codec import Opener
 from tincd_compat.tunnel.drops import Drop, Opened
@@ -52,8 +52,9 @@ class Openers:
     """The current opener and the other one, each with numbers and window of its own."""
 
     def __init__(self, patience: float) -> None:
-        #: What is tried first; None while the node has no key from us.
-        self.current: Opener | None = None
+        #: Called when another opener is the current one.
+        self.changed: Callable[[], None] = lambda: None
+        self._current: Opener | None = None
         self._patience = patience
         self._other: Opener | None = None
         self._newer: Opener | None = None
@@ -61,6 +62,17 @@ class Openers:
         self._older_used = False
         #: When a tick first found the older one out of use.
         self._idle_since: float | None = None
+
+    @property
+    def current(self) -> Opener | None:
+        """What is tried first; None while the node has no key from us."""
+        return self._current
+
+    @current.setter
+    def current(self, opener: Opener | None) -> None:
+        if opener is not self._current:
+            self._current = opener
+            self.changed()
 
     @property
     def highest(self) -> int:

@@ -37,6 +37,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Final, TypeAlias
 
 from tincd_compat import logs
+from tincd_compat.addresses import Subnet
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import TCPONLY
 from tincd_compat.routing import headers
@@ -91,7 +92,9 @@ def finish(_origin: Origin, work: Work) -> None:
 class Pipeline:
     """Moves frames between device, UDP and meta connections.
 
-    ``tunnels`` returns the tunnel of any node of the mesh but our own.
+    ``tunnels`` returns the tunnel of any node of the mesh but our own; what changes of
+    a tunnel is told to :meth:`tunnel_changed`.  The mesh has the pipeline for its
+    listener: whoever remembers what follows from either forgets what is void.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class Pipeline:
         self.flows = FlowTable(mesh, tunnels, policy.options, policy.route)
         self._delivery = Delivery(mesh, tunnels, ports, policy, self.flows)
         self._receiver = Receiver(mesh, tunnels, self._delivery, self.flows)
+        mesh.listener = self
 
     @property
     def drops(self) -> Counter[str]:
@@ -127,21 +131,33 @@ class Pipeline:
         """Whose are the datagrams that come from where nobody is known."""
         return self._receiver.lookup
 
-    # What the owner tells.
+    # What the mesh and the tunnels tell.
 
-    def invalidate(self) -> None:
-        """The mesh (nodes, edges, subnets, options), a key or an MTU has changed."""
-        self.flows.invalidate()
+    def graph_changed(self) -> None:
+        """The graph was searched: anything may be true of any node."""
+        self.flows.forget()
         self._receiver.invalidate()
-        self._delivery.topology_changed()
+        self._delivery.graph_changed()
 
-    def subnets_changed(self) -> None:
-        """Of the mesh only subnets have changed, as they do with every MAC learned."""
-        self.flows.invalidate()
+    def subnet_changed(self, subnet: Subnet) -> None:
+        """A node has got the subnet or lost it."""
+        self.flows.forget_subnet(subnet)
 
-    def own_keys_changed(self) -> None:
-        """Keys that we gave to others have changed."""
-        self.flows.invalidate()
+    def address_changed(self, node: Node) -> None:
+        """The UDP address of the node is another one, or it has none."""
+        self.flows.forget_node(node)
+        self._receiver.invalidate()
+
+    def tunnel_changed(self, node: Node) -> None:
+        """The node's tunnel has another key, or its path carries more or less."""
+        node.mtu = self.tunnel(node).pmtu.mtu
+        self.flows.forget_node(node)
+
+    # What the owner asks.
+
+    def broadcast_neighbours(self) -> Sequence[Node]:
+        """Return the neighbours that broadcasts are passed to, by name."""
+        return self._delivery.broadcast_neighbours()
 
     def heard_on(self, node: Node) -> int:
         """Return the index of the socket on which the node was heard last."""
@@ -153,10 +169,7 @@ class Pipeline:
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Route no longer frames through a node, until its path MTU is found."""
-        pmtu = self.tunnel(node).pmtu
-        pmtu.limit(mtu)
-        node.mtu = pmtu.mtu
-        self.flows.invalidate()
+        self.tunnel(node).pmtu.limit(mtu)
 
     # The pumps.
 
@@ -356,15 +369,10 @@ class Pipeline:
         """
         self.begin()
         tunnel = self.tunnel(node)
-        pmtu = tunnel.pmtu
-        before = pmtu.minmtu, pmtu.mtu
         usable = node.reachable and tunnel.valid_key
-        step = pmtu.step(usable=usable, numbers=tunnel.numbers)
+        step = tunnel.pmtu.step(usable=usable, numbers=tunnel.numbers)
         for probe in step.probes:
             self._delivery.send_probe(node, probe, self._random_bytes)
-        node.mtu = pmtu.mtu
-        if (pmtu.minmtu, pmtu.mtu) != before:
-            self.flows.invalidate()
         return step.delay
 
     def begin(self) -> bool:
@@ -410,11 +418,8 @@ class Pipeline:
             logs.traffic.info("Got MTU probe length %d from %s", len(frame), place)
         tunnel = self.tunnel(node)
         if not is_request(frame):
-            before = tunnel.pmtu.minmtu
             if not tunnel.pmtu.reply(len(frame)):
                 self.drops["unasked probe reply"] += 1
-            if tunnel.pmtu.minmtu != before:
-                self.flows.invalidate()
         elif not node.reachable:
             self.drops["unreachable"] += 1
         elif tunnel.valid_key:

@@ -132,9 +132,11 @@ class PmtuDiscovery:
         ping_timeout: float = 5,
         local_discovery: bool = False,
     ) -> None:
-        self.minmtu = 0
+        #: Called when ``minmtu`` or ``mtu`` is another one.
+        self.changed: Callable[[], None] = lambda: None
+        self._minmtu = 0
         self.maxmtu = MTU
-        self.mtu = MTU
+        self._mtu = MTU
         self.phase = Phase.OFF
         self.rounds = 0
         self._peer = peer
@@ -156,6 +158,26 @@ class PmtuDiscovery:
         self._shorter = 0
         self._numbers = 0
         self._own_numbers = 0
+
+    @property
+    def minmtu(self) -> int:
+        return self._minmtu
+
+    @minmtu.setter
+    def minmtu(self, length: int) -> None:
+        if length != self._minmtu:
+            self._minmtu = length
+            self.changed()
+
+    @property
+    def mtu(self) -> int:
+        return self._mtu
+
+    @mtu.setter
+    def mtu(self, length: int) -> None:
+        if length != self._mtu:
+            self._mtu = length
+            self.changed()
 
     @property
     def started(self) -> bool:

@@ -1,10 +1,11 @@
 """The compiled pumps: what they are told, and what becomes of what they hand back.
 
 A pump moves packets between device and UDP as long as nothing is special about them.
-It knows of the mesh only what it was told here: ways to destinations, addresses behind
-our device, nodes behind UDP addresses.  It is told when something comes back that it
-could have dealt with, and forgets everything when anything changes.  So it never knows
-more than the tables it is told from, and a miss costs no more than the Python way.
+It knows of the mesh only what it was told here: who owns an address, the way to an
+owner, how to send to a node, who is behind a UDP address.  It is told when something
+comes back that it could have dealt with, and forgets what the ``FlowTable`` says is
+void.  So it never knows more than the tables it is told from, and a miss costs no more
+than the Python way.
 
 Numbers of packets, replay windows and ciphers are in the compiled sealers and openers
 that the Python way works with too: the two can take turns with every packet.
@@ -20,11 +21,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.tunnel import sources, ways
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import DROPS
+from tincd_compat.tunnel.flows import NO_SHORT_WAY, Flow
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.sources import Place, Sender, Sources
 from tincd_compat.tunnel.superpacket import SuperPacket
+from tincd_compat.tunnel.ways import Numbers, Ways
 
 if TYPE_CHECKING:
     from tincd_compat.tunnel._fast._core import Outcome
@@ -73,25 +77,10 @@ class Direct(Protocol):
     def coalescing_udp(self) -> bool: ...
 
 
-class Endpoint(Protocol):
-    """A socket and what it can do."""
-
-    @property
-    def fd(self) -> int: ...
-    @property
-    def segmentation(self) -> bool: ...
-
-
-class Sockets(Protocol):
+class Sockets(ways.Sockets, sources.Sockets, Protocol):
     """The UDP sockets, numbered as the listening addresses are."""
 
-    def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
-        """Return the socket to send from, None if no family fits."""
-
     def descriptors(self) -> Sequence[int]: ...
-
-    def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
-        """Return the address of a datagram that a socket received."""
 
     def stop_segmentation(
         self, address: SocketAddress | None, remembered: int, error: int
@@ -151,14 +140,16 @@ class Pumps:
             self._switching,
             device.coalescing,
             device.coalescing_udp,
+            pipeline.flows.relays,
         )
         self._pipeline = pipeline
         self._mesh = mesh
         self._device = device.owner
         self._sockets = sockets
         self._forgot_stations = 0.0
-        self._peers: dict[tuple[Node, int], int | None] = {}
-        self._sources = Sources(self._pump, pipeline, mesh, sockets)
+        self._numbers = Numbers()
+        self._ways = Ways(self._pump, self._numbers, pipeline, sockets)
+        self._sources = Sources(self._pump, self._numbers, pipeline, mesh, sockets)
         self._counted = 0, 0
         self._dropped = self._pump.drops
         self._descriptors = sockets.descriptors()
@@ -166,23 +157,40 @@ class Pumps:
             self._pump.watch(fd, index)
         if self.outward:
             self._pump.watch(device.fd, None)
-        pipeline.flows.changed = self.forget
+        pipeline.flows.short_way = self
 
     @property
     def outward(self) -> bool:
         """Whether frames from the device are moved too."""
         return self._pipeline.flows.outward
 
-    def forget(self) -> None:
-        """Something has changed: what was told may be wrong."""
-        self._pump.clear()
-        self._peers.clear()
-        self._sources.forget()
-
     def close(self) -> None:
         """Let go of everything; the pumps must not run again."""
         self.forget()
-        self._pipeline.flows.changed = lambda: None
+        self._pipeline.flows.short_way = NO_SHORT_WAY
+
+    # What is void.
+
+    def forget(self) -> None:
+        """Nothing that was told counts any more."""
+        self._pump.clear()
+        self._numbers.forget()
+        self._ways.forget()
+        self._sources.forget()
+
+    def forget_addresses(self, addresses: Sequence[bytes]) -> None:
+        """Others may own these, and authors of frames be announced anew."""
+        for address in addresses:
+            self._pump.forget_address(address)
+
+    def forget_ways(self, owners: Iterable[Node]) -> None:
+        """The ways to these owners of addresses may be other ones."""
+        self._ways.forget_ways(owners)
+
+    def forget_node(self, node: Node) -> None:
+        """The node may have other keys, or be at another address or socket."""
+        self._ways.forget_node(node)
+        self._sources.forget_node(node)
 
     # Both.
 
@@ -250,34 +258,13 @@ class Pumps:
             if destination is None or destination in told:
                 continue
             told.add(destination)
-            flow = flows.lookup(destination)
-            peer = None if flow is None else self._peer(flow.node, flow.limit)
-            if peer is not None:
-                self._pump.add_destination(destination, peer)
+            self._tell_way(destination, flows.lookup(destination))
 
-    def _peer(self, node: Node, limit: int) -> int | None:
-        """Return the pump's number for a next stop, None if it cannot serve it."""
-        if (node, limit) not in self._peers:
-            self._peers[node, limit] = self._add_peer(node, limit)
-        return self._peers[node, limit]
-
-    def _add_peer(self, node: Node, limit: int) -> int | None:
-        sealer = self._pipeline.tunnel(node).sealer
-        compiled = None if sealer is None else sealer.compiled
-        address = node.address
-        if compiled is None or address is None:
-            return None
-        socket = self._sockets.endpoint(address, self._pipeline.heard_on(node))
-        if socket is None:
-            return None
-        place = address.host, address.port, address.scope
-        about = node, compiled, socket.fd, *place, limit, socket.segmentation
-        number = self._pump.add_peer(*about)
-        if number is None:
+    def _tell_way(self, destination: bytes, flow: Flow | None) -> None:
+        if flow is not None and not self._ways.tell(destination, flow):
             # Who is in use comes back, and who is not makes room.
             self.forget()
-            number = self._pump.add_peer(*about)
-        return number
+            self._ways.tell(destination, flow)
 
     def _heed(self, reports: Iterable[tuple[int, Node, int]]) -> None:
         """Act on what happened to trains."""
@@ -293,7 +280,7 @@ class Pumps:
                     self.forget()
                 case _:
                     self._pipeline.drops["no valid key"] += value
-                    self._pipeline.flows.invalidate()
+                    self._pipeline.flows.forget_node(node)
 
     # Inward.
 
@@ -344,13 +331,7 @@ class Pumps:
             if flows.is_ours(destination):
                 self._pump.add_own(destination)
             else:
-                self._tell_relay(node, destination)
-
-    def _tell_relay(self, node: Node, destination: bytes) -> None:
-        flow = self._pipeline.flows.relay(destination, node)
-        peer = None if flow is None else self._peer(flow.node, flow.limit)
-        if peer is not None:
-            self._pump.add_relay(self._sources.number(node), destination, peer)
+                self._tell_way(destination, flows.relay(destination, node))
 
     def _receive(
         self, datagrams: list[tuple[bytes, str, int, int]], index: int, now: float

@@ -44,7 +44,7 @@ class Receiver:
         self._empty = LogLimit(logs.always, logging.ERROR, 1)
 
     def invalidate(self) -> None:
-        """The mesh, a key or an address has changed."""
+        """Nodes, edges or addresses have changed."""
         self.lookup.invalidate()
 
     def receive(
@@ -133,7 +133,6 @@ class Receiver:
         train = openers.open_train(group)
         if openers.current is not before:
             logs.scary.debug("%s seals with another of our keys", node.name)
-            self._flows.invalidate()
         if tracing:
             codec.log_train(train, label(node, self._mesh))
         foreign: list[bytes] = []
@@ -152,7 +151,7 @@ class Receiver:
     def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
         """A genuine datagram came from this address and socket: answer there."""
         if self._delivery.heard_on(node, index):
-            self._flows.invalidate()
+            self._flows.forget_node(node)
         owner = self._mesh.node_by_address(source)
         if owner is node:
             return
@@ -166,5 +165,3 @@ class Receiver:
             self._mesh.set_address(owner, source)
         if moved:
             logs.protocol.debug("UDP address of %s set to %s", node.name, source)
-            self.lookup.invalidate()
-            self._flows.invalidate()

@@ -20,6 +20,7 @@ from tincd_compat.tunnel.codec import Opener
 from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.lookup import TURNS
 from tincd_compat.tunnel.pipeline import Pipeline
+from tincd_compat.tunnel.ways import Numbers
 
 if TYPE_CHECKING:
     from tincd_compat.tunnel._fast._core import Pump
@@ -54,26 +55,40 @@ class Sources:
     """What one pump knows of UDP addresses."""
 
     def __init__(
-        self, pump: Pump, pipeline: Pipeline, mesh: Mesh, sockets: Sockets
+        self,
+        pump: Pump,
+        numbers: Numbers,
+        pipeline: Pipeline,
+        mesh: Mesh,
+        sockets: Sockets,
     ) -> None:
         self._pump = pump
+        self._numbers = numbers
         self._pipeline = pipeline
         self._mesh = mesh
         self._sockets = sockets
-        self._numbers: dict[Node, int] = {}
         self._told: set[Place] = set()
+        self._places: dict[Node, set[Place]] = {}
         #: When all strangers were ignored last.
         self._turn = -1
 
     def forget(self) -> None:
         """The pump has forgotten all."""
         self._turn = -1
-        self._numbers.clear()
         self._told.clear()
+        self._places.clear()
 
-    def number(self, node: Node) -> int:
-        """Return what a node is called in the pump's table of relays."""
-        return self._numbers.setdefault(node, len(self._numbers))
+    def forget_node(self, node: Node) -> None:
+        """The node may have other keys, or be at another address or socket.
+
+        What it has sealed may come from anywhere: who was ignored gets another look.
+        """
+        for place in self._places.pop(node, ()):
+            host, port, scope, index = place
+            self._told.remove(place)
+            self._pump.forget_source(index, host, port, scope)
+        self._turn = -1
+        self._pump.heed_strangers()
 
     def tell(self, place: Place) -> bool:
         """Tell who is at a place, unless that is known; False if there is no room."""
@@ -92,9 +107,10 @@ class Sources:
             compiled = None
         if other is not None and other.compiled is None:
             compiled = None
-        if not self._pump.add_source(
+        numbers = self._numbers.of(node)
+        if numbers is None or not self._pump.add_source(
             Sender(node, opener.unpack),
-            self.number(node),
+            numbers[0],
             compiled,
             *(index, host, port, scope),
             None if other is None else other.compiled,
@@ -102,6 +118,7 @@ class Sources:
         ):
             return False
         self._told.add(place)
+        self._places.setdefault(node, set()).add(place)
         return True
 
     def _service(self, node: Node, opener: Opener, index: int) -> _Service:

@@ -76,17 +76,24 @@ class DumpView(NamedTuple):
 class Tunnel:
     """Keys, numbers and path MTU of one node; ``peer`` renders as ``NODE (HOST)``.
 
-    ``sealer`` is None without a valid key from the node.  ``methods`` are the
-    compression methods that the node named in its last REQ_KEY, ``introduced`` whether
-    it has heard ours since it can be reached.
+    ``methods`` are the compression methods that the node named in its last REQ_KEY,
+    ``introduced`` whether it has heard ours since it can be reached.  ``changed`` hears
+    of every other sealer or opener, and of what the path is known to carry.
     """
 
     def __init__(
-        self, peer: object, parameters: Parameters, pmtu: PmtuDiscovery
+        self,
+        peer: object,
+        parameters: Parameters,
+        pmtu: PmtuDiscovery,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._changed = changed
+        self._sealer: Sealer | None = None
         self.pmtu = pmtu
-        self.sealer: Sealer | None = None
+        self.pmtu.changed = changed
         self.openers = Openers(parameters.key_patience)
+        self.openers.changed = changed
         self.methods: tuple[str, ...] = ()
         self.introduced = False
         self._peer = peer
@@ -94,6 +101,17 @@ class Tunnel:
         self._last_request: float | None = None
         self._outgoing = (0, 0, 0, 0)
         self._told: set[str] = set()
+
+    @property
+    def sealer(self) -> Sealer | None:
+        """What seals packets for the node; None without a valid key from it."""
+        return self._sealer
+
+    @sealer.setter
+    def sealer(self, sealer: Sealer | None) -> None:
+        if sealer is not self._sealer:
+            self._sealer = sealer
+            self._changed()
 
     @property
     def valid_key(self) -> bool:

@@ -88,6 +88,8 @@ Outcome: TypeAlias = tuple[
 class Pump:
     """Moves packets between one device and UDP sockets, as far as it knows the way.
 
+    With ``relays`` also those that other nodes send to each other.
+
     Numbers of sockets, nodes and interfaces are below 2**32 - 1: else OverflowError.
     """
 
@@ -99,6 +101,7 @@ class Pump:
         switching: bool,
         coalescing: bool,
         coalescing_udp: bool,
+        relays: bool = False,
     ) -> Pump: ...
     @property
     def bytes_in(self) -> int: ...
@@ -108,25 +111,29 @@ class Pump:
     def drops(self) -> tuple[int, ...]:
         """Datagrams dropped so far, by the number of the reason."""
 
-    def add_peer(
+    # Numbers of nodes that have a way or are peers are below 16384: else ValueError.
+    def set_peer(
         self,
+        number: int,
         node: object,
         sealer: Sealer,
         fd: int,
         host: str,
         port: int,
         scope: int,
-        limit: int,
         segmentation: bool,
         /,
-    ) -> int | None:
-        """Return the number of the peer, None if there are too many."""
+    ) -> None:
+        """Send to a node like this."""
+
+    def set_way(self, owner: int, peer: int, via: int, limit: int, /) -> None:
+        """Send what is for an owner to a peer; ``via`` is the next stop of tinc's.
+
+        Frames of none of the three are passed on that way, nor longer ones.
+        """
 
     # A full table forgets all before it takes another of these.
-    def add_destination(self, key: bytes, peer: int, /) -> None: ...
-    def add_relay(self, node: int, destination: bytes, peer: int, /) -> None:
-        """Pass on what a node, by its number, sends to a destination."""
-
+    def add_destination(self, key: bytes, owner: int, /) -> None: ...
     def add_own(self, key: bytes, /) -> None: ...
     def add_station(self, mac: bytes, /) -> None: ...
     def add_source(
@@ -149,7 +156,7 @@ class Pump:
         False if there are too many.
         """
 
-    # These hold until the next eighth of a second, or until all is forgotten.
+    # These hold until the next eighth of a second at the most.
     def ignore_source(self, socket: int, host: str, port: int, scope: int, /) -> None:
         """Hand back no more of a source than its openers have sealed."""
 
@@ -159,6 +166,18 @@ class Pump:
     def ignore_strangers(self, hosts: Sequence[str], /) -> None:
         """Hand back nothing more of what is not a source's, but for these hosts."""
 
+    def heed_strangers(self) -> None:
+        """Ignore nobody any longer, nor a source."""
+
+    # What is not known is forgotten easily.
+    def forget_peer(self, number: int, /) -> None: ...
+    def forget_way(self, owner: int, /) -> None: ...
+    def forget_address(self, key: bytes, /) -> None:
+        """Forget a destination, our own or not, and the author at that address."""
+
+    def forget_source(
+        self, socket: int, host: str, port: int, scope: int, /
+    ) -> None: ...
     def clear(self) -> None: ...
     def clear_stations(self) -> None: ...
     def out(self, budget: int, /) -> Outcome | None: ...

@@ -1,4 +1,4 @@
-/* The pumps for Python: what they are told, and the calls that let them run. */
+/* The pumps for Python: the calls that let them run. */
 #include "binding_pump.h"
 
 #include <arpa/inet.h>
@@ -7,14 +7,14 @@
 
 static PyObject *pump_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"fd",        "tap",        "vnet",
-                            "switching", "coalescing", "coalescing_udp", NULL};
+    static char *names[] = {"fd",         "tap",            "vnet",   "switching",
+                            "coalescing", "coalescing_udp", "relays", NULL};
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    int fd, tap, vnet, switching, coalescing, coalescing_udp;
+    int fd, tap, vnet, switching, coalescing, coalescing_udp, relays = 0;
     PumpObject *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "ippppp", names, &fd, &tap, &vnet,
-                                     &switching, &coalescing, &coalescing_udp))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "ippppp|p", names, &fd, &tap, &vnet,
+                                     &switching, &coalescing, &coalescing_udp, &relays))
         return NULL;
     self = (PumpObject *)allocate(type, 0);
     if (self == NULL)
@@ -25,6 +25,7 @@ static PyObject *pump_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     self->core.device.coalescing = vnet && coalescing;
     self->core.device.coalescing_udp = vnet && coalescing_udp;
     self->core.switching = switching;
+    self->core.relays = relays;
     self->peers = PyList_New(0);
     self->sources = PyList_New(0);
     if (pump_init(&self->core) < 0) {
@@ -94,138 +95,6 @@ int parse_address(const char *host, int port, uint32_t scope,
     ipv6->sin6_scope_id = scope;
     *length = sizeof *ipv6;
     return 0;
-}
-
-int keep(PyObject *list, PyObject *object, PyObject *node)
-{
-    PyObject *pair = PyTuple_Pack(2, object, node);
-    int kept = pair == NULL ? -1 : PyList_Append(list, pair);
-
-    Py_XDECREF(pair);
-    return kept;
-}
-
-static PyObject *add_peer(PyObject *object, PyObject *args)
-{
-    PumpObject *self = idle(object);
-    PyObject *sealer, *node;
-    int fd, port, segmentation;
-    Py_ssize_t limit;
-    uint32_t scope;
-    const char *host;
-    struct peer peer = {0};
-
-    if (self == NULL ||
-        !PyArg_ParseTuple(args, "OO!isiO&np", &node, sealer_type, &sealer, &fd, &host,
-                          &port, to_number, &scope, &limit, &segmentation))
-        return NULL;
-    if (parse_address(host, port, scope, &peer.address, &peer.address_length) < 0) {
-        PyErr_SetString(PyExc_ValueError, "no such address");
-        return NULL;
-    }
-    if (self->core.peer_count == MAX_PEERS)
-        Py_RETURN_NONE;
-    peer.sealer = &((SealerObject *)sealer)->core;
-    peer.fd = fd;
-    peer.limit = limit < 0 ? 0 : limit > (Py_ssize_t)MAX_FRAME ? MAX_FRAME : (size_t)limit;
-    peer.segmentation = segmentation;
-    if (keep(self->peers, sealer, node) < 0)
-        return NULL;
-    self->core.peers[self->core.peer_count] = peer;
-    return PyLong_FromSize_t(self->core.peer_count++);
-}
-
-static PyObject *put(struct map *map, const char *key, Py_ssize_t length, uint32_t value)
-{
-    if (length < 1 || length > (Py_ssize_t)MAX_KEY) {
-        PyErr_SetString(PyExc_ValueError, "no such address");
-        return NULL;
-    }
-    map_put(map, (const uint8_t *)key, (size_t)length, value);
-    Py_RETURN_NONE;
-}
-
-static PyObject *add_destination(PyObject *object, PyObject *args)
-{
-    PumpObject *self = idle(object);
-    Py_ssize_t length, peer;
-    const char *key;
-
-    if (self == NULL || !PyArg_ParseTuple(args, "y#n", &key, &length, &peer))
-        return NULL;
-    if (peer < 0 || (size_t)peer >= self->core.peer_count) {
-        PyErr_SetString(PyExc_ValueError, "no such peer");
-        return NULL;
-    }
-    return put(&self->core.destinations, key, length, (uint32_t)peer);
-}
-
-static PyObject *add_own(PyObject *object, PyObject *args)
-{
-    PumpObject *self = idle(object);
-    Py_ssize_t length;
-    const char *key;
-
-    if (self == NULL || !PyArg_ParseTuple(args, "y#", &key, &length))
-        return NULL;
-    return put(&self->core.own, key, length, 0);
-}
-
-static PyObject *add_station(PyObject *object, PyObject *args)
-{
-    PumpObject *self = idle(object);
-    Py_ssize_t length;
-    const char *key;
-
-    if (self == NULL || !PyArg_ParseTuple(args, "y#", &key, &length))
-        return NULL;
-    return put(&self->core.stations, key, length, 0);
-}
-
-static PyObject *add_relay(PyObject *object, PyObject *args)
-{
-    PumpObject *self = idle(object);
-    Py_ssize_t length, peer;
-    const char *destination;
-    uint8_t key[MAX_KEY];
-    uint32_t node;
-
-    if (self == NULL ||
-        !PyArg_ParseTuple(args, "O&y#n", to_number, &node, &destination, &length,
-                          &peer))
-        return NULL;
-    if (peer < 0 || (size_t)peer >= self->core.peer_count || length < 1 ||
-        length > (Py_ssize_t)MAX_DESTINATION) {
-        PyErr_SetString(PyExc_ValueError, "no such peer or address");
-        return NULL;
-    }
-    length = (Py_ssize_t)relay_key(node, (const uint8_t *)destination, (size_t)length, key);
-    return put(&self->core.relays, (const char *)key, length, (uint32_t)peer);
-}
-
-static PyObject *clear(PyObject *object, PyObject *ignored)
-{
-    PumpObject *self = idle(object);
-
-    (void)ignored;
-    if (self == NULL)
-        return NULL;
-    pump_clear(&self->core);
-    if (PyList_SetSlice(self->peers, 0, PY_SSIZE_T_MAX, NULL) < 0 ||
-        PyList_SetSlice(self->sources, 0, PY_SSIZE_T_MAX, NULL) < 0)
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *clear_stations(PyObject *object, PyObject *ignored)
-{
-    PumpObject *self = idle(object);
-
-    (void)ignored;
-    if (self == NULL)
-        return NULL;
-    map_clear(&self->core.stations);
-    Py_RETURN_NONE;
 }
 
 static PyObject *out(PyObject *object, PyObject *args)
@@ -330,16 +199,21 @@ static PyObject *get_drops(PyObject *self, void *closure)
 }
 
 static PyMethodDef pump_methods[] = {
-    {"add_peer", add_peer, METH_VARARGS, "Name a peer; returns its number."},
-    {"add_destination", add_destination, METH_VARARGS, "Name the way to an address."},
+    {"set_peer", set_peer, METH_VARARGS, "Name how to send to a node."},
+    {"set_way", set_way, METH_VARARGS, "Name the way to an owner of addresses."},
+    {"add_destination", add_destination, METH_VARARGS, "Name the owner of an address."},
     {"add_own", add_own, METH_VARARGS, "Name an address behind our device."},
-    {"add_relay", add_relay, METH_VARARGS, "Name the way from a node to an address."},
     {"add_station", add_station, METH_VARARGS, "Name an author of our device."},
     {"add_source", add_source, METH_VARARGS, "Name the node behind a UDP address."},
     {"ignore_source", ignore_source, METH_VARARGS, "Test its datagrams, no more."},
     {"ignore_host", ignore_host, METH_VARARGS, "Drop strangers' datagrams there."},
     {"ignore_strangers", ignore_strangers, METH_O, "Drop them, but at these hosts."},
-    {"clear", clear, METH_NOARGS, "Forget all that was named."},
+    {"heed_strangers", heed_strangers, METH_NOARGS, "Ignore nobody any longer."},
+    {"forget_peer", forget_peer, METH_VARARGS, "Send to a node no more."},
+    {"forget_way", forget_way, METH_VARARGS, "Forget the way to an owner."},
+    {"forget_address", forget_address, METH_VARARGS, "Forget whose an address is."},
+    {"forget_source", forget_source, METH_VARARGS, "Forget who is behind an address."},
+    {"clear", clear_tables, METH_NOARGS, "Forget all that was named."},
     {"clear_stations", clear_stations, METH_NOARGS, "Forget the authors."},
     {"out", out, METH_VARARGS, "Move frames from the device."},
     {"receive", receive, METH_VARARGS, "Move datagrams of a socket."},

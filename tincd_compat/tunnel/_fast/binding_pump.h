@@ -8,7 +8,7 @@
 typedef struct {
     PyObject_HEAD
     struct pump core;
-    /* For each peer (sealer, node), for each source (opener, node). */
+    /* By number, (sealer, node) for each peer and (opener, node) for each source. */
     PyObject *peers;
     PyObject *sources;
     /* The interpreter lock is released: whoever comes now may not touch the tables. */
@@ -22,14 +22,30 @@ PumpObject *idle(PyObject *object);
 int to_number(PyObject *object, void *into);
 int parse_address(const char *host, int port, uint32_t scope,
                   struct sockaddr_storage *address, socklen_t *length);
-/* Keep an object and its node alive as long as the tables name them. */
-int keep(PyObject *list, PyObject *object, PyObject *node);
+
+/* binding_tables.c: methods of the pump. */
+PyObject *set_peer(PyObject *object, PyObject *args);
+PyObject *set_way(PyObject *object, PyObject *args);
+PyObject *add_destination(PyObject *object, PyObject *args);
+PyObject *add_own(PyObject *object, PyObject *args);
+PyObject *add_station(PyObject *object, PyObject *args);
+PyObject *forget_peer(PyObject *object, PyObject *args);
+PyObject *forget_way(PyObject *object, PyObject *args);
+PyObject *forget_address(PyObject *object, PyObject *args);
+PyObject *clear_tables(PyObject *object, PyObject *ignored);
+PyObject *clear_stations(PyObject *object, PyObject *ignored);
+/* Keep an object and its node alive as long as a table has them under that number. */
+int keep(PyObject *list, size_t number, PyObject *object, PyObject *node);
+/* Let go of them. */
+int release(PyObject *list, size_t number);
 
 /* binding_sources.c: methods of the pump. */
 PyObject *add_source(PyObject *object, PyObject *args);
+PyObject *forget_source(PyObject *object, PyObject *args);
 PyObject *ignore_source(PyObject *object, PyObject *args);
 PyObject *ignore_host(PyObject *object, PyObject *args);
 PyObject *ignore_strangers(PyObject *object, PyObject *hosts);
+PyObject *heed_strangers(PyObject *object, PyObject *ignored);
 
 /* Return what Python has to see to after a call, or None. */
 PyObject *outcome(PumpObject *self);

@@ -13,24 +13,60 @@ static int to_opener(PyObject *object, void *into)
 }
 
 /* Keep what opens a source's datagrams alive, and its node. */
-static int keep_source(PyObject *list, PyObject *opener, PyObject *other, PyObject *node)
+static int keep_source(PyObject *list, uint32_t number, PyObject *opener, PyObject *other,
+                       PyObject *node)
 {
     PyObject *openers = PyTuple_Pack(2, opener, other);
-    int kept = openers == NULL ? -1 : keep(list, openers, node);
+    int kept = openers == NULL ? -1 : keep(list, number, openers, node);
 
     Py_XDECREF(openers);
     return kept;
+}
+
+/* Where datagrams come from, as a key of the sources. */
+struct place {
+    uint8_t key[MAX_KEY];
+    size_t length;
+};
+
+static int to_place(struct place *place, uint32_t socket, const char *host, int port,
+                    uint32_t scope)
+{
+    struct sockaddr_storage address;
+    socklen_t address_length;
+
+    if (parse_address(host, port, scope, &address, &address_length) < 0) {
+        PyErr_SetString(PyExc_ValueError, "no such address");
+        return -1;
+    }
+    place->length = source_key(socket, &address, place->key);
+    return 0;
+}
+
+/* Parse the place of a source and find its number, or NOTHING. */
+static int find_source(PumpObject *self, PyObject *args, uint32_t *number)
+{
+    struct place place;
+    uint32_t socket, scope;
+    const char *host;
+    int port;
+
+    if (self == NULL ||
+        !PyArg_ParseTuple(args, "O&siO&", to_number, &socket, &host, &port, to_number,
+                          &scope) ||
+        to_place(&place, socket, host, port, scope) < 0)
+        return -1;
+    *number = map_find(&self->core.sources, place.key, place.length);
+    return 0;
 }
 
 PyObject *add_source(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);
     PyObject *node, *opener, *other = Py_None;
-    struct sockaddr_storage address;
     struct source source = {0};
-    socklen_t address_length;
-    uint8_t key[MAX_KEY];
-    uint32_t socket, scope;
+    struct place place;
+    uint32_t socket, scope, number;
     int port, service = MOVE;
     const char *host;
 
@@ -38,42 +74,48 @@ PyObject *add_source(PyObject *object, PyObject *args)
         !PyArg_ParseTuple(args, "OO&OO&siO&|Oi", &node, to_number, &source.node, &opener,
                           to_number, &socket, &host, &port, to_number, &scope, &other,
                           &service) ||
-        !to_opener(opener, &source.opener) || !to_opener(other, &source.other))
+        !to_opener(opener, &source.opener) || !to_opener(other, &source.other) ||
+        to_place(&place, socket, host, port, scope) < 0)
         return NULL;
-    if (parse_address(host, port, scope, &address, &address_length) < 0 ||
-        service < MOVE || service > TEST) {
-        PyErr_SetString(PyExc_ValueError, "no such address or service");
+    if (service < MOVE || service > TEST) {
+        PyErr_SetString(PyExc_ValueError, "no such service");
         return NULL;
     }
     source.service = (enum service)service;
-    if (self->core.source_count == MAX_SOURCES)
+    /* Whoever was there before has left its number. */
+    number = map_find(&self->core.sources, place.key, place.length);
+    if (number == NOTHING && self->core.source_count == MAX_SOURCES)
         Py_RETURN_FALSE;
-    if (keep_source(self->sources, opener, other, node) < 0)
+    if (number == NOTHING)
+        number = (uint32_t)self->core.source_count++;
+    if (keep_source(self->sources, number, opener, other, node) < 0)
         return NULL;
-    self->core.known[self->core.source_count] = source;
-    return PyBool_FromLong(map_put(&self->core.sources, key,
-                                   source_key(socket, &address, key),
-                                   (uint32_t)self->core.source_count++));
+    self->core.known[number] = source;
+    return PyBool_FromLong(map_put(&self->core.sources, place.key, place.length, number));
+}
+
+PyObject *forget_source(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    uint32_t number;
+
+    if (find_source(self, args, &number) < 0)
+        return NULL;
+    if (number != NOTHING) {
+        self->core.known[number] = (struct source){.node = NOTHING};
+        if (release(self->sources, number) < 0)
+            return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 PyObject *ignore_source(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);
-    struct sockaddr_storage address;
-    socklen_t address_length;
-    uint8_t key[MAX_KEY];
-    uint32_t socket, scope, number;
-    const char *host;
-    int port;
+    uint32_t number;
 
-    if (self == NULL || !PyArg_ParseTuple(args, "O&siO&", to_number, &socket, &host,
-                                          &port, to_number, &scope))
+    if (find_source(self, args, &number) < 0)
         return NULL;
-    if (parse_address(host, port, scope, &address, &address_length) < 0) {
-        PyErr_SetString(PyExc_ValueError, "no such address");
-        return NULL;
-    }
-    number = map_find(&self->core.sources, key, source_key(socket, &address, key));
     if (number != NOTHING)
         self->core.known[number].ignored = self->core.strangers.turn;
     Py_RETURN_NONE;
@@ -112,5 +154,16 @@ PyObject *ignore_strangers(PyObject *object, PyObject *hosts)
     if (count < 0)
         return NULL;
     strangers_ignore_others(&self->core.strangers);
+    Py_RETURN_NONE;
+}
+
+PyObject *heed_strangers(PyObject *object, PyObject *ignored)
+{
+    PumpObject *self = idle(object);
+
+    (void)ignored;
+    if (self == NULL)
+        return NULL;
+    strangers_forget(&self->core.strangers);
     Py_RETURN_NONE;
 }

@@ -78,13 +78,12 @@ static void return_datagram(struct pump *pump, const struct packet *datagram,
 static bool relay(struct pump *pump, uint32_t source, const struct opened *opened,
                   const uint8_t *destination, size_t size)
 {
-    uint8_t key[MAX_KEY];
-    size_t length = relay_key(pump->known[source].node, destination, size, key);
-    uint32_t index = map_find(&pump->relays, key, length);
+    uint32_t node = pump->known[source].node;
+    const struct way *way = pump_relay(pump, node, destination, size);
 
-    if (index == NOTHING || opened->length > pump->peers[index].limit)
+    if (way == NULL || opened->length > way->limit)
         return false;
-    memcpy(pump_room(pump, index, opened->length), opened->frame, opened->length);
+    memcpy(pump_room(pump, way->peer, opened->length), opened->frame, opened->length);
     return true;
 }
 
@@ -189,6 +188,8 @@ static void take_message(struct pump *pump, uint32_t socket, uint8_t *data, size
     uint32_t source =
         key_length ? map_find(&pump->sources, key, key_length) : NOTHING;
 
+    if (source != NOTHING && pump->known[source].node == NOTHING)
+        source = NOTHING;
     do {
         struct packet datagram = {data, length < size ? length : size};
         data += datagram.length;

@@ -108,6 +108,14 @@ uint32_t map_find(const struct map *map, const uint8_t *key, size_t length)
     return entry->generation == map->generation ? entry->value : NOTHING;
 }
 
+void map_forget(struct map *map, const uint8_t *key, size_t length)
+{
+    struct entry *entry = find(map, key, length);
+
+    if (entry->generation == map->generation)
+        entry->value = NOTHING;
+}
+
 bool map_put(struct map *map, const uint8_t *key, size_t length, uint32_t value)
 {
     struct entry *entry;

@@ -14,18 +14,19 @@
 #define NEEDS_CHECKSUM 1u
 #define ECN 0x80u
 
-/* Return the peer for a frame that is nothing special, or NOTHING. */
-static uint32_t find_peer(const struct pump *pump, const uint8_t *frame, size_t length)
+/* Return the way of a frame that is nothing special, or NULL. */
+static const struct way *find_way(const struct pump *pump, const uint8_t *frame,
+                                  size_t length)
 {
     const uint8_t *key;
     size_t size = plain_destination(frame, length, pump->switching, &key);
 
     if (size == 0)
-        return NOTHING;
+        return NULL;
     /* An author that is new, or has not been heard of for long, has to be announced. */
     if (pump->switching && map_find(&pump->stations, frame + 6, 6) == NOTHING)
-        return NOTHING;
-    return map_find(&pump->destinations, key, size);
+        return NULL;
+    return pump_way(pump, key, size);
 }
 
 static bool begin_cut(const struct pump *pump, const struct vnet *vnet, size_t length,
@@ -39,23 +40,24 @@ static bool begin_cut(const struct pump *pump, const struct vnet *vnet, size_t l
 }
 
 /* Cut a super-packet into the peer's train; false if it is too long for the path. */
-static bool enqueue_segments(struct pump *pump, uint32_t index, const struct cut *cut)
+static bool enqueue_segments(struct pump *pump, const struct way *way,
+                             const struct cut *cut)
 {
     size_t count = cut_count(cut);
 
-    if (cut->end + cut->size > pump->peers[index].limit)
+    if (cut->end + cut->size > way->limit)
         return false;
     for (size_t i = 0; i < count; i++)
-        cut_write(cut, i, pump_room(pump, index, cut_length(cut, i)));
+        cut_write(cut, i, pump_room(pump, way->peer, cut_length(cut, i)));
     pump->device.bytes_in += cut->length + (count - 1) * cut->end;
     return true;
 }
 
-static bool enqueue_frame(struct pump *pump, uint32_t index, size_t length)
+static bool enqueue_frame(struct pump *pump, const struct way *way, size_t length)
 {
-    if (length > pump->peers[index].limit)
+    if (length > way->limit)
         return false;
-    memcpy(pump_room(pump, index, length), pump->frame, length);
+    memcpy(pump_room(pump, way->peer, length), pump->frame, length);
     pump->device.bytes_in += length;
     return true;
 }
@@ -66,16 +68,16 @@ static bool enqueue_frame(struct pump *pump, uint32_t index, size_t length)
  */
 static size_t dispatch(struct pump *pump, const struct vnet *vnet, size_t length)
 {
-    uint32_t index = find_peer(pump, pump->frame, length);
+    const struct way *way = find_way(pump, pump->frame, length);
     struct handed handed = {.what = FROM_DEVICE, .data = pump->frame, .length = length};
     bool whole = vnet->kind == 0, sound = false;
     struct cut cut;
 
     if (!whole)
         sound = begin_cut(pump, vnet, length, &cut);
-    if (index != NOTHING && whole && enqueue_frame(pump, index, length))
+    if (way != NULL && whole && enqueue_frame(pump, way, length))
         return 1;
-    if (index != NOTHING && sound && enqueue_segments(pump, index, &cut))
+    if (way != NULL && sound && enqueue_segments(pump, way, &cut))
         return cut_count(&cut);
     handed.vnet = *vnet;
     hand_back(pump, &handed);

@@ -6,7 +6,8 @@
 
 int pump_init(struct pump *pump)
 {
-    pump->peers = calloc(MAX_PEERS, sizeof *pump->peers);
+    pump->ways = calloc(MAX_NODES, sizeof *pump->ways);
+    pump->peers = calloc(MAX_NODES, sizeof *pump->peers);
     pump->known = calloc(MAX_SOURCES, sizeof *pump->known);
     pump->trains = calloc(MAX_TRAINS, sizeof *pump->trains);
     pump->frame = calloc(1, MAX_READ + ETHERNET_SIZE);
@@ -17,12 +18,11 @@ int pump_init(struct pump *pump)
     if (map_init(&pump->destinations, MAX_DESTINATIONS) < 0 ||
         map_init(&pump->own, MAX_DESTINATIONS) < 0 ||
         map_init(&pump->stations, MAX_DESTINATIONS) < 0 ||
-        map_init(&pump->relays, MAX_DESTINATIONS) < 0 ||
         map_init(&pump->sources, MAX_SOURCES) < 0 ||
         strangers_init(&pump->strangers) < 0 ||
         coalescer_init(&pump->coalescer, MAX_READY) < 0)
         return -1;
-    return pump->peers && pump->known && pump->trains && pump->frame &&
+    return pump->ways && pump->peers && pump->known && pump->trains && pump->frame &&
                    pump->messages && pump->ready && pump->handed && pump->memory
                ? 0
                : -1;
@@ -30,6 +30,7 @@ int pump_init(struct pump *pump)
 
 void pump_free(struct pump *pump)
 {
+    free(pump->ways);
     free(pump->peers);
     free(pump->known);
     free(pump->trains);
@@ -41,7 +42,6 @@ void pump_free(struct pump *pump)
     map_free(&pump->destinations);
     map_free(&pump->own);
     map_free(&pump->stations);
-    map_free(&pump->relays);
     map_free(&pump->sources);
     strangers_free(&pump->strangers);
     coalescer_free(&pump->coalescer);
@@ -52,10 +52,11 @@ void pump_clear(struct pump *pump)
     map_clear(&pump->destinations);
     map_clear(&pump->own);
     map_clear(&pump->stations);
-    map_clear(&pump->relays);
     map_clear(&pump->sources);
     strangers_forget(&pump->strangers);
-    pump->peer_count = 0;
+    memset(pump->ways, 0, pump->node_count * sizeof *pump->ways);
+    memset(pump->peers, 0, pump->node_count * sizeof *pump->peers);
+    pump->node_count = 0;
     pump->source_count = 0;
 }
 
@@ -94,11 +95,27 @@ bool hand_back(struct pump *pump, const struct handed *what)
     return true;
 }
 
-size_t relay_key(uint32_t node, const uint8_t *destination, size_t length, uint8_t *key)
+const struct way *pump_way(const struct pump *pump, const uint8_t *destination,
+                           size_t size)
 {
-    memcpy(key, &node, sizeof node);
-    memcpy(key + sizeof node, destination, length);
-    return sizeof node + length;
+    uint32_t owner = map_find(&pump->destinations, destination, size);
+    const struct way *way;
+
+    if (owner == NOTHING)
+        return NULL;
+    way = &pump->ways[owner];
+    return way->limit > 0 && pump->peers[way->peer].sealer != NULL ? way : NULL;
+}
+
+const struct way *pump_relay(const struct pump *pump, uint32_t node,
+                             const uint8_t *destination, size_t size)
+{
+    const struct way *way = pump->relays ? pump_way(pump, destination, size) : NULL;
+
+    if (way == NULL || node == way->peer || node == way->via ||
+        node == (uint32_t)(way - pump->ways))
+        return NULL;
+    return way;
 }
 
 size_t source_key(uint32_t socket, const struct sockaddr_storage *address, uint8_t *key)

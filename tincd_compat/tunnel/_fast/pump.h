@@ -1,9 +1,10 @@
 /*
  * The pumps: device to UDP and UDP to device for packets that are nothing special.
  *
- * What they know of the mesh is what Python has told them, in tables that are
- * emptied when anything changes and filled again by what misses.  What is not in them
- * is handed back as it came.
+ * What they know of the mesh is what Python has told them: who owns an address, the way
+ * to an owner, how to send to a node, who is behind a UDP address.  Each is forgotten
+ * when it changes and told again after what misses it.  What is not known is handed back
+ * as it came.
  */
 #ifndef TINCD_COMPAT_PUMP_H
 #define TINCD_COMPAT_PUMP_H
@@ -47,6 +48,8 @@ uint32_t map_find(const struct map *map, const uint8_t *key, size_t length);
  * is in use comes back, and what somebody has filled it with stays away.
  */
 bool map_put(struct map *map, const uint8_t *key, size_t length, uint32_t value);
+/* Let a key lead to NOTHING.  It keeps its room until the map forgets all. */
+void map_forget(struct map *map, const uint8_t *key, size_t length);
 
 /* plain.c: frames about which only their destination decides. */
 
@@ -114,11 +117,11 @@ struct train {
     uint8_t memory[MAX_TRAIN][STRIDE];
 };
 
+/* A node to send to; nothing is sent without a sealer. */
 struct peer {
     struct sealer *sealer;
     int fd;
     bool segmentation;
-    size_t limit;
     struct sockaddr_storage address;
     socklen_t address_length;
     struct train *train;
@@ -147,7 +150,7 @@ void train_leave(struct peer *peer, uint32_t index, struct reports *reports);
 /* As many as there are listening addresses, and the device. */
 #define MAX_WATCHES 64u
 /* More nodes than a mesh has; memory that is not used costs nothing. */
-#define MAX_PEERS 16384u
+#define MAX_NODES 16384u
 #define MAX_SOURCES 16384u
 #define MAX_DESTINATIONS 16384u
 #define MAX_TRAINS 8u
@@ -180,12 +183,23 @@ struct watch {
     uint32_t socket;
 };
 
+/*
+ * The way to a node that owns addresses, by the numbers of the stops on it: the peer that
+ * gets the frames, and the next stop behind it.  Any frame is longer than a limit of 0.
+ */
+struct way {
+    uint32_t peer;
+    uint32_t via;
+    size_t limit;
+};
+
 /* What becomes of the datagrams of a source: moved, only opened, only tested. */
 enum service { MOVE, UNSEAL, TEST };
 
 /*
  * Who is behind a UDP address: the number of a node, and what opens its datagrams.  All
  * go back as they came if nothing does; so do those that the node's other key has made.
+ * Whoever comes from there is a stranger if the number is NOTHING.
  */
 struct source {
     uint32_t node;
@@ -236,13 +250,17 @@ enum served { TIME_OVER, OTHERS, HANDED };
 struct pump {
     struct device device;
     bool switching;
+    /* Whether frames from node to node are passed on. */
+    bool relays;
 
+    /* The numbers of the owners of addresses. */
     struct map destinations;
     struct map own;
     struct map stations;
-    struct map relays;
     struct map sources;
-    size_t peer_count;
+    /* By the number of the owner, and of the peer; all numbers are below the count. */
+    size_t node_count;
+    struct way *ways;
     struct peer *peers;
     size_t source_count;
     struct source *known;
@@ -289,8 +307,12 @@ bool room_to_hand_back(const struct pump *pump, size_t count, size_t length);
 /* The key of a source in pump->sources: socket, family, port, address. */
 size_t source_key(uint32_t socket, const struct sockaddr_storage *address,
                   uint8_t *key);
-/* The key of what a node sends to a destination of at most MAX_DESTINATION bytes. */
-size_t relay_key(uint32_t node, const uint8_t *destination, size_t length, uint8_t *key);
+/* Return the way to a destination of that size, NULL if none is known. */
+const struct way *pump_way(const struct pump *pump, const uint8_t *destination,
+                           size_t size);
+/* Return the way of what a node sends there: one that leads on, and not back. */
+const struct way *pump_relay(const struct pump *pump, uint32_t node,
+                             const uint8_t *destination, size_t size);
 /* Return where the body of the next packet for a peer goes. */
 uint8_t *pump_room(struct pump *pump, uint32_t index, size_t length);
 /* Let the trains of all peers leave, and nobody hold one. */

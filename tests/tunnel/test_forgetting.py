@@ -1,0 +1,173 @@
+"""Nothing that is remembered is stale, whatever happens.
+
+After every event of a story what is known is held against tables that are built anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tunnel.stories import Event, Story, events
+from tests.tunnel.world import DEFAULT
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.broadcast import broadcast_neighbours
+from tincd_compat.options import INDIRECT, TCPONLY
+from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
+from tincd_compat.tunnel import codec
+from tincd_compat.tunnel.flows import FlowTable
+from tincd_compat.tunnel.lone import Lone
+from tincd_compat.tunnel.pumps import Progress
+
+routes = st.builds(
+    RouteOptions,
+    mode=st.sampled_from([Mode.ROUTER, Mode.SWITCH]),
+    direct_only=st.sampled_from([False, False, True]),
+    forwarding=st.sampled_from(
+        [Forwarding.INTERNAL, Forwarding.INTERNAL, Forwarding.OFF]
+    ),
+)
+owns = st.sampled_from([DEFAULT] * 3 + [DEFAULT | INDIRECT | TCPONLY])
+stories = st.lists(events, max_size=40)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def in_python() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "core", None)
+        yield
+
+
+def anew(story: Story) -> FlowTable:
+    """Return a table that remembers nothing yet."""
+    world = story.world
+    world.mesh.subnets.invalidate()
+    return FlowTable(world.mesh, world.tunnel, story.own, story.route)
+
+
+def flows_are_true(story: Story) -> None:
+    """Hold what the pipeline knows against what it would find out now."""
+    known, new = story.world.pipeline.flows, anew(story)
+    for address in story.addresses:
+        assert known.lookup(address) == new.lookup(address)
+        assert known.passage(address) == new.passage(address)
+        assert known.is_ours(address) == new.is_ours(address)
+    for node, tunnel in story.world.tunnels():
+        assert node.mtu == tunnel.pmtu.mtu
+
+
+@given(routes, owns, stories)
+def test_flows(route: RouteOptions, own: int, told: list[Event]) -> None:
+    story = Story(route, own)
+    for event in told:
+        story.happen(*event)
+        flows_are_true(story)
+
+
+@given(stories)
+def test_the_broadcast_tree(told: list[Event]) -> None:
+    story = Story()
+    mesh, pipeline = story.world.mesh, story.world.pipeline
+    for kind, name, number in told:
+        story.happen(kind, name, number)
+        if kind in ("link", "search"):
+            # Edges that come or go count with the next search.
+            assert set(pipeline.broadcast_neighbours()) == broadcast_neighbours(mesh)
+
+
+# Lone packets.
+
+
+@dataclass(frozen=True)
+class Send:
+    """Sends nothing; two are equal if they send to the same place."""
+
+    address: SocketAddress
+    remembered: int
+
+    def __call__(self, datagram: bytes) -> OSError | None:
+        return None
+
+
+class LoneStory(Story):
+    """Packets come one at a time and go the short way if there is one."""
+
+    def __init__(self, route: RouteOptions) -> None:
+        super().__init__(route)
+        world = self.world
+        self.lone = Lone(
+            world.pipeline, world.mesh, self, lambda frame: None, lambda: world.now
+        )
+
+    def sender(self, address: SocketAddress, remembered: int) -> Send:
+        return Send(address, remembered)
+
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        raise AssertionError(peer)
+
+    def send(self, address: bytes, number: int) -> None:
+        frame = self.frame(address, self.station(number))
+        if not self.lone.outward(frame):
+            self.world.from_device(bytearray(frame))
+            self.lone.tell_way(frame)
+
+    def hear(
+        self, name: str, frame: bytearray, source: SocketAddress, index: int
+    ) -> None:
+        (datagram,) = self.world.peers[name].seal(frame)
+        place = (source.host, source.port)
+        if self.lone.inward(index, datagram, place) is Progress.REFUSED:
+            self.world.from_udp([datagram], source, index)
+            self.lone.tell_source(index, place, source)
+
+    def is_true(self) -> None:
+        """Hold what the short way knows against what it would be told now."""
+        new, world, lone = anew(self), self.world, self.lone
+        for address, way in lone._ways.items():
+            assert address is not None
+            if way.limit >= 0:
+                assert self._told(way) == self._would_be_told(new, address)
+        assert all(new.is_ours(address) for address in lone._ours if address)
+        for (index, (host, port)), sender in lone._senders.items():
+            node = world.mesh.node_by_address(SocketAddress(host, port))
+            assert node is sender.node
+            opener = world.tunnel(node).opener
+            assert opener is not None
+            assert opener.pure is not None
+            assert sender.open == opener.pure.open
+            assert world.pipeline.heard_on(node) == index
+        ours = {each.address for each in world.mesh.subnets.of(world.mesh.myself)}
+        assert ours >= lone._stations.keys()
+
+    @staticmethod
+    def _told(way: Any) -> tuple[object, ...]:
+        return way.node, way.stops, way.limit, way.seal, way.send
+
+    def _would_be_told(self, new: FlowTable, address: bytes) -> tuple[object, ...]:
+        flow = new.lookup(address)
+        assert flow is not None
+        assert flow.tunnel.sealer is not None
+        assert flow.tunnel.sealer.pure is not None
+        assert flow.node.address is not None
+        heard_on = self.world.pipeline.heard_on(flow.node)
+        return (
+            flow.node,
+            (flow.owner, flow.via, flow.node),
+            flow.limit,
+            flow.tunnel.sealer.pure.seal,
+            Send(flow.node.address, heard_on),
+        )
+
+
+@given(routes, stories)
+def test_lone_packets(route: RouteOptions, told: list[Event]) -> None:
+    story = LoneStory(route)
+    for event in told:
+        story.happen(*event)
+        story.is_true()
+        flows_are_true(story)
