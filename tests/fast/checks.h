@@ -9,5 +9,6 @@ void check(bool right, const char *what);
 
 void check_collisions(void);
 void check_refusals(void);
+void check_secrets(void);
 
 #endif

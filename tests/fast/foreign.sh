@@ -68,16 +68,17 @@ fi
 core=$(ls $fast/*.c | grep -v /binding)
 headers="-I$fast -isystem $root/usr/include -isystem $root/usr/include/$triplet"
 warn="-std=gnu11 -Wall -Wextra -Wconversion -Werror $parts"
+hardened="-O3 -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"
 sanitize="-fsanitize=undefined -fno-sanitize-recover=undefined"
 libraries="-L$root/usr/lib/$triplet -lcrypto"
 run="qemu-$machine -L /usr/$triplet -E LD_LIBRARY_PATH=$root/usr/lib/$triplet"
 
 for source in "$fast"/binding*.c; do
-    "$triplet-gcc" $warn -O3 $headers -isystem "$root"/usr/include/python3* \
+    "$triplet-gcc" $warn $hardened $headers -isystem "$root"/usr/include/python3* \
         -c -o "$place/binding.o" "$source"
 done
 "$triplet-gcc" $warn $sanitize -O1 $headers -o "$place/fuzz" tests/fast/fuzz*.c $core $libraries
-"$triplet-gcc" $warn -O3 $headers -o "$place/soak" tests/fast/soak.c $core $libraries
+"$triplet-gcc" $warn $hardened $headers -o "$place/soak" tests/fast/soak.c $core $libraries
 cc $warn -O1 -I$fast -o "$place/fuzz-here" tests/fast/fuzz*.c $core -lcrypto
 
 echo "$architecture: $("$triplet-gcc" -dumpmachine), gcc $("$triplet-gcc" -dumpfullversion)"

@@ -132,6 +132,9 @@ def test_numbers_that_run_out() -> None:
     assert sealer.sequence == 0xFFFFFFFF
     with pytest.raises((OverflowError, ValueError)):
         sealer.sequence = 2**32
+    with pytest.raises(TypeError):
+        del sealer.sequence
+    assert sealer.sequence == 0xFFFFFFFF
 
 
 @pytest.mark.parametrize(

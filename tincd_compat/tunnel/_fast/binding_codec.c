@@ -118,9 +118,14 @@ static PyObject *get_sequence(PyObject *self, void *closure)
 
 static int set_sequence(PyObject *self, PyObject *value, void *closure)
 {
-    unsigned long number = value == NULL ? ULONG_MAX : PyLong_AsUnsignedLong(value);
+    unsigned long number;
 
     (void)closure;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_TypeError, "the number cannot be deleted");
+        return -1;
+    }
+    number = PyLong_AsUnsignedLong(value);
     if (PyErr_Occurred())
         return -1;
     if (number > UINT32_MAX) {

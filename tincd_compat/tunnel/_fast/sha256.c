@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 static const uint32_t initial[8] = {
@@ -30,6 +31,8 @@ void sha256_blocks_portable(uint32_t (*states)[8], const uint8_t *const *data,
         SHA256_Update(&context, data[lane], blocks * SHA256_BLOCK);
         for (size_t i = 0; i < 8; i++)
             states[lane][i] = (uint32_t)context.h[i];
+        /* For a key's own block this state is as good as the key. */
+        OPENSSL_cleanse(&context, sizeof context);
     }
 }
 
@@ -45,6 +48,8 @@ static void start(uint32_t *state, const uint8_t *key, uint8_t mask,
     memcpy(states[0], initial, sizeof initial);
     blocks(states, &data, 1, 1);
     memcpy(state, states[0], sizeof initial);
+    OPENSSL_cleanse(block, sizeof block);
+    OPENSSL_cleanse(states, sizeof states);
 }
 
 void hmac_sha256_init(struct hmac_sha256 *hmac, const uint8_t *key, size_t length,
@@ -59,6 +64,7 @@ void hmac_sha256_init(struct hmac_sha256 *hmac, const uint8_t *key, size_t lengt
     hmac->blocks = blocks;
     start(hmac->inner, padded, 0x36, blocks);
     start(hmac->outer, padded, 0x5c, blocks);
+    OPENSSL_cleanse(padded, sizeof padded);
 }
 
 /* Pad what is left of a message; return how many blocks that makes. */

@@ -15,6 +15,8 @@
 #include <cpuid.h>
 #include <immintrin.h>
 
+#include <openssl/crypto.h>
+
 #define AES_LANES 8u
 #define BLOCK 16u
 
@@ -65,6 +67,7 @@ WITH_AES static void expand(uint8_t (*keys)[BLOCK], const uint8_t *key, size_t w
         schedule[i] = schedule[i - words] ^ word;
     }
     memcpy(keys, schedule, 4 * total);
+    OPENSSL_cleanse(schedule, sizeof schedule);
 }
 
 WITH_AES void x86_aes_init(struct aes_key *aes, const uint8_t *key, size_t length)
