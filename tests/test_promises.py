@@ -86,6 +86,7 @@ PROMISES: dict[int, tuple[str, ...]] = {
     4: (
         "tests/test_promises.py::test_promise_04_junk_moves_nothing",
         "tests/test_promises.py::test_promise_04_what_a_name_is_good_for",
+        "tests/daemon/test_crowds.py::TestCalm::test_junk_is_tested_once",
         "tests/tunnel/test_pump_strangers.py::test_forged_datagrams_of_a_known_address",
         "tests/tunnel/test_pump_strangers.py::test_strangers",
         "tests/tunnel/test_pump_strangers.py::test_many_strangers",

@@ -114,7 +114,7 @@ def test_strangers(watched: Watched) -> None:
 
 def test_many_strangers(watched: Watched) -> None:
     """Once the budget for searches is spent, hosts of nodes alone are worth a look."""
-    lookup = watched.world.pipeline.lookup
+    lookup = watched.world.pipeline.receiver.lookup
     lookup.find(b"", SocketAddress("192.0.2.99", 1), watched.world.now)
     lookup._tests = MAX_TESTS
     for last in range(20, 40):

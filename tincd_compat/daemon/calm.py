@@ -52,6 +52,7 @@ class CalmReader:
     ) -> None:
         self._device = device
         self._sockets = sockets
+        self._pipeline = pipeline
         self._read_burst = read_burst
         self._receive_burst = receive_burst
         self._lone = Lone(pipeline, mesh, sockets, device.write_one, clock)
@@ -122,10 +123,13 @@ class CalmReader:
         first: list[Datagram],
         unknown: tuple[Any, ...] | None = None,
     ) -> bool:
+        before = self._pipeline.receiver.junk
         datagrams = self._receive_burst(index, first)
-        if len(datagrams) != 1:
+        junk = self._pipeline.receiver.junk - before
+        if len(datagrams) != 1 or junk:
+            # Whoever is forged would have his MAC tested twice each time.
             self._calm_sockets.discard(index)
-            return False
+            return junk == len(datagrams)
         self._calm_sockets.add(index)
         if unknown is not None:
             self._lone.tell_source(index, unknown, datagrams[0][1])

@@ -104,7 +104,10 @@ class DataPlane:
             random_bytes=secrets.token_bytes,
             run=leftovers.run,
         )
-        self._readers = Readers(self._loop, leftovers, self._pipeline, mesh, suite)
+        self._readers = Readers(
+            *(self._loop, leftovers, self._pipeline, mesh, suite),
+            elastic=settings.udp_rcvbuf is None,
+        )
         self._probing = Probing(self._loop, self._probe)
 
     # What is attached in the course of the start.

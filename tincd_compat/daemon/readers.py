@@ -8,7 +8,7 @@ the end of its turn holds up the reading of where it came from (:mod:`.leftovers
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from tincd_compat.daemon.offloads import report
 from tincd_compat.device.tun import TunTap
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh.node import Mesh
+from tincd_compat.transport.buffers import ReceiveBuffer
 from tincd_compat.transport.loop import (
     add_packet_reader,
     remove_packet_reader,
@@ -36,10 +37,15 @@ if TYPE_CHECKING:
 #: Frames or datagrams taken from one source before others get their turn.  A C peer's
 #: receive buffer and replay window bear two such bursts.
 BURST: Final = 64
+#: Bytes of a datagram as streams have them.
+LONG: Final = 512
 
 
 class Readers:
-    """Moves what is in device and sockets; ``suite`` is only named in the log."""
+    """Moves what is in device and sockets; ``suite`` is only named in the log.
+
+    :param elastic: receive buffers are as large as is good, not as somebody wants
+    """
 
     def __init__(
         self,
@@ -48,7 +54,10 @@ class Readers:
         pipeline: Pipeline,
         mesh: Mesh,
         suite: Suite,
+        *,
+        elastic: bool = True,
     ) -> None:
+        self._elastic = elastic
         self._loop = loop
         self._leftovers = leftovers
         self._pipeline = pipeline
@@ -59,6 +68,7 @@ class Readers:
         #: The device has failed, and is given some time.
         self._resting = False
         self._sockets = UdpSockets([])
+        self._buffers: list[ReceiveBuffer] = []
         self._pumps: Pumps | None = None
         self._calm: CalmReader | None = None
         leftovers.attach(self._hold, self._release)
@@ -75,6 +85,9 @@ class Readers:
     def attach_sockets(self, sockets: UdpSockets) -> None:
         """Receive datagrams on these sockets."""
         self._sockets = sockets
+        self._buffers = [
+            ReceiveBuffer(udp.sock, elastic=self._elastic) for udp in sockets.sockets
+        ]
         self._start_pumps()
         self._watch_sockets()
 
@@ -210,8 +223,21 @@ class Readers:
     def _receive_in_python(self, index: int, first: list[Datagram]) -> list[Datagram]:
         """Move a burst of a socket, which may have begun, and return it."""
         datagrams = first + self._sockets.recv_batch(index, BURST - len(first))
-        self._pipeline.from_udp(datagrams, self._loop.time())
+        before, now = self._pipeline.receiver.junk, self._loop.time()
+        self._pipeline.from_udp(datagrams, now)
+        if _is_flood(datagrams, self._pipeline.receiver.junk - before):
+            self._buffers[index].flooded(now)
+        else:
+            self._buffers[index].calm(now)
         return datagrams
+
+
+def _is_flood(datagrams: Sequence[Datagram], junk: int) -> bool:
+    """Tell whether a burst is full, but not for the most part a stream's."""
+    if len(datagrams) < BURST:
+        return False
+    of_streams = sum(len(data) >= LONG for data, _, _ in datagrams) - junk
+    return 2 * of_streams < len(datagrams)
 
 
 def _count(frames: Iterable[bytearray | SuperPacket]) -> int:

@@ -27,6 +27,8 @@ MAX_TESTS: Final = 2000
 #: MAC tests a turn spent on nodes known at the source's host: small portions, because
 #: every packet behind them has to wait.
 MAX_NEARBY_TESTS: Final = 500
+#: Hosts remembered from where a look is in vain.
+MAX_VAIN: Final = 4096
 #: Turns in a second, and in the compiled half.
 TURNS: Final = 8
 #: Lines a second about datagrams from nobody.
@@ -75,6 +77,8 @@ class SenderLookup:
         self._tests = 0
         self._nearby_tests = 0
         self._searched: set[str] = set()
+        #: From where, and beside whom, a look is in vain in this turn.
+        self._vain: set[tuple[str, Node | None]] = set()
         self._by_host: dict[str, list[Node]] | None = None
         self._stale = True
         self._strangers = LogLimit(logs.protocol, logging.WARNING, MAX_LINES)
@@ -82,6 +86,11 @@ class SenderLookup:
     def invalidate(self) -> None:
         """Nodes, edges or addresses changed."""
         self._stale = True
+        self._vain.clear()
+
+    def keys_changed(self) -> None:
+        """A node that could not be found for want of a key may have one."""
+        self._vain.clear()
 
     def find(
         self,
@@ -114,6 +123,16 @@ class SenderLookup:
         For any datagram from that host, of which ``except_`` was tried.
         """
         self._tell_time(now)
+        if (host, except_) in self._vain:
+            return True
+        in_vain = self._has_come_to_an_end(host, except_)
+        if in_vain:
+            if len(self._vain) >= MAX_VAIN:
+                self._vain.clear()
+            self._vain.add((host, except_))
+        return in_vain
+
+    def _has_come_to_an_end(self, host: str, except_: Node | None) -> bool:
         if self._tests < MAX_TESTS and host not in self._searched:
             return False
         return self._nearby_tests >= MAX_NEARBY_TESTS or not any(
@@ -153,6 +172,7 @@ class SenderLookup:
             return
         self._turn = turn
         self._nearby_tests = 0
+        self._vain.clear()
         if turn // TURNS == self._second:
             return
         self._second = turn // TURNS

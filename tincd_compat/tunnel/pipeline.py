@@ -53,9 +53,7 @@ from tincd_compat.routing.verdicts import (
 )
 from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
-from tincd_compat.tunnel.drops import Drop
 from tincd_compat.tunnel.flows import FlowTable
-from tincd_compat.tunnel.lookup import SenderLookup
 from tincd_compat.tunnel.offload import SuperPacket, split
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
 from tincd_compat.tunnel.receiving import Received, Receiver
@@ -118,7 +116,8 @@ class Pipeline:
         #: Short cuts for frames of the device and of the mesh.
         self.flows = FlowTable(mesh, tunnels, policy.options, policy.route)
         self._delivery = Delivery(mesh, tunnels, ports, policy, self.flows)
-        self._receiver = Receiver(mesh, tunnels, self._delivery, self.flows)
+        #: What becomes of datagrams.
+        self.receiver = Receiver(mesh, tunnels, self._delivery, self.flows)
         mesh.listener = self
 
     @property
@@ -126,17 +125,12 @@ class Pipeline:
         """How many frames and datagrams went nowhere, by reason."""
         return self._delivery.drops
 
-    @property
-    def lookup(self) -> SenderLookup:
-        """Whose are the datagrams that come from where nobody is known."""
-        return self._receiver.lookup
-
     # What the mesh and the tunnels tell.
 
     def graph_changed(self) -> None:
         """The graph was searched: anything may be true of any node."""
         self.flows.forget()
-        self._receiver.invalidate()
+        self.receiver.invalidate()
         self._delivery.graph_changed()
 
     def subnet_changed(self, subnet: Subnet) -> None:
@@ -146,12 +140,13 @@ class Pipeline:
     def address_changed(self, node: Node) -> None:
         """The UDP address of the node is another one, or it has none."""
         self.flows.forget_node(node)
-        self._receiver.invalidate()
+        self.receiver.invalidate()
 
     def tunnel_changed(self, node: Node) -> None:
         """The node's tunnel has another key, or its path carries more or less."""
         node.mtu = self.tunnel(node).pmtu.mtu
         self.flows.forget_node(node)
+        self.receiver.lookup.keys_changed()
 
     # What the owner asks.
 
@@ -296,7 +291,7 @@ class Pipeline:
                 yield
             self.begin()
             step = datagrams[start : start + STEP]
-            for node, frames in self._receiver.receive(step, now):
+            for node, frames in self.receiver.receive(step, now):
                 yield from self._take(node, frames, now)
             self._delivery.flush()
 
@@ -327,17 +322,9 @@ class Pipeline:
             self.begin()
             frames = bodies[start : start + STEP]
             if unpack is not None:
-                frames = self._unpacked(frames, unpack)
+                frames = self.receiver.unpacked(frames, unpack)
             yield from self._take(node, frames, now)
             self._delivery.flush()
-
-    def _unpacked(
-        self, bodies: Sequence[bytes], unpack: Decompressor
-    ) -> Sequence[bytes]:
-        frames = [frame for body in bodies if (frame := unpack(body)) is not None]
-        if len(frames) < len(bodies):
-            self.drops[Drop.UNCOMPRESSABLE.value] += len(bodies) - len(frames)
-        return frames
 
     def from_meta(
         self, frames: Sequence[bytes], node: Node, link_options: int, now: float

@@ -366,7 +366,7 @@ class Pumps:
             if after != before:
                 self._pipeline.drops[reason] += after - before
         strangers = dropped[_STRANGER] - self._dropped[_STRANGER]
-        self._pipeline.lookup.ignored(strangers)
+        self._pipeline.receiver.lookup.ignored(strangers)
         self._dropped = dropped
 
 

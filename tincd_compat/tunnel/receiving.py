@@ -14,6 +14,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel import codec
+from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.delivery import Delivery, label
 from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
@@ -42,6 +43,8 @@ class Receiver:
         self._flows = flows
         self.lookup = SenderLookup(mesh, self._matches)
         self._empty = LogLimit(logs.always, logging.ERROR, 1)
+        #: How many datagrams brought no frame.
+        self.junk = 0
 
     def invalidate(self) -> None:
         """Nodes, edges or addresses have changed."""
@@ -63,20 +66,27 @@ class Receiver:
             if group:
                 yield from self._find(group, source, index, now, owner)
 
+    def unpacked(self, bodies: Sequence[bytes], unpack: Decompressor) -> list[bytes]:
+        """Return the frames of packed bodies, without those that are broken."""
+        frames = [frame for body in bodies if (frame := unpack(body)) is not None]
+        if len(frames) < len(bodies):
+            broken = len(bodies) - len(frames)
+            self._drop(codec.Drop.UNCOMPRESSABLE.value, broken)
+        return frames
+
     def _by_source(
         self, datagrams: Sequence[Received], now: float
     ) -> dict[SocketAddress, tuple[list[bytes], int]]:
         """Return the datagrams of each source, and on which socket they came."""
-        drops = self._delivery.drops
         sources: dict[SocketAddress, tuple[list[bytes], int]] = {}
         last: SocketAddress | None = None
         group: list[bytes] = []
         for data, source, index in datagrams:
             if not data:
                 self._empty.log(now, "Receiving packet with invalid size")
-                drops["invalid size"] += 1
+                self._drop("invalid size")
             elif len(data) > MAX_DATAGRAM:
-                drops["too long"] += 1
+                self._drop("too long")
             else:
                 # Sockets hand out the same object for the same address.
                 if source is not last:
@@ -97,23 +107,32 @@ class Receiver:
 
         Two nodes can be announced at one address, and an address changes hands.
         """
-        drops = self._delivery.drops
         while group:
-            node = self.lookup.find(group[0], source, now, owner)
+            vain = self.lookup.in_vain(source.host, now, owner)
+            node = None if vain else self.lookup.find(group[0], source, now, owner)
             if node is not None:
                 frames, group = self._open(node, group, source, index)
                 yield node, frames
                 continue
-            vain = self.lookup.in_vain(source.host, now, owner)
             count = len(group) if vain else 1
             group = group[count:]
-            if owner is None:
-                self.lookup.report(source, now, count)
-                drops["unknown source"] += count
-            elif self._tunnel(owner).opener is None:
-                drops["has no key from us"] += count
-            else:
-                drops[codec.Drop.UNAUTHENTICATED.value] += count
+            self._drop_foreign(owner, source, count, now)
+
+    def _drop_foreign(
+        self, owner: Node | None, source: SocketAddress, count: int, now: float
+    ) -> None:
+        """Count datagrams that came from an address, and whose nobody knows."""
+        if owner is None:
+            self.lookup.report(source, now, count)
+            self._drop("unknown source", count)
+        elif self._tunnel(owner).opener is None:
+            self._drop("has no key from us", count)
+        else:
+            self._drop(codec.Drop.UNAUTHENTICATED.value, count)
+
+    def _drop(self, reason: str, count: int = 1) -> None:
+        self._delivery.drops[reason] += count
+        self.junk += count
 
     def _matches(self, node: Node, datagram: bytes) -> bool | None:
         return self._tunnel(node).openers.matches(datagram)
@@ -143,7 +162,7 @@ class Receiver:
             elif opened.drop is codec.Drop.UNAUTHENTICATED:
                 foreign.append(datagram)
             else:
-                self._delivery.drops[opened.drop.value] += 1
+                self._drop(opened.drop.value)
         if frames:
             self._heard(node, source, index)
         return frames, foreign

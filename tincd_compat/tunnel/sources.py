@@ -129,7 +129,7 @@ class Sources:
 
     def ignore(self, place: Place, now: float) -> None:
         """Let the pump ignore what comes from a place if to look at it is in vain."""
-        lookup, address = self._pipeline.lookup, self._address(place)
+        lookup, address = self._pipeline.receiver.lookup, self._address(place)
         host, port, scope, index = place
         if place in self._told:
             owner = self._mesh.node_by_address(address)
@@ -142,7 +142,7 @@ class Sources:
     def _ignore_strangers(self, now: float) -> None:
         """Let the pump ignore all strangers, if to look at them is in vain."""
         turn = int(now * TURNS)
-        wanted = self._pipeline.lookup.wanted_hosts(now)
+        wanted = self._pipeline.receiver.lookup.wanted_hosts(now)
         if wanted is not None and turn != self._turn:
             self._turn = turn
             self._pump.ignore_strangers(wanted)
