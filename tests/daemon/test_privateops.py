@@ -228,18 +228,18 @@ def test_a_few_dials_need_no_trial(thread: Thread) -> None:
 
 
 def test_many_dials_leave_at_the_pace_of_the_key(thread: Thread) -> None:
-    waited = dialled(thread, 44)
+    waited = dialled(thread, 45)
     assert thread.key.done == [b"\0\0\0\1"]
-    # Those that are ahead can all be done within 2.5 seconds.
     assert waited[:4] == [0.0] * 4
-    assert waited[4:29] == pytest.approx([0.1] * 25)
-    assert waited[29:] == pytest.approx([0.2 + 0.1 * number for number in range(15)])
+    # The operations of those ahead can all be done within 2.5 seconds.
+    assert waited[4:30] == pytest.approx([0.1] * 26)
+    assert waited[30:] == pytest.approx([0.2 + 0.1 * number for number in range(15)])
 
 
 def test_a_known_pace_needs_no_trial(thread: Thread) -> None:
     thread.ask("a1")
     thread.work()
-    assert dialled(thread, 30)[-1] == pytest.approx(0.5)
+    assert dialled(thread, 31)[-1] == pytest.approx(0.5)
     assert thread.key.done == [b"a1"]
 
 
@@ -248,21 +248,38 @@ def test_a_quick_key_lets_all_go(thread: Thread) -> None:
     assert max(dialled(thread, 300)) == pytest.approx(0.005)
 
 
+def test_who_gives_up_takes_nothing_from_the_others(thread: Thread) -> None:
+    thread.operations.pace = 0.1
+    for _ in range(100):
+        tasks = [thread.loop.create_task(thread.operations.turn()) for _ in range(40)]
+        thread.loop.settle()
+        for task in tasks:
+            task.cancel()
+        thread.loop.settle()
+    assert dialled(thread, 1) == pytest.approx([0.1])
+
+
 @pytest.mark.parametrize("trouble", ["error", "cancelled task"])
 def test_a_trial_that_fails(thread: Thread, trouble: str) -> None:
-    async def turn() -> float:
-        return await thread.operations.turn()
-
-    thread.operations._dialled = privateops.FIRST_DIALS
-    tasks = [thread.loop.create_task(turn()) for _ in range(2)]
+    dialled(thread, privateops.FIRST_DIALS)
+    tasks = [thread.loop.create_task(thread.operations.turn()) for _ in range(2)]
     thread.loop.settle()
     if trouble == "error":
         thread.loop.fail_work(ArithmeticError("the RSA operation gave a wrong result"))
     else:
-        tasks.pop().cancel()
+        tasks.pop(0).cancel()
         thread.loop.settle()
         thread.loop.finish_work()
+    thread.loop.finish_work()
     assert all(task.done() and task.exception() is None for task in tasks)
+
+
+def test_the_pace_follows_the_key(thread: Thread) -> None:
+    thread.ask("o1 o2")
+    thread.work()
+    thread.key.seconds = 0.5
+    thread.work()
+    assert thread.operations.pace == pytest.approx(0.2)
 
 
 # The end.
@@ -276,10 +293,17 @@ def test_nothing_is_begun_after_the_end(thread: Thread) -> None:
     assert thread.work() == ""
 
 
-def test_no_timer_is_left_at_the_end(thread: Thread) -> None:
+def test_one_timer_waits_for_the_share_until_the_end(thread: Thread) -> None:
+    def timers() -> int:
+        handles: list[asyncio.TimerHandle] = thread.loop._scheduled  # type: ignore[attr-defined]
+        return sum(not handle.cancelled() for handle in handles)
+
     thread.ask(" ".join(f"a{number}" for number in range(30)))
     thread.work(30)
+    thread.ask("b1 b2 b3")
+    assert timers() == 1
     thread.operations.close()
+    assert timers() == 0
     thread.loop.advance(10.0)
     assert thread.work(2) == ""
 

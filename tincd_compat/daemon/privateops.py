@@ -99,7 +99,8 @@ class PrivateOperations:
         self._closed = False
         self._share_wait: asyncio.TimerHandle | None = None
         self._thread: Executor | None = None
-        self._trial: asyncio.Future[bytes] | None = None
+        #: Links that wait for the meter do it one after the other.
+        self._gate = asyncio.Lock()
         #: Seconds that an operation takes; None before the first.
         self.pace: float | None = None
 
@@ -206,27 +207,27 @@ class PrivateOperations:
         """Wait until a link may be dialled; return for how many seconds that was.
 
         The first few may at once.  So many more follow as their operations can be done
-        within PATIENCE, and then one as often as an operation is done.
+        within PATIENCE, and then one as often as an operation is done.  Who gives up
+        waiting has taken nothing from the others.
         """
-        if self.pace is None and self._dialled < FIRST_DIALS:
-            self._dialled += 1
-            return 0.0
         began = self._loop.time()
-        await self._tried()
-        now = self._loop.time()
-        self._dials.add(self.pace or 0.0, now)
-        await asyncio.sleep(self._dials.delay(now))
+        async with self._gate:
+            if self.pace is None:
+                if self._dialled < FIRST_DIALS:
+                    self._dialled += 1
+                    return 0.0
+                await self._try()
+            delay = self._dials.delay(self._loop.time())
+            if delay > _MOMENT:
+                await asyncio.sleep(delay)
+            self._dials.add(self.pace or 0.0, self._loop.time())
         return self._loop.time() - began
 
-    async def _tried(self) -> None:
-        """Find out how long an operation takes, once."""
-        if self.pace is None:
-            if self._trial is None:
-                one = b"\x01".rjust(self._key.size, b"\0")
-                self._trial = self.ask(one, None)
-            # Whoever needs the key next is told what is wrong with it.
-            with suppress(Exception):
-                await asyncio.shield(self._trial)
+    async def _try(self) -> None:
+        """Find out how long an operation takes."""
+        # Whoever needs the key next is told what is wrong with it, if something is.
+        with suppress(Exception):
+            await self.ask(b"\x01".rjust(self._key.size, b"\0"), None)
 
     def close(self) -> None:
         """Do nothing any more; what is being done comes to its end unheard."""
