@@ -79,11 +79,19 @@ class _Answering:
 
     def _take(self, data: bytes) -> None:
         connection = self._connection
-        connection.receive_data(data, time.monotonic())
+        connection.receive_data(data)
+        while connection.process(time.monotonic()) or self._take_events():
+            pass
+
+    def _take_events(self) -> bool:
+        """Decrypt if that is asked for; False if nothing came."""
+        connection, taken = self._connection, False
         while (event := connection.next_event()) is not None:
+            taken = True
             if isinstance(event, DecryptNeeded):
                 block = self._target.key.decrypt(event.ciphertext)
                 connection.decrypted(block, time.monotonic())
+        return taken
 
     def check(self, now: float) -> None:
         if self.socket is None or self.active:

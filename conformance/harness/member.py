@@ -224,8 +224,15 @@ class Member:
         if not data:
             self.ended = True
             return
-        self._connection.receive_data(data, time.monotonic())
+        self._connection.receive_data(data)
+        while self._connection.process(time.monotonic()) or self._take_events():
+            pass
+
+    def _take_events(self) -> bool:
+        """Act on what came; False if nothing did."""
+        taken = False
         while (event := self._connection.next_event()) is not None:
+            taken = True
             match event:
                 case DecryptNeeded(ciphertext):
                     block = self._target.key.decrypt(ciphertext)
@@ -234,6 +241,7 @@ class Member:
                     self.ack = event
                 case PacketsReceived(frames):
                     self.frames += frames
+        return taken
 
 
 def joined(target: Target, name: str) -> Member:

@@ -149,13 +149,17 @@ class Peer:
             self.ended = True
             return
         try:
-            self._connection.receive_data(data, time.monotonic())
-            self._take_events()
+            self._connection.receive_data(data)
+            while self._connection.process(time.monotonic()) or self._take_events():
+                pass
         except PeerError as error:
             raise Failed(error.text(self._target.name)) from error
 
-    def _take_events(self) -> None:
+    def _take_events(self) -> bool:
+        """Act on what came; False if nothing did."""
+        taken = False
         while (event := self._connection.next_event()) is not None:
+            taken = True
             match event:
                 case DecryptNeeded(ciphertext):
                     block = self._target.key.decrypt(ciphertext)
@@ -164,6 +168,7 @@ class Peer:
                     self._heard(message, line)
                 case Activated():
                     pass
+        return taken
 
     def connect(self) -> None:
         """Go through the handshake; Failed if that takes too long."""

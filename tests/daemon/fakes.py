@@ -363,10 +363,17 @@ class Remote:
     def _take_bytes(self) -> bool:
         data = bytes(self.sock.sent)
         self.sock.sent.clear()
-        self.connection.receive_data(data, self.world.loop.now)
-        while (event := self.connection.next_event()) is not None:
-            self._handle(event)
+        self.connection.receive_data(data)
+        while self.connection.process(self.world.loop.now) or self._take_events():
+            pass
         return bool(data)
+
+    def _take_events(self) -> bool:
+        taken = False
+        while (event := self.connection.next_event()) is not None:
+            taken = True
+            self._handle(event)
+        return taken
 
     def _handle(self, event: Event) -> None:
         match event:

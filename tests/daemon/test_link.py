@@ -27,9 +27,6 @@ class Handler:
     def link_event(self, link: Link, event: Event) -> None:
         self.calls.append(f"{link.connection.name} {type(event).__name__}")
 
-    def link_batch_done(self) -> None:
-        self.calls.append("done")
-
     def link_lost(self, link: Link) -> None:
         self.calls.append("lost")
         link.socket.detach()
@@ -88,7 +85,7 @@ def test_events_reach_the_handler(
 ) -> None:
     sock.incoming.append(b"9\n9\n")
     loop.readable(sock.descriptor)
-    assert handler.calls == ["peer Received", "peer Received", "done"]
+    assert handler.calls == ["peer Received", "peer Received"]
 
 
 @pytest.mark.parametrize(
@@ -132,8 +129,8 @@ def test_an_error_may_say_how_bad_it_is(
 
 
 def test_what_others_found_out(loop: FakeLoop, link: Link, handler: Handler) -> None:
-    link.feed(partial(link.connection.receive_data, b"9\n", loop.now))
-    assert handler.calls == ["peer Received", "done"]
+    link.feed(partial(link.connection.receive_data, b"9\n"))
+    assert handler.calls == ["peer Received"]
 
 
 def test_a_closed_link_takes_nothing(link: Link, handler: Handler) -> None:

@@ -90,6 +90,13 @@ def take_events(subject: MetaConnection) -> list[Event]:
     return events
 
 
+def hear(subject: MetaConnection, data: bytes, now: float = 0.0) -> None:
+    """Let bytes arrive and be looked at; PeerError as ``subject`` raises it."""
+    subject.receive_data(data)
+    while subject.process(now):
+        pass
+
+
 class ScriptedPeer:
     """The other side of ``subject``: ``say`` speaks, ``heard`` is what came back."""
 
@@ -173,7 +180,10 @@ class ScriptedPeer:
         needed = self.events.pop()
         assert isinstance(needed, DecryptNeeded)
         self.subject.decrypted(OUR_KEY.decrypt(needed.ciphertext), now)
-        self._listen()
+        try:
+            hear(self.subject, b"", now)
+        finally:
+            self._listen()
 
     def say(self, line: bytes, now: float = 0.0) -> None:
         self.say_raw(line + b"\n", now)
@@ -182,7 +192,7 @@ class ScriptedPeer:
         """Send bytes; PeerError as ``subject`` raises it."""
         self._stream.send(data)
         try:
-            self.subject.receive_data(self._stream.data_to_send(), now)
+            hear(self.subject, self._stream.data_to_send(), now)
         finally:
             self._listen()
 

@@ -16,6 +16,7 @@ from tests.meta.scripted import (
     ScriptedPeer,
     active,
     connection,
+    hear,
     take_events,
 )
 from tincd_compat import logs
@@ -128,7 +129,7 @@ def test_packets_at_once_and_one_by_one_are_the_same_on_the_wire(
 ) -> None:
     frames: list[bytes | bytearray] = [b"frame", bytearray(1400), b""]
     subject = connection(Role.RESPONDER, bypass_security=True)
-    subject.receive_data(b"0 peer 17\n4 655 10 c\n", 0.0)
+    hear(subject, b"0 peer 17\n4 655 10 c\n")
     subject.data_to_send()
     assert subject.send_packets(frames)
     sent = subject.data_to_send()
@@ -191,9 +192,9 @@ def _heard(data: bytes, cuts: list[int]) -> tuple[list[Event], bytes, str]:
     subject = peer.subject
     try:
         for cut in cuts:
-            subject.receive_data(data[:cut], 0.0)
+            hear(subject, data[:cut])
             data = data[cut:]
-        subject.receive_data(data, 0.0)
+        hear(subject, data)
     except PeerError as error:
         complaint = error.text(PEER)
     return take_events(subject), subject.data_to_send(), complaint
@@ -262,13 +263,14 @@ def test_a_caller_that_waits_for_nothing(cut: int) -> None:
     challenge = secret.update(peer.proper_line(State.CHALLENGE) + b"\n")
     data = b"0 peer 17\n" + peer.metakey() + b"\n" + challenge
     border = len(data) - len(challenge) + cut - 75
-    peer.subject.receive_data(data[:border], 0.0)
-    peer.subject.receive_data(data[border:], 0.0)
+    hear(peer.subject, data[:border])
+    hear(peer.subject, data[border:])
     (needed,) = take_events(peer.subject)
     assert isinstance(needed, DecryptNeeded)
     peer.subject.decrypted(OUR_KEY.decrypt(needed.ciphertext), 0.0)
+    hear(peer.subject, b"")
     with pytest.raises(PeerError, match="wrong challenge reply length"):
-        peer.subject.receive_data(secret.update(b"3 00\n"), 0.0)
+        hear(peer.subject, secret.update(b"3 00\n"))
 
 
 def test_what_waits_meanwhile_is_bounded() -> None:
@@ -319,7 +321,7 @@ def outcome(
     said = b""
     try:
         for piece in pieces:
-            subject.receive_data(piece, 0.0)
+            hear(subject, piece)
     except PeerError as caught:
         error = caught.text(subject.peer)
     else:

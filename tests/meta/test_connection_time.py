@@ -13,6 +13,7 @@ from tests.meta.scripted import (
     ScriptedPeer,
     active,
     connection,
+    hear,
 )
 from tincd_compat import logs
 from tincd_compat.meta.connection import (
@@ -58,7 +59,7 @@ def test_the_time_that_our_key_takes_is_not_the_peer_s(role: Role) -> None:
 def test_single_bytes_do_not_buy_time() -> None:
     subject = connection(Role.RESPONDER)
     for second in range(5):
-        subject.receive_data(b"0", float(second))
+        hear(subject, b"0", float(second))
     line = f"Timeout from <unknown> ({HOSTNAME}) during authentication"
     assert timeout(subject, 5.0) == (line, logging.WARNING)
 

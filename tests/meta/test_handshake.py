@@ -17,6 +17,7 @@ from tests.meta.scripted import (
     FakeKey,
     ScriptedPeer,
     find_peer,
+    hear,
     numbers,
 )
 from tincd_compat.errors import PeerError
@@ -191,7 +192,7 @@ def test_the_block_is_smaller_than_an_odd_modulus(bits: int) -> None:
         now=0.0,
         random_bytes=lambda length: b"\xff" * length,
     )
-    subject.receive_data(b"0 peer 17\n", 0.0)
+    hear(subject, b"0 peer 17\n")
     key = subject.data_to_send().split()[-1]
     assert int(key, 16) == (1 << (bits - 1)) - 1
     assert len(key) == 256

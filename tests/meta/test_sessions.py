@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from tests.meta import recording
-from tests.meta.scripted import OUR_KEY, PEER_KEY, Counter, FakeKey, take_events
+from tests.meta.scripted import OUR_KEY, PEER_KEY, Counter, FakeKey, hear, take_events
 from tincd_compat.meta import ciphers
 from tincd_compat.meta.connection import (
     Activated,
@@ -32,10 +32,11 @@ def feed(
     events: list[Event] = []
     now = recording.RESP_ELAPSED
     for start in range(0, len(data), step):
-        subject.receive_data(data[start : start + step], now)
+        hear(subject, data[start : start + step], now)
         for event in take_events(subject):
             if isinstance(event, DecryptNeeded):
                 subject.decrypted(key.decrypt(event.ciphertext), now)
+                hear(subject, b"", now)
                 events += take_events(subject)
             else:
                 events.append(event)
@@ -122,11 +123,12 @@ def exchange(
     subject: MetaConnection, other: MetaConnection, key: FakeKey
 ) -> list[Event]:
     """Carry what one side says to the other; return what that tells the other."""
-    other.receive_data(subject.data_to_send(), 0.0)
+    hear(other, subject.data_to_send())
     events = []
     for event in take_events(other):
         if isinstance(event, DecryptNeeded):
             other.decrypted(key.decrypt(event.ciphertext), 0.0)
+            hear(other, b"")
             events += take_events(other)
         else:
             events.append(event)

@@ -69,15 +69,15 @@ def test_body_behind_its_line() -> None:
 def test_packets_are_taken_as_far_as_they_have_come() -> None:
     stream = MetaStream()
     stream.receive_data(b"17 2\nab17 3\n\n\n\n8\n17 4\nab")
-    assert stream.next_packets() == [b"ab", b"\n\n\n"]
-    assert stream.next_packets() == []
+    assert stream.next_packets(64) == [b"ab", b"\n\n\n"]
+    assert stream.next_packets(64) == []
     assert stream.next_line() == b"8"
-    assert stream.next_packets() == []
+    assert stream.next_packets(64) == []
     assert stream.in_body
     stream.receive_data(b"cd17 1")
-    assert stream.next_packets() == [b"abcd"]
+    assert stream.next_packets(64) == [b"abcd"]
     stream.receive_data(b"\nx")
-    assert stream.next_packets() == [b"x"]
+    assert stream.next_packets(64) == [b"x"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_packets_are_taken_as_far_as_they_have_come() -> None:
 def test_what_is_not_plainly_a_whole_packet_stays_where_it_is(line: bytes) -> None:
     stream = MetaStream()
     stream.receive_data(line + b"\nx\n")
-    assert stream.next_packets() == []
+    assert stream.next_packets(64) == []
     assert stream.in_body == (line == b"17 1661")
     if not stream.in_body:
         assert stream.next_line() == line
@@ -96,9 +96,9 @@ def test_what_is_not_plainly_a_whole_packet_stays_where_it_is(line: bytes) -> No
 def test_packets_too_large_are_for_others_to_judge(length: int) -> None:
     stream = MetaStream()
     stream.receive_data(b"17 1\nx17 %d\n" % length)
-    assert stream.next_packets() == [b"x"]
+    assert stream.next_packets(64) == [b"x"]
     stream.receive_data(bytes(length))
-    assert stream.next_packets() == []
+    assert stream.next_packets(64) == []
     assert stream.in_body
 
 

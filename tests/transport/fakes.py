@@ -44,6 +44,9 @@ class FakeLoop(asyncio.BaseEventLoop):
         self.connecting: dict[str, BaseException | asyncio.Future[None]] = {}
         self.connected: list[tuple[Any, Any]] = []
         self._numbers = count(100)
+        #: Seconds that one turn of the loop has taken at most.
+        self.longest_turn = 0.0
+        self._turned = self.now
         self.set_exception_handler(lambda _, context: self.complaints.append(context))
 
     # For asyncio.
@@ -53,8 +56,10 @@ class FakeLoop(asyncio.BaseEventLoop):
 
     def select(self, timeout: float | None) -> list[Any]:
         assert timeout is not None, "the test waits for something that never happens"
+        self.longest_turn = max(self.longest_turn, self.now - self._turned)
         self.now += timeout
         self.turns += 1
+        self._turned = self.now
         return []
 
     def _process_events(self, _events: list[Any]) -> None:

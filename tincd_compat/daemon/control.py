@@ -1,6 +1,6 @@
 """The control plane at work: rules give effects, this performs them.
 
-The graph is not run for every message.  One run serves all messages of one read, and
+The graph is not run for every message.  One run serves all messages of one turn, and
 under a storm of several.  It runs first wherever a message depends on it (keys,
 packets, an edge added after a node was cut off), because becoming reachable resets the
 keys of a node.
@@ -246,7 +246,7 @@ class ControlPlane:
         self.runs.settle()
 
     def batch_done(self) -> None:
-        """All messages of one read have been handled."""
+        """All messages of one turn have been handled."""
         self.runs.batch_done()
 
     def _settle_for(self, *names: str) -> None:

@@ -73,7 +73,7 @@ class GraphRuns:
             self.settle()
 
     def batch_done(self) -> None:
-        """Run now or plan it: all messages of one read have been handled.
+        """Run now or plan it: all messages of one turn have been handled.
 
         Nodes cut off do not wait, since packets would go to where nobody is.
         """

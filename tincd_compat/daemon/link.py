@@ -14,7 +14,8 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import Event, MetaConnection
 from tincd_compat.meta.messages import Message, Request
-from tincd_compat.transport.tcp import MetaSocket
+from tincd_compat.transport.metasocket import MetaSocket
+from tincd_compat.transport.turns import Turns
 
 if TYPE_CHECKING:
     from tincd_compat.config.hosts import HostSettings
@@ -30,8 +31,6 @@ class LinkHandler(Protocol):
     """Who acts on what a link has to tell."""
 
     def link_event(self, link: Link, event: Event) -> None: ...
-
-    def link_batch_done(self) -> None: ...
 
     def link_lost(self, link: Link) -> None: ...
 
@@ -49,6 +48,7 @@ class Link:
         address: SocketAddress,
         outgoing: Outgoing | None,
         loop: asyncio.AbstractEventLoop | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.connection = connection
         self.address = address
@@ -64,7 +64,7 @@ class Link:
         #: A PONG has arrived: the connection works both ways.
         self.proven = False
         self._handler = handler
-        self.socket = MetaSocket(sock, connection, self, loop)
+        self.socket = MetaSocket(sock, connection, self, loop, turns)
 
     def __str__(self) -> str:
         return self.connection.peer
@@ -127,9 +127,6 @@ class Link:
 
     def link_event(self, event: Event) -> None:
         self._handler.link_event(self, event)
-
-    def link_batch_done(self) -> None:
-        self._handler.link_batch_done()
 
     def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
         logger = logs.connections if quiet else logs.always

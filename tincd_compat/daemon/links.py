@@ -40,6 +40,7 @@ from tincd_compat.meta.connection import (
 )
 from tincd_compat.meta.messages import Ping, Pong, Request
 from tincd_compat.transport.tcp import Tarpit, source_address
+from tincd_compat.transport.turns import Round, Turns
 
 if TYPE_CHECKING:
     from tincd_compat.config.hosts import HostSettings
@@ -76,7 +77,7 @@ class Control(Protocol):
         """Run the graph, if it is due."""
 
     def batch_done(self) -> None:
-        """All messages of one read have been handled."""
+        """All messages of a turn have been handled."""
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Begin with no more than ``mtu`` towards that node."""
@@ -117,6 +118,7 @@ class Links:
         self._bypass_security = bypass_security
         self._loop = loop or asyncio.get_running_loop()
         self.operations = PrivateOperations(private_key, self._loop)
+        self._turns = Turns(self._loop, done=self._batch_done)
         self._control: Control
         self._packets_received: Callable[[list[bytes], Link], None]
         self._names = HostNames()
@@ -237,7 +239,7 @@ class Links:
             hostname=str(proxied or address),
             bypass_security=self._bypass_security,
         )
-        link = Link(self, connection, sock, address, outgoing, self._loop)
+        link = Link(self, connection, sock, address, outgoing, self._loop, self._turns)
         asking = weakref.ref(link)
         self._all[link] = None
         if self.settings.hostnames and proxied is None:
@@ -263,7 +265,7 @@ class Links:
             case Activated():
                 self._activate(link, event)
 
-    def link_batch_done(self) -> None:
+    def _batch_done(self) -> None:
         self._control.batch_done()
 
     def link_lost(self, link: Link) -> None:
@@ -402,19 +404,22 @@ class Links:
 
     def check(self, now: float) -> None:
         """Do the periodic work: PING, time-outs, peers that do not read."""
-        for link in self:
-            try:
-                self._check(link, now)
-            except PeerError as error:
-                link.link_error(error)
-            except Exception as error:
-                self.link_broken(link, error)
+        check = partial(self._check, now)
+        self._turns.begin(Round(self, check, self._loop.time))
 
-    def _check(self, link: Link, now: float) -> None:
+    def _check(self, now: float, link: Link) -> None:
+        if link.socket.closed:
+            return
         settings = self.settings
-        link.connection.check(now, settings.ping_interval, settings.ping_timeout)
-        link.socket.plan_flush()
-        self._check_output(link, now, settings.ping_timeout)
+        times = now, settings.ping_interval, settings.ping_timeout
+        try:
+            link.connection.check(*times, unheard=link.socket.unheard)
+            link.socket.plan_flush()
+            self._check_output(link, now, settings.ping_timeout)
+        except PeerError as error:
+            link.link_error(error)
+        except Exception as error:
+            self.link_broken(link, error)
 
     def _check_output(self, link: Link, now: float, timeout: int) -> None:
         queued = link.socket.queued

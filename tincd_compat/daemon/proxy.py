@@ -130,8 +130,7 @@ class Proxies:
         if passage.process is not None:
             self._end_with(passage.process, link.ended)
         if passage.received:
-            now = asyncio.get_running_loop().time()
-            link.feed(partial(link.connection.receive_data, passage.received, now))
+            link.feed(partial(link.connection.receive_data, passage.received))
 
     def _end_with(self, process: ProxyProcess, ended: asyncio.Event) -> None:
         # The task outlives a reload, which replaces the dialling but not the links.

@@ -1,15 +1,17 @@
 """A meta connection: bytes in, events out, bytes out.
 
 The shape is that of other sans-I/O protocols: whoever owns the socket calls
-``receive_data`` with what arrived, takes events with ``next_event`` until there is
-none, and writes ``data_to_send``.  ``check`` is called at every maintenance tick.
-Times are monotonic seconds.
+``receive_data`` with what arrived, ``process`` as long as there is something to do,
+takes events with ``next_event`` until there is none, and writes ``data_to_send``.
+``process`` looks at so many lines at a time, so that whoever calls can turn to
+something else in between.  ``check`` is called at every maintenance tick.  Times are
+monotonic seconds.
 
-``receive_data``, ``decrypted``, ``decrypt_failed`` and ``check`` raise PeerError when
-the connection has to end.  Events that precede the error are still there to be taken;
-after it the connection neither takes nor gives bytes.  An error's ``text`` has one log
-line per line; ``logger`` and ``severity`` attributes, where an error has them, replace
-the defaults (an error shown at any debug level).
+All of these but ``next_event`` and ``data_to_send`` raise PeerError when the connection
+has to end, and so do both answers to a decryption.  Events that precede the error are
+still there to be taken; after it the connection neither takes nor gives bytes.  An
+error's ``text`` has one log line per line; attributes ``logger`` and ``severity`` of
+an error replace the defaults (an error shown at any debug level).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.errors import PeerError
@@ -53,6 +56,9 @@ from tincd_compat.meta.messages import (
 from tincd_compat.meta.status import Status
 from tincd_compat.meta.stream import MetaStream
 from tincd_compat.meta.wording import printable, unknown_request, while_processing
+
+#: Lines or packets that are looked at in one go.
+MAX_BURST: Final = 64
 
 __all__ = [
     "Activated",
@@ -149,16 +155,33 @@ class MetaConnection:
         """Speak first, as the side that called must."""
         self._perform(self._handshake.start())
 
-    def receive_data(self, data: bytes, now: float) -> None:
-        """Take any amount of what the peer sent."""
+    def receive_data(self, data: bytes) -> None:
+        """Take any amount of what the peer sent, to be looked at later."""
         if self._failed:
             return
         with self._ending():
             self._stream.receive_data(data)
-            self._process(now)
+
+    def process(self, now: float) -> bool:
+        """Look at the next lines and packets; False if nothing more is complete."""
+        if self._failed:
+            return False
+        found = True
+        with self._ending():
+            # Many in a row, and then their events: one by one they would cost a third
+            # more, with nothing where the processor has it at hand.
+            for _ in range(MAX_BURST):
+                found = self._process_next(now)
+                if not found or self._burst_is_full():
+                    break
+        return found
+
+    def _burst_is_full(self) -> bool:
+        last = self._events[-1] if self._events else None
+        return isinstance(last, PacketsReceived) and len(last.frames) >= MAX_BURST
 
     def decrypted(self, block: bytes, now: float) -> None:
-        """Answer DecryptNeeded; what has arrived meanwhile is processed."""
+        """Answer DecryptNeeded; what has arrived meanwhile can be looked at."""
         if self._failed:
             return
         if not self.paused:
@@ -170,7 +193,6 @@ class MetaConnection:
                 self._perform(self._handshake.decrypted(block, now))
             except PeerError as error:
                 raise while_processing(Request.METAKEY, error) from error
-            self._process(now)
 
     def decrypt_failed(self, now: float) -> None:
         """Answer DecryptNeeded: the key refused the block.  Raises PeerError."""
@@ -197,16 +219,13 @@ class MetaConnection:
             self._stream.discard()
             raise
 
-    def _process(self, now: float) -> None:
-        while not self.paused and self._process_next(now):
-            pass
-        if self.paused:
-            self._stream.check_overflow()
-
     def _process_next(self, now: float) -> bool:
         """Process one line, one body or many packets; False if there is none yet."""
+        if not self.active and self.paused:
+            self._stream.check_overflow()
+            return False
         if self.active and not self._logging:
-            packets = self._stream.next_packets()
+            packets = self._stream.next_packets(MAX_BURST)
             if packets:
                 self._packets_received(packets)
                 return True
@@ -325,9 +344,9 @@ class MetaConnection:
         """Bytes that ``data_to_send`` would return."""
         return self._stream.queued
 
-    def data_to_send(self) -> bytes:
-        """Take everything that is queued, encrypted as it has to be."""
-        data = self._stream.data_to_send()
+    def data_to_send(self, limit: int | None = None) -> bytes:
+        """Take what is queued, encrypted as it has to be; no more than the limit."""
+        data = self._stream.data_to_send(limit)
         if data and logs.meta.isEnabledFor(logging.DEBUG):
             logs.meta.debug("Flushing %d bytes to %s", len(data), self.peer)
         self._sent += len(data)
@@ -377,10 +396,19 @@ class MetaConnection:
 
     # Time.
 
-    def check(self, now: float, ping_interval: float, ping_timeout: float) -> None:
+    def check(
+        self,
+        now: float,
+        ping_interval: float,
+        ping_timeout: float,
+        *,
+        unheard: bool = False,
+    ) -> None:
         """Do the work of a maintenance tick: queue a PING, or give the peer up.
 
         For as long as another ``ping_timeout`` the handshake may wait for our own key.
+        A peer is not given up for its silence while it may be ``unheard``: what it said
+        may lie there and nobody had time to look at it.
         """
         if self._failed:
             return
@@ -389,7 +417,8 @@ class MetaConnection:
                 raise self._send_error
             ours = min(now - self._paused_at, ping_timeout) if self.paused else 0.0
             silent = now - self.last_ping_time - ours
-            if silent >= ping_timeout:
+            awaited = self.pinged or not self.active
+            if silent >= ping_timeout and not (awaited and unheard):
                 self._check_alive(now, silent, ping_interval)
             self._check_flushed(now, ping_timeout)
 

@@ -89,8 +89,8 @@ class MetaStream:
         self._body_length = 0
         return self._take(length)
 
-    def next_packets(self) -> list[bytes]:
-        """Take the PACKETs at the front, whose bodies are here in whole.
+    def next_packets(self, limit: int) -> list[bytes]:
+        """Take the PACKETs at the front, so many at most, whose bodies are all here.
 
         Ends at whatever is not one of these, which is for :meth:`next_line` and
         :meth:`next_body` to judge.  Does nothing that they would not.
@@ -98,7 +98,7 @@ class MetaStream:
         packets: list[bytes] = []
         taken, length, available = 0, self._body_length, len(self._input)
         with memoryview(self._input) as view:
-            while True:
+            while len(packets) < limit:
                 end = taken + length
                 if length > MAX_PACKET or end > available:
                     break
@@ -152,17 +152,18 @@ class MetaStream:
             self._encryptor.reserve(len(data))
             self._unencrypted += data
 
-    def _encrypt(self) -> None:
+    def _encrypt(self, limit: int | None = None) -> None:
         if self._encryptor is not None and self._unencrypted:
-            data = self._encryptor.update_reserved(bytes(self._unencrypted))
-            self._output += data
-            self._unencrypted.clear()
+            data = bytes(self._unencrypted[:limit])
+            self._output += self._encryptor.update_reserved(data)
+            del self._unencrypted[:limit]
 
-    def data_to_send(self) -> bytes:
-        """Take everything that is queued."""
-        self._encrypt()
-        data = bytes(self._output)
-        self._output.clear()
+    def data_to_send(self, limit: int | None = None) -> bytes:
+        """Take what is queued, no more bytes than the limit."""
+        if limit is None or len(self._output) < limit:
+            self._encrypt(limit if limit is None else limit - len(self._output))
+        data = bytes(self._output[:limit])
+        del self._output[:limit]
         return data
 
     def discard(self) -> None:

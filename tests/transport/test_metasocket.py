@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import logging
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -12,9 +14,17 @@ from tests.transport.fakes import FakeLoop, FakeSocket, oserror
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.connection import Activated, Event, Received, Role
-from tincd_compat.meta.messages import Ping
-from tincd_compat.transport.tcp import LEAST_READ, LONG_TURN, READ_SIZE, MetaSocket
+from tincd_compat.meta.connection import (
+    MAX_BURST,
+    Activated,
+    Event,
+    PacketsReceived,
+    Received,
+    Role,
+)
+from tincd_compat.meta.messages import MAX_LINE, Ping
+from tincd_compat.transport.metasocket import READ_SIZE, WRITE_SIZE, MetaSocket
+from tincd_compat.transport.turns import TURN, Turns
 
 PEER = SocketAddress("10.0.0.2", 40000)
 
@@ -30,6 +40,8 @@ class Owner:
         self.events: list[Event] = []
         self.error: Exception | None = None
         self.closes = False
+        #: How often it was told that all that has come has been handled.
+        self.batches = 0
         #: Called with each event: work takes time.
         self.works: Callable[[], None] = lambda: None
 
@@ -42,8 +54,8 @@ class Owner:
         if self.error is not None:
             raise self.error
 
-    def link_batch_done(self) -> None:
-        self.reports.append("done")
+    def batch_done(self) -> None:
+        self.batches += 1
 
     def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
         self.reports.append(f"{severity} {quiet} {logger_line}")
@@ -66,7 +78,10 @@ class Wire:
         self.sock = FakeSocket(loop.new_descriptor())
         self.owner = Owner()
         self.connection = connection(Role.RESPONDER, now=loop.now, bypass_security=True)
-        self.meta = MetaSocket(self.sock.socket, self.connection, self.owner, loop)
+        turns = Turns(loop, done=self.owner.batch_done)
+        self.meta = MetaSocket(
+            self.sock.socket, self.connection, self.owner, loop, turns
+        )
         self.owner.meta = self.meta
 
     def say(self, data: bytes | OSError) -> None:
@@ -97,14 +112,15 @@ def wire(loop: FakeLoop) -> Wire:
 
 def test_bytes_in_answers_out(wire: Wire) -> None:
     wire.say(b"0 pe")
-    assert (wire.heard(), wire.owner.reports) == (b"", ["done"])
+    assert (wire.heard(), wire.owner.batches) == (b"", 1)
     wire.say(b"er 17\n")
     assert wire.heard() == b"0 us 17\n4 655 0 c\n"
 
 
 def test_events_come_in_order_and_then_their_end(wire: Wire) -> None:
     wire.say(b"0 peer 17\n4 655 10 c\n8\n9\n")
-    assert wire.owner.reports == ["Activated", "Received", "Received", "done"]
+    assert wire.owner.reports == ["Activated", "Received", "Received"]
+    assert wire.owner.batches == 1
     assert isinstance(wire.owner.events[0], Activated)
     assert wire.owner.events[1] == Received(Ping(), b"8")
     assert wire.heard() == b"0 us 17\n4 655 0 c\n9\n"
@@ -130,9 +146,9 @@ def test_a_failing_read(wire: Wire) -> None:
 def test_what_precedes_an_error_still_counts(wire: Wire) -> None:
     wire.activate()
     wire.say(b"8\nnonsense\n8\n")
-    assert wire.owner.reports[:2] == ["Received", "done"]
-    assert wire.owner.reports[2].startswith("error ")
-    assert len(wire.owner.reports) == 3
+    assert wire.owner.reports[0] == "Received"
+    assert wire.owner.reports[1].startswith("error ")
+    assert len(wire.owner.reports) == 2
 
 
 def test_no_event_follows_the_end(wire: Wire) -> None:
@@ -253,41 +269,150 @@ def test_what_others_find_out_is_handled_like_input(wire: Wire) -> None:
     wire.activate()
 
     def step() -> None:
-        wire.connection.receive_data(b"8\n", 0.0)
+        wire.connection.receive_data(b"8\n")
+        wire.connection.process(0.0)
         raise PeerError("{peer} is wrong")
 
     wire.meta.feed(step)
-    assert wire.owner.reports == ["Received", "done", "error {peer} is wrong"]
+    assert wire.owner.reports == ["Received", "error {peer} is wrong"]
 
 
-def test_what_costs_much_is_read_in_small_pieces(wire: Wire) -> None:
+# Turns.
+
+
+class Busy:
+    """A link whose events take time: four of them fill a turn."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        wire.activate()
+        wire.owner.works = self._work
+
+    def _work(self) -> None:
+        self.wire.loop.now += TURN / 3.9
+
+    def turn(self) -> list[str]:
+        """Let the loop turn once; return what was reported meanwhile."""
+        before = len(self.wire.owner.reports)
+        self.wire.loop.call_soon(self.wire.loop.stop)
+        self.wire.loop.run_forever()
+        return self.wire.owner.reports[before:]
+
+    def hear(self, data: bytes) -> list[str]:
+        wire = self.wire
+        wire.sock.incoming.append(data)
+        wire.loop.call_soon(wire.loop.readers[wire.sock.descriptor])
+        return self.turn()
+
+    @property
+    def reading(self) -> bool:
+        return self.wire.sock.descriptor in self.wire.loop.readers
+
+
+@pytest.fixture
+def busy(wire: Wire) -> Busy:
+    return Busy(wire)
+
+
+def test_lines_wait_for_the_next_turn_in_their_order(busy: Busy) -> None:
+    lines = [b"14 %x peer" % number for number in range(100)]
+    assert busy.hear(b"\n".join(lines) + b"\n") == ["Received"] * 4
+    assert not busy.reading
+    assert busy.turn() == ["Received"] * 4
+    busy.wire.loop.settle()
+    received = busy.wire.owner.events
+    assert [event.line for event in received if isinstance(event, Received)] == lines
+    assert busy.reading
+    assert busy.wire.loop.longest_turn <= TURN * 1.25
+
+
+def test_nothing_is_read_while_input_waits(busy: Busy) -> None:
+    wire = busy.wire
+    busy.hear(b"14 1 peer\n" * 8)
+    wire.sock.incoming.append(b"14 2 peer\n")
+    busy.turn()
+    assert wire.sock.incoming
+    wire.loop.settle()
+    assert (len(wire.owner.events), len(wire.sock.incoming)) == (8, 1)
+    wire.loop.readable(wire.sock.descriptor)
+    assert (len(wire.owner.events), len(wire.sock.incoming)) == (9, 0)
+
+
+def test_packets_are_handed_over_in_bursts(wire: Wire) -> None:
     wire.activate()
+    logs.protocol.setLevel(logging.ERROR)
+    wire.say(b"17 1\nx" * (3 * MAX_BURST))
+    sizes = [
+        len(event.frames)
+        for event in wire.owner.events
+        if isinstance(event, PacketsReceived)
+    ]
+    assert sizes == [MAX_BURST] * 3
+
+
+def test_an_error_waits_for_what_precedes_it(busy: Busy) -> None:
+    wire = busy.wire
+    assert busy.hear(b"14 1 peer\n" * 5 + b"nonsense\n") == ["Received"] * 4
+    assert not wire.meta.closed
+    [last, error] = busy.turn()
+    assert last == "Received"
+    assert error.startswith("error ")
+    assert wire.meta.closed
+
+
+def test_answers_leave_with_each_turn(busy: Busy) -> None:
+    busy.hear(b"8\n" * 100)
+    assert 0 < len(busy.wire.heard()) < 200
+    busy.wire.loop.settle()
+    assert busy.wire.meta.queued == 0
+
+
+def test_nothing_is_handed_over_after_the_end(busy: Busy) -> None:
+    busy.hear(b"14 1 peer\n" * 8)
+    busy.wire.meta.detach()
+    assert busy.turn() == []
+
+
+def test_who_may_be_unheard(wire: Wire) -> None:
+    assert not wire.meta.unheard
+    busy = Busy(wire)
+    busy.hear(b"14 1 peer\n" * 5)
+    assert wire.meta.unheard
+    wire.loop.settle()
+    assert not wire.meta.unheard
+
+
+def test_a_read_as_long_as_it_may_be_has_perhaps_left_something(wire: Wire) -> None:
+    wire.activate()
+    answers = READ_SIZE // 2
 
     def work() -> None:
-        wire.loop.now += cost
-
-    def sizes() -> list[int]:
-        """Return the sizes of the next reads of more than there is room for."""
-        wire.sock.incoming.append(b"8\n" * READ_SIZE)
-        found, left = [], 2 * READ_SIZE
-        while left:
-            wire.loop.readable(wire.sock.descriptor)
-            now = sum(
-                len(data) for data in wire.sock.incoming if isinstance(data, bytes)
-            )
-            found.append(left - now)
-            left = now
-        return found
+        if len(wire.owner.events) == answers:
+            wire.loop.now += TURN
 
     wire.owner.works = work
-    cost = 0.0
-    assert sizes() == [READ_SIZE] * 2
-    cost = 2 * LONG_TURN / LEAST_READ
-    dear = sizes()
-    assert dear == sorted(dear, reverse=True)
-    assert dear[0] == READ_SIZE
-    assert dear[-1] == dear[-2] < 2 * LEAST_READ
-    # Cheap again: as much as before, after a while.
-    cost = 0.0
-    assert sizes()[0] < READ_SIZE
-    assert sizes()[0] == READ_SIZE
+    wire.sock.incoming += [b"9\n" * answers, b"9\n"]
+    wire.loop.call_soon(wire.loop.readers[wire.sock.descriptor])
+    wire.loop.call_soon(wire.loop.stop)
+    wire.loop.run_forever()
+    assert (len(wire.owner.events), wire.meta.unheard) == (answers, True)
+    wire.loop.settle()
+    assert (len(wire.owner.events), wire.meta.unheard) == (answers + 1, False)
+    assert wire.sock.descriptor in wire.loop.readers
+
+
+def test_a_stranger_is_read_a_line_at_a_time(wire: Wire) -> None:
+    wire.say(b"\0" * READ_SIZE)
+    assert wire.sock.incoming == deque([b"\0" * (READ_SIZE - MAX_LINE)])
+
+
+def test_much_output_leaves_in_pieces(wire: Wire) -> None:
+    wire.activate()
+    frame = bytes(1000)
+    for _ in range(3 * WRITE_SIZE // 1000):
+        wire.connection.send_packet(frame)
+    total = wire.meta.queued
+    wire.meta.flush()
+    assert len(wire.sock.sent) == WRITE_SIZE
+    wire.loop.settle()
+    assert (len(wire.heard()), wire.meta.queued) == (total, 0)

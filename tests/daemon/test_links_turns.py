@@ -1,0 +1,129 @@
+"""Meta connections on which too much happens: none holds up the loop, nor another."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.daemon.fakes import Remote, World, link_of
+from tests.transport.fakes import FakeLoop
+from tincd_compat import logs
+from tincd_compat.daemon.link import Link
+from tincd_compat.meta.messages import Message
+
+#: Seconds for a message, as on a slow machine.
+COST = 0.0005
+#: Lines that a peer says in one piece, so many as fit into one read.
+MUCH = 5000
+
+
+@pytest.fixture
+def busy(world: World, peer: Remote, other: Remote) -> World:
+    """A world with two neighbours in which every message takes its time."""
+    handle = world.control.handle
+
+    def slowly(link: Link, message: Message, line: bytes) -> None:
+        world.loop.now += COST
+        handle(link, message, line)
+
+    world.control.handle = slowly  # type: ignore[method-assign]
+    for logger in logs.THRESHOLDS:
+        logger.setLevel(logging.ERROR)
+    world.loop.settle()
+    world.loop.longest_turn = 0.0
+    return world
+
+
+def arrive(remote: Remote, *lines: str) -> None:
+    """Let lines come that are not read yet."""
+    remote.sock.incoming.append(remote.raw(*lines))
+    remote.world.loop.call_soon(remote.world.loop.readers[remote.sock.descriptor])
+
+
+def flood(remote: Remote) -> None:
+    arrive(remote, *[f"15 {remote.name} us"] * MUCH)
+
+
+def test_no_turn_is_long_however_many_say_how_much(
+    busy: World, peer: Remote, other: Remote
+) -> None:
+    flood(peer)
+    flood(other)
+    busy.loop.settle()
+    assert busy.log.count("new key for peer") == MUCH
+    assert busy.log.count("new key for other") == MUCH
+    assert busy.loop.longest_turn < 0.02
+
+
+def test_a_neighbour_is_answered_while_another_floods(
+    busy: World, peer: Remote, other: Remote
+) -> None:
+    flood(peer)
+    started = busy.loop.now
+    busy.loop.call_soon(arrive, other, "8")
+    while not other.sock.sent:
+        busy.loop.call_soon(busy.loop.stop)
+        busy.loop.run_forever()
+    assert busy.loop.now - started < 0.02
+    busy.loop.settle()
+
+
+def test_a_pong_that_waits_for_us_counts(
+    busy: World, peer: Remote, other: Remote
+) -> None:
+    loop = busy.loop
+    loop.advance(60)
+    busy.links.check(loop.now)
+    loop.settle()
+    other.pump()
+    arrive(peer, *["15 peer us"] * 100, "9")
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.now += 5
+    assert link_of(busy, "peer").connection.pinged
+    busy.links.check(loop.now)
+    assert link_of(busy, "peer").active
+    loop.settle()
+    assert not link_of(busy, "peer").connection.pinged
+
+
+def test_whom_we_have_heard_out_is_given_up(busy: World, peer: Remote) -> None:
+    loop = busy.loop
+    loop.advance(60)
+    busy.links.check(loop.now)
+    flood(peer)
+    loop.settle()
+    loop.now += 5
+    link = link_of(busy, "peer")
+    busy.links.check(loop.now)
+    assert link.ended.is_set()
+
+
+def test_the_graph_runs_once_for_a_turn_of_all(
+    busy: World, peer: Remote, other: Remote, loop: FakeLoop
+) -> None:
+    runs = busy.control.graph_runs
+    # Those that come first are handled at once; the budget is used up by then.
+    flood(peer)
+    arrive(peer, peer.edge("peer", "far"))
+    arrive(other, other.edge("other", "far"))
+    loop.settle()
+    assert busy.control.graph_runs - runs <= 2
+
+
+def test_a_check_of_many_takes_several_turns(
+    busy: World, peer: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def slowly(now: float, link: Link) -> None:
+        checked.append(str(link))
+        busy.loop.now += 0.006
+
+    strangers = [busy.call_in("far") for _ in range(5)]
+    monkeypatch.setattr(busy.links, "_check", slowly)
+    busy.links.check(busy.loop.now)
+    busy.loop.settle()
+    assert len(checked) == len(set(busy.links)) == 2 + len(strangers)
+    assert busy.loop.longest_turn < 0.02
