@@ -74,6 +74,10 @@ PROMISES: dict[int, tuple[str, ...]] = {
         "tests/daemon/test_links_turns.py::test_a_neighbour_is_answered_while_another_floods",
         "tests/daemon/test_links.py::test_an_error_of_ours_costs_one_link",
         "tests/daemon/test_mishaps.py::test_a_traceback_once_for_each_place",
+        "tests/costs/test_costs.py::test_cost",
+        "tests/costs/test_slices.py::test_walk_gives_way",
+        "tests/daemon/test_probing.py::test_steps_that_are_due_together_take_turns",
+        "tests/daemon/test_collector.py::test_no_search_looks_at_all_there_is",
         "tests/daemon/test_links.py::test_work_for_callers_that_have_left_is_not_begun",
         "tests/daemon/test_links.py::test_too_many_callers",
         "tests/daemon/test_links.py"
