@@ -198,7 +198,7 @@ def test_a_look_is_not_in_vain_where_a_node_is() -> None:
 def test_a_look_is_in_vain_when_the_budget_is_spent() -> None:
     world = Searched({f"n{i}": "192.0.2.2" for i in range(20)})
     source = SocketAddress("192.0.2.2", 1)
-    for _ in range(MAX_NEARBY_TESTS // 20):
+    for _ in range(-(-MAX_NEARBY_TESTS // 20)):
         world.find("x", source, 5.0)
     assert vain(world, "192.0.2.2", 5.1)
     assert not vain(world, "192.0.2.2", 5.0 + 1 / TURNS)

@@ -26,7 +26,7 @@ from tincd_compat.mesh.node import Mesh, Node
 MAX_TESTS: Final = 2000
 #: MAC tests a turn spent on nodes known at the source's host: small portions, because
 #: every packet behind them has to wait.
-MAX_NEARBY_TESTS: Final = 500
+MAX_NEARBY_TESTS: Final = 250
 #: Hosts remembered from where a look is in vain.
 MAX_VAIN: Final = 4096
 #: Turns in a second, and in the compiled half.
