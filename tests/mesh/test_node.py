@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tests.mesh.heard import Heard
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import MAX_MTU, Mesh
 
 PLACE = SocketAddress("10.0.0.1", 655)
@@ -96,3 +98,43 @@ def test_first_owner_of_an_address_keeps_it() -> None:
     mesh.remove_node(first)
     assert mesh.node_by_address(PLACE) is None
     assert "b" not in mesh.nodes
+
+
+def test_what_changes_is_told() -> None:
+    mesh = Mesh("m")
+    heard = Heard(mesh)
+    node, subnet = mesh.get_or_add("a"), Subnet.parse("10.0.0.0/8")
+    assert subnet is not None
+    mesh.subnets.add(node, subnet)
+    assert heard.take() == ["subnet 10.0.0.0/8#10"]
+    assert not mesh.subnets.add(node, subnet)
+    assert heard.take() == []
+    assert mesh.subnets.remove(node, subnet)
+    assert heard.take() == ["subnet 10.0.0.0/8#10"]
+    assert not mesh.subnets.remove(node, subnet)
+    assert heard.take() == []
+    mesh.add_edge(mesh.myself, node, PLACE, 0, 1)
+    mesh.add_edge(node, mesh.myself, PLACE, 0, 1)
+    # Edges count with the next search.
+    assert heard.take() == []
+    graph.run(mesh)
+    assert heard.take() == [f"address of a: {PLACE}", "graph"]
+    mesh.set_address(node, PLACE)
+    assert heard.take() == []
+    mesh.set_address(node, ELSEWHERE)
+    assert heard.take() == [f"address of a: {ELSEWHERE}"]
+    mesh.remove_edge(mesh.myself.edges["a"])
+    graph.run(mesh)
+    graph.settle_down(mesh, node)
+    assert heard.take() == ["graph", "address of a: None"]
+
+
+def test_an_address_that_another_has_left_is_taken_over() -> None:
+    mesh = Mesh("m")
+    a, b = mesh.get_or_add("a"), mesh.get_or_add("b")
+    for node in (a, b):
+        mesh.set_address(node, PLACE)
+    assert mesh.node_by_address(PLACE) is a
+    mesh.set_address(a, ELSEWHERE)
+    mesh.set_address(b, PLACE)
+    assert mesh.node_by_address(PLACE) is b

@@ -106,6 +106,12 @@ class Lab:
         host, port = self.far[name].getsockname()
         self.world.mesh.set_address(self.world.node(name), SocketAddress(host, port))
 
+    def add(self, name: str) -> None:
+        """Let a further node have a socket, and be there."""
+        if name not in self.far:
+            self.far[name] = datagram_socket()
+            self.place(name)
+
     def close(self) -> None:
         self.pumps.close()
         for sock in (self.ours, self.kernel, self.udp, *self.far.values()):

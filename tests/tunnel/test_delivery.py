@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from tests.tunnel.world import DEFAULT, World, neighbours, sized
+from tests.tunnel.world import DEFAULT, ELSEWHERE, World, neighbours, sized
+from tincd_compat.mesh.broadcast import broadcast_neighbours
+from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import INDIRECT, PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel import delivery
 from tincd_compat.tunnel.delivery import MAX_TRAIN, BroadcastMode, Policy
 
 SMALL = sized(100)
@@ -332,6 +336,31 @@ def test_a_direct_copy_never_goes_through_others() -> None:
     world.proved("d", 90)
     world.from_device(GROUP)
     assert names(world) == {"udp": ["b", "c"], "tcp": [], "keys": []}
+
+
+def test_the_broadcast_tree_is_drawn_once_for_each_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[Mesh] = []
+
+    def draw(mesh: Mesh) -> set[Node]:
+        drawn.append(mesh)
+        return broadcast_neighbours(mesh)
+
+    monkeypatch.setattr(delivery, "broadcast_neighbours", draw)
+    world = neighbours("b", "c")
+    for happen in (
+        partial(world.take_key, "b"),
+        partial(world.give_key, "b"),
+        partial(world.proved, "b", 900),
+        partial(world.subnet, "b", "10.0.9.0/24"),
+        partial(world.mesh.set_address, world.node("b"), ELSEWHERE),
+        world.settle,
+    ):
+        happen()
+        world.from_device(GROUP)
+        world.pipeline.broadcast_neighbours()
+    assert len(drawn) == 2
 
 
 def test_the_broadcast_tree_follows_the_mesh() -> None:

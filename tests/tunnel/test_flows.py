@@ -18,7 +18,12 @@ from tests.tunnel.scenes import (
 from tests.tunnel.world import ipv4, neighbours, sized
 from tincd_compat.options import TCPONLY
 from tincd_compat.routing.options import Forwarding, Mode
-from tincd_compat.tunnel.flows import MAX_FLOWS, plain_destination, plain_station
+from tincd_compat.tunnel.flows import (
+    MAX_FLOWS,
+    Flow,
+    plain_destination,
+    plain_station,
+)
 from tincd_compat.tunnel.pmtu import Phase
 
 
@@ -135,6 +140,54 @@ def test_a_snapshot_lasts_until_it_is_invalidated() -> None:
     after = flows.lookup(bytes([10, 0, 2, 1]))
     assert after is not None
     assert after.limit == 900
+
+
+def test_what_does_not_depend_on_a_change_is_kept() -> None:
+    world = Scene(proved=(1451, 1300, 0), fixed=False).build()
+    addresses = [bytes([10, 0, net, 1]) for net in (2, 3, 4)]
+
+    def flows() -> list[Flow | None]:
+        return list(map(world.pipeline.flows.lookup, addresses))
+
+    def kept(before: list[Flow | None]) -> list[bool]:
+        return [old is new for old, new in zip(before, flows(), strict=True)]
+
+    before = flows()
+    assert None not in before
+    world.take_key("b")
+    assert kept(before) == [False, True, True]
+    before = flows()
+    # What is for d leaves for c, and depends on both.
+    world.tunnel(world.node("d")).pmtu.mtu = 1000
+    assert kept(before) == [True, True, False]
+    before = flows()
+    world.proved("c", 900)
+    assert kept(before) == [True, False, False]
+    before = flows()
+    world.subnet("c", "10.0.2.128/25")
+    assert kept(before) == [True, True, True]
+
+
+def test_a_narrower_subnet_counts_at_once() -> None:
+    world = neighbours("b", "c")
+    flows = world.pipeline.flows
+    near, far = bytes([10, 0, 2, 1]), bytes([10, 0, 2, 129])
+    for address in (near, far):
+        flow = flows.lookup(address)
+        assert flow is not None
+        assert flow.owner is world.node("b")
+    world.subnet("c", "10.0.2.128/25")
+    world.subnet("a", "10.0.2.1/32")
+    flow = flows.lookup(far)
+    assert flow is not None
+    assert flow.owner is world.node("c")
+    assert flows.lookup(near) is None
+    assert flows.is_ours(near)
+    assert not flows.is_ours(far)
+    world.unsubnet("c", "10.0.2.128/25")
+    flow = flows.lookup(far)
+    assert flow is not None
+    assert flow.owner is world.node("b")
 
 
 @pytest.mark.parametrize("change", ["reply", "refusal", "liveness", "limit"])

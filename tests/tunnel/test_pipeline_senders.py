@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tunnel.world import ELSEWHERE, HERE, World, lengths, neighbours, sized
+from tests.tunnel.world import (
+    DEFAULT,
+    ELSEWHERE,
+    HERE,
+    World,
+    lengths,
+    neighbours,
+    sized,
+)
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import Parameters
@@ -94,6 +102,23 @@ def test_two_nodes_announced_at_one_address_are_both_heard() -> None:
         world.from_udp(mixed, shared)
     assert lengths(world.ports.delivered).count(100) == 3
     assert lengths(world.ports.delivered).count(200) == 3
+
+
+@pytest.mark.parametrize("by", ["address", "edge"])
+def test_a_node_is_near_where_it_was_announced(by: str) -> None:
+    """Whoever speaks from there is not searched for among all."""
+    world = neighbours("b", "c")
+    world.from_udp([bytes(64)], ELSEWHERE)
+    place = ELSEWHERE.with_port(1)
+    if by == "address":
+        world.mesh.set_address(world.node("c"), place)
+    else:
+        world.mesh.add_edge(world.node("b"), world.node("c"), place, DEFAULT, 1)
+        world.settle()
+    world.now += 1
+    world.from_udp(world.peers["c"].seal(sized(100, HERE)), ELSEWHERE)
+    assert lengths(world.ports.delivered) == [100]
+    assert world.pipeline.receiver.lookup._tests == 0
 
 
 def test_without_a_mac_nobody_is_found() -> None:

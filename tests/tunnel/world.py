@@ -218,6 +218,11 @@ class World:
         assert subnet is not None
         self.mesh.subnets.add(self.mesh.get_or_add(name), subnet)
 
+    def unsubnet(self, name: str, text: str) -> None:
+        subnet = Subnet.parse(text)
+        assert subnet is not None
+        assert self.mesh.subnets.remove(self.node(name), subnet)
+
     def exchange_keys(self, *names: str) -> None:
         for name in names:
             self.give_key(name)
