@@ -6,6 +6,7 @@ import pytest
 
 from tests.control.world import GROWN, OPTIONS, SHRUNK, TUNNEL_SERVER, World
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.control.doubts import ECHO
 from tincd_compat.control.edges import MAX_CONTRADICTIONS
 from tincd_compat.control.effects import (
     Announce,
@@ -168,3 +169,24 @@ def test_one_kind_of_contradiction_is_no_namesake() -> None:
     for number in range(MAX_CONTRADICTIONS + 1):
         world.hear(f"13 {number:x} alpha peer")
     assert world.gossip.pause(0) == 0
+
+
+def test_denial_of_an_old_link_is_set_right_at_once_though_another_is_young() -> None:
+    world = World()
+    place = SocketAddress("10.99.0.9", 7009)
+    world.gossip.connection_up(world["ghost"], place, "7009", 5, OPTIONS, 100)
+    effects = world.hear("13 a alpha peer", "other", 101)
+    assert [type(effect) for effect in effects] == [Reply]
+    assert world.hear("13 b alpha ghost", "other", 101) == []
+    assert world.hear("12 c alpha peer 10.99.0.2 7001 c 9", "other", 101) == []
+    effects = world.hear("13 d alpha ghost", "other", 100 + ECHO)
+    assert [type(effect) for effect in effects] == [Reply]
+
+
+def test_denial_of_a_link_that_came_back_is_an_old_word() -> None:
+    world = World()
+    place = SocketAddress("10.99.0.9", 7009)
+    for now in (100, 200):
+        world.gossip.connection_up(world["ghost"], place, "7009", 5, OPTIONS, now)
+        assert world.hear(f"13 {now:x} alpha ghost", "other", now + 1) == []
+        world.gossip.connection_down(world["ghost"], report=True)

@@ -455,3 +455,11 @@ def test_a_node_that_comes_back_during_a_purge_keeps_what_is_left(
     assert [str(each) for each in world.mesh.subnets.of(world["far"])] == [
         "10.5.0.0/24#10"
     ]
+
+
+def test_the_last_loss_is_drawn_with_the_opposite_edge(
+    world: World, peer: Remote
+) -> None:
+    """As tincd's dump shows it: nobody can be visited from a node out of reach."""
+    world.links.terminate(peer.link, report=True)
+    assert not world.mesh.myself.visited

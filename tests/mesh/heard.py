@@ -16,6 +16,9 @@ class Heard:
     def graph_changed(self) -> None:
         self._words.append("graph")
 
+    def reachability_changed(self, node: Node) -> None:
+        self._words.append(f"{node.name} {'up' if node.reachable else 'down'}")
+
     def subnet_changed(self, subnet: Subnet) -> None:
         self._words.append(f"subnet {subnet}")
 

@@ -23,7 +23,7 @@ from tincd_compat.control.effects import (
 )
 from tincd_compat.control.hearsay import Hearsay, Word, rank, rank_of
 from tincd_compat.control.rules import Arrival, Ground, forward
-from tincd_compat.mesh import graph
+from tincd_compat.mesh import graph, reach
 from tincd_compat.mesh.node import Edge, Node
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
@@ -46,8 +46,9 @@ class EdgeRules:
         self._silent_until = float("-inf")
         self._doubts = Doubts()
         self._hearsay = Hearsay()
-        #: When the latest of our links has become known to all.
+        #: When the latest of our links has become known to all, and when each had.
         self._settled_at = float("-inf")
+        self._link_settled_at: dict[str, float] = {}
 
     def add(self, message: AddEdge, arrival: Arrival) -> list[Effect]:
         """Handle ADD_EDGE."""
@@ -70,19 +71,30 @@ class EdgeRules:
             return []
         self._hearsay.settle(source.name, target.name)
         if edge is None:
-            if not self._ground.room_for_edge(source, arrival):
-                return []
-            self._ground.add_edge(
-                source, target, address, message.options, message.weight
-            )
-        else:
-            logs.protocol.warning(
-                "Got ADD_EDGE from %s which does not match existing entry", arrival.peer
-            )
-            edge.weight = message.weight
-            edge.options = message.options
-            edge.address = address
+            return self._add(message, source, target, address, arrival)
+        logs.protocol.warning(
+            "Got ADD_EDGE from %s which does not match existing entry", arrival.peer
+        )
+        edge.weight = message.weight
+        edge.options = message.options
+        edge.address = address
         return [*self._forward(message, arrival), GraphChanged(loss=False)]
+
+    def _add(
+        self,
+        message: AddEdge,
+        source: Node,
+        target: Node,
+        address: SocketAddress,
+        arrival: Arrival,
+    ) -> list[Effect]:
+        if not self._ground.room_for_edge(source, arrival):
+            return []
+        effects = self._forward(message, arrival)
+        edge = self._ground.add_edge(
+            source, target, address, message.options, message.weight
+        )
+        return [*effects, self._joined(edge)]
 
     def delete(self, message: DelEdge, arrival: Arrival) -> list[Effect]:
         """Handle DEL_EDGE."""
@@ -104,11 +116,13 @@ class EdgeRules:
             logs.protocol.warning("Got DEL_EDGE from %s for ourself", arrival.peer)
             self.contradicting_dels += 1
             noted = self._doubts.note(target.name, arrival.now)
-            return self._correct(self.describe(edge), arrival, noted)
+            # Traffic is lost where this is believed: only of a link that is young
+            # itself may it be an old word.
+            young = arrival.now < self._link_settled_at.get(target.name, 0)
+            return self._correct(self.describe(edge), arrival, noted and young)
         effects = self._forward(message, arrival)
         self._ground.remove_edge(edge)
-        loss = graph.cuts_off(edge)
-        effects.append(GraphChanged(loss, detour=not loss and graph.relied_on(edge)))
+        effects.append(self._lost(edge))
         return effects + self._check_reverse(target)
 
     def link_up(
@@ -123,10 +137,10 @@ class EdgeRules:
         edge = self._ground.add_edge(self._mesh.myself, node, address, options, weight)
         message = self.describe(edge)
         self._doubts.put_off(node.name, now)
-        self._settled_at = now + ECHO
+        self._settled_at = self._link_settled_at[node.name] = now + ECHO
         if self._ground.policy.tunnel_server:
-            return [Reply(message), GraphChanged(loss=False)]
-        effects: list[Effect] = [Announce(message), GraphChanged(loss=False)]
+            return [Reply(message), self._joined(edge)]
+        effects: list[Effect] = [Announce(message), self._joined(edge)]
         if self._doubts.was_withdrawn(node.name) and len(self._mesh.myself.edges) > 1:
             # Our DEL_EDGE may overtake its ADD_EDGE somewhere, and only it can know
             # how to mend that.  As a contradiction it makes it do so.
@@ -140,8 +154,9 @@ class EdgeRules:
         edge = self._mesh.myself.edges.get(node.name)
         if edge is None:
             return []
+        self._link_settled_at.pop(node.name, None)
         effects = self._withdraw(edge, announce=report)
-        effects.append(GraphChanged(loss=True))
+        effects.append(self._lost(edge))
         return effects + self._check_reverse(node) if report else effects
 
     def withdraw_reverse(self, node: Node) -> list[Effect]:
@@ -229,7 +244,7 @@ class EdgeRules:
         edge = self._ground.add_edge(
             source, target, address, message.options, message.weight
         )
-        return [Announce(self.describe(edge)), GraphChanged(loss=False)]
+        return [Announce(self.describe(edge)), self._joined(edge)]
 
     def repeated(self, message: AddEdge | DelEdge, neighbour: Node, now: float) -> None:
         """Compare what we know with a line that had been heard before.
@@ -351,6 +366,16 @@ class EdgeRules:
         if self._ground.policy.tunnel_server:
             return []
         return [forward(message.request, arrival)]
+
+    def _joined(self, edge: Edge) -> GraphChanged:
+        return GraphChanged(loss=False, flips=reach.join(self._mesh, edge))
+
+    def _lost(self, edge: Edge) -> GraphChanged:
+        flips = reach.lose(self._mesh, edge)
+        if flips is None:
+            return GraphChanged(loss=True)
+        detour = not flips and graph.relied_on(edge)
+        return GraphChanged(bool(flips), detour, flips)
 
     def _check_reverse(self, node: Node) -> list[Effect]:
         return [CheckReverse(node)] if self._mesh.myself.name in node.edges else []

@@ -6,10 +6,12 @@ or event produced the effects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tincd_compat.addresses import Subnet
+from tincd_compat.mesh.graph import Change
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey
 
@@ -91,16 +93,18 @@ class SubnetDown:
 
 @dataclass(frozen=True, slots=True)
 class GraphChanged:
-    """The edges are not what they were; a ``loss`` may have cut a node off.
+    """The edges are not what they were; a ``loss`` has cut nodes off, or may have.
 
-    Runs may be put off and merged, but after a loss the graph has to run before edges
-    are added or keys are handled: a node that goes and comes back must lose its keys.
-    A ``detour`` cuts nobody off, but paths lead over an edge that has gone: that must
-    not stay so for long.
+    ``flips`` tells who can be reached now, and who cannot any more.  Runs may be put
+    off and merged, as they only make paths shorter.  But after a loss without flips the
+    graph has to run before edges are added or keys are handled: a node that goes and
+    comes back must lose its keys.  A ``detour`` cuts nobody off, but paths lead over an
+    edge that has gone: that must not stay so for long.
     """
 
     loss: bool
     detour: bool = False
+    flips: Sequence[Change] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

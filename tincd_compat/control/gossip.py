@@ -4,8 +4,8 @@ A received line is handled once, however often it comes back, and passed on unch
 The rules are in :mod:`~tincd_compat.control.edges` and
 :mod:`~tincd_compat.control.subnets`; this is their one door.
 
-Reachability is that of the last graph run.  Additions tolerate a run that is still due;
-before :meth:`Gossip.withdraw_reverse` and :meth:`Gossip.purge` it has to be made.
+Who can be reached is up to date, unless a :class:`GraphChanged` says that a run has to
+find out: then the graph has to run before anything else is asked of this.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The control plane at work: rules give effects, this performs them.
 
-The graph is not run for every message.  One run serves all messages of one turn, and
-under a storm of several.  It runs first wherever a message depends on it (keys,
-packets, an edge added after a node was cut off), because becoming reachable resets the
-keys of a node.
+Who comes and who goes by a message is acted upon at once, but the graph is not run for
+each.  One run serves all messages of one turn, and under a storm of several.  It runs
+first where a message depends on it: keys and packets do not take a path that is broken.
 """
 
 from __future__ import annotations
@@ -145,10 +144,10 @@ class ControlPlane:
             case DelEdge() | AddSubnet() | DelSubnet():
                 found = self._gossiped(message, line, link)
             case KeyChanged():
-                self._settle_for(message.origin)
+                self.runs.settle_detours()
                 found = self._gossiped(message, line, link)
             case ReqKey() | AnsKey():
-                self._settle_for(message.source, message.target)
+                self.runs.settle_detours()
                 found = self._exchange.handle(message, line, link.node, str(link))
             case _:
                 return
@@ -185,8 +184,10 @@ class ControlPlane:
                     self._events.subnets(node, (subnet,), True, node.address)
                 case fx.SubnetDown(node, subnet):
                     self._events.subnets(node, (subnet,), False, node.address)
-                case fx.GraphChanged(loss, detour):
-                    self.runs.change(loss=loss, detour=detour)
+                case fx.GraphChanged(loss, detour, flips):
+                    self._flip(flips or ())
+                    unknown = loss and flips is None
+                    self.runs.change(loss=unknown, detour=detour)
                 case fx.CheckReverse(node):
                     self._check_reverse(node)
                 case fx.NodeForgotten(node):
@@ -224,7 +225,7 @@ class ControlPlane:
     def _check_reverse(self, node: Node) -> None:
         # Whoever is linked to us is reachable, and no run has to say so.
         if self._links.of(node) is None:
-            self.settle()
+            self.runs.settle_losses()
             self.perform(self.gossip.withdraw_reverse(node))
 
     def _send_key(self, node: Node) -> None:
@@ -249,35 +250,28 @@ class ControlPlane:
         """All messages of one turn have been handled."""
         self.runs.batch_done()
 
-    def _settle_for(self, *names: str) -> None:
-        """Bring what is known of these nodes up to date.
-
-        Nobody who was reachable loses that, or its keys, by edges that were added since
-        the last run.  But what is passed on must not go round where the way has broken.
-        """
-        nodes = self.mesh.nodes
-        if self.runs.detours or not all(
-            name in nodes and nodes[name].reachable for name in names
-        ):
-            self.settle()
+    def settle_detours(self) -> None:
+        """Run the graph if a path leads over an edge that has gone."""
+        self.runs.settle_detours()
 
     def _run_graph(self) -> None:
-        changes = graph.run(self.mesh)
-        for change in changes.flips:
-            self._flip(change.node, change.address)
+        self._flip(graph.run(self.mesh).flips)
 
-    def _flip(self, node: Node, address: SocketAddress | None) -> None:
-        self._keys.node_changed(node)
-        self._events.host(node, node.reachable, address)
-        subnets = self.mesh.subnets.of(node)
-        if subnets:
-            self._events.subnets(node, subnets, node.reachable, address)
-        if not node.reachable:
-            graph.settle_down(self.mesh, node)
-        elif self._links.of(node) is not None:
-            if self._keys.introduces(node):
-                self.request_key(node)
-            self._send_key(node)
+    def _flip(self, changes: Iterable[graph.Change]) -> None:
+        """Act on who came and who went."""
+        for change in changes:
+            node, up, address = change.node, change.up, change.address
+            self._keys.node_changed(node)
+            self._events.host(node, up, address)
+            subnets = self.mesh.subnets.of(node)
+            if subnets:
+                self._events.subnets(node, subnets, up, address)
+            if not up:
+                graph.settle_down(self.mesh, node)
+            elif self._links.of(node) is not None:
+                if self._keys.introduces(node):
+                    self.request_key(node)
+                self._send_key(node)
 
     # Links coming and going.
 
@@ -304,7 +298,11 @@ class ControlPlane:
 
         Without ``settle`` the daemon is about to end, and the graph is run later.
         """
-        self.perform(self.gossip.connection_down(node, report=report))
+        for effect in self.gossip.connection_down(node, report=report):
+            if settle and isinstance(effect, fx.CheckReverse):
+                # The opposite edge is there when the graph runs; a dump shows that.
+                self.settle()
+            self.perform((effect,))
         if not settle:
             return
         self.settle()
@@ -325,10 +323,10 @@ class ControlPlane:
         What a rule withdraws depends on who is reachable, and messages that change it
         may arrive between two steps.
         """
-        self.settle()
+        self.runs.settle_losses()
         for pause in self._as_links_take_it(rule()):
             yield pause
-            self.settle()
+            self.runs.settle_losses()
 
     def _as_links_take_it(self, found: Iterable[fx.Effect]) -> Iterator[float | None]:
         """Perform effects no faster than the others get to hear of them.

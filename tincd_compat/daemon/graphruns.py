@@ -1,15 +1,14 @@
 """When the graph runs: at once where order matters, else rarely under a storm.
 
-Between two runs no node that was reachable is cut off and then joined again.  So what
-one run finds after many changes is what a run after each of them would have found in
-the end: most losses and all additions cut nobody off, and whom a loss has cut off no
-further loss brings back.  Only an addition after that could hide that a node was gone
-for a moment, and such a node has to lose its keys; hence
-:meth:`GraphRuns.settle_losses`.
+Who can be reached is known without a run (:mod:`tincd_compat.mesh.reach`); paths are
+not.  An edge that was added makes them shorter at best, and waits with others.  So does
+a loss that only makes them longer, but not for long.  Until then what must be relayed
+goes to a neighbour that is still linked and that knows better; should its way lead back
+over us, what comes back makes us run first.
 
-A loss that only makes ways longer shares runs as additions do, for a short time at
-most.  Until then what must be relayed goes to a neighbour that is still linked and that
-knows better; should its way lead back over us, what comes back makes us run first.
+Only after a loss in a tangle does a run have to find out who is cut off.  That does not
+wait, as packets would go to where nobody is, and it comes before an edge is added: that
+could hide that a node was gone for a moment, and such a node has to lose its keys.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class GraphRuns:
         #: When a run is planned, and the number of that plan.
         self._due = float("inf")
         self._plans = 0
-        #: A node may have been cut off since the last run.
+        #: A node may have been cut off since the last run, nobody knows which.
         self.losses = False
         #: That, or the way to a node may have got longer.
         self.detours = False
@@ -51,7 +50,7 @@ class GraphRuns:
         self.deferred = 0
 
     def change(self, *, loss: bool, detour: bool = False) -> None:
-        """Note that edges changed; a ``loss`` may have cut a node off."""
+        """Note that edges changed; whom a ``loss`` has cut off is not known."""
         self._changed = self._changed_in_batch = True
         self.losses = self.losses or loss
         self.detours = self.detours or loss or detour
@@ -68,8 +67,13 @@ class GraphRuns:
         self._backoff.ran(self._clock() - started)
 
     def settle_losses(self) -> None:
-        """Run now if a node may have been cut off; due before edges are added."""
+        """Run now if that says who is cut off; due before edges are added."""
         if self.losses:
+            self.settle()
+
+    def settle_detours(self) -> None:
+        """Run now if a path leads over an edge that has gone; due before it is used."""
+        if self.detours:
             self.settle()
 
     def batch_done(self) -> None:

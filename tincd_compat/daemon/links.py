@@ -76,6 +76,9 @@ class Control(Protocol):
     def settle(self) -> None:
         """Run the graph, if it is due."""
 
+    def settle_detours(self) -> None:
+        """Run the graph, if a path leads over an edge that has gone."""
+
     def batch_done(self) -> None:
         """All messages of a turn have been handled."""
 
@@ -258,7 +261,7 @@ class Links:
                     self._control.handle(link, message, line)
             case PacketsReceived(frames):
                 self.received[Request.PACKET] += len(frames)
-                self._control.settle()
+                self._control.settle_detours()
                 self._packets_received(frames, link)
             case DecryptNeeded(ciphertext):
                 self._decrypt(link, ciphertext)

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Edge, Mesh, Node
-
-#: Edges looked at after a loss before a node is given up for cut off; a run knows.
-MAX_LOOKS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +52,26 @@ def run(mesh: Mesh) -> GraphChanges:
     """
     addressed = _search(mesh)
     flipped = [node for node in mesh.nodes.values() if node.visited != node.reachable]
-    flipped.sort(key=lambda node: node.name)
-    flips = []
+    flips = flip(mesh, flipped)
+    mesh.myself.visited = _starts_the_tree(mesh)
+    mesh.listener.graph_changed()
+    return GraphChanges(flips, addressed)
+
+
+def flip(mesh: Mesh, nodes: Iterable[Node]) -> list[Change]:
+    """Turn round whether these nodes can be reached; return that in name order."""
+    changes = []
     logged = logs.traffic.isEnabledFor(logging.DEBUG)
-    for node in flipped:
-        node.reachable = node.visited
-        flips.append(Change(node, node.reachable, node.address))
+    for node in sorted(nodes, key=lambda node: node.name):
+        node.reachable = not node.reachable
+        changes.append(Change(node, node.reachable, node.address))
         if logged:
             state = "reachable" if node.reachable else "unreachable"
             place = _place(node.address)
             logs.traffic.debug("Node %s (%s) became %s", node.name, place, state)
-    if flips:
+    if changes:
         mesh.subnets.invalidate()
-    mesh.myself.visited = _starts_the_tree(mesh)
-    mesh.listener.graph_changed()
-    return GraphChanges(flips, addressed)
+    return changes
 
 
 def _starts_the_tree(mesh: Mesh) -> bool:
@@ -108,62 +110,6 @@ def relied_on(edge: Edge) -> bool:
     )
 
 
-def cuts_off(edge: Edge) -> bool:
-    """Tell whether the loss of an edge, just removed, may have cut a node off.
-
-    Only nodes that the last run found count, also on ways round.  Their lifelines make
-    a tree of edges that exist in both directions; where that tree is broken it is
-    mended if that can be done, so the answer is right however many edges have come and
-    gone since the run.
-    """
-    source, target = edge.source, edge.target
-    return _was_lifeline(source, target) or _was_lifeline(target, source)
-
-
-def _was_lifeline(source: Node, target: Node) -> bool:
-    line = target.lifeline
-    if line is None or line.source is not source:
-        return False
-    return not _find_lifeline(target)
-
-
-def _find_lifeline(lost: Node) -> bool:
-    """Look for a way to a node, or to one that hangs on it, from any that does not."""
-    found_from = {lost: lost}
-    looks = MAX_LOOKS
-    for node in (queue := [lost]):
-        for edge in node.edges.values():
-            target = edge.target
-            line = target.edges.get(node.name)
-            if line is None or target in found_from or not target.reachable:
-                continue
-            if (looks := looks - 1) < 0:
-                return False
-            if not _hangs_on(target, lost):
-                _hang(line, found_from)
-                return True
-            found_from[target] = node
-            queue.append(target)
-    return False
-
-
-def _hangs_on(node: Node, lost: Node) -> bool:
-    while node is not lost:
-        if node.lifeline is None:
-            return False
-        node = node.lifeline.source
-    return True
-
-
-def _hang(line: Edge, found_from: dict[Node, Node]) -> None:
-    """Turn the lifelines round that lead from where an edge was found to its target."""
-    node = line.target
-    node.lifeline = line
-    while (above := found_from[node]) is not node:
-        above.lifeline = node.edges[above.name]
-        node = above
-
-
 def _place(address: SocketAddress | None) -> str:
     return "(null)" if address is None else str(address)
 
@@ -188,17 +134,27 @@ def _search(mesh: Mesh) -> list[Node]:
             # A second visit is only worth it from indirect to direct.
             if target.visited and not target.indirect:
                 continue
-            indirect = node.indirect or bool(edge.options & options.INDIRECT)
+            indirect = is_indirect(edge)
             if target.visited and indirect:
                 continue
             if node.name not in target.edges:
                 continue
-            _reach(mesh, edge, indirect, addressed)
+            if find(mesh, edge, indirect):
+                addressed.append(target)
             queue.append(target)
     return addressed
 
 
-def _reach(mesh: Mesh, edge: Edge, indirect: bool, addressed: list[Node]) -> None:
+def is_indirect(edge: Edge) -> bool:
+    """Tell whether packets over this edge do not leave for its target directly."""
+    return edge.source.indirect or bool(edge.options & options.INDIRECT)
+
+
+def find(mesh: Mesh, edge: Edge, indirect: bool) -> bool:
+    """Write into its target what a search has found: that this edge leads there.
+
+    Tells whether the target got its UDP address by that.
+    """
     node, target = edge.source, edge.target
     if not target.visited:
         # A better path found later changes via, never the next hop.
@@ -208,7 +164,8 @@ def _reach(mesh: Mesh, edge: Edge, indirect: bool, addressed: list[Node]) -> Non
     target.prevedge = target.lifeline = edge
     target.via = node.via if indirect else target
     target.options = edge.options
-    if target.address is None:
-        mesh.set_address(target, edge.address)
-        addressed.append(target)
-        logs.protocol.debug("UDP address of %s set to %s", target.name, edge.address)
+    if target.address is not None:
+        return False
+    mesh.set_address(target, edge.address)
+    logs.protocol.debug("UDP address of %s set to %s", target.name, edge.address)
+    return True

@@ -2,7 +2,8 @@
 
 A node's ``mtu`` is the limit enforced when routing through it; the discovery behind it
 belongs to the tunnel.  The results of the graph search (``reachable``, ``nexthop``,
-``via`` and so on) are written by :mod:`tincd_compat.mesh.graph` only.
+``via`` and so on) are written by :mod:`~tincd_compat.mesh.graph` and
+:mod:`~tincd_compat.mesh.reach` only.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Node:
     nexthop: Node | None = None
     via: Node | None = None
     prevedge: Edge | None = None
-    #: The last edge of a path from us that is whole; see ``graph.cuts_off``.
+    #: The last edge of a path from us that is whole; see :mod:`~.mesh.reach`.
     lifeline: Edge | None = None
     edges: dict[str, Edge] = field(default_factory=dict)
     #: How many edges lead here.
@@ -85,6 +86,9 @@ class Listener(Protocol):
     def graph_changed(self) -> None:
         """The graph was searched: anything may be true of any node."""
 
+    def reachability_changed(self, node: Node) -> None:
+        """The node alone became reachable or unreachable."""
+
     def subnet_changed(self, subnet: Subnet) -> None:
         """A node has got the subnet or lost it."""
 
@@ -94,6 +98,8 @@ class Listener(Protocol):
 
 class _Nobody:
     def graph_changed(self) -> None: ...
+
+    def reachability_changed(self, node: Node) -> None: ...
 
     def subnet_changed(self, subnet: Subnet) -> None: ...
 

@@ -26,6 +26,8 @@ from tincd_compat.tunnel.tunnel import Tunnel
 #: Destinations remembered; forged ones can fill the memory, so it is emptied when full.
 #: The compiled pumps know no others, and have room for as many.
 MAX_FLOWS: Final = 16384
+#: Subnets of a node that are forgotten one by one; if it has more, everything is.
+MAX_FORGOTTEN: Final = 256
 
 _MSS: Final = 2
 _TCP_OFFSET: Final = 12
@@ -236,6 +238,19 @@ class FlowTable:
                 self._passages.pop(owner, None)
             self.short_way.forget_ways(owners)
         self.short_way.forget_node(node)
+
+    def forget_owner(self, owner: Node) -> None:
+        """A node became reachable or unreachable, and is preferred to others or not."""
+        subnets = self._mesh.subnets.of(owner)
+        if len(subnets) > MAX_FORGOTTEN:
+            self.forget()
+            return
+        self.forget_node(owner)
+        self._flows.pop(owner, None)
+        self._passages.pop(owner, None)
+        self.short_way.forget_ways((owner,))
+        for subnet in subnets:
+            self.forget_subnet(subnet)
 
     # What is asked.
 

@@ -133,6 +133,10 @@ class Pipeline:
         self.receiver.invalidate()
         self._delivery.graph_changed()
 
+    def reachability_changed(self, node: Node) -> None:
+        """The node alone became reachable or unreachable."""
+        self.flows.forget_owner(node)
+
     def subnet_changed(self, subnet: Subnet) -> None:
         """A node has got the subnet or lost it."""
         self.flows.forget_subnet(subnet)
