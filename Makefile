@@ -22,7 +22,7 @@ APT_GET := apt-get -o Acquire::Retries=3
 # What measures, and other VPNs for context.
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
-.PHONY: test-sanitized check-core fuzz soak test-arm64 test-armhf test-s390x
+.PHONY: mutants test-sanitized check-core fuzz soak test-arm64 test-armhf test-s390x
 .PHONY: help demo test lint unit simulation conformance probes bench bench-mesh startup install deb tools clean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make lint         ruff and mypy alone"
 	@echo "make unit         unit and property tests alone"
 	@echo "make simulation   hundreds of control planes on a virtual network"
+	@echo "make mutants      break each promise of SECURITY.md, and see a test fail; ARGS='NAME ...'"
 	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
 	@echo "make probes       what attacks cost beside C tincd; ARGS='NAME ...' picks some"
 	@echo "make test-sanitized, make check-core, make fuzz, make soak: the compiled half alone"
@@ -61,6 +62,9 @@ unit: $(VENV)/.dev
 # Millions of messages: without the tracing that the other tests are worth.
 simulation: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/simulation
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.promises $(ARGS)
 
 conformance: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance $(ARGS)

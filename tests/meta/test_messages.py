@@ -369,6 +369,29 @@ def test_what_is_written_is_read(message: Message) -> None:
     )
 )
 def test_only_peer_errors_come_of_any_line(line: bytes) -> None:
+    _only_peer_errors(line)
+
+
+@given(
+    ANY_MESSAGE.map(lambda message: message.encode()),
+    st.integers(0, 10),
+    st.one_of(
+        st.binary(min_size=1, max_size=40),
+        st.text("0123456789abcdefABCDEFxX+-./:#_ ", min_size=1, max_size=60).map(
+            str.encode
+        ),
+        st.sampled_from([b"9" * 5000, b"-" + b"9" * 5000, b"f" * 5000, b"a" * 2049]),
+    ),
+)
+def test_only_peer_errors_come_of_any_field(
+    line: bytes, index: int, field: bytes
+) -> None:
+    fields = line.split(b" ")
+    fields[index % len(fields)] = field
+    _only_peer_errors(b" ".join(fields))
+
+
+def _only_peer_errors(line: bytes) -> None:
     try:
         message = parse(line)
     except PeerError:

@@ -7,6 +7,7 @@ import zlib
 from functools import partial
 from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import zstandard
@@ -66,8 +67,26 @@ def test_size_limits(size: int, accepted: bool) -> None:
     assert decompressor(1)(body) == (bytes(size) if accepted else None)
 
 
-def test_a_bomb_is_not_unpacked() -> None:
-    assert decompressor(1)(zlib.compress(bytes(10**6))) is None
+def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb, lengths = zlib.compress(bytes(10**6)), list[int]()
+    make = zlib.decompressobj
+
+    class Watching:
+        def __init__(self) -> None:
+            self._stream = make()
+
+        def decompress(self, *given: Any) -> bytes:
+            frame: bytes = self._stream.decompress(*given)
+            lengths.append(len(frame))
+            return frame
+
+        @property
+        def eof(self) -> bool:
+            return self._stream.eof
+
+    monkeypatch.setattr(zlib, "decompressobj", Watching)
+    assert decompressor(1)(bomb) is None
+    assert lengths == [MAX_SIZE + 1]
 
 
 def test_raw_deflate_is_rejected() -> None:
@@ -259,8 +278,9 @@ class TestLzo:
     def test_a_bomb_is_not_unpacked(
         self, size: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        bomb = compressor(10)(bytes(size))
         unpacked = watched(monkeypatch)
-        assert decompressor(10)(compressor(10)(bytes(size))) is None
+        assert decompressor(10)(bomb) is None
         assert unpacked == []
 
     def test_nothing_long_is_unpacked(self) -> None:

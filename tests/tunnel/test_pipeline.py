@@ -118,8 +118,19 @@ def test_without_our_key_nothing_is_opened() -> None:
     assert world.pipeline.drops == {"has no key from us": 1}
 
 
-@settings(max_examples=100)
-@given(st.lists(st.binary(max_size=120), max_size=5), st.booleans())
+TYPES = [b"\x08\0", b"\x86\xdd", b"\x08\x06", b"\x81\0", b"\0\0", b"\x12\x34"]
+FRAMES = st.builds(
+    lambda addresses, kind, rest: addresses + kind + rest,
+    st.binary(min_size=12, max_size=12),
+    st.sampled_from(TYPES),
+    st.sampled_from([b"", b"\x45", b"\x60", b"\0\x01"]).flatmap(
+        lambda head: st.binary(max_size=110).map(lambda rest: head + rest)
+    ),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.binary(max_size=120) | FRAMES, max_size=5), st.booleans())
 def test_any_bytes_are_survived(noise: list[bytes], known: bool) -> None:
     world = neighbours("b")
     peer = world.peers["b"]

@@ -1,0 +1,47 @@
+"""Numbers that promises name are those of the program."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.promises.document import DOCUMENT, promises
+from tincd_compat.control.hearsay import MAX_HELD
+from tincd_compat.control.rules import Limits
+from tincd_compat.control.seen import MAX_SEEN
+from tincd_compat.daemon.links import MAX_STRANGERS
+from tincd_compat.daemon.privateops import LEAST_CALLERS, PATIENCE
+from tincd_compat.service.backlog import MOST_BYTES
+from tincd_compat.service.scripts import QUEUE_LIMIT
+from tincd_compat.transport.tcp import ACCEPT_BURST, TARPIT_SLOTS
+from tincd_compat.transport.turns import TURN
+
+TEXTS = dict(promises(DOCUMENT.read_text()))
+WORDS = {4: "four", 10: "ten"}
+LIMITS = Limits()
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("rate", [ACCEPT_BURST]),
+        ("tarpit", [TARPIT_SLOTS]),
+        ("callers", [MAX_STRANGERS]),
+        ("key-turns", [PATIENCE, LEAST_CALLERS]),
+        ("nodes", [LIMITS.nodes]),
+        ("edges", [LIMITS.edges, LIMITS.of_one]),
+        ("subnets", [LIMITS.subnets, LIMITS.of_one]),
+        ("room", [LIMITS.own, LIMITS.own]),
+        ("seen", [MAX_SEEN]),
+        ("hearsay", [MAX_HELD]),
+        ("turns", [TURN * 1000]),
+        ("scripts", [QUEUE_LIMIT]),
+        ("log", [MOST_BYTES / (1 << 20)]),
+    ],
+)
+def test_numbers_are_those_of_the_program(name: str, numbers: list[float]) -> None:
+    text = TEXTS[name].lower()
+    for number, word in WORDS.items():
+        text = re.sub(rf"\b{word}\b", str(number), text)
+    assert [float(each) for each in re.findall(r"\d+(?:\.\d+)?", text)] == numbers
