@@ -63,7 +63,7 @@ static bool are_some_of(const struct pump *pump, const struct packet *frames, si
 static void receive(struct lab *lab, const struct packet *frames, size_t count, bool odd)
 {
     struct pump *pump = &lab->pump;
-    size_t seen = 0;
+    uint64_t seen = 0;
 
     send_frames(lab, frames, count, odd);
     memset(pump->drops, 0, sizeof pump->drops);
