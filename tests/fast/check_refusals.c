@@ -13,6 +13,8 @@
 #define LONG 200u
 #define SHORT 40u
 #define EVERYTHING 100000u
+/* The longest datagram that loopback and its like take in one piece, and some less. */
+#define MAX_BYTES 65400u
 
 static struct {
     /* What the path carries, and what the kernel says to a run of longer datagrams. */
@@ -25,6 +27,8 @@ static struct {
     /* The numbers of the datagrams that have left, in their order. */
     size_t count;
     uint32_t left[MAX_TRAIN];
+    /* How many messages there were, refused ones too. */
+    size_t messages;
 } wire;
 
 static int refuse(int error)
@@ -43,7 +47,14 @@ static int send_message(const struct msghdr *message)
 {
     bool run = message->msg_iovlen > 1;
 
+    size_t total = 0;
+
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        total += message->msg_iov[i].iov_len;
     check(run == (message->msg_controllen > 0), "no word of the size");
+    check(!run || total <= MAX_BYTES, "longer than a receiver gets in one piece");
+    check(message->msg_iovlen <= MAX_SEGMENTS, "more than the kernel cuts");
+    wire.messages++;
     if (run && wire.to_runs)
         return refuse(wire.to_runs);
     if (message->msg_iov[0].iov_len > wire.most)
@@ -78,8 +89,8 @@ ssize_t sendto(int fd, const void *data, size_t length, int flags,
 static struct reports reports;
 static struct train train;
 
-/* Let a train of long datagrams leave, the last of them short; tell if runs go on. */
-static bool send_train(size_t count)
+/* Let a train of datagrams leave, the last of them short; tell if runs go on. */
+static bool send_lengths(size_t count, size_t usual, size_t last)
 {
     const struct suite bare = {NULL, NULL, 0, 0, 1, 0, false};
     const uint8_t key[1] = {0};
@@ -89,16 +100,21 @@ static bool send_train(size_t count)
     check(sealer_init(&sealer, &bare, key) == 0, "no sealer");
     peer.address_length = sizeof(struct sockaddr_in);
     for (size_t i = 0; i < count; i++) {
-        size_t length = i + 1 < count ? LONG : SHORT;
+        size_t length = i + 1 < count ? usual : last;
         train.packets[i] = (struct packet){train.memory[i], length};
         train.bodies[i] = (uint16_t)length;
     }
     train.count = count;
-    reports.count = wire.count = 0;
+    reports.count = wire.count = wire.messages = 0;
     train_leave(&peer, 7, &reports);
     check(train.count == 0, "the train waits still");
     sealer_free(&sealer);
     return peer.segmentation;
+}
+
+static bool send_train(size_t count)
+{
+    return send_lengths(count, LONG, SHORT);
 }
 
 static void have_left(size_t count)
@@ -126,10 +142,33 @@ static void play(int to_runs, size_t most, int too_long, size_t room, int full)
     wire.full = full;
 }
 
+/* How many datagrams go in one message, by their number and by their bytes. */
+static void check_runs(void)
+{
+    /* Of bodies: sealing adds a number.  The rest is what 43 leave of a message. */
+    const size_t length = 1520 - SEQNO_SIZE, rest = MAX_BYTES - 43 * 1520 - SEQNO_SIZE;
+    const struct {
+        size_t count, length, last, messages;
+    } trains[] = {
+        {44, length, rest, 1},     {44, length, rest + 1, 2}, {44, length, length, 2},
+        {128, length, length, 3},  {64, LONG, LONG, 1},       {65, LONG, LONG, 2},
+        {64, LONG, SHORT, 1},      {65, LONG, SHORT, 2},      {3, SHORT, LONG, 2},
+        {MAX_TRAIN, 1600, 10, 4},  {MAX_TRAIN, 1, 1, 2},
+    };
+
+    play(0, EVERYTHING, 0, EVERYTHING, 0);
+    for (size_t i = 0; i < sizeof trains / sizeof *trains; i++) {
+        send_lengths(trains[i].count, trains[i].length, trains[i].last);
+        have_left(trains[i].count);
+        check(wire.messages == trains[i].messages, "more or fewer messages");
+    }
+}
+
 void check_refusals(void)
 {
     const int errors[] = {EIO, EINVAL}, buffers[] = {EAGAIN, ENOBUFS, EINTR};
 
+    check_runs();
     play(0, EVERYTHING, 0, EVERYTHING, 0);
     check(send_train(100), "offload given up for nothing");
     have_left(100);

@@ -15,6 +15,7 @@ void check(bool right, const char *what)
 int main(void)
 {
     check_collisions();
+    check_device();
     check_refusals();
     check_secrets();
     printf("all checks are right\n");

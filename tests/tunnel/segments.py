@@ -20,7 +20,7 @@ PAYLOAD: Final = bytes(i * 7 & 0xFF for i in range(1 << 16))
 def words(data: bytes) -> int:
     """Return the sum of 16-bit words, carries added in again."""
     data += bytes(len(data) % 2)
-    total = sum(a << 8 | b for a, b in zip(data[::2], data[1::2], strict=True))
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return total

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tunnel.bursts import TIMESTAMPS, after, bursts
 from tests.tunnel.offloads import Implementation, each_implementation
 from tests.tunnel.segments import ACK, CWR, FIN, PAYLOAD, PSH, Segment, cut
 from tincd_compat.checksums import Buffer
 from tincd_compat.tunnel.superpacket import MAX_DATAGRAMS, MAX_MERGED, SuperPacket
 
-TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
 SYN, RST, URG, ECE = 0x02, 0x04, 0x20, 0x40
 
 FIRST = Segment(payload=PAYLOAD[:100], options=TIMESTAMPS)
@@ -24,12 +24,6 @@ FLOWS = {
     "UDP": replace(FIRST, udp=True),
     "UDP over IPv6": replace(FIRST, udp=True, ipv6=True),
 }
-
-
-def after(segment: Segment, **changes: object) -> Segment:
-    """Return the segment that continues another."""
-    number = segment.number + len(segment.payload)
-    return replace(segment, number=number, ident=segment.ident + 1, **changes)  # type: ignore[arg-type]
 
 
 def coalesced(
@@ -327,21 +321,6 @@ def test_tcp_and_udp_of_the_same_ports(implementation: Implementation) -> None:
     assert counts(items) == [2, 1]
 
 
-few_segments = st.lists(
-    st.builds(
-        Segment,
-        ipv6=st.booleans(),
-        udp=st.booleans(),
-        payload=st.sampled_from([PAYLOAD[:20], PAYLOAD[:20], PAYLOAD[:7], b""]),
-        number=st.integers(0, 4).map(lambda n: n * 20),
-        flags=st.sampled_from([ACK, ACK, ACK, ACK | PSH, ACK | FIN]),
-        ports=st.sampled_from([(1, 2), (1, 3)]),
-        fragment=st.sampled_from([0x4000, 0x4000, 0x4000, 0x2000]),
-    ),
-    max_size=12,
-)
-
-
 def flow(frame: bytes) -> bytes:
     """Return the ethertype, protocol, addresses and ports."""
     if frame[13] == 0:
@@ -350,30 +329,58 @@ def flow(frame: bytes) -> bytes:
 
 
 def nameless(frame: bytes) -> bytes:
-    """A frame without the number and checksum of IPv4, which a piece renews."""
-    if frame[12:14] != b"\x08\x00":
+    """A frame without the name and checksum of IPv4, which a piece renews.
+
+    Unless there may be fragments of it, which need that name.
+    """
+    may_be_fragmented = len(frame) > 20 and not frame[20] & 0x40
+    if frame[12:14] != b"\x08\x00" or may_be_fragmented:
         return frame
     return frame[:18] + bytes(2) + frame[20:24] + bytes(2) + frame[26:]
 
 
-@each_implementation
-@given(segments=few_segments, udp=st.booleans())
-def test_splitting_undoes_merging(
-    implementation: Implementation, segments: list[Segment], udp: bool
-) -> None:
-    frames = [segment.frame() for segment in segments]
-    got: list[bytes] = []
+def parts_of(
+    implementation: Implementation, frames: Sequence[bytes], udp: bool
+) -> list[bytes]:
+    """Merge frames and cut the pieces again."""
+    parts: list[bytes] = []
     for item in implementation.coalesce(frames, udp):
-        got += (
-            implementation.split(*item)
-            if isinstance(item, SuperPacket)
-            else [bytes(item)]
-        )
+        if isinstance(item, SuperPacket):
+            parts += implementation.split(*item)
+        else:
+            parts.append(bytes(item))
+    return parts
+
+
+@each_implementation
+@given(frames=bursts, udp=st.booleans())
+def test_splitting_undoes_merging(
+    implementation: Implementation, frames: list[bytes], udp: bool
+) -> None:
+    parts = parts_of(implementation, frames, udp)
     for name in {flow(frame) for frame in frames}:
-        assert [nameless(f) for f in got if flow(f) == name] == [
-            nameless(f) for f in frames if flow(f) == name
+        assert [nameless(part) for part in parts if flow(part) == name] == [
+            nameless(frame) for frame in frames if flow(frame) == name
         ]
-    assert len(got) == len(frames)
+    assert len(parts) == len(frames)
+
+
+@each_implementation
+@given(frames=bursts, place=st.integers(0, 20))
+def test_nothing_overtakes_what_has_no_clear_flow(
+    implementation: Implementation, frames: list[bytes], place: int
+) -> None:
+    odd = replace(FIRST, fragment=1).frame()
+    before, behind = frames[:place], frames[place:]
+    parts = parts_of(implementation, [*before, odd, *behind], True)
+    assert len(parts) == len(frames) + 1
+    assert parts[len(before)] == odd
+    # Flows may stand in another order, each for itself.
+    for some, others in (
+        (before, parts[: len(before)]),
+        (behind, parts[len(before) + 1 :]),
+    ):
+        assert sorted(map(nameless, some)) == sorted(map(nameless, others))
 
 
 @each_implementation

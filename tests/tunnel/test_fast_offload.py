@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tunnel.bursts import bursts
 from tests.tunnel.segments import PAYLOAD, Segment
 from tincd_compat import checksums
+from tincd_compat.checksums import Buffer
 from tincd_compat.tunnel import coalescing, splitting
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.superpacket import TCPV4, TCPV6, UDP, SuperPacket
@@ -51,12 +54,20 @@ def dent(frame: bytes, chance: random.Random) -> bytearray:
     chance=st.randoms(use_true_random=False),
 )
 def test_coalescing(burst: list[Segment], udp: bool, chance: random.Random) -> None:
-    frames = [dent(segment.frame(), chance) for segment in burst]
+    same_coalescing([dent(segment.frame(), chance) for segment in burst], udp)
+
+
+def same_coalescing(frames: Sequence[Buffer], udp: bool) -> None:
     python = coalescing.coalesce(frames, udp)
     compiled = core.coalesce(frames, udp)
     assert [item if isinstance(item, tuple) else bytes(item) for item in compiled] == [
         tuple(item) if isinstance(item, SuperPacket) else bytes(item) for item in python
     ]
+
+
+@given(frames=bursts, udp=st.booleans())
+def test_coalescing_flows(frames: list[bytes], udp: bool) -> None:
+    same_coalescing(frames, udp)
 
 
 @settings(max_examples=300)

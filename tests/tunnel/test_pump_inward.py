@@ -9,9 +9,10 @@ import pytest
 
 from tests.tunnel.pumping import PLAIN, VNET, Lab, packet
 from tests.tunnel.segments import Segment
-from tests.tunnel.world import World, probe
+from tests.tunnel.world import World, probe, sized
 from tincd_compat.tunnel import splitting
 from tincd_compat.tunnel._fast import core
+from tincd_compat.tunnel.receiving import MAX_DATAGRAM
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -49,6 +50,25 @@ def test_what_is_unknown_goes_the_python_way_once(lab: Lab) -> None:
     assert lab.world.ports.delivered == frames[:2]
     assert lab.written() == [(PLAIN, frame) for frame in frames[2:]]
     assert lab.owner.bytes_out == 4 * len(frames[0])
+
+
+@pytest.mark.parametrize(
+    ("length", "longest"), [(1640, 1652), (1650, 1668), (5000, 5012)]
+)
+def test_datagrams_beyond_the_longest_are_not_even_opened(
+    lab: Lab, length: int, longest: int
+) -> None:
+    learned(lab)
+    fits = longest <= MAX_DATAGRAM
+    for whose in ("10.0.1.1", "10.0.3.1"):
+        frame = sized(length, whose, "10.0.2.1")
+        (datagram,) = lab.world.peers["b"].seal(frame)
+        assert len(datagram) == longest
+        lab.send_raw("b", datagram)
+        lab.receive()
+    ours = sized(length, "10.0.1.1", "10.0.2.1")
+    assert [data for _, data in lab.written()] == ([ours] if fits else [])
+    assert lab.world.pipeline.drops["too long"] == (0 if fits else 2)
 
 
 def test_segments_are_merged(make: Callable[..., Lab]) -> None:
