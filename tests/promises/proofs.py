@@ -191,6 +191,13 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_SERVICE}/test_scripts.py"
         "::test_a_slow_script_is_complained_about_and_waited_for",
     ),
+    "denial": (
+        f"{_DAEMON}/test_graphruns_keys.py"
+        "::test_neighbour_that_is_denied_and_set_right_does_not_wait",
+        f"{_CONTROL}/test_own_edges.py"
+        "::test_denial_of_an_old_link_is_set_right_at_once_though_another_is_young",
+        "conformance/probes/denials.py::_measure",
+    ),
     "namesake": (
         f"{_CONTROL}/test_own_edges.py::test_namesake_makes_us_rest",
         f"{_SCENARIOS}/killers.py::_contradictions",

@@ -59,6 +59,19 @@ def test_a_full_pipe_does_not_stop_us(
     assert os.get_blocking(writing)
 
 
+def test_a_terminal_that_was_stopped_does_not_stop_us() -> None:
+    """As with control-S, or behind a line that takes nothing any more."""
+    master, terminal = os.openpty()
+    try:
+        to = sink_of(terminal)
+        assert fill(to) > 0
+        to.close()
+        assert os.get_blocking(terminal)
+    finally:
+        os.close(master)
+        os.close(terminal)
+
+
 def test_a_file_is_written_to_where_it_is_open(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb", buffering=0) as file:
         to = sink_of(file.fileno())
