@@ -15,7 +15,7 @@ from tincd_compat.daemon.collector import LONG, Collector
 
 #: Several times what a search may look at.
 OBJECTS = 400_000
-MOST_LOOKED_AT = 50_000
+MOST_LOOKED_AT = 100_000
 #: Whatever there is one of for each node of others.
 KINDS = ("Node", "Edge", "Tunnel", "PmtuDiscovery", "Subnet")
 
