@@ -1,4 +1,4 @@
-"""Duplicates, KEY_CHANGED, state dump, purge: what edges and subnets share."""
+"""Duplicates, KEY_CHANGED, purge: what edges and subnets share."""
 
 from __future__ import annotations
 
@@ -94,32 +94,6 @@ def test_key_changed_of_nobody(caplog: pytest.LogCaptureFixture) -> None:
 def test_key_changed_stays_here_in_tunnel_server_mode() -> None:
     world = World(TUNNEL_SERVER)
     assert world.hear("14 a far") == [KeyVoid(world["far"])]
-
-
-def test_state_dump_is_everything_by_node() -> None:
-    lines = [message.encode().decode() for message in World().gossip.state_dump()]
-    assert lines == [
-        "10 100 alpha 10.1.0.0/24#10",
-        "12 101 alpha other 10.99.0.3 7002 c 5",
-        "12 102 alpha peer 10.99.0.2 7001 c 5",
-        "10 103 far 10.4.0.0/24#10",
-        "12 104 far peer 10.99.0.2 7001 c 5",
-        "10 105 ghost 10.5.0.0/24#10",
-        "12 106 other alpha 10.99.0.1 6551 c 5",
-        "10 107 peer 10.2.0.0/24#10",
-        "12 108 peer alpha 10.99.0.1 6551 c 5",
-        "12 109 peer far 10.99.0.4 7003 c 5",
-    ]
-
-
-def test_state_dump_of_a_tunnel_server_is_its_own_subnets() -> None:
-    world = World(TUNNEL_SERVER)
-    world.mesh.subnets.add(world["alpha"], subnet("fd00:1:0:0:0:0:0:0/64#5"))
-    lines = [message.encode().decode() for message in world.gossip.state_dump()]
-    assert lines == [
-        "10 100 alpha 10.1.0.0/24#10",
-        "10 101 alpha fd00:1:0:0:0:0:0:0/64#5",
-    ]
 
 
 def lose_peer(world: World) -> None:

@@ -346,6 +346,24 @@ def test_no_owner_fills_the_table_alone(caplog: pytest.LogCaptureFixture) -> Non
     ]
 
 
+def test_long_names_fill_the_tables_sooner(caplog: pytest.LogCaptureFixture) -> None:
+    world, long = World(limits=Limits(letters=120, own=3)), "x" * 40
+    known = len("alphapeerfarghost") + sum(len(ends) - 1 for ends in world.edges())
+    assert known + 40 < 120
+    edge = f"12 a {long} far 10.0.0.1 655 c 1"
+    for line in (f"10 b {long} 10.9.0.0/24", edge):
+        assert world.hear(line) != []
+    assert world.hear("10 c far 10.9.0.0/24") == []
+    assert world.hear("12 d far ghost 10.0.0.1 655 c 1") == []
+    assert caplog.messages == [
+        f"Ignoring new subnets from {PEER}, already knowing 5",
+        f"Ignoring new edges from {PEER}, already knowing 7",
+    ]
+    assert world.hear("10 e peer 10.9.0.0/24") != []
+    assert world.hear(f"13 f {long} far") != []
+    assert world.hear("10 a1 far 10.9.0.0/24") != []
+
+
 def test_a_neighbour_tells_of_itself_whatever_others_have_filled() -> None:
     world = World(limits=Limits(subnets=4, own=3))
     assert world.hear("10 a far 10.9.0.0/24") == []

@@ -31,6 +31,10 @@ class Handler:
         self.calls.append("lost")
         link.socket.detach()
 
+    def link_overflowed(self, link: Link) -> None:
+        self.calls.append("overflowed")
+        link.socket.detach()
+
     def link_broken(self, link: Link, error: Exception) -> None:
         self.calls.append(f"broken {error}")
         link.socket.detach()

@@ -8,7 +8,7 @@ from tests.daemon.fakes import Remote, World, link_of
 from tests.daemon.logged import shown
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
-from tincd_compat.daemon import links
+from tincd_compat.transport import metasocket
 
 
 def test_a_silent_stranger(
@@ -91,13 +91,63 @@ def test_a_peer_that_does_not_read(
 
 
 def test_a_peer_that_reads_too_little(
-    loop: FakeLoop, world: World, peer: Remote, monkeypatch: pytest.MonkeyPatch
+    loop: FakeLoop,
+    world: World,
+    peer: Remote,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(links, "OUTPUT_LIMIT", 1000)
+    monkeypatch.setattr(metasocket, "MOST_QUEUED", 1000)
     peer.sock.room = 10
     link = link_of(world, "peer")
     for _ in range(100):
         link.send_line(b"15 some thing")
+    caplog.clear()
     loop.settle()
-    world.links.check(loop.now)
     assert link.ended.is_set()
+    # Nobody has waited for the next check, and whoever looks after us sees it.
+    text = "could not flush for 0 seconds (1390 bytes remaining)"
+    assert shown(caplog, logs.always) == [f"peer (10.0.0.2 port 40000) {text}"]
+
+
+def test_a_peer_that_reads_slowly(loop: FakeLoop, world: World, peer: Remote) -> None:
+    link = link_of(world, "peer")
+    peer.sock.room = 0
+    for _ in range(10):
+        link.send_line(b"15 some thing")
+    for _ in range(10):
+        loop.advance(4)
+        world.links.check(loop.now)
+        peer.sock.room = 1
+        loop.writable(peer.sock.descriptor)
+    assert link.active
+    assert link.socket.queued
+
+
+def test_who_joins_a_large_mesh_is_not_given_up(
+    loop: FakeLoop,
+    world: World,
+    other: Remote,
+    peer: Remote,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is told of it is made as the socket takes it, and does not wait."""
+    count = 2000
+    peer.say(*[f"10 {n:x} peer 10.{n >> 8}.{n & 255}.0/24" for n in range(count)])
+    monkeypatch.setattr(metasocket, "MOST_QUEUED", 20_000)
+    newcomer = world.call_in("far")
+    newcomer.sock.room = 1 << 30
+    newcomer.shake_to_decryption()
+    newcomer.sock.room = 2000
+    newcomer.pump()
+    while newcomer.link.socket.queued:
+        world.links.check(loop.now)
+        assert newcomer.link.active
+        assert newcomer.link.socket.queued < 20_000
+        newcomer.sock.room = 2000
+        loop.writable(newcomer.sock.descriptor)
+        newcomer.pump()
+    heard = newcomer.take()
+    assert len([line for line in heard if line.startswith("10 peer")]) == count
+    # Our edge to it comes last, and nothing of the dump behind it.
+    assert heard[-1] == "12 us far 10.0.0.4 655 c 10"

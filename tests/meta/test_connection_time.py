@@ -24,7 +24,7 @@ from tincd_compat.meta.connection import (
 )
 from tincd_compat.meta.events import UnknownRequest
 from tincd_compat.meta.handshake import State
-from tincd_compat.meta.messages import Pong, Request
+from tincd_compat.meta.messages import Request
 
 
 def timeout(subject: MetaConnection, now: float) -> tuple[str, int]:
@@ -84,26 +84,15 @@ def test_ping_and_pong_at_the_ticks() -> None:
     assert timeout(peer.subject, 125.0) == (line, logging.INFO)
 
 
-def test_a_peer_that_does_not_read() -> None:
+def test_who_may_be_unheard_is_not_given_up() -> None:
     peer = active()
-    peer.subject.send_packet(bytes(93))
-    peer.subject.check(5.0, 60, 5)
-    peer.subject.send(Pong())
-    peer.subject.check(9.9, 60, 5)
-    line = f"{PEER} could not flush for 5 seconds (101 bytes remaining)"
-    assert timeout(peer.subject, 10.0) == (line, logging.INFO)
-
-
-def test_a_peer_that_reads_slowly() -> None:
-    peer = active()
-    for tick in range(5, 50, 5):
-        peer.subject.send(Pong())
-        peer.subject.check(float(tick), 60, 5)
-        peer.subject.data_to_send()
-        peer.subject.send(Pong())
-    assert peer.subject.data_to_send() != b""
-    peer.subject.check(50.0, 60, 5)
-    peer.subject.check(55.0, 60, 5)
+    peer.subject.check(60.0, 60, 5, unheard=True)
+    assert peer.subject.pinged
+    peer.subject.check(65.0, 60, 5, unheard=True)
+    line = f"{PEER} didn't respond to PING in 6 seconds"
+    assert timeout(peer.subject, 66.0) == (line, logging.INFO)
+    stranger = ScriptedPeer(Role.RESPONDER).reach(State.CHALLENGE)
+    stranger.subject.check(9.0, 60, 5, unheard=True)
 
 
 # What is shown.

@@ -154,6 +154,14 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
     "hearsay": (
         f"{_CONTROL}/test_hearsay.py::test_full_store_takes_words_as_they_come",
     ),
+    "letters": (
+        f"{_CONTROL}/test_subnets.py::test_long_names_fill_the_tables_sooner",
+    ),
+    "dump": (
+        f"{_DAEMON}/test_links_time.py::test_who_joins_a_large_mesh_is_not_given_up",
+        f"{_TRANSPORT}/test_metasocket.py"
+        "::test_a_dump_takes_turns_and_waits_for_the_socket",
+    ),
     "output": (
         f"{_DAEMON}/test_links_time.py::test_a_peer_that_does_not_read",
         f"{_DAEMON}/test_links_time.py::test_a_peer_that_reads_too_little",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, cast
@@ -159,10 +159,10 @@ class CountedGossip(Gossip):
 
     counts: Counter[str]
 
-    def state_dump(self) -> list[Message]:
-        messages = super().state_dump()
-        self.counts["dumped"] += len(messages)
-        return messages
+    def state_dump(self, neighbour: Node) -> Iterator[Message]:
+        for message in super().state_dump(neighbour):
+            self.counts["dumped"] += 1
+            yield message
 
     def connection_up(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -22,7 +22,8 @@ from tincd_compat.meta.connection import (
     Received,
     Role,
 )
-from tincd_compat.meta.messages import MAX_LINE, Ping
+from tincd_compat.meta.messages import MAX_LINE, KeyChanged, Message, Ping
+from tincd_compat.meta.outbox import PIECE
 from tincd_compat.transport.metasocket import READ_SIZE, WRITE_SIZE, MetaSocket
 from tincd_compat.transport.turns import TURN, Turns
 
@@ -63,6 +64,10 @@ class Owner:
 
     def link_error(self, error: PeerError) -> None:
         self.reports.append(f"error {error.template}")
+        self.meta.detach()
+
+    def link_overflowed(self) -> None:
+        self.reports.append("overflowed")
         self.meta.detach()
 
     def link_broken(self, error: Exception) -> None:
@@ -404,6 +409,39 @@ def test_a_read_as_long_as_it_may_be_has_perhaps_left_something(wire: Wire) -> N
 def test_a_stranger_is_read_a_line_at_a_time(wire: Wire) -> None:
     wire.say(b"\0" * READ_SIZE)
     assert wire.sock.incoming == deque([b"\0" * (READ_SIZE - MAX_LINE)])
+
+
+def test_a_dump_takes_turns_and_waits_for_the_socket(wire: Wire) -> None:
+    """However much there is to tell, neither time nor memory is spent at once."""
+    wire.activate()
+    made, lines = 0, 5000
+
+    def dump() -> Iterator[Message]:
+        nonlocal made
+        for number in range(lines):
+            made += 1
+            wire.loop.now += TURN / 300
+            yield KeyChanged(number, "somebody")
+
+    loop = wire.loop
+    loop.settle()
+    loop.longest_turn = 0.0
+    wire.connection.send_dump(dump())
+    wire.connection.send_line(b"14 1 last")
+    wire.connection.send(Ping())
+    wire.meta.plan_flush()
+    wire.sock.room = 50_000
+    loop.settle()
+    assert 0 < made < lines
+    assert wire.meta.queued < 2 * PIECE
+    wire.sock.room = 1 << 30
+    loop.writable(wire.sock.descriptor)
+    assert made == lines
+    heard = wire.heard().splitlines()
+    assert heard[0] == b"8"
+    assert (len(heard), heard[-1]) == (lines + 2, b"14 1 last")
+    # A piece too many, made when the time was nearly over.
+    assert loop.longest_turn < TURN * 2
 
 
 def test_much_output_leaves_in_pieces(wire: Wire) -> None:

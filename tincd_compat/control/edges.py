@@ -265,6 +265,17 @@ class EdgeRules:
         else:
             self._hearsay.hold(message, neighbour, now)
 
+    def dump(self, source: Node, neighbour: Node) -> Iterator[AddEdge]:
+        """Describe edges that are there now and still are when they are asked for.
+
+        Our own edge to the neighbour is left out: it follows the dump and ends it.
+        """
+        for edge in tuple(source.sorted_edges()):
+            if source.edges.get(edge.target.name) is not edge:
+                continue
+            if edge.target is not neighbour or source is not self._mesh.myself:
+                yield self.describe(edge)
+
     def describe(self, edge: Edge) -> AddEdge:
         """Return the message that announces an edge."""
         host, port = edge.address.host, str(edge.address.port)

@@ -185,19 +185,21 @@ class Gossip:
             effects.append(forward(message.request, arrival))
         return effects
 
-    def state_dump(self) -> list[Message]:
-        """All that a new neighbour has to know, before its own edge is added."""
-        if self.policy.tunnel_server:
-            return self._subnet_dump(self._mesh.myself)
-        messages: list[Message] = []
-        for node in self._mesh.sorted_nodes():
-            messages += self._subnet_dump(node)
-            messages += [self._edges.describe(edge) for edge in node.sorted_edges()]
-        return messages
+    def state_dump(self, neighbour: Node) -> Iterator[Message]:
+        """All that a new neighbour has to know, but for the new edge to it.
 
-    def _subnet_dump(self, node: Node) -> list[Message]:
-        subnets = self._mesh.subnets.of(node)
-        return [self._subnets.describe(node, subnet) for subnet in subnets]
+        Each message says what is known by the time that it is asked for.  The mesh may
+        change before the next: the neighbour hears of that as all others do, and so
+        what comes later need not be told.
+        """
+        if self.policy.tunnel_server:
+            yield from self._subnets.dump(self._mesh.myself)
+            return
+        for name in sorted(self._mesh.nodes):
+            node = self._mesh.nodes.get(name)
+            if node is not None:
+                yield from self._subnets.dump(node)
+                yield from self._edges.dump(node, neighbour)
 
     def connection_up(
         self,

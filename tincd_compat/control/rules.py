@@ -42,6 +42,10 @@ class Limits:
     table shuts out what comes after it, and that need not be its own.  So no node has
     more than ``of_one`` edges or subnets, and whoever is linked to us and tells of
     itself has room for ``own`` of each, however full the table is.
+
+    ``letters`` are those of the names in both tables, twenty for each entry of full
+    ones.  So all that a mesh can make us say to a neighbour is less than may wait for
+    it, and nobody is given up for a line that takes its time.
     """
 
     nodes: int = 16_384
@@ -49,6 +53,7 @@ class Limits:
     subnets: int = 131_072
     of_one: int = 16_384
     own: int = 256
+    letters: int = 6 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ class Ground:
         self.nonce = nonce
         self.notices = Notices()
         self._edges = sum(len(node.edges) for node in mesh.nodes.values())
+        self._letters_of_edges = sum(map(_letters, mesh.edges()))
 
     def node(self, name: str, arrival: Arrival) -> Node | None:
         """Return the node of that name, new if need be; None if there is no room.
@@ -126,7 +132,11 @@ class Ground:
 
     @property
     def edges_full(self) -> bool:
-        return self._edges >= self.limits.edges
+        return self._is_full(self._edges, self.limits.edges)
+
+    def _is_full(self, count: int, limit: int) -> bool:
+        letters = self._letters_of_edges + self.mesh.subnets.letters
+        return count >= limit or letters >= self.limits.letters
 
     def room_for_edge(self, source: Node, arrival: Arrival) -> bool:
         """Tell whether a node may have one more edge; log the refusal if not."""
@@ -142,13 +152,10 @@ class Ground:
     @property
     def room_to_learn(self) -> bool:
         """Whether there is room for one more subnet of this node."""
-        subnets, myself = self.mesh.subnets, self.mesh.myself
-        count = subnets.count(myself)
-        return count < (
-            self.limits.of_one
-            if len(subnets) < self.limits.subnets
-            else self.limits.own
-        )
+        subnets, limits = self.mesh.subnets, self.limits
+        full = self._is_full(len(subnets), limits.subnets)
+        most = limits.own if full else limits.of_one
+        return subnets.count(self.mesh.myself) < most
 
     def _room(
         self,
@@ -162,7 +169,8 @@ class Ground:
         if its >= self.limits.of_one:
             self._refuse(f"{what} of {subject.name}", its, arrival)
             return False
-        if total < limit or (arrival.source is subject and its < self.limits.own):
+        is_own = arrival.source is subject and its < self.limits.own
+        if is_own or not self._is_full(total, limit):
             return True
         self._refuse(what, total, arrival)
         return False
@@ -179,13 +187,21 @@ class Ground:
         options: int,
         weight: int,
     ) -> Edge:
-        if target.name not in source.edges:
+        known = target.name in source.edges
+        edge = self.mesh.add_edge(source, target, address, options, weight)
+        if not known:
             self._edges += 1
-        return self.mesh.add_edge(source, target, address, options, weight)
+            self._letters_of_edges += _letters(edge)
+        return edge
 
     def remove_edge(self, edge: Edge) -> None:
         self._edges -= 1
+        self._letters_of_edges -= _letters(edge)
         self.mesh.remove_edge(edge)
+
+
+def _letters(edge: Edge) -> int:
+    return len(edge.source.name) + len(edge.target.name)
 
 
 def forward(request: Request, arrival: Arrival) -> Effect:

@@ -167,6 +167,12 @@ class SubnetRules:
             yield from self._drop(myself, subnet)
             yield Announce(self._withdrawal(myself, subnet))
 
+    def dump(self, owner: Node) -> Iterator[AddSubnet]:
+        """Describe what the owner has now and still has when it is asked for."""
+        for subnet in self._subnets.of(owner):
+            if self._subnets.has(owner, subnet):
+                yield self.describe(owner, subnet)
+
     def describe(self, owner: Node, subnet: Subnet) -> AddSubnet:
         """Return the message that announces a subnet."""
         return AddSubnet(self._ground.nonce(), owner.name, subnet)

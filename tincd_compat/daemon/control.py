@@ -284,8 +284,7 @@ class ControlPlane:
         node = link.node
         assert node is not None
         self.runs.settle_losses()
-        for message in self.gossip.state_dump():
-            link.send(message)
+        link.send_dump(self.gossip.state_dump(node))
         weight = link_weight(event.my_weight, event.weight)
         found = self.gossip.connection_up(
             node, link.address, event.port, weight, bits, self._clock()

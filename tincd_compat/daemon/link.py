@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs
@@ -33,6 +33,8 @@ class LinkHandler(Protocol):
     def link_event(self, link: Link, event: Event) -> None: ...
 
     def link_lost(self, link: Link) -> None: ...
+
+    def link_overflowed(self, link: Link) -> None: ...
 
     def link_broken(self, link: Link, error: Exception) -> None: ...
 
@@ -75,6 +77,11 @@ class Link:
 
     def send(self, message: Message) -> None:
         self.connection.send(message)
+        self.socket.plan_flush()
+
+    def send_dump(self, messages: Iterator[Message]) -> None:
+        """Send many messages, each made when the peer can take it."""
+        self.connection.send_dump(messages)
         self.socket.plan_flush()
 
     def send_line(self, line: bytes, request: Request | None = None) -> None:
@@ -139,6 +146,9 @@ class Link:
         for line in error.text(str(self)).splitlines():
             logger.log(severity, "%s", line)
         self._handler.link_lost(self)
+
+    def link_overflowed(self) -> None:
+        self._handler.link_overflowed(self)
 
     def link_broken(self, error: Exception) -> None:
         self._handler.link_broken(self, error)

@@ -51,9 +51,6 @@ if TYPE_CHECKING:
     from tincd_compat.meta.messages import Message
     from tincd_compat.meta.proxy import Target
 
-#: Bytes of output that may wait: a dump of 100 000 edges and subnets fits, a peer that
-#: does not read is noticed long before memory is short.
-OUTPUT_LIMIT: Final = 16 * 1024 * 1024
 #: Links of which each has a graph run of its own at the end, and seconds for them all.
 STOP_RUNS: Final = 16
 STOP_PATIENCE: Final = 0.2
@@ -418,24 +415,27 @@ class Links:
         try:
             link.connection.check(*times, unheard=link.socket.unheard)
             link.socket.plan_flush()
-            self._check_output(link, now, settings.ping_timeout)
+            self._check_flushed(link, now, settings.ping_timeout)
         except PeerError as error:
             link.link_error(error)
         except Exception as error:
             self.link_broken(link, error)
 
-    def _check_output(self, link: Link, now: float, timeout: int) -> None:
-        queued = link.socket.queued
+    def _check_flushed(self, link: Link, now: float, timeout: int) -> None:
         since = link.socket.blocked_since
-        blocked = now - since if since is not None else 0.0
-        if (blocked >= timeout and link.active) or queued > OUTPUT_LIMIT:
-            logs.connections.info(
-                "%s could not flush for %d seconds (%d bytes remaining)",
-                link,
-                blocked,
-                queued,
-            )
-            self.link_lost(link)
+        if link.active and since is not None and now - since >= timeout:
+            self._give_up(link, now - since, logs.connections.info)
+
+    def link_overflowed(self, link: Link) -> None:
+        """Give a peer up for which too much is waiting, and let that be seen."""
+        since = link.socket.blocked_since
+        now = self._loop.time()
+        self._give_up(link, now - (since or now), logs.always.warning)
+
+    def _give_up(self, link: Link, blocked: float, log: Callable[..., None]) -> None:
+        text = "%s could not flush for %d seconds (%d bytes remaining)"
+        log(text, link, blocked, link.socket.queued)
+        self.link_lost(link)
 
     def ping_all(self) -> None:
         """Send a PING on every active link (SIGALRM)."""

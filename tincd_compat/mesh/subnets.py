@@ -172,6 +172,8 @@ class SubnetTable(Generic[OwnerT]):
         self._cache: dict[bytes, _Entry[OwnerT] | None] = {}
         self._generation = 0
         self._count = 0
+        #: Letters of the names of all owners, once for each subnet.
+        self.letters = 0
         #: Hears of each subnet that was added or removed.
         self.changed: Callable[[Subnet], None] = lambda subnet: None
 
@@ -195,6 +197,7 @@ class SubnetTable(Generic[OwnerT]):
             return False
         self._families[len(subnet.address)].insert((subnet, owner))
         self._count += 1
+        self.letters += len(owner.name)
         self._cache.clear()
         self.changed(subnet)
         return True
@@ -208,6 +211,7 @@ class SubnetTable(Generic[OwnerT]):
             del self._owned[owner]
         self._families[len(subnet.address)].discard((subnet, owner))
         self._count -= 1
+        self.letters -= len(owner.name)
         self._cache.clear()
         self.changed(subnet)
         return True

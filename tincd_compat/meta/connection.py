@@ -53,9 +53,15 @@ from tincd_compat.meta.messages import (
     Request,
     request_number,
 )
+from tincd_compat.meta.outbox import Outbox
 from tincd_compat.meta.status import Status
 from tincd_compat.meta.stream import MetaStream
-from tincd_compat.meta.wording import printable, unknown_request, while_processing
+from tincd_compat.meta.wording import (
+    log_request,
+    logs_requests,
+    unknown_request,
+    while_processing,
+)
 
 #: Lines or packets that are looked at in one go.
 MAX_BURST: Final = 64
@@ -106,8 +112,8 @@ class MetaConnection:
         #: connection has to know what to undo.
         self.active = False
         self._failed = False
-        self._send_error: PeerError | None = None
         self._stream = MetaStream()
+        self._outbox = Outbox(self._stream)
         self._handshake = Handshake(
             role,
             identity,
@@ -121,9 +127,6 @@ class MetaConnection:
         self._events: deque[Event] = deque()
         #: When DecryptNeeded was given that is not answered yet.
         self._paused_at = now
-        self._sent = 0
-        self._sent_at_check = 0
-        self._stalled_since: float | None = None
 
     @property
     def name(self) -> str:
@@ -168,8 +171,7 @@ class MetaConnection:
             return False
         found = True
         with self._ending():
-            # Many in a row, and then their events: one by one they would cost a third
-            # more, with nothing where the processor has it at hand.
+            # One by one, with their events in between, they would cost a third more.
             for _ in range(MAX_BURST):
                 found = self._process_next(now)
                 if not found or self._burst_is_full():
@@ -205,8 +207,17 @@ class MetaConnection:
                 raise while_processing(Request.METAKEY, error) from error
 
     def next_event(self) -> Event | None:
-        """Take the next event, or None."""
-        return self._events.popleft() if self._events else None
+        """Take the next event, or None.
+
+        A PING is answered by that: what came before it has been dealt with.
+        """
+        if not self._events:
+            return None
+        event = self._events.popleft()
+        is_ping = isinstance(event, Received) and isinstance(event.message, Ping)
+        if is_ping and not self._failed:
+            self.send(Pong())
+        return event
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
@@ -216,6 +227,7 @@ class MetaConnection:
         except PeerError:
             self._failed = True
             self._handshake.fail()
+            self._outbox.clear()
             self._stream.discard()
             raise
 
@@ -224,7 +236,7 @@ class MetaConnection:
         if not self.active and self.paused:
             self._stream.check_overflow()
             return False
-        if self.active and not self._logging:
+        if self.active and not logs_requests():
             packets = self._stream.next_packets(MAX_BURST)
             if packets:
                 self._packets_received(packets)
@@ -243,8 +255,7 @@ class MetaConnection:
         return True
 
     def _packets_received(self, frames: list[bytes]) -> None:
-        last = self._events[-1] if self._events else None
-        if isinstance(last, PacketsReceived):
+        if self._events and isinstance(last := self._events[-1], PacketsReceived):
             last.frames.extend(frames)
         else:
             self._events.append(PacketsReceived(frames))
@@ -274,8 +285,6 @@ class MetaConnection:
             case Packet(length):
                 self._stream.expect_body(length)
                 return
-            case Ping():
-                self.send(Pong())
             case Pong():
                 self.pinged = False
         self._events.append(Received(message, line))
@@ -314,7 +323,7 @@ class MetaConnection:
         self._require_active()
         if request is not None:
             return self._send_request(request, line)
-        return self._queue_line(line)
+        return self._fits(line) and self._queue(line, b"\n")
 
     def send_packet(self, frame: bytes) -> bool:
         """Queue a frame; nothing can get between its header and its body."""
@@ -325,7 +334,7 @@ class MetaConnection:
 
     def send_packets(self, frames: Sequence[bytes | bytearray]) -> bool:
         """Queue frames, none between the header and the body of another."""
-        if self._logging:
+        if logs_requests():
             return all(self.send_packet(bytes(frame)) for frame in frames)
         self._require_active()
         parts: list[bytes | bytearray] = []
@@ -339,17 +348,37 @@ class MetaConnection:
         self.last_ping_time = now
         self.send(Ping())
 
+    def send_dump(self, messages: Iterator[Message]) -> None:
+        """Say all that there is to know, each message when the peer can take it.
+
+        What is sent from now on follows, but for PING and PONG: the peer may have to
+        wait for the end of the dump longer than for them.
+        """
+        self._require_active()
+        self._outbox.begin_dump(self._encoded(messages))
+
+    def _encoded(self, messages: Iterator[Message]) -> Iterator[bytes]:
+        for message in messages:
+            line = message.encode()
+            self._log("Sending %s to %s", message.request, line)
+            if self._fits(line):
+                yield line
+
     @property
     def queued(self) -> int:
-        """Bytes that ``data_to_send`` would return."""
-        return self._stream.queued
+        """Bytes that wait to be taken; those of a dump only when they are made."""
+        return self._outbox.queued
+
+    @property
+    def has_output(self) -> bool:
+        """Whether ``data_to_send`` would return something."""
+        return not self._outbox.empty
 
     def data_to_send(self, limit: int | None = None) -> bytes:
         """Take what is queued, encrypted as it has to be; no more than the limit."""
-        data = self._stream.data_to_send(limit)
+        data = self._outbox.take(limit)
         if data and logs.meta.isEnabledFor(logging.DEBUG):
             logs.meta.debug("Flushing %d bytes to %s", len(data), self.peer)
-        self._sent += len(data)
         return data
 
     def _require_active(self) -> None:
@@ -359,40 +388,30 @@ class MetaConnection:
 
     def _send_request(self, request: Request, line: bytes) -> bool:
         self._log("Sending %s to %s", request, line)
-        return self._queue_line(line)
+        ahead = request in (Request.PING, Request.PONG)
+        return self._fits(line) and self._queue(line, b"\n", ahead=ahead)
 
-    def _queue_line(self, line: bytes) -> bool:
-        if len(line) >= MAX_LINE:
-            logs.always.error(
-                "Output buffer overflow while sending request to %s", self.peer
-            )
-            return False
-        return self._queue(line + b"\n")
+    def _fits(self, line: bytes) -> bool:
+        """Tell whether a peer could take a line; log it if not."""
+        if len(line) < MAX_LINE:
+            return True
+        logs.always.error(
+            "Output buffer overflow while sending request to %s", self.peer
+        )
+        return False
 
-    def _queue(self, data: bytes) -> bool:
+    def _queue(self, *parts: bytes, ahead: bool = False) -> bool:
         """Queue bytes; an exhausted cipher is reported by the next ``check``."""
-        if self._failed or self._send_error is not None:
+        if self._failed:
             return False
         if logs.meta.isEnabledFor(logging.DEBUG):
-            logs.meta.debug("Sending %d bytes of metadata to %s", len(data), self.peer)
-        try:
-            self._stream.send(data)
-        except PeerError as error:
-            self._send_error = error
-            return False
-        return True
-
-    @property
-    def _logging(self) -> bool:
-        """Whether every single request is logged."""
-        return logs.protocol.isEnabledFor(logging.DEBUG)
+            size = sum(map(len, parts))
+            logs.meta.debug("Sending %d bytes of metadata to %s", size, self.peer)
+        return (self._outbox.put_ahead if ahead else self._outbox.put)(*parts)
 
     def _log(self, text: str, request: Request, line: bytes) -> None:
-        """Log a request: by name at debug level 3, with its text from level 4 on."""
-        if logs.meta.isEnabledFor(logging.DEBUG):
-            logs.meta.debug(text + ": %s", request.name, self.peer, printable(line))
-        elif logs.protocol.isEnabledFor(logging.DEBUG):
-            logs.protocol.debug(text, request.name, self.peer)
+        if logs_requests():
+            log_request(text, request, self.peer, line)
 
     # Time.
 
@@ -407,20 +426,18 @@ class MetaConnection:
         """Do the work of a maintenance tick: queue a PING, or give the peer up.
 
         For as long as another ``ping_timeout`` the handshake may wait for our own key.
-        A peer is not given up for its silence while it may be ``unheard``: what it said
-        may lie there and nobody had time to look at it.
+        A peer that may be ``unheard``, since nobody looked at what came, is kept.
         """
         if self._failed:
             return
         with self._ending():
-            if self._send_error is not None:
-                raise self._send_error
+            if self._outbox.error is not None:
+                raise self._outbox.error
             ours = min(now - self._paused_at, ping_timeout) if self.paused else 0.0
             silent = now - self.last_ping_time - ours
             awaited = self.pinged or not self.active
             if silent >= ping_timeout and not (awaited and unheard):
                 self._check_alive(now, silent, ping_interval)
-            self._check_flushed(now, ping_timeout)
 
     def _check_alive(self, now: float, silent: float, ping_interval: float) -> None:
         if not self.active:
@@ -431,16 +448,3 @@ class MetaConnection:
             raise PeerTimeout(line, logging.INFO)
         if silent >= ping_interval:
             self.ping(now)
-
-    def _check_flushed(self, now: float, timeout: float) -> None:
-        """Give up a peer for which nothing could be written since an earlier check."""
-        progress = self._sent != self._sent_at_check
-        self._sent_at_check = self._sent
-        if not self.queued:
-            self._stalled_since = None
-        elif progress or self._stalled_since is None:
-            self._stalled_since = now
-        elif self.active and now - self._stalled_since >= timeout:
-            stalled = f"{now - self._stalled_since:.0f} seconds"
-            line = f"could not flush for {stalled} ({self.queued} bytes remaining)"
-            raise PeerTimeout(f"{{peer}} {line}", logging.INFO)

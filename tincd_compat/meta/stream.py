@@ -12,12 +12,15 @@ and the search for LF goes on where it stopped, so that a peer sending single by
 costs no more than one sending segments.
 
 What leaves is encrypted in the order of queueing, but only when it is taken: the cipher
-works on many lines at once, where one line costs it as much as a hundred.
+works on many lines at once, where one line costs it as much as a hundred.  Until then a
+line that goes to many peers is there once for all of them.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections import deque
 from typing import Final
 
 from tincd_compat.errors import PeerError
@@ -36,7 +39,8 @@ class MetaStream:
         self._searched = 0
         self._body_length = 0
         self._output = bytearray()
-        self._unencrypted = bytearray()
+        self._unencrypted: deque[bytes] = deque()
+        self._unencrypted_size = 0
         self._decryptor: StreamCipher | None = None
         self._encryptor: StreamCipher | None = None
 
@@ -142,26 +146,34 @@ class MetaStream:
     @property
     def queued(self) -> int:
         """Bytes that wait to be taken."""
-        return len(self._output) + len(self._unencrypted)
+        return len(self._output) + self._unencrypted_size
 
-    def send(self, data: bytes) -> None:
+    def send(self, *parts: bytes) -> None:
         """Queue bytes; PeerError if the cipher must not encrypt any more."""
         if self._encryptor is None:
-            self._output += data
+            self._output += b"".join(parts)
         else:
-            self._encryptor.reserve(len(data))
-            self._unencrypted += data
+            size = sum(map(len, parts))
+            self._encryptor.reserve(size)
+            self._unencrypted += parts
+            self._unencrypted_size += size
 
-    def _encrypt(self, limit: int | None = None) -> None:
-        if self._encryptor is not None and self._unencrypted:
-            data = bytes(self._unencrypted[:limit])
+    def _encrypt(self, size: float = math.inf) -> None:
+        """Encrypt so many bytes, or a few more."""
+        if self._encryptor is None:
+            return
+        parts: list[bytes] = []
+        while self._unencrypted and size > 0:
+            parts.append(self._unencrypted.popleft())
+            size -= len(parts[-1])
+        if parts:
+            data = b"".join(parts)
+            self._unencrypted_size -= len(data)
             self._output += self._encryptor.update_reserved(data)
-            del self._unencrypted[:limit]
 
     def data_to_send(self, limit: int | None = None) -> bytes:
         """Take what is queued, no more bytes than the limit."""
-        if limit is None or len(self._output) < limit:
-            self._encrypt(limit if limit is None else limit - len(self._output))
+        self._encrypt(math.inf if limit is None else limit - len(self._output))
         data = bytes(self._output[:limit])
         del self._output[:limit]
         return data
@@ -171,4 +183,5 @@ class MetaStream:
         self._input.clear()
         self._output.clear()
         self._unencrypted.clear()
+        self._unencrypted_size = 0
         self._searched = 0

@@ -18,6 +18,19 @@ def printable(line: bytes) -> str:
     return line.decode("ascii", "backslashreplace").translate(_ESCAPES)
 
 
+def logs_requests() -> bool:
+    """Whether every single request is logged."""
+    return logs.protocol.isEnabledFor(logging.DEBUG)
+
+
+def log_request(text: str, request: Request, peer: str, line: bytes) -> None:
+    """Log a request: by name at debug level 3, with its text from level 4 on."""
+    if logs.meta.isEnabledFor(logging.DEBUG):
+        logs.meta.debug(text + ": %s", request.name, peer, printable(line))
+    elif logs.protocol.isEnabledFor(logging.DEBUG):
+        logs.protocol.debug(text, request.name, peer)
+
+
 def while_processing(request: Request, error: PeerError) -> PeerError:
     """Name the request under way in the error about it, as a second log line."""
     line = f"Error while processing {request.name} from {{peer}}"

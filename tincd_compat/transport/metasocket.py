@@ -28,6 +28,10 @@ READ_SIZE: Final = 65536
 #: Most that is encrypted and sent before others get their turn.
 WRITE_SIZE: Final = 1 << 18
 
+#: Bytes of output that may wait: more than it takes to tell of a mesh as large as may
+#: be.  For whom more is waiting, more has been said than its line takes.
+MOST_QUEUED: Final = 32 * 1024 * 1024
+
 
 class LinkOwner(Protocol):
     """Who is told what happens on a MetaSocket."""
@@ -40,6 +44,9 @@ class LinkOwner(Protocol):
 
     def link_error(self, error: PeerError) -> None:
         """The peer broke the protocol or a time limit."""
+
+    def link_overflowed(self) -> None:
+        """More is waiting for the peer than may wait."""
 
     def link_broken(self, error: Exception) -> None:
         """An error of ours came up; it shall cost this connection and no other."""
@@ -128,6 +135,7 @@ class MetaSocket:
             if self._flush_planned:
                 self._flush_planned = False
                 self.flush(until)
+                self._judge_queue()
             while self.unheard and not self.closed:
                 if not self._unprocessed:
                     self._read()
@@ -223,7 +231,7 @@ class MetaSocket:
             while self._take():
                 self._out = self._out[self._socket.send(self._out) :]
                 self.blocked_since = None
-                if self._out or not self._connection.queued:
+                if self._out or not self._connection.has_output:
                     continue
                 if self._loop.time() >= until:
                     self.plan_flush()
@@ -239,9 +247,14 @@ class MetaSocket:
                 line = "Connection closed by {peer}"
             self._owner.link_failed(logs.NOTICE if quiet else 40, line, quiet=quiet)
 
+    def _judge_queue(self) -> None:
+        """Note whether more is waiting than a connection may cost."""
+        if self.queued > MOST_QUEUED and not self.closed:
+            self._owner.link_overflowed()
+
     def _take(self) -> bool:
         """Refill the output from the connection; False when nothing is left."""
-        if not self._out and self._connection.queued:
+        if not self._out and self._connection.has_output:
             self._out = memoryview(self._connection.data_to_send(WRITE_SIZE))
         return bool(self._out)
 
