@@ -154,9 +154,7 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
     "hearsay": (
         f"{_CONTROL}/test_hearsay.py::test_full_store_takes_words_as_they_come",
     ),
-    "letters": (
-        f"{_CONTROL}/test_subnets.py::test_long_names_fill_the_tables_sooner",
-    ),
+    "letters": (f"{_CONTROL}/test_subnets.py::test_long_names_fill_the_tables_sooner",),
     "dump": (
         f"{_DAEMON}/test_links_time.py::test_who_joins_a_large_mesh_is_not_given_up",
         f"{_TRANSPORT}/test_metasocket.py"
