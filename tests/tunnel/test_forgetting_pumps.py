@@ -136,8 +136,8 @@ class PumpStory(Story):
         assert opener.matches(datagram)
 
     def _inward_is_true(self, new: FlowTable, address: bytes, name: str) -> None:
-        node = self.world.node(name)
-        if node.address is None or self.world.peers[name].tunnel.sealer is None:
+        node, sealer = self.world.node(name), self.world.peers[name].tunnel.sealer
+        if node.address is None or sealer is None:
             return
         index = self.world.pipeline.heard_on(node)
         self._say(name, self.frame(address), node.address, index)
@@ -148,6 +148,9 @@ class PumpStory(Story):
             assert (outcome[3], written, went) == ([], [], [])
             # What was opened was opened as this node's.
             assert all(sender.node is node for sender, _ in outcome[2])
+            if not outcome[2]:
+                # Its number was not taken: so many of them would be the far future.
+                sealer.sequence -= 1
         elif written:
             assert new.is_ours(address)
             assert went == []
