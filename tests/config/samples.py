@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 from typing import Final
 
 from cryptography.hazmat.primitives import serialization
@@ -55,6 +56,12 @@ NUMBERS: Final = rsa.RSAPrivateNumbers(
 )
 KEY: Final = NUMBERS.private_key()
 
+#: The numbers in the order of PKCS #1.
+ORDERED: Final = (
+    *(MODULUS, 65537, PRIVATE_EXPONENT, P, Q),
+    *(NUMBERS.dmp1, NUMBERS.dmq1, NUMBERS.iqmp),
+)
+
 SUITES: Final = Suites(
     is_cipher=lambda name: name.lower() in ("aes-256-cbc", "blowfish"),
     digest_size={"sha256": 32, "SHA1": 20}.get,
@@ -73,6 +80,27 @@ def private_pem(
     if password is not None:
         encryption = serialization.BestAvailableEncryption(password)
     return KEY.private_bytes(serialization.Encoding.PEM, style, encryption)
+
+
+def private_pem_of(*numbers: int) -> bytes:
+    """Return a PKCS#1 block with numbers that no library would write.
+
+    They are n, e, d, p, q, d modulo p - 1 and modulo q - 1, the inverse of q modulo p.
+    """
+    content = b"".join(_der(0x02, _integer(number)) for number in (0, *numbers))
+    body = binascii.b2a_base64(_der(0x30, content))
+    label = b"RSA PRIVATE KEY-----\n"
+    return b"-----BEGIN " + label + body + b"-----END " + label
+
+
+def _integer(number: int) -> bytes:
+    return number.to_bytes(number.bit_length() // 8 + 1, "big")
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content).to_bytes(2, "big").lstrip(b"\0") or b"\0"
+    long_form = bytes([0x80 + len(size)]) if len(content) > 127 else b""
+    return bytes([tag]) + long_form + size + content
 
 
 def public_pem(

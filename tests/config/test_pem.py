@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from cryptography.hazmat.primitives.serialization import PrivateFormat, PublicFormat
 from hypothesis import given
@@ -8,10 +10,12 @@ from hypothesis import strategies as st
 from tests.config.samples import (
     BLOCK,
     CIPHERTEXT,
+    ORDERED,
     PUBLIC,
     elliptic_pem,
     elliptic_public_pem,
     private_pem,
+    private_pem_of,
     public_pem,
 )
 from tincd_compat.config.pem import Block, blocks, read_private_pem, read_public_pem
@@ -123,5 +127,47 @@ def test_a_key_with_wrong_numbers_is_refused() -> None:
     # The last octets of PKCS#1 are the inverse of q, in the middle stands d.
     lines = private_pem().split(b"\n")
     lines[3] = lines[3][:10] + lines[3][10:20].swapcase() + lines[3][20:]
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(ValueError, match=r"damaged|do not belong together"):
         read_private_pem(b"\n".join(lines))
+
+
+def test_a_key_by_its_numbers() -> None:
+    assert read_private_pem(private_pem_of(*ORDERED)).decrypt(CIPHERTEXT) == BLOCK
+
+
+@given(which=st.integers(0, 4), bit=st.integers(0, 520))
+def test_every_number_that_counts_is_looked_at(which: int, bit: int) -> None:
+    numbers = list(ORDERED)
+    numbers[which] ^= 1 << bit
+    with pytest.raises(ValueError, match=r"wrong|damaged|together|form|bits"):
+        read_private_pem(private_pem_of(*numbers))
+
+
+@pytest.mark.parametrize("which", range(5))
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_numbers_that_are_none(which: int, number: int) -> None:
+    numbers = list(ORDERED)
+    numbers[which] = number
+    with pytest.raises(ValueError, match=r"wrong|damaged|together|form|bits"):
+        read_private_pem(private_pem_of(*numbers))
+
+
+@pytest.mark.parametrize("which", [5, 6, 7])
+def test_what_only_speeds_a_key_up_is_reckoned_anew(which: int) -> None:
+    """C tincd works with such a key as well."""
+    numbers = list(ORDERED)
+    numbers[which] ^= 4
+    assert read_private_pem(private_pem_of(*numbers)).decrypt(CIPHERTEXT) == BLOCK
+
+
+def test_nobody_asks_whether_factors_are_primes() -> None:
+    """The library takes six seconds for that where a key has 8192 bits.
+
+    A Carmichael number passes for a prime with whatever is reckoned here.
+    """
+    k = 10**40 + 32560
+    p, q = (6 * k + 1) * (12 * k + 1) * (18 * k + 1), (1 << 521) - 1
+    exponent = pow(65537, -1, math.lcm(p - 1, q - 1))
+    numbers = p * q, 65537, exponent, p, q, exponent % (p - 1), exponent % (q - 1)
+    key = read_private_pem(private_pem_of(*numbers, pow(q, -1, p)))
+    assert key.decrypt(key.public.encrypt(BLOCK))[-64:] == BLOCK

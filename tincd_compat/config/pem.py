@@ -98,9 +98,14 @@ def _private_key(block: Block, random_bytes: Callable[[int], bytes]) -> PrivateK
     if block.encrypted:
         raise ValueError("the key is encrypted; `openssl rsa' removes the passphrase")
     try:
-        key = load_der_private_key(block.decode(), None)
+        # Whether the factors are primes takes the library seconds where a key is long,
+        # and for longer than that at some lengths.  A damaged key shows without it:
+        # see from_numbers.
+        key = load_der_private_key(
+            block.decode(), None, unsafe_skip_rsa_key_validation=True
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError("the key is damaged or its numbers do not agree") from None
+        raise ValueError("the key is damaged") from None
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("the key is not an RSA key")
     numbers = key.private_numbers()

@@ -11,6 +11,7 @@ computation gives the key away.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Shortest modulus that can carry a block with the longest key (tincd -K).
 MIN_BITS: Final = 512
+
+_STRANGERS: Final = "private and public part of the key do not belong together"
 
 #: Bits of the exponent consumed by one step of the private operation.
 _WINDOW: Final = 5
@@ -109,9 +112,17 @@ class _Primes:
 
     @classmethod
     def of(cls, p: int, q: int, exponent: int) -> _Primes:
-        if min(p, q) < 3:
+        if min(p, q) < 3 or math.gcd(p, q) > 1:
             raise ValueError("the factors of the modulus are wrong")
         return cls(p, q, exponent % (p - 1), exponent % (q - 1), pow(q, -1, p))
+
+    def belong_to(self, public: PublicKey) -> bool:
+        """Tell whether the private exponent undoes the public one, if both are primes.
+
+        Whether they are shows when the key is tried, by Fermat's little theorem.
+        """
+        e = public.exponent
+        return e * self.d_p % (self.p - 1) == 1 and e * self.d_q % (self.q - 1) == 1
 
     @property
     def numbers(self) -> tuple[int, int, int, int, int]:
@@ -149,18 +160,23 @@ class PrivateKey:
     ) -> PrivateKey:
         """Return the key after trying it; ValueError if the numbers do not agree.
 
-        ``random_bytes`` supplies the blinding where Python has to do the work.
+        ``random_bytes`` supplies the blinding where Python has to do the work.  What
+        is checked costs two operations, however long the key: n = p q, the exponents
+        undo each other modulo p - 1 and q - 1, and a block comes back.  Factors that
+        are no primes do not pass that but by design, and the key is our own.
         """
         if primes is not None and primes[0] * primes[1] != public.modulus:
             raise ValueError("the factors of the modulus are wrong")
         parts = primes and _Primes.of(*primes, exponent)
+        if parts is not None and not parts.belong_to(public):
+            raise ValueError(_STRANGERS)
         for library in (_library_key(public, exponent, parts), None):
             key = cls(
                 public, exponent, parts, random_bytes=random_bytes, library=library
             )
             if key._works():
                 return key
-        raise ValueError("private and public part of the key do not belong together")
+        raise ValueError(_STRANGERS)
 
     def _works(self) -> bool:
         try:
