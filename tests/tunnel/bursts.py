@@ -31,6 +31,8 @@ CHANGES: Final[Mapping[str, Mapping[str, object]]] = {
     "later fragment": {"fragment": 1},
     "reserved flag": {"fragment": 0xC000},
     "IP options": {"ip_options": b"\x94\x04\0\0"},
+    "source route": {"stops": (8,)},
+    "extension header": {"padding": 1},
     "VLAN": {"tags": b"\x81\0\0\5"},
     "MAC addresses": {"macs": bytes(11) + b"\1"},
     "PSH": {"flags": ACK | PSH},

@@ -28,7 +28,11 @@ def words(data: bytes) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A segment of a flow; ``tos`` is the class of IPv6, ``options`` those of TCP."""
+    """A segment of a flow; ``tos`` is the class of IPv6, ``options`` those of TCP.
+
+    A source route leads over ``stops`` before it comes to ``target``; ``padding``
+    counts blocks of hop-by-hop options in IPv6, eight bytes each.
+    """
 
     ipv6: bool = False
     udp: bool = False
@@ -49,6 +53,8 @@ class Segment:
     target: int = 2
     ports: tuple[int, int] = (4000, 5201)
     ip_options: bytes = b""
+    padding: int = 0
+    stops: tuple[int, ...] = ()
     macs: bytes = bytes(12)
     tags: bytes = b""
 
@@ -59,15 +65,40 @@ class Segment:
     @property
     def start(self) -> int:
         """Where TCP or UDP begins."""
-        ip = 40 if self.ipv6 else 20
-        return 14 + len(self.tags) + ip + len(self.ip_options)
+        ip = 40 + len(self.extensions()[1]) if self.ipv6 else 20 + len(self.behind())
+        return 14 + len(self.tags) + ip
+
+    def address(self, number: int) -> bytes:
+        if self.ipv6:
+            return (ipaddress.IPv6Address("fd00::") + number).packed
+        return (ipaddress.IPv4Address("10.0.0.0") + number).packed
 
     def addresses(self) -> bytes:
-        if self.ipv6:
-            base = ipaddress.ip_address("fd00::")
-            return b"".join((base + i).packed for i in (self.source, self.target))
-        base4 = ipaddress.ip_address("10.0.0.0")
-        return b"".join((base4 + i).packed for i in (self.source, self.target))
+        """The addresses of the IP header; the first stop is where it is sent."""
+        first = (*self.stops, self.target)[0]
+        return self.address(self.source) + self.address(first)
+
+    def behind(self) -> bytes:
+        """The options of IPv4."""
+        if not self.stops:
+            return self.ip_options
+        # Loose source routing (RFC 791), and one byte to fill the word.
+        stops = b"".join(map(self.address, (*self.stops[1:], self.target)))
+        return bytes((131, 3 + len(stops), 4)) + stops + b"\0" + self.ip_options
+
+    def extensions(self) -> tuple[int, bytes]:
+        """The extension headers of IPv6, and the number of what comes first."""
+        first, headers = self.protocol, b""
+        if self.stops:
+            # A segment routing header (RFC 8754) has the last stop first.
+            count = len(self.stops)
+            stops = (*self.stops, self.target)[::-1]
+            kind = struct.pack(">BBBBBBH", first, 2 * count + 2, 4, count, count, 0, 0)
+            first, headers = 43, kind + b"".join(map(self.address, stops))
+        if self.padding:
+            options = bytes((first, self.padding - 1)) + bytes(8 * self.padding - 2)
+            first, headers = 0, options + headers
+        return first, headers
 
     def transport(self, checksum: int) -> bytes:
         if self.udp:
@@ -89,9 +120,12 @@ class Segment:
     def network(self, length: int) -> bytes:
         if self.ipv6:
             first = 6 << 28 | self.tos << 20 | self.label
-            head = struct.pack(">IHBB", first, length, self.protocol, self.ttl)
-            return head + self.addresses()
-        words_of_header = 5 + len(self.ip_options) // 4
+            kind, extensions = self.extensions()
+            length += len(extensions)
+            head = struct.pack(">IHBB", first, length, kind, self.ttl)
+            return head + self.addresses() + extensions
+        options = self.behind()
+        words_of_header = 5 + len(options) // 4
         header = struct.pack(
             ">BBHHHBBH",
             0x40 | words_of_header,
@@ -103,12 +137,14 @@ class Segment:
             self.protocol,
             0,
         )
-        header += self.addresses() + self.ip_options
+        header += self.addresses() + options
         return header[:10] + (0xFFFF ^ words(header)).to_bytes(2, "big") + header[12:]
 
     def pseudo_header(self) -> bytes:
+        # The last stop of a source route counts (RFC 8200, 8.1; RFC 1122, 4.2.3.8).
+        ends = self.address(self.source) + self.address(self.target)
         length = len(self.transport(0))
-        return self.addresses() + struct.pack(">II", length, self.protocol)
+        return ends + struct.pack(">II", length, self.protocol)
 
     def _frame(self, checksum: int) -> bytes:
         transport = self.transport(checksum)

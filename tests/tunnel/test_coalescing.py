@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -152,6 +153,18 @@ def test_what_differs_does_not_merge(
     for pair in ([first, other], [other, first]):
         frames = [bytearray(segment.frame()) for segment in pair]
         assert implementation.coalesce(frames, True) == frames
+
+
+@each_implementation
+@pytest.mark.parametrize("first", FLOWS.values(), ids=FLOWS)
+@pytest.mark.parametrize("beyond", [{"stops": (8, 9)}, {"padding": 1}])
+def test_routes_and_extension_headers_stay_alone(
+    implementation: Implementation, first: Segment, beyond: dict[str, Any]
+) -> None:
+    """Where the last stop is not in the IP header, a piece would get a wrong seed."""
+    first = replace(first, ip_options=b"\x94\x04\0\0", **beyond)
+    frames = [bytearray(s.frame()) for s in (first, after(first))]
+    assert implementation.coalesce(frames, True) == frames
 
 
 @each_implementation

@@ -29,6 +29,8 @@ segments = st.builds(
     flags=st.sampled_from([0x10, 0x10, 0x10, 0x18, 0x11, 0x90, 0x02]),
     ports=st.sampled_from([(1, 2), (1, 3)]),
     fragment=st.sampled_from([0x4000, 0x4000, 0x4000, 0x2000]),
+    padding=st.sampled_from([0, 0, 0, 1]),
+    stops=st.sampled_from([(), (), (), (8,)]),
 )
 
 any_bytes = st.binary(max_size=90)
@@ -39,7 +41,8 @@ def dent(frame: bytes, chance: random.Random) -> bytearray:
     damaged = bytearray(frame)
     match chance.randrange(12):
         case 0:
-            damaged[chance.randrange(min(80, len(damaged)))] ^= 1 << chance.randrange(8)
+            place = chance.randrange(min(120, len(damaged)))
+            damaged[place] ^= 1 << chance.randrange(8)
         case 1:
             del damaged[chance.randrange(len(damaged)) :]
         case 2:

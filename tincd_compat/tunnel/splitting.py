@@ -3,6 +3,7 @@
 Each segment gets the headers of the whole, with lengths, numbers, flags and checksums
 of its own.  Nothing is taken from the super-packet that can be reckoned: kernels
 disagree about the header length they state, and on the checksum of forwarded pieces.
+Addresses of the pseudo header cannot always: see :func:`_addresses`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 from tincd_compat.checksums import Buffer, checksum, sum16
 from tincd_compat.tunnel.superpacket import (
     ETHERNET_SIZE,
+    IPV4_SIZE,
     IPV6_SIZE,
     MAX_CUTS,
     MAX_PACKET,
@@ -51,7 +53,7 @@ def split(
     ipv6 = frame[ip] >> 4 == 6
     network: _Ipv4Cut | _Ipv6Cut = (_Ipv6Cut if ipv6 else _Ipv4Cut)(frame, ip, start)
     transport: _TcpCut | _UdpCut = (_UdpCut if kind == UDP else _TcpCut)(
-        frame, start, network.pseudo
+        frame, start, _addresses(frame, kind, ip, start)
     )
     end = transport.end
     if len(frame) - end > size * MAX_CUTS:
@@ -96,6 +98,20 @@ def _is_sound(frame: Buffer, kind: int, ip: int, start: int) -> bool:
     return sound and TCP_SIZE <= (frame[start + 12] >> 4) * 4 < len(frame) - start
 
 
+def _addresses(frame: Buffer, kind: int, ip: int, start: int) -> int:
+    """Return the sum of the addresses in the pseudo header.
+
+    The IP header has them where nothing follows it.  A source route or a routing header
+    keeps the last stop elsewhere, and an option of IPv6 may name the sender's home:
+    then only the kernel's seed tells, the sum of them, the length and the protocol.
+    """
+    ipv6 = frame[ip] >> 4 == 6
+    if start == ip + (IPV6_SIZE if ipv6 else IPV4_SIZE):
+        return sum16(frame[ip + (8 if ipv6 else 12) : start])
+    protocol, field = (PROTOCOL_UDP, 6) if kind == UDP else (PROTOCOL_TCP, 16)
+    return sum16(frame[start + field :][:2]) - (len(frame) - start) - protocol
+
+
 class _Ipv4Cut:
     """Writes the frame's headers up to TCP or UDP, with length, number and checksum."""
 
@@ -107,7 +123,6 @@ class _Ipv4Cut:
         self._size = start - ip
         self._number = frame[ip + 4] << 8 | frame[ip + 5]
         self._sum = sum16(frame[ip : ip + 2]) + sum16(self._flags) + sum16(self._after)
-        self.pseudo = sum16(frame[ip + 12 : ip + 20])
 
     def header(self, index: int, length: int) -> bytes:
         total = self._size + length
@@ -123,7 +138,6 @@ class _Ipv6Cut:
         self._before = bytes(frame[: ip + 4])
         self._after = bytes(frame[ip + 6 : start])
         self._extensions = start - ip - IPV6_SIZE
-        self.pseudo = sum16(frame[ip + 8 : ip + 40])
 
     def header(self, index: int, length: int) -> bytes:
         size = (self._extensions + length).to_bytes(2, "big")
@@ -133,7 +147,7 @@ class _Ipv6Cut:
 class _TcpCut:
     """Writes TCP headers: number, flags and checksum are each segment's own."""
 
-    def __init__(self, frame: Buffer, start: int, pseudo: int) -> None:
+    def __init__(self, frame: Buffer, start: int, addresses: int) -> None:
         self.end = end = start + (frame[start + 12] >> 4) * 4
         self._ports = bytes(frame[start : start + 4])
         self._number = int.from_bytes(frame[start + 4 : start + 8], "big")
@@ -144,7 +158,7 @@ class _TcpCut:
         self._pack = struct.Struct(f">4sI5sB2sH{end - start - 18}s").pack
         parts = (self._ports, self._ack[:4], self._window, self._after)
         self._sum = (
-            pseudo
+            addresses
             + PROTOCOL_TCP
             + (end - start)
             + (self._ack[4] << 8)
@@ -170,10 +184,10 @@ class _TcpCut:
 class _UdpCut:
     """Writes UDP headers, with length and checksum."""
 
-    def __init__(self, frame: Buffer, start: int, pseudo: int) -> None:
+    def __init__(self, frame: Buffer, start: int, addresses: int) -> None:
         self.end = start + UDP_SIZE
         self._ports = bytes(frame[start : start + 4])
-        self._sum = pseudo + PROTOCOL_UDP + sum16(self._ports)
+        self._sum = addresses + PROTOCOL_UDP + sum16(self._ports)
 
     def header(self, index: int, size: int, payload: Buffer, last: bool) -> bytes:
         length = UDP_SIZE + len(payload)

@@ -34,6 +34,7 @@ SMALL: Final = 8
 MAX_SMALL_CUTS: Final = 128
 
 ETHERNET_SIZE: Final = 14
+IPV4_SIZE: Final = 20
 IPV6_SIZE: Final = 40
 TCP_SIZE: Final = 20
 UDP_SIZE: Final = 8

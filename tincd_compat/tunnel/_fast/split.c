@@ -3,7 +3,8 @@
  *
  * Each segment gets the headers of the whole, with lengths, numbers, flags and checksums
  * of its own.  Nothing is taken from the super-packet that can be reckoned: kernels
- * disagree about the header length they state.
+ * disagree about the header length they state.  Addresses of the pseudo header cannot
+ * always: see address_sum().
  */
 #include "offload.h"
 #include "wire.h"
@@ -64,21 +65,40 @@ static bool sound(struct cut *cut)
     return header >= least && cut->end < cut->length;
 }
 
+/*
+ * Sum the addresses in the pseudo header.  The IP header has them where nothing follows
+ * it.  A source route or a routing header keeps the last stop elsewhere, and an option
+ * of IPv6 may name the sender's home: then only the kernel's seed tells, which is the
+ * sum of them, the length and the protocol.
+ */
+static uint64_t address_sum(const struct cut *cut)
+{
+    const uint8_t *ip = cut->frame + cut->ip, *transport = cut->frame + cut->start;
+    size_t size = cut->ipv6 ? IPV6_SIZE : IPV4_SIZE, at = cut->ipv6 ? 8 : 12;
+    uint64_t known;
+
+    if (cut->start == cut->ip + size)
+        return sum16(ip + at, size - at);
+    known = cut->length - cut->start + (cut->kind == UDP ? PROTOCOL_UDP : PROTOCOL_TCP);
+    /* Three times zero, so that nothing goes below it. */
+    return get16(transport + (cut->kind == UDP ? 6 : 16)) + 3u * 0xFFFFu - known;
+}
+
 /* Sum what the segments' headers have in common, as words of their checksums. */
 static void prepare(struct cut *cut)
 {
     const uint8_t *ip = cut->frame + cut->ip, *transport = cut->frame + cut->start;
-    uint64_t pseudo = cut->ipv6 ? sum16(ip + 8, 32) : sum16(ip + 12, 8);
+    uint64_t addresses = address_sum(cut);
     size_t header = cut->end - cut->start;
 
     if (!cut->ipv6)
         cut->network_sum = (uint64_t)get16(ip) + sum16(ip + 6, 4) +
                            sum16(ip + 12, cut->start - cut->ip - 12);
     if (cut->kind == UDP) {
-        cut->transport_sum = pseudo + PROTOCOL_UDP + sum16(transport, 4);
+        cut->transport_sum = addresses + PROTOCOL_UDP + sum16(transport, 4);
         return;
     }
-    cut->transport_sum = pseudo + PROTOCOL_TCP + header + sum16(transport, 4) +
+    cut->transport_sum = addresses + PROTOCOL_TCP + header + sum16(transport, 4) +
                          sum16(transport + 8, 4) + ((uint64_t)transport[12] << 8) +
                          sum16(transport + 14, 2) +
                          sum16(transport + 18, header - 18);
