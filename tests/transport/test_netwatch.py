@@ -3,60 +3,47 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.transport import netlink
 from tests.transport.fakes import FakeLoop, FakeSocket, oserror
+from tests.transport.netlink import UP, address, link
 from tincd_compat import logs
 from tincd_compat.transport import netwatch
+from tincd_compat.transport.hostnetwork import requests
 from tincd_compat.transport.netwatch import (
     PROMPT,
     RECOVERY,
     SETTLE,
     NetworkWatch,
-    concerns,
 )
 
 OWN = 7
 
 
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        ({"event": "RTM_NEWLINK", "index": 2, "attrs": []}, True),
-        ({"event": "RTM_NEWLINK", "index": OWN, "attrs": []}, False),
-        ({"event": "RTM_DELADDR", "index": 3, "attrs": None}, True),
-        ({"event": "RTM_NEWADDR", "index": OWN, "attrs": []}, False),
-        ({"event": "RTM_NEWROUTE", "attrs": [("RTA_OIF", 2)]}, True),
-        ({"event": "RTM_NEWROUTE", "attrs": [("RTA_OIF", OWN)]}, False),
-        ({"event": "RTM_DELROUTE", "attrs": []}, True),
-        ({"event": "RTM_NEWNEIGH", "index": 2, "attrs": []}, False),
-        ({}, False),
-    ],
-)
-def test_what_concerns_us(message: dict[str, Any], expected: bool) -> None:
-    assert concerns(message, OWN) is expected
+def parse(_: bytes) -> list[Any]:
+    """Read no message of addresses or routes: links do."""
+    return []
 
 
-def message(index: int) -> Any:
-    return {"event": "RTM_NEWLINK", "index": index, "attrs": []}
-
-
-def parse(data: bytes) -> list[Any]:
-    """Read one message a byte, its index."""
-    return [message(index) for index in data]
+#: A link that comes up, and what is said of it afterwards.
+NEWS = link(2)
+NEWS_ASKED = link(2, asked=True)
+REFRESHED = link(2, flags=UP | 0x1000)
+#: The library's own reader.
+_LOAD = netwatch._load
 
 
 class Watched:
-    """A watch with a netlink socket of bytes; ``changes`` counts what it tells."""
+    """A watch with a netlink socket; ``changes`` counts what it tells."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.loop = FakeLoop()
         self.netlink = FakeSocket(5)
-        self.changes = 0
+        self.changes = self._flips = 0
         monkeypatch.setattr(netwatch, "_load", lambda: parse)
         self.watch = NetworkWatch(OWN, self._changed, self._connect)
 
@@ -66,13 +53,29 @@ class Watched:
     def _connect(self) -> socket.socket:
         return self.netlink.socket
 
-    def start(self) -> None:
+    def start(self, *there: bytes) -> None:
+        """Begin; the kernel answers that there are these links."""
         self.loop.call(self.watch.start)
         self.loop.finish_work()
+        self.answered(*there)
+
+    def answered(self, *there: bytes) -> None:
+        self.arrives(b"".join(there) + netlink.done())
+        self.arrives(netlink.done())
+        self.arrives(netlink.done())
 
     def arrives(self, data: bytes | OSError) -> None:
         self.netlink.incoming.append(data)
         self.loop.readable(5)
+
+    def times_asked(self) -> int:
+        """Count how often the kernel was asked for everything."""
+        return self.netlink.sent.count(requests()[0])
+
+    def flips(self) -> bytes:
+        """Return a message that is a change, another each time."""
+        self._flips += 1
+        return link(2, mtu=1500 + self._flips % 7)
 
     def end(self) -> None:
         self.loop.run(self.watch.stop())
@@ -89,20 +92,29 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 
 def test_a_burst_counts_once(watched: Watched) -> None:
     watched.start()
-    for data in (bytes([2, OWN]), bytes([3, 2]), bytes([2])):
+    for data in (link(2) + link(OWN), link(3) + link(4), link(2, flags=0)):
         watched.arrives(data)
     assert watched.changes == 0
     watched.loop.advance(SETTLE)
     assert watched.changes == 1
+    watched.answered(link(3, asked=True), link(4, asked=True))
     watched.loop.advance(10 * SETTLE)
-    watched.arrives(bytes([2]))
+    watched.arrives(link(3) + link(2))
     watched.loop.advance(SETTLE)
     assert watched.changes == 2
 
 
+def test_what_was_known_before_is_no_change(watched: Watched) -> None:
+    watched.start(NEWS_ASKED)
+    for _ in range(30):
+        watched.arrives(REFRESHED)
+        watched.loop.advance(SETTLE)
+    assert watched.changes == 0
+
+
 def test_our_own_interface_changes_nothing(watched: Watched) -> None:
     watched.start()
-    watched.arrives(bytes([OWN, OWN]))
+    watched.arrives(link(OWN) + link(OWN, flags=0))
     watched.arrives(BlockingIOError())
     watched.loop.advance(2 * SETTLE)
     assert watched.changes == 0
@@ -110,17 +122,23 @@ def test_our_own_interface_changes_nothing(watched: Watched) -> None:
 
 def test_changes_while_the_library_is_loaded_are_not_lost(watched: Watched) -> None:
     watched.loop.call(watched.watch.start)
-    watched.netlink.incoming.append(bytes([2]))
+    watched.netlink.incoming.append(NEWS)
     assert watched.loop.readers == {}
     watched.loop.finish_work()
     watched.loop.readable(5)
+    watched.answered(NEWS_ASKED)
     watched.loop.advance(SETTLE)
     assert watched.changes == 1
 
 
 def test_more_than_the_kernel_can_keep_is_a_change(watched: Watched) -> None:
-    watched.start()
+    watched.start(NEWS_ASKED)
     watched.arrives(oserror(errno.ENOBUFS))
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 1
+    # What was lost is asked for: from then on only differences count again.
+    watched.answered(NEWS_ASKED)
+    watched.arrives(REFRESHED)
     watched.loop.advance(SETTLE)
     assert watched.changes == 1
 
@@ -130,17 +148,74 @@ def test_in_a_storm_one_message_is_read(
 ) -> None:
     read = list[bytes]()
 
-    def parse_and_count(data: bytes) -> list[Any]:
+    def parse_and_count(data: bytes) -> Iterable[Any]:
         read.append(data)
-        return parse(data)
+        return netlink_reader(data)
 
+    netlink_reader = _LOAD()
     monkeypatch.setattr(netwatch, "_load", lambda: parse_and_count)
     watched.start()
-    for _ in range(100):
-        watched.arrives(bytes([2]))
+    for number in range(100):
+        watched.arrives(address(2, f"10.0.0.{number}"))
     assert len(read) == 1
     watched.loop.advance(SETTLE)
     assert watched.changes == 1
+    # What was passed over is made up for, and that is no further change.
+    watched.answered(*(address(2, f"10.0.0.{n}", asked=True) for n in range(100)))
+    watched.arrives(address(2, "10.0.0.99"))
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 1
+
+
+def test_news_while_all_is_asked_for_counts(watched: Watched) -> None:
+    watched.start()
+    watched.arrives(NEWS)
+    watched.arrives(link(3))
+    watched.loop.advance(SETTLE)
+    assert watched.times_asked() == 2
+    watched.arrives(link(3, asked=True) + NEWS_ASKED)
+    watched.arrives(REFRESHED)
+    watched.arrives(link(4))
+    watched.answered()
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 2
+    # The second of them was passed over.
+    assert watched.times_asked() == 3
+    watched.answered(NEWS_ASKED, link(3, asked=True), link(4, asked=True))
+    watched.arrives(link(4))
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 2
+
+
+def test_what_is_missed_during_an_answer_is_asked_for_after_it(
+    watched: Watched,
+) -> None:
+    watched.loop.call(watched.watch.start)
+    watched.loop.finish_work()
+    watched.arrives(NEWS)
+    watched.arrives(link(3))
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 1
+    assert watched.times_asked() == 1
+    watched.answered(NEWS_ASKED)
+    assert watched.times_asked() == 2
+    watched.answered(NEWS_ASKED, link(3, asked=True))
+    watched.arrives(link(3) + REFRESHED)
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 1
+
+
+def test_a_kernel_that_cannot_be_asked(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logs.status.name)
+    watched.netlink.failing["send"] = oserror(errno.ENOBUFS)
+    watched.loop.call(watched.watch.start)
+    watched.loop.finish_work()
+    assert caplog.messages == [
+        "Cannot watch the network: [Errno 105] No buffer space available"
+    ]
+    assert watched.netlink.closed
 
 
 def test_a_network_that_never_rests_is_told_of_less_and_less(watched: Watched) -> None:
@@ -148,7 +223,7 @@ def test_a_network_that_never_rests_is_told_of_less_and_less(watched: Watched) -
     started = watched.loop.now
     told: list[float] = []
     for _ in range(400):
-        watched.arrives(bytes([2]))
+        watched.arrives(watched.flips())
         before = watched.changes
         watched.loop.advance(SETTLE / 2)
         told += [watched.loop.now - started] * (watched.changes - before)
@@ -156,14 +231,14 @@ def test_a_network_that_never_rests_is_told_of_less_and_less(watched: Watched) -
     assert PROMPT + 15 <= len(told) <= PROMPT + 200 * SETTLE / RECOVERY + 2
     watched.loop.advance(PROMPT * RECOVERY)
     before = watched.changes
-    watched.arrives(bytes([2]))
+    watched.arrives(watched.flips())
     watched.loop.advance(SETTLE)
     assert watched.changes == before + 1
 
 
 def test_stopping_in_the_middle_of_a_burst(watched: Watched) -> None:
     watched.start()
-    watched.arrives(bytes([2]))
+    watched.arrives(NEWS)
     watched.loop.run(watched.watch.stop())
     watched.loop.advance(2 * SETTLE)
     assert watched.changes == 0
@@ -211,17 +286,6 @@ def test_messages_that_cannot_be_read_end_the_watch(
     caplog.set_level(logging.INFO, logs.status.name)
     monkeypatch.setattr(netwatch, "_load", lambda: choke)
     watched.start()
-    watched.arrives(b"?")
+    watched.arrives(address(2, "10.3.3.3"))
     assert caplog.messages == ["Cannot watch the network: bad length"]
     assert watched.netlink.closed
-
-
-def test_the_library_reads_what_the_kernel_says() -> None:
-    # RTM_DELADDR of 10.3.3.3/24 at interface 3, as Linux 6 sent it.
-    body = bytes([2, 24, 0, 0]) + struct.pack("=I", 3)
-    body += struct.pack("=HH4s", 8, 1, bytes([10, 3, 3, 3]))
-    header = struct.pack("=IHHII", 16 + len(body), 21, 0, 0, 0)
-    [deleted] = netwatch._load()(header + body)
-    assert deleted["event"] == "RTM_DELADDR"
-    assert concerns(deleted, 2)
-    assert not concerns(deleted, 3)

@@ -1,17 +1,30 @@
 """Noticing that this host's network has changed: links, addresses, routes.
 
-The kernel tells by netlink.  What happens on our own interface is ignored, because our
-scripts make it happen.
+The kernel tells by netlink, and is asked once for all that there is: only a difference
+is a change.  What happens on our own interface is ignored, because our scripts make it
+happen.
+
+While a change waits to be told, news is not looked at: afterwards everything is asked
+for again.  So a storm costs what a change costs.  Until all has been answered nobody
+knows what is new, and any news counts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from tincd_compat import logs
+from tincd_compat.transport.hostnetwork import (
+    HostNetwork,
+    Message,
+    Parse,
+    requests,
+    split,
+)
 
 #: Seconds to wait for more: one cable makes a dozen messages.
 SETTLE: Final = 1.0
@@ -21,19 +34,11 @@ SETTLE: Final = 1.0
 PROMPT: Final = 10
 RECOVERY: Final = 10.0
 
-_READ_SIZE: Final = 1 << 16
+#: Bytes of one read.  The kernel makes its answers no longer, and so many of them are
+#: read by the library in a few milliseconds.
+_READ_SIZE: Final = 1 << 14
 #: What the kernel calls RTMGRP_LINK, and _IFADDR and _ROUTE of IPv4 and of IPv6.
 _GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
-_INTERESTING: Final = frozenset(
-    {
-        "RTM_NEWLINK",
-        "RTM_DELLINK",
-        "RTM_NEWADDR",
-        "RTM_DELADDR",
-        "RTM_NEWROUTE",
-        "RTM_DELROUTE",
-    }
-)
 
 
 class NetlinkSocket(Protocol):
@@ -42,6 +47,8 @@ class NetlinkSocket(Protocol):
     def fileno(self) -> int: ...
 
     def recv(self, size: int, /) -> bytes: ...
+
+    def send(self, data: bytes, /) -> int: ...
 
     def close(self) -> None: ...
 
@@ -58,15 +65,6 @@ def open_netlink() -> NetlinkSocket:
     return sock
 
 
-def concerns(message: Any, own_index: int) -> bool:
-    """Tell whether a netlink message is about a network other than our own."""
-    if message.get("event") not in _INTERESTING:
-        return False
-    attributes = dict(message.get("attrs") or ())
-    index = attributes.get("RTA_OIF", message.get("index"))
-    return bool(index != own_index)
-
-
 class NetworkWatch:
     """Calls ``changed`` once for each burst of changes; ends with :meth:`stop`."""
 
@@ -80,7 +78,11 @@ class NetworkWatch:
         self._changed = changed
         self._connect = connect
         self._socket: NetlinkSocket | None = None
-        self._parse: Callable[[bytes], Iterable[Any]] = lambda _: ()
+        self._network: HostNetwork
+        #: What the kernel is still to be asked for; the first one is being answered.
+        self._asking: deque[bytes] = deque()
+        #: News was passed over, so what is known is not what there is.
+        self._stale = True
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._allowance = float(PROMPT)
@@ -107,32 +109,73 @@ class NetworkWatch:
         loop = asyncio.get_running_loop()
         try:
             # Loading the library takes a fifth of a second; packets need not wait.
-            self._parse = await loop.run_in_executor(None, _load)
+            parse = await loop.run_in_executor(None, _load)
         except Exception as error:
             self._give_up(error)
             return
+        self._network = HostNetwork(self._own_index, parse)
+        self._ask_again()
         if self._socket is not None:
             loop.add_reader(self._socket.fileno(), self._readable)
 
     def _readable(self) -> None:
         assert self._socket is not None
         try:
-            data = self._socket.recv(_READ_SIZE)
-            # A routing daemon can make thousands: one is enough to know.
-            for message in self._parse(data) if self._timer is None else ():
-                self.note(message)
+            for message in split(self._socket.recv(_READ_SIZE)):
+                self._note(message)
         except BlockingIOError:
             pass
         except OSError:
             # So much has happened that the kernel could not keep it for us.
-            self._plan()
+            self._miss()
         except Exception as error:
             self._give_up(error)
 
-    def note(self, message: Any) -> None:
+    def _note(self, message: Message) -> None:
         """Take one netlink message."""
-        if concerns(message, self._own_index):
+        if message.ends_answer:
+            self._answered()
+        elif not self._network.concerns(message):
+            pass
+        elif message.answers:
+            self._network.take(message)
+        elif self._timer is not None:
+            self._stale = True
+        elif self._network.take(message) or self._asking:
             self._plan()
+
+    def _miss(self) -> None:
+        """Know that something has happened, but not what."""
+        self._stale = True
+        self._plan()
+
+    # What there is.
+
+    def _ask_again(self) -> None:
+        """Have the kernel tell all that there is, unless it is at that already."""
+        if self._socket is None or self._asking:
+            return
+        self._stale = False
+        self._network.clear()
+        self._asking.extend(requests())
+        self._ask()
+
+    def _ask(self) -> None:
+        if self._asking and self._socket is not None:
+            try:
+                self._socket.send(self._asking[0])
+            except OSError as error:
+                self._give_up(error)
+
+    def _answered(self) -> None:
+        """Ask for what is next; what was missed meanwhile is asked for anew."""
+        if self._asking:
+            self._asking.popleft()
+            self._ask()
+        if self._stale and not self._asking and self._timer is None:
+            self._ask_again()
+
+    # What is told.
 
     def _plan(self) -> None:
         if self._timer is None:
@@ -148,6 +191,8 @@ class NetworkWatch:
 
     def _settled(self) -> None:
         self._timer = None
+        if self._stale:
+            self._ask_again()
         logs.status.info("The network of this host has changed")
         self._changed()
 
@@ -163,8 +208,8 @@ class NetworkWatch:
             self._socket = None
 
 
-def _load() -> Callable[[bytes], Iterable[Any]]:
+def _load() -> Parse:
     from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
-    parse: Callable[[bytes], Iterable[Any]] = MarshalRtnl().parse
+    parse: Parse = MarshalRtnl().parse
     return parse

@@ -1,0 +1,163 @@
+"""What is known of this host's network, and which messages say something new."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.transport import netlink
+from tests.transport.netlink import UP, address, link, route
+from tincd_compat.transport import netwatch
+from tincd_compat.transport.hostnetwork import MOST, HostNetwork, requests, split
+
+OWN = 7
+TENTATIVE = 0x40
+
+
+@pytest.fixture
+def network() -> HostNetwork:
+    return HostNetwork(OWN, netwatch._load())
+
+
+def told(network: HostNetwork, *messages: bytes) -> list[bool]:
+    """Return for each message whether it told of a change."""
+    return [
+        network.concerns(each) and network.take(each)
+        for each in split(b"".join(messages))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("new", "again", "gone"),
+    [
+        (link(2), link(2, flags=UP | 0x100), link(2, flags=0x1)),
+        (link(2), link(2, flags=UP | 0x1000), link(2, gone=True)),
+        (
+            address(2, "10.0.0.1", lifetime=300),
+            address(2, "10.0.0.1", lifetime=200),
+            address(2, "10.0.0.1", gone=True),
+        ),
+        (
+            address(2, "2001:db8::1"),
+            address(2, "2001:db8::1", lifetime=5, flags=0x100),
+            address(2, "2001:db8::1", flags=TENTATIVE),
+        ),
+        (route(None, 2), route(None, 2), route(None, 2, gone=True)),
+        (
+            route("10.1.1.0", 2, metric=5),
+            route("10.1.1.0", 2, metric=5),
+            route("10.1.1.0", 2, metric=5, gone=True),
+        ),
+    ],
+)
+def test_only_a_difference_is_a_change(
+    network: HostNetwork, new: bytes, again: bytes, gone: bytes
+) -> None:
+    for _ in range(2):
+        assert told(network, new, again, new, gone, gone) == [
+            *(True, False, False),
+            *(True, False),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (link(2), link(2, mtu=1400)),
+        (route(None, 2), route(None, 3)),
+        (route(None, 2), route(None, 2, "10.0.0.253")),
+        (route("10.1.1.0", 2), route("10.1.2.0", 2)),
+        (route(None, 2), route(None, 2, metric=5)),
+        (address(2, "10.0.0.1"), address(3, "10.0.0.1")),
+    ],
+)
+def test_another_value_is_a_change(
+    network: HostNetwork, before: bytes, after: bytes
+) -> None:
+    assert told(network, before, after, after) == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    [
+        link(OWN),
+        link(2, family=7),
+        link(2, family=7, gone=True),
+        link(2, flags=0x1),
+        address(OWN, "10.0.0.1"),
+        address(2, "2001:db8::1", flags=TENTATIVE),
+        route("10.1.1.0", OWN),
+        route("10.1.1.0", 2, flags=0x200),
+        *(route("10.1.1.0", 2, sort=sort) for sort in (2, 3, 4, 5)),
+        route("10.1.1.0", 2, gone=True),
+        netlink.message(28, bytes(12)),
+    ],
+)
+def test_what_is_no_change(network: HostNetwork, ignored: bytes) -> None:
+    assert told(network, ignored, ignored) == [False, False]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [link(2, flags=0), link(2, gone=True), address(2, "10.0.0.1", gone=True)],
+)
+def test_a_route_that_went_with_its_link_is_new_afterwards(
+    network: HostNetwork, end: bytes
+) -> None:
+    # Of an IPv4 route that ends so the kernel says nothing.
+    other, lost = route("10.2.2.0", 3), route(None, 2)
+    told(network, link(2), address(2, "10.0.0.1"), lost, other)
+    assert told(network, end, other, lost) == [True, False, True]
+
+
+def test_too_many_routes_leave_the_default_ones(network: HostNetwork) -> None:
+    addresses = (f"10.{a}.{b}.0" for a, b in product(range(8), range(250)))
+    routes = [route(each, 2) for _, each in zip(range(MOST), addresses, strict=False)]
+    told(network, route(None, 2), *routes[:-1])
+    assert told(network, *routes[-3:]) == [False, False, False]
+    assert told(network, route(None, 2), routes[0], route(None, 3)) == [
+        *(False, False),
+        True,
+    ]
+    network.clear()
+    assert told(network, routes[0]) == [True]
+
+
+def test_no_table_grows_without_end(network: HostNetwork) -> None:
+    for number in range(MOST + 5):
+        assert told(network, link(10 + number))[0] is (number < MOST)
+        new = address(2, f"10.0.{number >> 8}.{number & 255}")
+        assert told(network, new)[0] is (number < MOST)
+        assert told(network, route(None, 2, metric=number))[0] is (number < MOST)
+    # What is known stays known.
+    assert told(network, link(10, mtu=1400), link(10), link(10)) == [True, True, False]
+
+
+def test_answers_are_told_from_news() -> None:
+    data = link(2, asked=True) + link(2) + netlink.done()
+    assert [(each.answers, each.ends_answer) for each in split(data)] == [
+        *((True, False), (False, False), (False, True)),
+    ]
+
+
+def test_the_kernel_is_asked_for_all() -> None:
+    kinds = [each.kind for each in split(b"".join(requests()))]
+    assert kinds == [18, 22, 26]
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.builds(
+            lambda kind, body: netlink.message(kind, body),
+            st.sampled_from([16, 17]),
+            st.binary(max_size=60),
+        ),
+    )
+)
+def test_any_bytes_are_read_to_their_end(data: bytes) -> None:
+    network = HostNetwork(OWN, lambda _: ())
+    assert len(told(network, data)) <= 5
