@@ -16,6 +16,15 @@ FIRST, SECOND = Lookup("one.example", "655"), Lookup("10.0.0.2", "656")
 A, B, C = (SocketAddress(f"192.0.2.{number}", 655) for number in (1, 2, 3))
 
 
+def waits(outgoing: Outgoing, count: int) -> list[float]:
+    """Fail so often, each time when that is planned; return the waits."""
+    found, now = list[float](), 0.0
+    for _ in range(count):
+        found.append(outgoing.failed(now) - now)
+        now += found[-1]
+    return found
+
+
 def test_all_addresses_of_a_line_come_before_the_next_line() -> None:
     outgoing = Outgoing("beta")
     outgoing.restart([FIRST, SECOND])
@@ -57,15 +66,14 @@ def test_after_a_pong_the_next_attempt_starts_over() -> None:
     assert outgoing.next_address() is None
     assert outgoing.failed(100) == 105
     outgoing.restart([FIRST, SECOND])
-    assert outgoing.retry_at is None
     assert outgoing.next_address() == FIRST
 
 
 def test_wait_grows_by_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     outgoing = Outgoing("beta")
-    assert [outgoing.failed(100) - 100 for _ in range(4)] == [5, 10, 15, 20]
-    assert outgoing.retry_at == 120
+    assert waits(outgoing, 4) == [5, 10, 15, 20]
+    assert outgoing.retry_at == 50
     assert caplog.record_tuples[:2] == [
         (
             "tincd.connections",
@@ -80,6 +88,28 @@ def test_wait_grows_by_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def test_an_early_attempt_takes_nothing_from_the_one_that_is_planned(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    outgoing = Outgoing("beta")
+    times = (0, 1.5, 3, 4.5, 13, 14.5)
+    assert [outgoing.failed(now) for now in times] == [5, 5, 5, 14.5, 14.5, 29.5]
+    assert [line.split()[-2] for line in caplog.messages[1::2]] == [
+        *("5", "4", "2"),
+        *("10", "2", "15"),
+    ]
+    outgoing.rewind()
+    assert outgoing.failed(20) == 25
+
+
+def test_an_early_look_at_an_unusable_host_file_is_an_early_attempt() -> None:
+    outgoing = Outgoing("beta")
+    assert outgoing.failed(0) == 5
+    assert outgoing.failed(1, unusable=True) == 5
+    assert outgoing.failed(5, unusable=True) == 905
+
+
 def test_unusable_host_file_waits_longest(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     outgoing = Outgoing("beta", max_timeout=300)
@@ -90,17 +120,18 @@ def test_unusable_host_file_waits_longest(caplog: pytest.LogCaptureFixture) -> N
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "waits"),
+    ("low", "high", "expected"),
     [(0, 12, [5, 10, 12, 12]), (60, 900, [60, 65, 70, 75]), (7, 7, [7, 7, 7, 7])],
 )
-def test_wait_is_clamped(low: int, high: int, waits: list[int]) -> None:
+def test_wait_is_clamped(low: int, high: int, expected: list[int]) -> None:
     outgoing = Outgoing("beta", min_timeout=low, max_timeout=high)
-    assert [outgoing.failed(0) for _ in range(4)] == waits
+    assert waits(outgoing, 4) == expected
 
 
-@given(st.lists(st.sampled_from(["failed", "unusable", "rewind", "restart"])))
+@given(st.lists(st.sampled_from(["failed", "unusable", "rewind", "restart", "early"])))
 def test_wait_stays_within_its_bounds(steps: list[str]) -> None:
     outgoing = Outgoing("beta", min_timeout=10, max_timeout=100)
+    now = 0.0
     for step in steps:
         if step == "rewind":
             outgoing.rewind()
@@ -108,8 +139,13 @@ def test_wait_stays_within_its_bounds(steps: list[str]) -> None:
         elif step == "restart":
             outgoing.restart([FIRST])
         else:
-            before = outgoing.timeout
-            wait = outgoing.failed(0, unusable=step == "unusable")
-            assert 10 <= wait <= 100
-            assert wait >= before
+            before, planned = outgoing.timeout, outgoing.retry_at
+            if planned is not None:
+                now = max(now, planned - 2 if step == "early" else planned)
+            retry_at = outgoing.failed(now, unusable=step == "unusable")
+            if planned is not None and now < planned:
+                assert (retry_at, outgoing.timeout) == (planned, before)
+            else:
+                assert 10 <= retry_at - now <= 100
+                assert outgoing.timeout >= before
             assert outgoing.next_address() is None

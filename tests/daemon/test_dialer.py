@@ -153,12 +153,40 @@ def test_an_unusable_host_file_waits_longest(
     assert world.attempts() == [900]
 
 
-def test_an_alarm_ends_the_pause_but_not_its_growth(world: World) -> None:
+def test_an_early_try_does_not_count(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.go()
-    world.loop.advance(1)
-    world.loop.call(world.dialer.retry_now)
+    for _ in range(3):
+        world.loop.advance(1.25)
+        world.loop.call(world.dialer.retry_now)
     world.loop.advance(30)
-    assert world.attempts() == [0, 1, 11, 26]
+    assert world.attempts() == [0, 1.25, 2.5, 3.75, 5, 15, 30]
+    pauses = [line.split()[-2] for line in caplog.messages if "re-establish" in line]
+    assert pauses == ["5", "4", "3", "2", "10", "15", "20"]
+
+
+def test_an_early_try_with_success_begins_anew(world: World) -> None:
+    world.go()
+    world.loop.advance(20)
+    world.outcomes[ONE] = None
+    world.loop.call(world.dialer.retry_now)
+    world.dialled_links[0].pong()
+    world.end(world.dialled_links[0])
+    world.take()
+    world.loop.advance(5)
+    assert world.take()[0] == "25 look up peer.example 655"
+
+
+def test_an_early_try_that_outlasts_the_pause_is_the_next(world: World) -> None:
+    world.go()
+    world.outcomes[ONE] = None
+    world.loop.call(world.dialer.retry_now)
+    world.loop.advance(7)
+    world.end(world.dialled_links[0])
+    world.outcomes[ONE] = oserror(errno.ECONNREFUSED)
+    world.loop.advance(25)
+    assert world.attempts() == [0, 0, 17, 32]
 
 
 def test_an_alarm_reaches_all(world: World) -> None:

@@ -5,6 +5,7 @@ No socket, no resolver: the daemon resolves the lines this hands out and reports
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from tincd_compat.addresses import SocketAddress
 
 #: Seconds by which each failure lengthens the wait.
 STEP: Final = 5
+#: Seconds before the planned time at which an attempt is an early one.
+EARLY: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class Outgoing:
     ) -> None:
         self.name = name
         self.timeout = 0
-        #: When to try again, None while an attempt or a connection exists.
+        #: When the next attempt is planned; it may come early.  None or past while an
+        #: attempt or a connection is to show when.
         self.retry_at: float | None = None
         self._min_timeout = min_timeout
         self._max_timeout = max_timeout
@@ -46,7 +50,6 @@ class Outgoing:
 
     def restart(self, lines: Iterable[Lookup]) -> None:
         """Begin an attempt with the Address lines the host file has now."""
-        self.retry_at = None
         self._lines = deque(lines)
         self._resolved.clear()
 
@@ -69,27 +72,35 @@ class Outgoing:
 
         ``unusable`` says that the host file cannot be read or has no Address, which
         waiting a little will not change.
+
+        An attempt that came early, before the one that is planned, takes nothing from
+        it: whatever makes attempts come early may do so every few seconds.
         """
-        if unusable:
-            self.timeout = self._max_timeout
-        else:
+        if not unusable:
             logs.connections.error(
                 "Could not set up a meta connection to %s", self.name
             )
-        wait = max(self.timeout + STEP, self._min_timeout)
-        self.timeout = min(wait, self._max_timeout)
+        if self.retry_at is None or self.retry_at - now < EARLY:
+            self.retry_at = now + self._lengthen(unusable=unusable)
         logs.connections.log(
             logs.NOTICE,
             "Trying to re-establish outgoing connection in %d seconds",
-            self.timeout,
+            math.ceil(self.retry_at - now),
         )
         self._lines.clear()
         self._resolved.clear()
-        self.retry_at = now + self.timeout
         return self.retry_at
+
+    def _lengthen(self, *, unusable: bool) -> int:
+        if unusable:
+            self.timeout = self._max_timeout
+        wait = max(self.timeout + STEP, self._min_timeout)
+        self.timeout = min(wait, self._max_timeout)
+        return self.timeout
 
     def rewind(self) -> None:
         """Note a PONG: no wait next time, and no further addresses of this list."""
         self.timeout = 0
+        self.retry_at = None
         self._lines.clear()
         self._resolved.clear()

@@ -3,7 +3,8 @@
 One task pursues one ConnectTo.  A round tries every ``Address`` of the host file in
 order, each with every address its name resolves to; a link that came up is waited for.
 A round that fails is followed by a pause that grows by five seconds (tinc 1.0.36), and
-only a PONG from the peer resets it.
+only a PONG from the peer resets it.  What ends a pause early, SIGALRM or a change of
+the network, brings one more round; those that were planned stay as they are.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class Dialer:
         self._resting = loop.call_later(seconds, self.start)
 
     def retry_now(self) -> None:
-        """End every pause at once; the back-off keeps growing (SIGALRM)."""
+        """Try at once what waits for the end of a pause; the pause goes on after it."""
         self._alarm.set()
         self._alarm = asyncio.Event()
 
