@@ -88,17 +88,25 @@ ssize_t sendto(int fd, const void *data, size_t length, int flags,
 
 static struct reports reports;
 static struct train train;
+static struct peer peer;
 
-/* Let a train of datagrams leave, the last of them short; tell if runs go on. */
-static bool send_lengths(size_t count, size_t usual, size_t last)
+/* Let the peer be one that nothing is known of. */
+static void forget(void)
+{
+    peer = (struct peer){.fd = 5, .segmentation = true};
+    peer.address_length = sizeof(struct sockaddr_in);
+}
+
+/* Let a train of datagrams leave, the last of them short. */
+static void send_lengths(size_t count, size_t usual, size_t last)
 {
     const struct suite bare = {NULL, NULL, 0, 0, 1, 0, false};
     const uint8_t key[1] = {0};
     struct sealer sealer;
-    struct peer peer = {.sealer = &sealer, .fd = 5, .segmentation = true, .train = &train};
 
     check(sealer_init(&sealer, &bare, key) == 0, "no sealer");
-    peer.address_length = sizeof(struct sockaddr_in);
+    peer.sealer = &sealer;
+    peer.train = &train;
     for (size_t i = 0; i < count; i++) {
         size_t length = i + 1 < count ? usual : last;
         train.packets[i] = (struct packet){train.memory[i], length};
@@ -109,12 +117,14 @@ static bool send_lengths(size_t count, size_t usual, size_t last)
     train_leave(&peer, 7, &reports);
     check(train.count == 0, "the train waits still");
     sealer_free(&sealer);
-    return peer.segmentation;
 }
 
+/* Let a train leave to a peer that nothing is known of; tell if runs go on. */
 static bool send_train(size_t count)
 {
-    return send_lengths(count, LONG, SHORT);
+    forget();
+    send_lengths(count, LONG, SHORT);
+    return peer.refused == 0;
 }
 
 static void have_left(size_t count)
@@ -158,9 +168,49 @@ static void check_runs(void)
 
     play(0, EVERYTHING, 0, EVERYTHING, 0);
     for (size_t i = 0; i < sizeof trains / sizeof *trains; i++) {
+        forget();
         send_lengths(trains[i].count, trains[i].length, trains[i].last);
         have_left(trains[i].count);
         check(wire.messages == trains[i].messages, "more or fewer messages");
+    }
+}
+
+/* Return in how many messages a train leaves whole. */
+static size_t messages(size_t length)
+{
+    send_lengths(10, length, SHORT);
+    have_left(10);
+    return wire.messages;
+}
+
+/* A refused run is not tried again, but a shorter one, and after a while. */
+static void check_patience(void)
+{
+    const int errors[] = {EIO, EINVAL, EMSGSIZE};
+
+    for (int i = 0; i < 3; i++) {
+        forget();
+        play(errors[i], EVERYTHING, 0, EVERYTHING, 0);
+        for (int turns = 0; turns < 2; turns++) {
+            check(messages(LONG) == 11, "a run was not tried");
+            for (unsigned more = 1; more < PATIENCE; more++)
+                check(messages(LONG) == 10, "a run was tried again");
+            /* A train of one datagram tells nothing. */
+            send_lengths(1, LONG, SHORT);
+        }
+        play(0, EVERYTHING, 0, EVERYTHING, 0);
+        check(messages(LONG) == 1, "a refusal is believed for ever");
+        check(messages(LONG) == 1, "a refusal is remembered");
+    }
+    for (int i = 0; i < 3; i++) {
+        forget();
+        play(errors[i], EVERYTHING, 0, EVERYTHING, 0);
+        check(messages(LONG) == 11, "a run was not tried");
+        play(0, EVERYTHING, 0, EVERYTHING, 0);
+        check(messages(LONG - 1) == (i ? 1 : 10), "shorter ones are another thing");
+        play(errors[i], EVERYTHING, 0, EVERYTHING, 0);
+        check(messages(LONG - 1) == (i ? 11 : 10), "a run was not tried");
+        check(messages(LONG - 1) == 10 && messages(LONG) == 10, "a run was tried again");
     }
 }
 
@@ -169,18 +219,25 @@ void check_refusals(void)
     const int errors[] = {EIO, EINVAL}, buffers[] = {EAGAIN, ENOBUFS, EINTR};
 
     check_runs();
+    check_patience();
     play(0, EVERYTHING, 0, EVERYTHING, 0);
     check(send_train(100), "offload given up for nothing");
     have_left(100);
     reported(0, TOO_BIG, 0);
 
-    /* Runs are what it does not like: all pass singly, and there are no more runs. */
+    /* Runs are what it does not like: all pass singly, and runs are given up. */
     for (int i = 0; i < 2; i++) {
         play(errors[i], EVERYTHING, 0, EVERYTHING, 0);
         check(!send_train(10), "an offload that does not work is kept");
         have_left(10);
-        reported(1, SEGMENTATION_OFF, (uint32_t)errors[i]);
+        reported(1, TRAIN_REFUSED, (uint32_t)errors[i]);
     }
+
+    /* All are fragmented on their way, which runs cannot be: nothing to tell. */
+    play(EMSGSIZE, EVERYTHING, 0, EVERYTHING, 0);
+    check(!send_train(10), "runs that are too long go on");
+    have_left(10);
+    reported(0, TRAIN_REFUSED, 0);
 
     /* The path carries less than it did.  Before Linux 6.14 that is EINVAL for a run,
      * and the short datagram at its end passes: nothing is wrong with the offload. */

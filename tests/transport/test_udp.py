@@ -15,13 +15,19 @@ from hypothesis import strategies as st
 from tests.transport.datagrams import PEER, PEER6, FakeSocket, make
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.local import from_sockaddr
-from tincd_compat.transport.udp import (
+from tincd_compat.transport.trains import (
+    MAX_REFUSALS,
     MAX_RUN_BYTES,
     MAX_SEGMENTS,
+    PATIENCE,
+    Refusals,
+    split_runs,
+)
+from tincd_compat.transport.udp import (
     UDP_SEGMENT,
+    UdpSocket,
     UdpSockets,
     segmentation_is_sound,
-    split_runs,
 )
 from tincd_compat.transport.udp_options import to_sockaddr
 
@@ -52,6 +58,12 @@ def traffic(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtu
 )
 def test_runs(sizes: list[int], runs: list[tuple[int, int]]) -> None:
     assert split_runs(sizes) == runs
+
+
+def test_runs_of_what_is_not_too_long() -> None:
+    sizes = [5, 5, 3, 6, 6, 4, 4]
+    assert split_runs(sizes, 6) == [(0, 3), (3, 4), (4, 5), (5, 7)]
+    assert split_runs(sizes, 1) == [(i, i + 1) for i in range(len(sizes))]
 
 
 @given(st.lists(st.sampled_from([1, 2, 30, 1500]) | st.integers(1, 65000)))
@@ -100,15 +112,111 @@ def test_segmentation_is_probed() -> None:
     assert not make(fake).segmentation
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
-def test_a_late_refusal_resends_and_switches_segmentation_off(number: int) -> None:
-    fake = FakeSocket()
-    fake.refuse = lambda message: number if len(message) > 1 else 0
-    udp = make(fake)
-    train = [b"aa", b"bb", b"ccc", b"ddd"]
-    assert udp.send(train, ("10.0.0.2", 655)) == []
+ADDRESS = ("10.0.0.2", 655)
+TRAIN = [b"aaaaa", b"bbbbb", b"c"]
+SHORTER = [b"aaaa", b"bbbb", b"c"]
+
+
+def runs_refused(fake: FakeSocket, error: int, length: int = 0) -> None:
+    """Let no datagrams of that length or more leave in one message."""
+    fake.refuse = lambda message: (
+        error if len(message) > 1 and len(message[0]) >= length else 0
+    )
+
+
+def attempts(fake: FakeSocket, udp: UdpSocket, train: list[bytes], *to: Any) -> int:
+    """Return in how many messages a train leaves, refused ones too."""
+    count, refuse = 0, fake.refuse
+
+    def counting(message: list[bytes]) -> int:
+        nonlocal count
+        count += 1
+        return refuse(message)
+
+    fake.refuse = counting
+    fake.datagrams.clear()
+    assert udp.send(train, *to or (ADDRESS,)) == []
     assert fake.datagrams == train
-    assert not udp.segmentation
+    fake.refuse = refuse
+    return count
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EINVAL, errno.EMSGSIZE])
+def test_a_refused_train_leaves_singly_and_others_try_no_more(error: int) -> None:
+    fake = FakeSocket()
+    runs_refused(fake, error)
+    udp = make(fake)
+    assert attempts(fake, udp, TRAIN) == 4
+    assert attempts(fake, udp, TRAIN) == 3
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EINVAL, errno.EMSGSIZE])
+def test_a_refusal_counts_for_its_address_only(error: int) -> None:
+    fake = FakeSocket()
+    runs_refused(fake, error)
+    udp = make(fake)
+    udp.send(TRAIN, ADDRESS)
+    runs_refused(fake, 0)
+    assert attempts(fake, udp, TRAIN, ("10.0.0.3", 655)) == 1
+    assert udp.segmentation
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.EMSGSIZE])
+def test_shorter_trains_go_on_where_the_path_cuts_long_datagrams(error: int) -> None:
+    fake = FakeSocket()
+    runs_refused(fake, error, 5)
+    udp = make(fake)
+    assert attempts(fake, udp, TRAIN) == 4
+    assert attempts(fake, udp, TRAIN) == 3
+    assert attempts(fake, udp, SHORTER) == 1
+    runs_refused(fake, error, 4)
+    assert attempts(fake, udp, SHORTER) == 4
+    assert attempts(fake, udp, SHORTER) == 3
+    assert attempts(fake, udp, TRAIN) == 3
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EINVAL, errno.EMSGSIZE])
+def test_the_kernel_is_asked_again_after_a_while(error: int) -> None:
+    """Routes change, and nobody says that a train may pass now."""
+    fake = FakeSocket()
+    runs_refused(fake, error)
+    udp = make(fake)
+    for _ in range(2):
+        assert attempts(fake, udp, TRAIN) == 4
+        assert {attempts(fake, udp, TRAIN) for _ in range(PATIENCE - 1)} == {3}
+        # What is one datagram tells nothing, and does not count.
+        assert attempts(fake, udp, [b"alone"]) == 1
+    runs_refused(fake, 0)
+    assert {attempts(fake, udp, TRAIN) for _ in range(PATIENCE)} == {1}
+
+
+def test_a_refusal_is_told_once(traffic: pytest.LogCaptureFixture) -> None:
+    fake = FakeSocket()
+    runs_refused(fake, errno.EIO)
+    sockets = UdpSockets([make(fake)])
+    for _ in range(2 * PATIENCE):
+        sockets.send_train(PEER, TRAIN)
+    sockets.train_refused(PEER, 0, errno.EIO)
+    assert traffic.messages == [
+        "No UDP segmentation to 10.0.0.2 port 655: Input/output error"
+    ]
+
+
+def test_that_long_datagrams_are_fragmented_is_no_news(
+    traffic: pytest.LogCaptureFixture,
+) -> None:
+    fake = FakeSocket()
+    runs_refused(fake, errno.EMSGSIZE)
+    UdpSockets([make(fake)]).send_train(PEER, TRAIN)
+    assert traffic.messages == []
+
+
+def test_refusals_of_many_addresses_are_bounded() -> None:
+    refusals = Refusals()
+    for port in range(3 * MAX_REFUSALS):
+        refusals.learn(("10.0.0.2", port), errno.EIO, 5)
+        assert len(refusals) <= MAX_REFUSALS
+        assert refusals.shortest(("10.0.0.2", port)) == 1
 
 
 def test_an_address_the_kernel_dislikes_leaves_segmentation_on() -> None:
@@ -117,7 +225,8 @@ def test_an_address_the_kernel_dislikes_leaves_segmentation_on() -> None:
     udp = make(fake)
     refused = udp.send([b"aa", b"bb"], ("10.0.0.2", 0))
     assert [index for index, _ in refused] == [0, 1]
-    assert udp.segmentation
+    runs_refused(fake, 0)
+    assert attempts(fake, udp, TRAIN, ("10.0.0.2", 0)) == 1
 
 
 @pytest.mark.parametrize("of_a_run", [errno.EMSGSIZE, errno.EINVAL])
@@ -131,9 +240,10 @@ def test_only_a_single_datagram_can_be_too_big(of_a_run: int) -> None:
     fake.refuse = refuse
     udp = make(fake)
     train = [b"aaa", b"bbb", b"cccc", b"dddd", b"e"]
-    assert UdpSockets([udp]).send_train(PEER, train) == [2, 3]
-    assert fake.datagrams == [b"aaa", b"bbb", b"e"]
-    assert udp.segmentation
+    for _ in range(2):
+        assert UdpSockets([udp]).send_train(PEER, train) == [2, 3]
+    assert fake.datagrams == [b"aaa", b"bbb", b"e"] * 2
+    assert fake.messages[2:] == [[b"aaa", b"bbb"], [b"e"]]
 
 
 def test_a_full_buffer_loses_silently(traffic: pytest.LogCaptureFixture) -> None:

@@ -72,7 +72,7 @@ class Sockets:
     def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
         return SocketAddress(host, port, scope).unmapped()
 
-    def stop_segmentation(
+    def train_refused(
         self, address: SocketAddress | None, remembered: int, error: int
     ) -> None:
         self.stopped.append(error)

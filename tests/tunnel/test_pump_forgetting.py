@@ -169,10 +169,10 @@ def test_a_sweep_over_all_addresses(lab: Lab) -> None:
     assert not goes_compiled(lab, packet(2, B))
 
 
-def test_an_offload_that_is_off_for_a_socket(lab: Lab) -> None:
-    """Whatever was told of the socket is told anew."""
+def test_a_refused_train_is_the_matter_of_one_peer(lab: Lab) -> None:
+    """What the kernel dislikes on one route says nothing of any other."""
     known(lab, B)
     report = (2, lab.world.node("b"), errno.EIO)
     lab.pumps._heed([report])
     assert lab.sockets.stopped == [errno.EIO]
-    assert not goes_compiled(lab, packet(2, B))
+    assert goes_compiled(lab, packet(2, B))

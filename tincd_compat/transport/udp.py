@@ -25,12 +25,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.local import from_sockaddr
+from tincd_compat.transport.trains import Refusals, split_runs
 from tincd_compat.transport.udp_options import DatagramSocket, to_sockaddr
 
-#: Kernels before 6.10 take 64 segments in one message, later ones 128.
-MAX_SEGMENTS: Final = 64
-#: Longer messages are cut once more on their way to a coalescing receiver.
-MAX_RUN_BYTES: Final = 65400
 #: A coalesced message may have this many bytes; a smaller buffer loses its tail.
 RECEIVE_BUFFER: Final = 1 << 16
 #: Cached source addresses; a stranger who invents more only empties the cache.
@@ -43,40 +40,11 @@ UDP_GRO: Final = 104
 _SEGMENT_SIZE = struct.Struct("=H")
 _GRO_SIZE = struct.Struct("=i")
 _GRO_SPACE: Final = socket.CMSG_SPACE(_GRO_SIZE.size)
-_TRAIN_REFUSED: Final = frozenset({errno.EIO, errno.EINVAL})
 
 Datagram: TypeAlias = tuple[bytes, SocketAddress, int]
 #: What one read brings: datagrams in one piece, the size of each (of the last, at
 #: most), and where they came from.
 Message: TypeAlias = tuple[bytes, int, tuple[Any, ...]]
-
-
-def split_runs(sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Cut a train into the ``[start, end)`` runs that one message each can carry.
-
-    A run is equal sizes, of which the last may be shorter.
-    """
-    runs: list[tuple[int, int]] = []
-    start = 0
-    while start < len(sizes):
-        end = _run_end(sizes, start)
-        runs.append((start, end))
-        start = end
-    return runs
-
-
-def _run_end(sizes: Sequence[int], start: int) -> int:
-    size = sizes[start]
-    room = max(1, min(MAX_SEGMENTS, MAX_RUN_BYTES // max(1, size)))
-    equal = sizes[start : start + room]
-    count = len(equal)
-    if equal.count(size) < count:
-        count = next(i for i, other in enumerate(equal) if other != size)
-    end = start + count
-    # One shorter datagram may follow, and ends the run.
-    if end < len(sizes) and sizes[end] < size and count < MAX_SEGMENTS:
-        end += count * size + sizes[end] <= MAX_RUN_BYTES
-    return end
 
 
 def segmentation_is_sound(release: str) -> bool:
@@ -114,6 +82,7 @@ class UdpSocket:
             segmentation and segmentation_is_sound(kernel) and self._can_segment()
         )
         self.coalescing = coalescing and self._start_coalescing()
+        self._refusals = Refusals()
         self._tos = 0
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
         self._addresses: dict[tuple[Any, ...], SocketAddress] = {}
@@ -187,21 +156,25 @@ class UdpSocket:
         if not self.segmentation or len(train) == 1:
             return self._send_singly(train, 0, len(train), sockaddr)
         refused: list[tuple[int, OSError]] = []
-        for start, end in split_runs([len(datagram) for datagram in train]):
+        shortest = self._refusals.shortest(sockaddr)
+        for start, end in split_runs([len(each) for each in train], shortest):
             failure = self._send_run(train[start:end], sockaddr)
             if failure is None:
                 continue
             singly = self._send_singly(train, start, end, sockaddr)
             refused += singly
-            if failure.errno in _TRAIN_REFUSED and _passes(singly, end - start):
-                self.stop_segmentation(failure.strerror)
+            if failure.errno and _passes(singly, end - start):
+                self.train_refused(sockaddr, failure.errno, len(train[start]))
         return refused
 
-    def stop_segmentation(self, reason: str | None) -> None:
-        """Send datagrams singly from now on."""
-        if self.segmentation:
-            logs.always.info("UDP segmentation offload switched off: %s", reason)
-        self.segmentation = False
+    def train_refused(
+        self, sockaddr: tuple[Any, ...], error: int, length: int = 1
+    ) -> None:
+        """The system has refused datagrams in one message that it takes singly."""
+        new = self._refusals.learn(sockaddr, error, length)
+        if new and error != errno.EMSGSIZE:
+            address, reason = from_sockaddr(sockaddr), os.strerror(error)
+            logs.connections.info("No UDP segmentation to %s: %s", address, reason)
 
     def _send_run(
         self, run: Sequence[bytes], sockaddr: tuple[Any, ...]
@@ -210,7 +183,7 @@ class UdpSocket:
 
         EMSGSIZE of a run says nothing about its datagrams: they are asked singly.
         """
-        if len(run) == 1 or not self.segmentation:
+        if len(run) == 1:
             return OSError()
         size = _SEGMENT_SIZE.pack(len(run[0]))
         ancillary = ((socket.SOL_UDP, UDP_SEGMENT, size),)
@@ -239,9 +212,9 @@ class UdpSocket:
 def _passes(refused: Sequence[tuple[int, OSError]], count: int) -> bool:
     """Tell whether a run was refused whose ``count`` datagrams pass singly.
 
-    An interface without checksum offload says only then that it has none.  If all of
-    them fail as well it is the address that the kernel dislikes.  If some are too long,
-    that is what it said of the run, with EINVAL before Linux 6.14.
+    An interface without checksum offload, or a route with IPsec, says so only then.
+    If all of them fail as well it is the address that the kernel dislikes.  If some are
+    too long, that is what it said of the run, with EINVAL before Linux 6.14.
     """
     too_long = any(error.errno == errno.EMSGSIZE for _, error in refused)
     return len(refused) < count and not too_long
@@ -388,13 +361,13 @@ class UdpSockets:
             return None
         return partial(self.sockets[index].send_one, to_sockaddr(address))
 
-    def stop_segmentation(
+    def train_refused(
         self, address: SocketAddress | None, remembered: int, error: int
     ) -> None:
         """The system has refused a train to there whose datagrams it takes singly."""
         index = None if address is None else self.choose(address, remembered)
-        if index is not None:
-            self.sockets[index].stop_segmentation(os.strerror(error))
+        if address is not None and index is not None:
+            self.sockets[index].train_refused(to_sockaddr(address), error)
 
     def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
         """The system has refused datagrams that a compiled pump sent."""

@@ -82,7 +82,7 @@ class Sockets(ways.Sockets, sources.Sockets, Protocol):
 
     def descriptors(self) -> Sequence[int]: ...
 
-    def stop_segmentation(
+    def train_refused(
         self, address: SocketAddress | None, remembered: int, error: int
     ) -> None:
         """The system has refused a train whose datagrams it takes singly."""
@@ -105,7 +105,7 @@ class Progress(Enum):
 class _Report(IntEnum):
     TOO_BIG = 0
     SEND_ERROR = 1
-    SEGMENTATION_OFF = 2
+    TRAIN_REFUSED = 2
     NOT_SEALED = 3
 
 
@@ -274,10 +274,9 @@ class Pumps:
                     self._pipeline.too_big(node, value)
                 case _Report.SEND_ERROR:
                     self._sockets.refused(node.name, node.address, value)
-                case _Report.SEGMENTATION_OFF:
+                case _Report.TRAIN_REFUSED:
                     index = self._pipeline.heard_on(node)
-                    self._sockets.stop_segmentation(node.address, index, value)
-                    self.forget()
+                    self._sockets.train_refused(node.address, index, value)
                 case _:
                     self._pipeline.drops["no valid key"] += value
                     self._pipeline.flows.forget_node(node)

@@ -107,6 +107,8 @@ void device_write(struct device *device, const struct coalescer *coalescer,
 /* What the kernel takes in one message; more is cut again on its way. */
 #define MAX_SEGMENTS 64u
 #define MAX_RUN_BYTES 65400u
+/* Trains in which a refusal is believed; see trains.py for why, and why not longer. */
+#define PATIENCE 1000u
 
 struct train {
     size_t count;
@@ -122,12 +124,15 @@ struct peer {
     struct sealer *sealer;
     int fd;
     bool segmentation;
+    /* Runs of datagrams of that length or more are refused, for so many more trains. */
+    uint16_t refused;
+    uint16_t patience;
     struct sockaddr_storage address;
     socklen_t address_length;
     struct train *train;
 };
 
-enum report_kind { TOO_BIG, SEND_ERROR, SEGMENTATION_OFF, NOT_SEALED };
+enum report_kind { TOO_BIG, SEND_ERROR, TRAIN_REFUSED, NOT_SEALED };
 
 struct report {
     enum report_kind kind;

@@ -36,11 +36,12 @@ static void report(struct reports *reports, enum report_kind kind, uint32_t peer
 }
 
 /* Find the end of the run that begins at ``start``: one size, but the last shorter. */
-static size_t run_end(const struct train *train, size_t start, bool segmentation)
+static size_t run_end(const struct peer *peer, size_t start)
 {
+    const struct train *train = peer->train;
     size_t size = train->packets[start].length, total = size, end = start + 1;
 
-    if (!segmentation)
+    if (!peer->segmentation || (peer->refused > 0 && size >= peer->refused))
         return end;
     while (end < train->count && end - start < MAX_SEGMENTS) {
         size_t next = train->packets[end].length;
@@ -54,12 +55,14 @@ static size_t run_end(const struct train *train, size_t start, bool segmentation
     return end;
 }
 
-static size_t cut_runs(const struct train *train, bool segmentation, struct run *runs)
+static size_t cut_runs(struct peer *peer, struct run *runs)
 {
     size_t count = 0;
 
-    for (size_t start = 0; start < train->count; start = runs[count++].end)
-        runs[count] = (struct run){start, run_end(train, start, segmentation)};
+    if (peer->patience > 0 && peer->train->count > 1 && --peer->patience == 0)
+        peer->refused = 0;
+    for (size_t start = 0; start < peer->train->count; start = runs[count++].end)
+        runs[count] = (struct run){start, run_end(peer, start)};
     return count;
 }
 
@@ -116,11 +119,29 @@ static struct refusals send_singly(struct peer *peer, uint32_t index,
     return refusals;
 }
 
+/* Note that the kernel takes no runs of datagrams of some length. */
+static void learn(struct peer *peer, uint32_t index, int reason, size_t length,
+                  struct reports *reports)
+{
+    if (reason != EIO && reason != EINVAL && reason != EMSGSIZE)
+        return;
+    /* What no path is too narrow for is refused whatever its length. */
+    if (reason == EIO)
+        length = 1;
+    if (peer->refused == 0 || length < peer->refused)
+        peer->refused = (uint16_t)length;
+    peer->patience = PATIENCE;
+    if (reason != EMSGSIZE)
+        report(reports, TRAIN_REFUSED, index, (uint32_t)reason);
+}
+
 /*
  * The kernel has refused a message.  What it thinks of a run says nothing about the
- * datagrams: they are asked singly.  If they pass, it is the offload that it dislikes; an
- * interface without checksum offload says so only now.  But if some are too long, that is
- * what it said, with EINVAL before Linux 6.14, and only the last of them is shorter.
+ * datagrams: they are asked singly.  If they pass, it is the offload that it dislikes: an
+ * interface without checksum offload or a route with IPsec says so only now, and what is
+ * longer than the path carries in one piece is fragmented only singly.  But if some are
+ * too long, that is what it said, with EINVAL before Linux 6.14, and only the last of
+ * them is shorter.
  */
 static void refused(struct peer *peer, uint32_t index, const struct run *run,
                     struct reports *reports)
@@ -132,12 +153,8 @@ static void refused(struct peer *peer, uint32_t index, const struct run *run,
     if (reason == EAGAIN || reason == EINTR || reason == ENOBUFS)
         return;
     refusals = send_singly(peer, index, run, reports);
-    if (length == 1 || refusals.count == length || refusals.too_long > 0)
-        return;
-    if (reason == EIO || reason == EINVAL) {
-        peer->segmentation = false;
-        report(reports, SEGMENTATION_OFF, index, (uint32_t)reason);
-    }
+    if (length > 1 && refusals.count < length && refusals.too_long == 0)
+        learn(peer, index, reason, peer->train->packets[run->start].length, reports);
 }
 
 static void send_train(struct peer *peer, uint32_t index, struct reports *reports)
@@ -145,7 +162,7 @@ static void send_train(struct peer *peer, uint32_t index, struct reports *report
     struct train *train = peer->train;
     struct run runs[MAX_TRAIN];
     struct outgoing out;
-    size_t count = cut_runs(train, peer->segmentation, runs), done = 0;
+    size_t count = cut_runs(peer, runs), done = 0;
 
     for (size_t i = 0; i < train->count; i++)
         out.parts[i] = (struct iovec){train->packets[i].data, train->packets[i].length};
