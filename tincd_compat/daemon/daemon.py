@@ -41,6 +41,7 @@ from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.daemon.reload import Reload
 from tincd_compat.daemon.slices import Slices, at_once
 from tincd_compat.daemon.statusline import StatusLine
+from tincd_compat.daemon.suspension import Suspension
 from tincd_compat.device.base import Device, open_device
 from tincd_compat.errors import DeviceError, TincError
 from tincd_compat.mesh.dump import graphviz
@@ -82,6 +83,7 @@ class Daemon:
         self._mishaps = Mishaps()
         self._slices = self._new_slices()
         self._watch: NetworkWatch | None = None
+        self._suspension = Suspension()
         self.settings = load(options, entries)
         self._offloads = offloads.allowed(self.settings, os.environ)
         self._build(self.settings)
@@ -290,8 +292,23 @@ class Daemon:
 
     def _network_changed(self) -> None:
         """Try at once what had to wait: another network may lead somewhere."""
+        if not self._look_for_suspension():
+            self._dialer.retry_now()
+            self.dataplane.probe_now()
+
+    def _look_for_suspension(self) -> bool:
+        """See who is still there, if the machine has slept; tell whether it has."""
+        if not self._suspension.over(self.settings.ping_timeout):
+            return False
+        logs.status.info("This machine was suspended: looking after all peers")
+        self._hurry()
+        return True
+
+    def _hurry(self) -> None:
+        """Do at once what had to wait, and ask all peers for a sign of life."""
         self._dialer.retry_now()
         self.dataplane.probe_now()
+        self.links.ping_all()
 
     def _drop_privileges(self) -> None:
         root = self._options.directory if self._options.chroot else None
@@ -321,6 +338,7 @@ class Daemon:
         self._options.log.count_omitted()
         now = self._loop.time()
         self.links.check(now)
+        self._look_for_suspension()
         self.control.settle()
         self._status_line.update()
         self.dataplane.tick()
@@ -385,9 +403,7 @@ class Daemon:
         logs.always.log(logs.NOTICE, "Got ALRM signal")
         if self._ready:
             logs.always.info("Flushing event queue")
-            self._dialer.retry_now()
-            self.dataplane.probe_now()
-            self.links.ping_all()
+            self._hurry()
 
     def _dump_connections(self) -> None:
         tree = self.dataplane.broadcast_neighbours()
