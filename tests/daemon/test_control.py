@@ -375,6 +375,24 @@ def test_a_node_of_our_name_makes_us_rest(
     assert world.control.tick(loop.now + 5) == 0
 
 
+def test_what_a_tick_changes_of_the_graph_does_not_wait_for_links(
+    loop: FakeLoop, world: World, other: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run comes at the first pause, not when all is told, and at the end."""
+    size = EFFECTS_AT_ONCE + 1
+    changes = [fx.GraphChanged(loss=True)] * size
+    monkeypatch.setattr(world.control.gossip, "tick", lambda _: iter(changes))
+    congest(other)
+    steps = world.control._upkeep(loop.now)
+    before = world.control.runs.count
+    pauses = [next(steps) for _ in range(size)]
+    assert pauses == [None] * EFFECTS_AT_ONCE + [PAUSE]
+    next(steps)
+    assert world.control.runs.count == before + 1
+    list(steps)
+    assert world.control.runs.count == before + 2
+
+
 def test_nonces_have_31_bits() -> None:
     nonces = {new_nonce() for _ in range(100)}
     assert len(nonces) > 90

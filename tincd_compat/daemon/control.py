@@ -352,12 +352,12 @@ class ControlPlane:
         return self.gossip.pause(now)
 
     def _upkeep(self, now: float) -> Iterator[float | None]:
-        changed = False
         for pause in self._as_links_take_it(self.gossip.tick(now)):
-            changed = True
+            if pause:
+                # Links make the rest wait, but not the paths of packets.
+                self.batch_done()
             yield pause
-        if changed:
-            self.batch_done()
+        self.batch_done()
 
     def learn_mac(self, mac: bytes, now: float) -> None:
         """Announce that a MAC address is behind our device, if that is news."""
