@@ -17,8 +17,9 @@ from tincd_compat.routing.options import Mode, RouteOptions
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.codec import LAST_SEQUENCE
 from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.flows import STATION_MEMORY
 from tincd_compat.tunnel.lone import Lone
-from tincd_compat.tunnel.pumps import STATION_MEMORY, Progress
+from tincd_compat.tunnel.pumps import Progress
 
 THERE = "10.0.2.1"
 FURTHER = "10.0.3.1"
@@ -327,6 +328,15 @@ class TestSwitch:
         desk.world.now += STATION_MEMORY + 1
         assert not desk.from_device(self.frame())
         assert desk.world.ports.learned == [A_MAC, other, A_MAC]
+
+    def test_authors_that_expire_soon_are_announced_often(self) -> None:
+        route = RouteOptions(mode=Mode.SWITCH, mac_expire=2)
+        desk = Desk(build(World(Policy(options=0xC, route=route), route)))
+        for _ in range(4):
+            assert not desk.from_device(self.frame())
+            assert desk.from_device(self.frame())
+            desk.world.now += 0.6
+        assert desk.world.ports.learned == [A_MAC] * 4
 
     def test_a_station_is_learned_again_after_its_change(self, desk: Desk) -> None:
         other = bytes.fromhex("0200000000aa")

@@ -15,7 +15,8 @@ from tincd_compat import logs
 from tincd_compat.routing.options import Mode, RouteOptions
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.delivery import Policy
-from tincd_compat.tunnel.pumps import STATION_MEMORY, Progress
+from tincd_compat.tunnel.flows import STATION_MEMORY
+from tincd_compat.tunnel.pumps import Progress
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)

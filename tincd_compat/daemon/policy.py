@@ -17,6 +17,7 @@ def policy_of(settings: Settings, own_options: int) -> Policy:
         decrement_ttl=settings.decrement_ttl,
         priority_inheritance=settings.priority_inheritance,
         direct_only=settings.direct_only,
+        mac_expire=settings.mac_expire,
     )
     return Policy(
         options=own_options,

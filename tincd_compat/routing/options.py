@@ -36,3 +36,5 @@ class RouteOptions:
     decrement_ttl: bool = False
     priority_inheritance: bool = False
     direct_only: bool = False
+    #: Seconds after which a station that says nothing is withdrawn (switch mode).
+    mac_expire: float = 600

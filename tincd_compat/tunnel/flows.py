@@ -28,6 +28,11 @@ from tincd_compat.tunnel.tunnel import Tunnel
 MAX_FLOWS: Final = 16384
 #: Subnets of a node that are forgotten one by one; if it has more, everything is.
 MAX_FORGOTTEN: Final = 256
+#: Seconds after which the author of a frame is announced again, as a part of the time
+#: after which it expires, and the bounds of that.
+STATION_SHARE: Final = 0.25
+LEAST_STATION_MEMORY: Final = 0.25
+STATION_MEMORY: Final = 5.0
 
 _MSS: Final = 2
 _TCP_OFFSET: Final = 12
@@ -196,6 +201,11 @@ class FlowTable:
             self.inward and not route.priority_inheritance and not own_options & TCPONLY
         )
         self.switching = route.mode is Mode.SWITCH
+        #: Seconds after which the author of a frame is announced again (switch mode):
+        #: one that goes on speaking must not expire meanwhile.
+        self.station_memory = min(
+            max(route.mac_expire * STATION_SHARE, LEAST_STATION_MEMORY), STATION_MEMORY
+        )
         passes_on = route.forwarding is Forwarding.INTERNAL and not route.decrement_ttl
         #: Whether frames that nodes send to each other can be short cut.
         self.relays = self.outward and passes_on

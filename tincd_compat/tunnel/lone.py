@@ -24,7 +24,7 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel.flows import MAX_FLOWS, Flow
 from tincd_compat.tunnel.pipeline import Pipeline
-from tincd_compat.tunnel.pumps import STATION_MEMORY, Progress
+from tincd_compat.tunnel.pumps import Progress
 from tincd_compat.tunnel.receiving import MAX_DATAGRAM
 
 # Members are looked up slowly.
@@ -160,7 +160,7 @@ class Lone:
     def _is_news(self, station: bytes) -> bool:
         """Tell whether the author of a frame has to be announced (again)."""
         told = self._stations.get(station)
-        return told is None or self._clock() - told > STATION_MEMORY
+        return told is None or self._clock() - told > self._flows.station_memory
 
     def _refused(self, node: Node, length: int, refusal: OSError) -> None:
         if refusal.errno == errno.EMSGSIZE:

@@ -43,8 +43,6 @@ _REASONS: Final = (
     *("unknown source", "too long", "invalid size"),
 )
 _STRANGER: Final = len(DROPS)
-#: Seconds after which the author of a frame is announced again (switch mode).
-STATION_MEMORY: Final = 5.0
 
 
 class Owner(Protocol):
@@ -146,6 +144,7 @@ class Pumps:
         self._mesh = mesh
         self._device = device.owner
         self._sockets = sockets
+        self._station_memory = pipeline.flows.station_memory
         self._forgot_stations = 0.0
         self._numbers = Numbers()
         self._ways = Ways(self._pump, self._numbers, pipeline, sockets)
@@ -204,8 +203,8 @@ class Pumps:
             return Progress.REFUSED
         if self._switching:
             self._forget_stations(clock())
-            if not 0 <= seconds < STATION_MEMORY:
-                seconds = STATION_MEMORY
+            if not 0 <= seconds < self._station_memory:
+                seconds = self._station_memory
         served = self._pump.serve(epoll, round(seconds * 1000), BURST, BATCHES)
         self._count()
         if isinstance(served, bool):
@@ -228,7 +227,7 @@ class Pumps:
         return Progress.QUIET if outcome is None else self._from_device(outcome, now)
 
     def _forget_stations(self, now: float) -> None:
-        if now - self._forgot_stations > STATION_MEMORY:
+        if now - self._forgot_stations > self._station_memory:
             self._pump.clear_stations()
             self._forgot_stations = now
 
