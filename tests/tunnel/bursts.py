@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from tests.tunnel.segments import ACK, CWR, FIN, PAYLOAD, PSH, Segment
+from tests.tunnel.segments import ACK, CWR, ECE, FIN, PAYLOAD, PSH, Segment
 
 TIMESTAMPS: Final = bytes.fromhex("0101080a0000000100000002")
 _TIME: Final = TIMESTAMPS[:-1] + b"\3"
@@ -39,13 +39,17 @@ CHANGES: Final[Mapping[str, Mapping[str, object]]] = {
     "FIN": {"flags": ACK | FIN},
     "SYN": {"flags": _SYN},
     "CWR": {"flags": ACK | CWR},
+    "ECE": {"flags": ACK | ECE},
+    "ECE and PSH": {"flags": ACK | ECE | PSH},
+    "AE": {"reserved": 1},
+    "AE and ECE": {"reserved": 1, "flags": ACK | ECE},
     "URG": {"flags": ACK | _URG},
     "urgent pointer": {"urgent": 1},
     "acknowledgement": {"ack": 2001},
     "window": {"window": 501},
     "options": {"options": _TIME},
     "no options": {"options": b""},
-    "reserved bits": {"reserved": 1},
+    "reserved bits": {"reserved": 2},
     "short": {"payload": PAYLOAD[:3]},
     "empty": {"payload": b""},
     "long": {"payload": PAYLOAD[:1450]},

@@ -13,6 +13,7 @@ ACK: Final = 0x10
 PSH: Final = 0x08
 FIN: Final = 0x01
 CWR: Final = 0x80
+ECE: Final = 0x40
 
 PAYLOAD: Final = bytes(i * 7 & 0xFF for i in range(1 << 16))
 

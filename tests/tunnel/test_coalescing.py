@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.tunnel.bursts import TIMESTAMPS, after, bursts
 from tests.tunnel.offloads import Implementation, each_implementation
-from tests.tunnel.segments import ACK, CWR, FIN, PAYLOAD, PSH, Segment, cut
+from tests.tunnel.segments import ACK, CWR, ECE, FIN, PAYLOAD, PSH, Segment, cut
 from tincd_compat.checksums import Buffer
 from tincd_compat.tunnel.superpacket import MAX_DATAGRAMS, MAX_MERGED, SuperPacket
 
-SYN, RST, URG, ECE = 0x02, 0x04, 0x20, 0x40
+SYN, RST, URG = 0x02, 0x04, 0x20
 
 FIRST = Segment(payload=PAYLOAD[:100], options=TIMESTAMPS)
 FLOWS = {
@@ -169,15 +169,47 @@ def test_routes_and_extension_headers_stay_alone(
 
 @each_implementation
 def test_flags_that_no_piece_has(implementation: Implementation) -> None:
-    for flags in set(range(256)) - {ACK, ACK | PSH}:
+    for flags in set(range(256)) - {ACK, ACK | PSH, ACK | ECE, ACK | ECE | PSH}:
         first = replace(FIRST, flags=flags)
         assert counts(coalesced(implementation, [first, after(first)])) == [1, 1]
 
 
 @each_implementation
 def test_reserved_bits_that_no_piece_has(implementation: Implementation) -> None:
-    first = replace(FIRST, reserved=1)
-    assert counts(coalesced(implementation, [first, after(first)])) == [1, 1]
+    for reserved in range(2, 16):
+        first = replace(FIRST, reserved=reserved)
+        assert counts(coalesced(implementation, [first, after(first)])) == [1, 1]
+
+
+@each_implementation
+@pytest.mark.parametrize("ipv6", [False, True])
+@pytest.mark.parametrize("counter", range(8))
+def test_the_counter_of_accurate_ecn(
+    implementation: Implementation, ipv6: bool, counter: int
+) -> None:
+    """AE, CWR and ECE count (RFC 9768); whoever cuts a piece says CWR only once."""
+    accurate, reduced, echo = counter >> 2, counter >> 1 & 1, counter & 1
+    flags = ACK | reduced * CWR | echo * ECE
+    first = replace(FIRST, ipv6=ipv6, reserved=accurate, flags=flags)
+    second = after(first)
+    third = after(second, flags=flags | PSH)
+    items = coalesced(implementation, [first, second, third])
+    assert counts(items) == ([1, 1, 1] if reduced else [3])
+    if isinstance(items[0], SuperPacket):
+        cut_again = implementation.split(*items[0])
+        assert cut_again == [s.frame() for s in (first, second, third)]
+
+
+@each_implementation
+def test_another_count_of_accurate_ecn_begins_a_piece(
+    implementation: Implementation,
+) -> None:
+    segments = [FIRST, after(FIRST)]
+    for change in ({"flags": ACK | ECE}, {"reserved": 1}, {"flags": ACK}):
+        segments.append(after(segments[-1], **change))
+        segments.append(after(segments[-1]))
+    items = coalesced(implementation, segments)
+    assert counts(items) == [2, 2, 2, 2]
 
 
 @each_implementation

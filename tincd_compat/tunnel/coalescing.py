@@ -8,6 +8,8 @@ from typing import Final
 
 from tincd_compat.checksums import Buffer, checksum, sum16
 from tincd_compat.tunnel.superpacket import (
+    AE,
+    ECE,
     ETHERNET_SIZE,
     MAX_DATAGRAMS,
     MAX_MERGED,
@@ -24,6 +26,7 @@ from tincd_compat.tunnel.superpacket import (
 )
 
 _ACK: Final = 0x10
+_RESERVED: Final = 0x0F & ~AE
 _DONT_FRAGMENT: Final = 0x40
 
 # Headers down to those of TCP: runs of bytes that all segments of a piece have in
@@ -101,7 +104,7 @@ def _kind(frame: Buffer, start: int, udp: bool) -> int:
         # A datagram without checksum would get one.
         return UDP if udp and whole and any(frame[start + 6 : start + 8]) else 0
     header = frame[start + 12]
-    plain = frame[start + 13] & ~PSH == _ACK and not header & 15
+    plain = frame[start + 13] & ~(PSH | ECE) == _ACK and not header & _RESERVED
     if plain and TCP_SIZE <= (header >> 4) * 4 < size:
         return TCPV4 if start == 34 else TCPV6
     return 0
@@ -114,6 +117,7 @@ class _Merger:
         "_common",
         "_end",
         "_first",
+        "_flags",
         "_header_sum",
         "_name",
         "_number",
@@ -145,7 +149,10 @@ class _Merger:
         self._name: int | None = None
         if start == 34 and not frame[20] & _DONT_FRAGMENT:
             self._name = (frame[18] << 8 | frame[19]) + 1 & 0xFFFF
-        self._psh = 0 if kind == UDP else frame[start + 13] & PSH
+        flags = 0 if kind == UDP else frame[start + 13]
+        self._psh = flags & PSH
+        #: The flags of every segment, but for PSH.
+        self._flags = flags & ~PSH
         self._open = not self._psh
         self._payloads: list[Buffer] = []
         #: What :meth:`extend` compares; None until a second frame was added.
@@ -180,7 +187,7 @@ class _Merger:
         else:
             flags = frame[start + 13]
             number = int.from_bytes(frame[start + 4 : start + 8], "big")
-            follows = flags & ~PSH == _ACK and number == self._number
+            follows = flags & ~PSH == self._flags and number == self._number
         if not follows or self._shape_of(frame) != self._shape:
             return False
         if self._name is not None:
@@ -241,7 +248,9 @@ class _Merger:
         else:
             a, total, b, number, c, flags, d, tcp, e = _IPV6(frame)
             common = (a, b, c, d, e)
-        if common != self._common or number != self._number or flags & ~PSH != _ACK:
+        if common != self._common or number != self._number:
+            return False
+        if flags & ~PSH != self._flags:
             return False
         if total != length or frame[start + TCP_SIZE : self._end] != self._options:
             return False

@@ -44,6 +44,11 @@ PROTOCOL_UDP: Final = 17
 
 #: The flag of TCP that may differ between the segments of a piece.
 PSH: Final = 0x08
+#: Flags that a piece may have, AE in the byte before: they are a counter (accurate ECN,
+#: RFC 9768) or stay until they are answered (RFC 3168), so all segments have them.  CWR
+#: is part of both, but whoever cuts a piece leaves it to the first segment alone.
+ECE: Final = 0x40
+AE: Final = 0x01
 
 
 class SuperPacket(NamedTuple):

@@ -133,7 +133,8 @@ static enum kind kind_of(const uint8_t *frame, size_t length, size_t start, bool
         return udp && whole && get16(transport + 6) != 0 ? UDP : NO_PIECE;
     }
     header = (size_t)(transport[12] >> 4) * 4;
-    if ((transport[13] & ~FLAG_PSH) != FLAG_ACK || transport[12] & 15 ||
+    if ((transport[13] & ~(FLAG_PSH | FLAG_ECE)) != FLAG_ACK ||
+        transport[12] & 15 & ~FLAG_AE ||
         header < TCP_SIZE || header >= size)
         return NO_PIECE;
     return start == ETHERNET_SIZE + IPV4_SIZE ? TCPV4 : TCPV6;
@@ -158,6 +159,7 @@ static void begin(struct piece *piece, const struct packet *frame, uint32_t inde
         piece->room = MAX_PACKET + ETHERNET_SIZE - frame->length;
     if (kind != UDP) {
         piece->number = get32(frame->data + start + 4) + (uint32_t)piece->size;
+        piece->flags = frame->data[start + 13] & (uint8_t)~FLAG_PSH;
         piece->psh = frame->data[start + 13] & FLAG_PSH;
     }
     piece->open = piece->psh == 0;
@@ -208,7 +210,7 @@ static bool follows(const struct piece *piece, const struct packet *frame)
     if (piece->kind == UDP)
         return get16(transport + 4) == frame->length - piece->start &&
                get16(transport + 6) != 0;
-    return (transport[13] & ~FLAG_PSH) == FLAG_ACK &&
+    return (transport[13] & ~FLAG_PSH) == piece->flags &&
            get32(transport + 4) == piece->number;
 }
 

@@ -26,6 +26,9 @@
 #define FLAG_FIN 0x01u
 #define FLAG_PSH 0x08u
 #define FLAG_ACK 0x10u
+/* A piece may have these two, AE in the byte before; see superpacket.py for why. */
+#define FLAG_ECE 0x40u
+#define FLAG_AE 0x01u
 #define FLAG_CWR 0x80u
 
 /* Kinds of super-packets, those of struct virtio_net_hdr. */
@@ -83,6 +86,8 @@ struct piece {
     size_t end;
     size_t room;
     uint32_t number;
+    /* The flags of every segment, but for PSH. */
+    uint8_t flags;
     uint8_t psh;
     bool open;
     bool verified;
