@@ -234,6 +234,7 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
         f"{_TUNNEL}/test_tunnel.py::test_no_key_material_in_representations",
         "conformance/harness/checks.py::key_complaints",
     ),
+    "key-log": ("tests/service/test_log.py::test_a_file_with_keys_is_private",),
     "escape": (
         f"{_SERVICE}/test_outputs.py::test_nothing_unprintable_gets_through",
         f"{_SERVICE}/test_log.py::test_a_traceback_has_lines_of_its_own",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,6 +175,56 @@ def test_rotation(tmp_path: Path) -> None:
     old = (tmp_path / "log.1").read_text().splitlines()
     assert [line.split(": ")[1] for line in old] == ["one", "two"]
     log.close()
+
+
+@pytest.fixture
+def common_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("common_umask")
+@pytest.mark.parametrize(("level", "mode"), [(0, 0o644), (3, 0o644), (4, 0o600)])
+def test_a_file_with_keys_is_private(tmp_path: Path, level: int, mode: int) -> None:
+    """From level 4 on requests are logged as they are."""
+    path = tmp_path / "log"
+    log = open_log(path, "tinc", level)
+    assert mode_of(path) == mode
+    path.rename(tmp_path / "log.1")
+    log.reopen()
+    assert mode_of(path) == mode
+    log.close()
+
+
+@pytest.mark.usefixtures("common_umask")
+def test_a_file_rotated_while_more_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = open_log(path, "tinc", 0)
+    log.toggle_debug()
+    path.unlink()
+    log.reopen()
+    assert mode_of(path) == 0o600
+    log.toggle_debug()
+    path.unlink()
+    log.reopen()
+    assert mode_of(path) == 0o644
+    log.close()
+
+
+@pytest.mark.usefixtures("common_umask")
+def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.touch()
+    path.chmod(0o640)
+    log = open_log(path, "tinc", 5)
+    log.reopen()
+    log.close()
+    assert mode_of(path) == 0o640
 
 
 def test_a_rotation_that_fails_keeps_the_file(tmp_path: Path) -> None:

@@ -49,9 +49,15 @@ class Log:
     def set_level(self, level: int) -> None:
         """Show the lines of debug levels up to ``level``; those of level 0 always."""
         self.level = level
+        self._guard()
         for logger, threshold in logs.THRESHOLDS.items():
             shown = threshold <= max(level, 0)
             logger.setLevel(logging.DEBUG if shown else _SILENT)
+
+    def _guard(self) -> None:
+        """Let files that will be made be private if requests are logged as they are."""
+        if isinstance(self.output, FileOutput):
+            self.output.private = _shows_keys(self.level)
 
     def toggle_debug(self) -> None:
         """SIGINT: show everything up to level 5, or go back to the level before."""
@@ -75,6 +81,7 @@ class Log:
         logging.getLogger().addHandler(output)
         self._drop(self.output)
         self.output = output
+        self._guard()
         self.attend(self._loop)
 
     def rename(self, ident: str) -> None:
@@ -156,6 +163,11 @@ class Log:
         output.close()
 
 
+def _shows_keys(level: int) -> bool:
+    """Tell whether lines of a debug level have requests in them, with packet keys."""
+    return level >= logs.THRESHOLDS[logs.meta]
+
+
 def open_log(path: Path | None, ident: str, debug_level: int) -> Log:
     """Return the log as it is before detaching: a file if there is a path, else stderr.
 
@@ -164,7 +176,9 @@ def open_log(path: Path | None, ident: str, debug_level: int) -> Log:
     if path is None:
         return Log(StderrOutput(), debug_level)
     try:
-        return Log(FileOutput(path, ident), debug_level)
+        return Log(
+            FileOutput(path, ident, private=_shows_keys(debug_level)), debug_level
+        )
     except OSError as error:
         log = Log(StderrOutput(), debug_level)
         logs.always.error("Could not open log file %s: %s", path, error.strerror)

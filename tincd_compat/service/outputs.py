@@ -183,17 +183,21 @@ class StderrOutput(_SinkOutput):
 
 
 class FileOutput(_SinkOutput):
-    """``YYYY-MM-DD HH:MM:SS IDENT[PID]: MESSAGE`` in local time, appended."""
+    """``YYYY-MM-DD HH:MM:SS IDENT[PID]: MESSAGE`` in local time, appended.
 
-    def __init__(self, path: Path, ident: str) -> None:
+    While it is ``private``, a file that is made is for its owner alone.
+    """
+
+    def __init__(self, path: Path, ident: str, *, private: bool = False) -> None:
         """Open ``path``; OSError if that is impossible."""
-        super().__init__(open_sink(path))
+        super().__init__(open_sink(path, _mode(private)))
         self.path = path
         self.ident = ident
+        self.private = private
 
     def reopen(self) -> None:
         """Open the path again, after a rotation; OSError keeps the file there is."""
-        sink = open_sink(self.path)
+        sink = open_sink(self.path, _mode(self.private))
         self._sink.close()
         self._sink = sink
 
@@ -201,3 +205,7 @@ class FileOutput(_SinkOutput):
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(created))
         text = f"{moment} {self.ident}[{os.getpid()}]: {line}\n"
         return text.encode(errors="surrogateescape")
+
+
+def _mode(private: bool) -> int:
+    return 0o600 if private else 0o666

@@ -88,13 +88,14 @@ class _PolledSink(Sink):
         return os.write(self._descriptor, data[: select.PIPE_BUF])
 
 
-def open_sink(path: Path) -> Sink:
+def open_sink(path: Path, mode: int = 0o666) -> Sink:
     """Open a file to append to, made if need be; OSError if that is impossible.
 
+    ``mode`` is for a file that is made, before the umask; one that is there keeps its.
     A FIFO that nobody reads yet is opened for reading too: then its lines wait in it.
     """
     try:
-        return Sink(os.open(path, os.O_WRONLY | os.O_CREAT | _FLAGS, 0o666))
+        return Sink(os.open(path, os.O_WRONLY | os.O_CREAT | _FLAGS, mode))
     except OSError as error:
         if error.errno != errno.ENXIO:
             raise
