@@ -9,6 +9,7 @@ import glob
 import os
 import shutil
 import subprocess
+import sys
 
 from setuptools import Extension, setup
 
@@ -24,8 +25,12 @@ if "-fsanitize" not in os.environ.get("CFLAGS", ""):
     HARDENING += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
 
 
+# Of OpenSSL; what an older one lacks at run time the compiled half finds out by itself.
+LEAST = "3.0"
+
+
 def libcrypto(what: str) -> list[str]:
-    """Return compiler or linker options for libcrypto."""
+    """Return what pkg-config says of libcrypto: compiler or linker options, say."""
     if shutil.which("pkg-config"):
         command = ["pkg-config", what, "libcrypto"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -34,8 +39,21 @@ def libcrypto(what: str) -> list[str]:
     return ["-lcrypto"] if what == "--libs" else []
 
 
+def is_too_old() -> bool:
+    """Tell whether there is an OpenSSL that the compiled half cannot be built with."""
+    major = "".join(libcrypto("--modversion")).partition(".")[0]
+    return major.isdigit() and int(major) < int(LEAST.partition(".")[0])
+
+
 if WISH not in ("yes", "no", "auto"):
     raise SystemExit("TINCD_COMPAT_EXTENSION must be yes, no or auto")
+
+if WISH != "no" and is_too_old():
+    line = f"the compiled half takes OpenSSL {LEAST} or later"
+    if WISH == "yes":
+        raise SystemExit(line)
+    print(f"Without compiled half: {line}", file=sys.stderr)
+    WISH = "no"
 
 core = Extension(
     "tincd_compat.tunnel._fast._core",

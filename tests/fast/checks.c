@@ -16,6 +16,7 @@ int main(void)
 {
     check_collisions();
     check_device();
+    check_libraries();
     check_refusals();
     check_secrets();
     printf("all checks are right\n");

@@ -9,6 +9,7 @@ void check(bool right, const char *what);
 
 void check_collisions(void);
 void check_device(void);
+void check_libraries(void);
 void check_refusals(void);
 void check_secrets(void);
 

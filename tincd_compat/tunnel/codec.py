@@ -15,7 +15,7 @@ Nothing on this path raises: what is refused comes back as a :class:`Drop`.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -71,9 +71,10 @@ def _suite_for_core(
 def _sealer(suite: Suite, key_block: bytes) -> core.Sealer | PureSealer:
     """Make the fastest sealer there is for the suite."""
     if core is not None:
-        # OpenSSL of the system may lack what the Python package brings along.
-        with contextlib.suppress(ValueError):
+        try:
             return core.Sealer(*_suite_for_core(suite), key_block)
+        except ValueError as error:
+            _fall_back(suite.cipher.name, suite.digest.name, str(error))
     return PureSealer(suite, key_block)
 
 
@@ -81,9 +82,22 @@ def _opener(
     suite: Suite, key_block: bytes, window_bytes: int
 ) -> core.Opener | PureOpener:
     if core is not None:
-        with contextlib.suppress(ValueError):
+        try:
             return core.Opener(*_suite_for_core(suite), key_block, window_bytes)
+        except ValueError as error:
+            _fall_back(suite.cipher.name, suite.digest.name, str(error))
     return PureOpener(suite, key_block, window_bytes)
+
+
+@functools.cache
+def _fall_back(cipher: str, digest: str, reason: str) -> None:
+    """Tell, once for each suite, that only Python works its packets on this machine.
+
+    OpenSSL of the system may lack what the Python package brings along.  Before 3.0.3
+    it gets every MAC but the first wrong that a kept context makes.
+    """
+    line = "Packets with %s and %s go the Python way: %s"
+    logs.always.warning(line, cipher, digest, reason)
 
 
 def _opened(

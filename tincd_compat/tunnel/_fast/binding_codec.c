@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #define BATCH 64
 
 PyTypeObject *sealer_type, *opener_type;
@@ -55,6 +57,17 @@ static int parse(PyObject *args, PyObject *keywords, struct given *given)
     return 0;
 }
 
+static void say_why(int failed)
+{
+    const char *version = OpenSSL_version(OPENSSL_VERSION_STRING);
+
+    if (failed == NOT_AGAIN)
+        PyErr_Format(PyExc_ValueError,
+                     "OpenSSL %s does not start a kept context again", version);
+    else
+        PyErr_Format(PyExc_ValueError, "OpenSSL %s cannot work this suite", version);
+}
+
 /* An object of either type, whose core ``init`` sets up. */
 static PyObject *make(PyTypeObject *type, PyObject *args, PyObject *keywords,
                       int (*init)(PyObject *, const struct given *))
@@ -62,13 +75,15 @@ static PyObject *make(PyTypeObject *type, PyObject *args, PyObject *keywords,
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     struct given given;
     PyObject *self;
+    int failed;
 
     if (parse(args, keywords, &given) < 0 || (self = allocate(type, 0)) == NULL)
         return NULL;
-    if (init(self, &given) < 0) {
+    failed = init(self, &given);
+    if (failed) {
         Py_CLEAR(self);
         if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_ValueError, "OpenSSL cannot work this suite");
+            say_why(failed);
     }
     return self;
 }

@@ -13,6 +13,11 @@
 #include <stdint.h>
 
 #include <openssl/evp.h>
+#include <openssl/opensslv.h>
+
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+#error "The compiled half takes OpenSSL 3.0 or later"
+#endif
 
 #define SEQNO_SIZE 4u
 #define MAX_BLOCK 16u
@@ -113,6 +118,13 @@ struct mac {
     EVP_MAC_CTX *context;
     struct hmac_sha256 sha256;
 };
+
+/*
+ * What the functions that set up a suite return, beside 0, if the library works it but
+ * does not start a kept context again; -1 if it cannot work it.  OpenSSL 3.0.0 to 3.0.2 is
+ * so with HMAC: every MAC but the first would be wrong, without a word.
+ */
+#define NOT_AGAIN (-2)
 
 int cipher_init(struct cipher *cipher, const struct suite *suite,
                 const uint8_t *key_block, bool encrypt);

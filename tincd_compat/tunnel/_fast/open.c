@@ -11,13 +11,15 @@
 int opener_init(struct opener *opener, const struct suite *suite,
                 const uint8_t *key_block, size_t window_bytes)
 {
+    int failed;
+
     memset(opener, 0, sizeof *opener);
     /* The configured MAC length counts here even when no MAC is sent. */
     opener->shortest = SEQNO_SIZE + suite->maclength;
-    if (cipher_init(&opener->cipher, suite, key_block, false) < 0 ||
-        mac_init(&opener->mac, suite, key_block) < 0)
-        return -1;
-    return window_init(&opener->window, window_bytes);
+    failed = cipher_init(&opener->cipher, suite, key_block, false);
+    if (failed == 0)
+        failed = mac_init(&opener->mac, suite, key_block);
+    return failed ? failed : window_init(&opener->window, window_bytes);
 }
 
 void opener_free(struct opener *opener)

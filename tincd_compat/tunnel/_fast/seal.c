@@ -14,10 +14,11 @@
 int sealer_init(struct sealer *sealer, const struct suite *suite,
                 const uint8_t *key_block)
 {
+    int failed;
+
     memset(sealer, 0, sizeof *sealer);
-    if (cipher_init(&sealer->cipher, suite, key_block, true) < 0)
-        return -1;
-    return mac_init(&sealer->mac, suite, key_block);
+    failed = cipher_init(&sealer->cipher, suite, key_block, true);
+    return failed ? failed : mac_init(&sealer->mac, suite, key_block);
 }
 
 void sealer_free(struct sealer *sealer)
