@@ -85,8 +85,7 @@ class World:
         for effect in effects:
             done.append(effect)
             if isinstance(effect, GraphChanged):
-                for node in graph.run(self.mesh).down:
-                    graph.settle_down(self.mesh, node)
+                graph.settle_down(self.mesh, graph.run(self.mesh).down)
             elif isinstance(effect, CheckReverse):
                 done += self.gossip.withdraw_reverse(effect.node)
         return done

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -38,33 +39,49 @@ class Name(str):
         return str.__hash__(self)
 
 
+_COMPARING = {each.__code__ for each in (Name.__lt__, Name.__eq__, Name.__hash__)}
+
+
+class Count:
+    """The lines of the package that have run since :func:`counting` began."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+
 def lines(step: Callable[[], object]) -> int:
     """Return how many lines of the package run in a step."""
-    count = 0
+    with counting() as count:
+        step()
+    return count.lines
+
+
+@contextmanager
+def counting() -> Iterator[Count]:
+    """Count the lines of the package that run meanwhile."""
+    count = Count()
     sort = builtins.sorted
 
     def note_sorting(values: Iterable[Any], **how: Any) -> list[Any]:
-        nonlocal count
         found = sort(values, **how)
-        count += len(found)
+        count.lines += len(found)
         return found
 
     def local(frame: FrameType, event: str, argument: object) -> _Trace:
-        nonlocal count
-        count += event == "line"
+        count.lines += event == "line"
         return local
 
     def begin(frame: FrameType, event: str, argument: object) -> _Trace | None:
         file = frame.f_code.co_filename
-        counts = file.startswith(_PACKAGE) or file in (_GENERATED, __file__)
+        counts = file.startswith(_PACKAGE) or file == _GENERATED
+        counts = counts or frame.f_code in _COMPARING
         return local if counts else None
 
     before = sys.gettrace()
     builtins.sorted = note_sorting
     sys.settrace(begin)
     try:
-        step()
+        yield count
     finally:
         sys.settrace(before)
         builtins.sorted = sort
-    return count

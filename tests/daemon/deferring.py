@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from tincd_compat.control.rules import Policy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.mesh import graph
+from tincd_compat.mesh.graph import Change
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey, parse
 
@@ -78,8 +79,9 @@ class KeyRing:
     def void_key(self, node: Node) -> None:
         self.held.pop(node.name, None)
 
-    def node_changed(self, node: Node) -> None:
-        self.held.pop(node.name, None)
+    def nodes_changed(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            self.held.pop(node.name, None)
 
     def expire_keys(self) -> None: ...
 
@@ -94,8 +96,10 @@ class Scripts:
     def __init__(self) -> None:
         self.flips: Counter[tuple[str, bool]] = Counter()
 
-    def host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
-        self.flips[node.name, up] += 1
+    def nodes(
+        self, changes: Sequence[Change], subnets: Callable[[Node], list[Subnet]]
+    ) -> None:
+        self.flips.update((node.name, up) for node, up, _ in changes)
 
     def subnets(
         self,

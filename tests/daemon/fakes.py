@@ -7,7 +7,7 @@ told is written down in order.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, cast
@@ -29,6 +29,7 @@ from tincd_compat.daemon.link import Link
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError
+from tincd_compat.mesh.graph import Change
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.connection import (
     Activated,
@@ -155,9 +156,10 @@ class FakeKeys:
     def void_key(self, node: Node) -> None:
         self._log.append(f"void key of {node.name}")
 
-    def node_changed(self, node: Node) -> None:
-        state = "up" if node.reachable else "down"
-        self._log.append(f"{node.name} {state}")
+    def nodes_changed(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            state = "up" if node.reachable else "down"
+            self._log.append(f"{node.name} {state}")
 
     def expire_keys(self) -> None:
         self._log.append("expire keys")
@@ -175,9 +177,13 @@ class FakeEvents:
     def __init__(self, log: list[str]) -> None:
         self._log = log
 
-    def host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
-        word = "up" if up else "down"
-        self._log.append(f"host-{word} {node.name} {address}")
+    def nodes(
+        self, changes: Sequence[Change], subnets: Callable[[Node], list[Subnet]]
+    ) -> None:
+        for node, up, address in changes:
+            word = "up" if up else "down"
+            self._log.append(f"host-{word} {node.name} {address}")
+            self.subnets(node, subnets(node), up, address)
 
     def subnets(
         self,

@@ -172,7 +172,7 @@ def test_numbers_that_run_out_expire_the_keys(
 def test_a_node_that_comes_or_goes_has_no_key(plane: Plane) -> None:
     plane.give_key(make_tunnel("us"))
     plane.sent()
-    plane.subject.node_changed(plane.peer)
+    plane.subject.nodes_changed([plane.peer])
     assert not plane.subject.tunnel(plane.peer).valid_key
     plane.loop.advance(100)
     assert plane.sent() == []

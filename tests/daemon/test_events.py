@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.fakes import subnet
-from tincd_compat.addresses import SocketAddress
+from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.daemon import events as module
 from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.mesh.graph import Change
 from tincd_compat.mesh.node import Node
 from tincd_compat.service.scripts import ScriptRunner
 
@@ -56,7 +57,7 @@ def test_device(runner: Recorder, events: ScriptEvents) -> None:
 
 @pytest.mark.parametrize(("up", "word"), [(True, "up"), (False, "down")])
 def test_host(runner: Recorder, events: ScriptEvents, up: bool, word: str) -> None:
-    events.host(Node("beta"), up, PLACE)
+    events.nodes([Change(Node("beta"), up, PLACE)], lambda node: [])
     assert runner.calls == [f"host-{word} {BETA}", f"hosts/beta-{word} {BETA}"]
 
 
@@ -114,9 +115,8 @@ def names(runner: Recorder) -> list[str]:
 def test_events_wait_in_their_order(
     runner: Recorder, later: Later, waiting: ScriptEvents
 ) -> None:
-    for name in ("b", "a"):
-        waiting.host(Node(name), True, PLACE)
-        waiting.subnets(Node(name), [subnet("10.2.0.0/16")], True, PLACE)
+    nodes = [Change(Node(name), True, PLACE) for name in ("b", "a")]
+    waiting.nodes(nodes, lambda node: [subnet("10.2.0.0/16")])
     assert runner.calls == []
     later.go_on()
     assert names(runner) == [
@@ -126,7 +126,7 @@ def test_events_wait_in_their_order(
 
 
 def test_the_device_comes_last(runner: Recorder, waiting: ScriptEvents) -> None:
-    waiting.host(Node("a"), False, PLACE)
+    waiting.nodes([Change(Node("a"), False, PLACE)], lambda node: [])
     waiting.device(False)
     assert names(runner) == ["host-down", "hosts/a-down", "tinc-down"]
 
@@ -156,3 +156,24 @@ def test_subnets_without_a_script_do_not_wait(
     runner.absent = lambda name: True  # type: ignore[method-assign]
     waiting.subnets(Node("a"), [subnet("10.2.0.0/16")], True, PLACE)
     assert later.work == {}
+
+
+def test_subnets_are_only_asked_for_where_there_is_a_script(
+    runner: Recorder, waiting: ScriptEvents, later: Later
+) -> None:
+    runner.absent = lambda name: name == "subnet-down"  # type: ignore[method-assign]
+    asked: list[str] = []
+
+    def subnets(node: Node) -> list[Subnet]:
+        asked.append(node.name)
+        return [subnet("10.2.0.0/16")]
+
+    changes = [Change(Node("a"), False, PLACE), Change(Node("b"), True, PLACE)]
+    waiting.nodes(changes[:1], subnets)
+    waiting.nodes(changes, subnets)
+    assert asked == ["b"]
+    later.go_on()
+    assert names(runner) == [
+        *("host-down", "hosts/a-down") * 2,
+        *("host-up", "hosts/b-up", "subnet-up"),
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tincd_compat.addresses import Subnet
 from tincd_compat.mesh.node import Mesh, Node
 
@@ -16,14 +18,16 @@ class Heard:
     def graph_changed(self) -> None:
         self._words.append("graph")
 
-    def reachability_changed(self, node: Node) -> None:
-        self._words.append(f"{node.name} {'up' if node.reachable else 'down'}")
+    def reachability_changed(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            self._words.append(f"{node.name} {'up' if node.reachable else 'down'}")
 
     def subnet_changed(self, subnet: Subnet) -> None:
         self._words.append(f"subnet {subnet}")
 
-    def address_changed(self, node: Node) -> None:
-        self._words.append(f"address of {node.name}: {node.address}")
+    def addresses_changed(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            self._words.append(f"address of {node.name}: {node.address}")
 
     def take(self) -> list[str]:
         words, self._words = self._words, []

@@ -61,7 +61,7 @@ def test_lost_node_shows_that_it_is_indirect() -> None:
     b = mesh.nodes["b"]
     mesh.remove_edge(mesh.myself.edges["b"])
     graph.run(mesh)
-    graph.settle_down(mesh, b)
+    graph.settle_down(mesh, [b])
     assert list(dump.nodes(mesh, lambda node: State()))[2] == (
         " b at (null) cipher 0 digest 0 maclength 0 compression 0 options 0"
         " status 0020 nexthop b via b pmtu 1518 (min 0 max 1518)"

@@ -250,7 +250,7 @@ def test_going_down_keeps_the_address_for_the_scripts(
     assert (changes.up, changes.down) == ([], [a, b])
     assert a.address == place("a")
     assert a.options == C
-    graph.settle_down(mesh, a)
+    graph.settle_down(mesh, [a])
     after: list[object] = [a.address, a.options, a.visited, a.indirect]
     assert after == [None, 0, False, True]
     assert mesh.node_by_address(place("a")) is None
@@ -266,7 +266,7 @@ def test_node_that_came_back_is_not_settled() -> None:
     mesh = build(*both("m", "a"))
     graph.run(mesh)
     a = mesh.nodes["a"]
-    graph.settle_down(mesh, a)
+    graph.settle_down(mesh, [a])
     assert (a.address, a.options) == (place("a"), C)
 
 

@@ -83,7 +83,7 @@ def test_it_is_as_if_the_graph_had_run(
         for change in changes:
             assert change.up is change.node.reachable
             assert not change.up or change.address is not None
-            graph.settle_down(mesh, change.node)
+            graph.settle_down(mesh, [change.node])
         check(mesh)
         for node in mesh.nodes.values():
             if node.reachable and node is not mesh.myself:
@@ -103,8 +103,7 @@ def test_who_is_joined_has_what_a_run_would_give(
     edge = data.draw(st.sampled_from(edges))
     mesh.remove_edge(edge)
     graph.run(mesh)
-    for node in mesh.nodes.values():
-        graph.settle_down(mesh, node)
+    graph.settle_down(mesh, mesh.nodes.values())
     edge = mesh.add_edge(
         edge.source, edge.target, edge.address, edge.options & ~INDIRECT, edge.weight
     )

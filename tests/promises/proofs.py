@@ -190,6 +190,7 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
     "slices": (
         f"{_DAEMON}/test_slices.py::test_no_slice_is_longer_than_it_may_be",
         "tests/costs/test_slices.py::test_walk_gives_way",
+        "tests/costs/test_flips.py::test_a_node_among_many_costs_few_lines_of_the_turn",
         f"{_DAEMON}/test_probing.py::test_steps_that_are_due_together_take_turns",
     ),
     "scripts": (

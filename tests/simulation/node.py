@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, cast
@@ -29,6 +29,7 @@ from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError
+from tincd_compat.mesh.graph import Change
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.connection import Identity, PeerIdentity
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey
@@ -103,7 +104,7 @@ class KeyRing:
         return sum(self._name.encode()) % 2 == 0 and node.name not in self.introduced
 
     def restarted(self, node: Node) -> None:
-        self.node_changed(node)
+        self.nodes_changed((node,))
 
     def install_key(self, node: Node, answer: AnsKey) -> None:
         self.received[node.name] = answer.key
@@ -111,9 +112,10 @@ class KeyRing:
     def void_key(self, node: Node) -> None:
         self.received.pop(node.name, None)
 
-    def node_changed(self, node: Node) -> None:
-        self.void_key(node)
-        self.introduced.discard(node.name)
+    def nodes_changed(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            self.void_key(node)
+            self.introduced.discard(node.name)
 
     def expire_keys(self) -> None:
         self.given.clear()
@@ -122,7 +124,7 @@ class KeyRing:
 
     def forget(self, node: Node) -> None:
         self.given.pop(node.name, None)
-        self.node_changed(node)
+        self.nodes_changed((node,))
 
 
 class Scripts:
@@ -132,10 +134,14 @@ class Scripts:
         self.runs: Counter[str] = Counter()
         self.up: set[str] = set()
 
-    def host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
-        self.runs["host-up" if up else "host-down"] += 1
-        assert (node.name in self.up) is not up
-        (self.up.add if up else self.up.remove)(node.name)
+    def nodes(
+        self, changes: Sequence[Change], subnets: Callable[[Node], list[Subnet]]
+    ) -> None:
+        for node, up, address in changes:
+            self.runs["host-up" if up else "host-down"] += 1
+            assert (node.name in self.up) is not up
+            (self.up.add if up else self.up.remove)(node.name)
+            self.subnets(node, subnets(node), up, address)
 
     def subnets(
         self,

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Final, TypeAlias
+from unittest import mock
 
 from hypothesis import strategies as st
 
 from tests.tunnel.world import DEFAULT, World, ipv4, sized
 from tincd_compat.addresses import SocketAddress, Subnet
-from tincd_compat.mesh import graph
+from tincd_compat.mesh import reach
+from tincd_compat.mesh.node import Edge
 from tincd_compat.options import INDIRECT, TCPONLY
 from tincd_compat.routing.options import Mode, RouteOptions
+from tincd_compat.tunnel import flows
 from tincd_compat.tunnel.codec import LAST_SEQUENCE
 from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.flows import MAX_CHANGED
 
 NAMES: Final = "bcde"
 #: Kind, node and a number, whatever that means there.
@@ -42,6 +46,7 @@ OPTIONS: Final = [DEFAULT, DEFAULT, 0, DEFAULT | INDIRECT, DEFAULT | INDIRECT | 
 
 KINDS: Final = [
     *["add subnet", "delete subnet", "announce", "link", "unlink", "search", "restart"],
+    *["join", "lose", "lose", "slice"],
     *[
         "take key",
         "give key",
@@ -103,9 +108,11 @@ class Story:
 
     def happen(self, kind: str, name: str, number: int) -> None:
         """Let one event come to pass, as the daemon would bring it about."""
-        for act in (self._of_mesh, self._of_keys, self._of_path, self._of_packets):
-            if act(kind, name, number):
-                return
+        # Nodes that come or go together are few or many.
+        with mock.patch.object(flows, "MAX_CHANGED", number // 3 % 2 * MAX_CHANGED):
+            for act in (self._of_mesh, self._of_keys, self._of_path, self._of_packets):
+                if act(kind, name, number):
+                    return
         raise AssertionError(kind)
 
     def _of_mesh(self, kind: str, name: str, number: int) -> bool:
@@ -125,23 +132,45 @@ class Story:
             case "link" if other is not node:
                 options = OPTIONS[number // 5 % len(OPTIONS)]
                 self.world.link(name, other.name, options, number % 7)
-                self._flips()
             case "unlink" if other.name in node.edges and name in other.edges:
                 mesh.remove_edge(node.edges[other.name])
                 mesh.remove_edge(other.edges[name])
             case "search":
-                self._flips()
-            case "link" | "unlink":
+                self.world.settle()
+            case "join" if other is not node and other.name not in node.edges:
+                self._join(name, other.name, OPTIONS[number // 5 % len(OPTIONS)])
+            case "lose" if other.name in node.edges and name in other.edges:
+                self._lose(node.edges[other.name])
+            case "slice":
+                next(self.world.work, None)
+            case "link" | "unlink" | "join" | "lose":
                 pass
             case _:
                 return False
         return True
 
-    def _flips(self) -> None:
+    # What shows without a search.
+
+    def _join(self, name: str, other: str, options: int) -> None:
         mesh = self.world.mesh
-        for change in graph.run(mesh).flips:
-            self.world.tunnel(change.node).reset()
-            graph.settle_down(mesh, change.node)
+        for one, two in ((name, other), (other, name)):
+            ends = mesh.nodes[one], mesh.nodes[two]
+            place = SocketAddress(f"192.0.2.{ord(two) - ord('a') + 1}", 655)
+            edge = mesh.add_edge(*ends, place, options, 10)
+        self.world.flip(reach.join(mesh, edge))
+
+    def _lose(self, edge: Edge) -> None:
+        """Let one direction of a link end, and then the other."""
+        mesh = self.world.mesh
+        mesh.remove_edge(edge)
+        changes = reach.lose(mesh, edge)
+        if changes is None:
+            self.world.settle()
+        else:
+            self.world.flip(changes)
+        back = edge.target.edges[edge.source.name]
+        mesh.remove_edge(back)
+        assert reach.lose(mesh, back) in ([], None)
 
     def _of_keys(self, kind: str, name: str, number: int) -> bool:
         world = self.world

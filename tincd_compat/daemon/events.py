@@ -7,18 +7,21 @@ the events wait here until there is time to look for their scripts.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.daemon.slices import Begin, at_once
+from tincd_compat.mesh.graph import Change
 from tincd_compat.mesh.node import Node
 from tincd_compat.service.scripts import ScriptRunner, script_environment
 
 #: Events that wait at most; nobody has that many scripts run.
 MAX_WAITING: Final = 65_536
+#: What waits: a node that came or went, or what runs one other script.
+_Event: TypeAlias = Change | Callable[[], None]
 
 
 class ScriptEvents:
@@ -40,7 +43,7 @@ class ScriptEvents:
         self._runner = runner
         self._name = name
         self._begin = begin
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[_Event] = deque()
         self._overflowed = False
         self._variables: Callable[..., dict[str, str]] = lambda **more: (
             script_environment(
@@ -57,9 +60,23 @@ class ScriptEvents:
         """Hand over the scripts of all events so far, however long that takes."""
         deque(self._work(), maxlen=0)
 
-    def host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
-        """host-up and hosts/NAME-up, or their counterparts."""
-        self._put((partial(self._host, node, up, address),))
+    def nodes(
+        self, changes: Sequence[Change], subnets: Callable[[Node], Iterable[Subnet]]
+    ) -> None:
+        """host-up and hosts/NAME-up, or their counterparts, for each that came or went.
+
+        Before the next node come subnet-up or subnet-down for each of its ``subnets``.
+        """
+        wanted = {up for up in (True, False) if not self._runner.absent(_subnet(up))}
+        if not wanted:
+            self._put(changes)
+            return
+        events: list[_Event] = []
+        for change in changes:
+            events.append(change)
+            if change.up in wanted:
+                events += self._of_subnets(*change, subnets(change.node))
+        self._put(events)
 
     def subnets(
         self,
@@ -69,28 +86,38 @@ class ScriptEvents:
         address: SocketAddress | None,
     ) -> None:
         """subnet-up or subnet-down; subnets of ours have no remote address."""
-        name = f"subnet-{_word(up)}"
-        if self._runner.absent(name):
-            return
+        if not self._runner.absent(_subnet(up)):
+            self._put(list(self._of_subnets(node, up, address, subnets)))
+
+    def _of_subnets(
+        self,
+        node: Node,
+        up: bool,
+        address: SocketAddress | None,
+        subnets: Iterable[Subnet],
+    ) -> Iterator[_Event]:
         place = None if node.name == self._name else address
         about = {"node": node.name, "address": place}
-        self._put(partial(self._run, name, **about, subnet=each) for each in subnets)
+        for subnet in subnets:
+            yield partial(self._run, _subnet(up), **about, subnet=subnet)
 
-    def _put(self, events: Iterable[Callable[[], None]]) -> None:
+    def _put(self, events: Sequence[_Event]) -> None:
         under_way = bool(self._waiting)
-        for event in events:
-            if len(self._waiting) >= MAX_WAITING:
-                if not self._overflowed:
-                    self._overflowed = True
-                    logs.always.error("Too many scripts are waiting, leaving out some")
-                break
-            self._waiting.append(event)
+        room = MAX_WAITING - len(self._waiting)
+        if len(events) > room and not self._overflowed:
+            self._overflowed = True
+            logs.always.error("Too many scripts are waiting, leaving out some")
+        self._waiting += events[:room]
         if not under_way:
             self._begin("scripts", self._work())
 
     def _work(self) -> Iterator[None]:
         while self._waiting:
-            self._waiting.popleft()()
+            match self._waiting.popleft():
+                case Change(node, up, address):
+                    self._host(node, up, address)
+                case run:
+                    run()
             yield
         self._overflowed = False
 
@@ -101,6 +128,10 @@ class ScriptEvents:
     def _run(self, name: str, **about: Any) -> None:
         if not self._runner.absent(name):
             self._runner.run(name, self._variables(**about))
+
+
+def _subnet(up: bool) -> str:
+    return f"subnet-{_word(up)}"
 
 
 def _word(up: bool) -> str:

@@ -10,14 +10,14 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Edge, Mesh, Node
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A node that became reachable (``up``) or unreachable.
 
     ``address`` is its UDP address as the host-up or host-down scripts shall see it.
@@ -84,19 +84,26 @@ def _starts_the_tree(mesh: Mesh) -> bool:
     return not linked or any(node.reachable for node in linked)
 
 
-def settle_down(mesh: Mesh, node: Node) -> None:
-    """Forget the address, flags and options of a node that became unreachable.
+def settle_down(mesh: Mesh, nodes: Iterable[Node]) -> None:
+    """Forget address, flags and options of nodes that became unreachable.
 
-    Does nothing if the node has become reachable again in the meantime.
+    Nothing is forgotten of those that have become reachable again in the meantime.
     """
-    if node.reachable:
-        return
-    if node.address is not None:
-        mesh.set_address(node, None)
-        logs.protocol.debug("UDP address of %s cleared", node.name)
-    # As the next search, for the other direction of the same loss, would leave it.
-    node.visited, node.indirect = False, True
-    node.options = 0
+    moved = []
+    logged = logs.protocol.isEnabledFor(logging.DEBUG)
+    for node in nodes:
+        if node.reachable:
+            continue
+        if node.address is not None:
+            mesh.put_at(node, None)
+            moved.append(node)
+            if logged:
+                logs.protocol.debug("UDP address of %s cleared", node.name)
+        # As the next search, for the other direction of the same loss, would leave it.
+        node.visited, node.indirect = False, True
+        node.options = 0
+    if moved:
+        mesh.listener.addresses_changed(moved)
 
 
 def relied_on(edge: Edge) -> bool:
@@ -153,7 +160,8 @@ def is_indirect(edge: Edge) -> bool:
 def find(mesh: Mesh, edge: Edge, indirect: bool) -> bool:
     """Write into its target what a search has found: that this edge leads there.
 
-    Tells whether the target got its UDP address by that.
+    Tells whether the target got its UDP address by that, of which the listener has not
+    been told.
     """
     node, target = edge.source, edge.target
     if not target.visited:
@@ -166,6 +174,6 @@ def find(mesh: Mesh, edge: Edge, indirect: bool) -> bool:
     target.options = edge.options
     if target.address is not None:
         return False
-    mesh.set_address(target, edge.address)
+    mesh.put_at(target, edge.address)
     logs.protocol.debug("UDP address of %s set to %s", target.name, edge.address)
     return True

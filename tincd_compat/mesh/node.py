@@ -86,24 +86,24 @@ class Listener(Protocol):
     def graph_changed(self) -> None:
         """The graph was searched: anything may be true of any node."""
 
-    def reachability_changed(self, node: Node) -> None:
-        """The node alone became reachable or unreachable."""
+    def reachability_changed(self, nodes: Sequence[Node]) -> None:
+        """These nodes alone became reachable or unreachable, by one event."""
 
     def subnet_changed(self, subnet: Subnet) -> None:
         """A node has got the subnet or lost it."""
 
-    def address_changed(self, node: Node) -> None:
-        """The UDP address of the node is another one, or it has none."""
+    def addresses_changed(self, nodes: Sequence[Node]) -> None:
+        """The UDP addresses of the nodes are other ones, or they have none."""
 
 
 class _Nobody:
     def graph_changed(self) -> None: ...
 
-    def reachability_changed(self, node: Node) -> None: ...
+    def reachability_changed(self, nodes: Sequence[Node]) -> None: ...
 
     def subnet_changed(self, subnet: Subnet) -> None: ...
 
-    def address_changed(self, node: Node) -> None: ...
+    def addresses_changed(self, nodes: Sequence[Node]) -> None: ...
 
 
 class Mesh:
@@ -167,13 +167,20 @@ class Mesh:
     def set_address(self, node: Node, address: SocketAddress | None) -> None:
         """Set or clear the UDP address of a node; the first at an address keeps it."""
         moved = address != node.address
+        self.put_at(node, address)
+        if moved:
+            self.listener.addresses_changed((node,))
+
+    def put_at(self, node: Node, address: SocketAddress | None) -> None:
+        """Set or clear the UDP address of a node that the listener is told of anyway.
+
+        Many may come or go at once, and be told in one word.
+        """
         if node.address is not None and self._by_address.get(node.address) is node:
             del self._by_address[node.address]
         node.address = address
         if address is not None:
             self._by_address.setdefault(address, node)
-        if moved:
-            self.listener.address_changed(node)
 
     def node_by_address(self, address: SocketAddress) -> Node | None:
         """Return the node whose UDP address this is."""

@@ -115,6 +115,6 @@ def _flip(mesh: Mesh, nodes: list[Node]) -> list[Change]:
             # As the next search would leave it.
             node.visited, node.indirect, node.lifeline = False, True, None
     changes = flip(mesh, nodes)
-    for node in nodes:
-        mesh.listener.reachability_changed(node)
+    if nodes:
+        mesh.listener.reachability_changed(nodes)
     return changes

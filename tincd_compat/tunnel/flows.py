@@ -28,6 +28,9 @@ from tincd_compat.tunnel.tunnel import Tunnel
 MAX_FLOWS: Final = 16384
 #: Subnets of a node that are forgotten one by one; if it has more, everything is.
 MAX_FORGOTTEN: Final = 256
+#: Nodes that are forgotten one by one if one event has changed them; if there are more,
+#: everything is.
+MAX_CHANGED: Final = 64
 #: Seconds after which the author of a frame is announced again, as a part of the time
 #: after which it expires, and the bounds of that.
 STATION_SHARE: Final = 0.25
@@ -249,8 +252,23 @@ class FlowTable:
             self.short_way.forget_ways(owners)
         self.short_way.forget_node(node)
 
-    def forget_owner(self, owner: Node) -> None:
-        """A node became reachable or unreachable, and is preferred to others or not."""
+    def forget_nodes(self, nodes: Sequence[Node]) -> None:
+        """One event has changed that of nodes."""
+        if len(nodes) > MAX_CHANGED:
+            self.forget()
+            return
+        for node in nodes:
+            self.forget_node(node)
+
+    def forget_owners(self, owners: Sequence[Node]) -> None:
+        """Nodes became reachable or unreachable, and are preferred to others or not."""
+        if len(owners) > MAX_CHANGED:
+            self.forget()
+            return
+        for owner in owners:
+            self._forget_owner(owner)
+
+    def _forget_owner(self, owner: Node) -> None:
         subnets = self._mesh.subnets.of(owner)
         if len(subnets) > MAX_FORGOTTEN:
             self.forget()
@@ -272,7 +290,9 @@ class FlowTable:
             pass
         owner = self._owner(destination)
         if owner not in self._flows:
-            self._flows[owner] = self._build(owner)
+            flow = self._build(owner)
+            self._depends(owner)
+            self._flows[owner] = flow
         return self._flows[owner]
 
     def relay(self, destination: bytes, source: Node) -> Flow | None:
@@ -288,7 +308,9 @@ class FlowTable:
             pass
         owner = self._owner(destination)
         if owner not in self._passages:
-            self._passages[owner] = self._build_passage(owner)
+            passage = self._build_passage(owner)
+            self._depends(owner)
+            self._passages[owner] = passage
         return self._passages[owner]
 
     def relay_passage(self, destination: bytes, source: Node) -> Passage | None:
@@ -311,16 +333,26 @@ class FlowTable:
         return self._destinations.find(destination)
 
     def _next_stop(self, owner: Node | None) -> Node | None:
-        """Return the next stop on the way to an owner, and note whom it depends on."""
+        """Return the next stop on the way to an owner, None if there is no such way."""
         myself = self._mesh.myself
         if owner is None or owner is myself or not owner.reachable:
             return None
         via = owner.nexthop if owner.via is myself else owner.via
         if via is None or via is myself or (self._direct_only and via is not owner):
             return None
-        for stop in (owner, via, via.nexthop or via):
-            self._dependents.setdefault(stop, set()).add(owner)
         return via
+
+    def _depends(self, owner: Node | None) -> None:
+        """Note the stops on the way to an owner, which has been found out.
+
+        Not sooner: to ask for a tunnel can change it, and what depends on it is
+        forgotten then.  The owner itself is a stop only if frames are sealed for it.
+        """
+        via = self._next_stop(owner)
+        if owner is None or via is None:
+            return
+        for stop in (via, via.nexthop or via):
+            self._dependents.setdefault(stop, set()).add(owner)
 
     def _build_passage(self, owner: Node | None) -> Passage | None:
         via = self._next_stop(owner)

@@ -133,17 +133,18 @@ class Pipeline:
         self.receiver.invalidate()
         self._delivery.graph_changed()
 
-    def reachability_changed(self, node: Node) -> None:
-        """The node alone became reachable or unreachable."""
-        self.flows.forget_owner(node)
+    def reachability_changed(self, nodes: Sequence[Node]) -> None:
+        """These nodes alone became reachable or unreachable, by one event."""
+        self.flows.forget_owners(nodes)
+        self.receiver.invalidate()
 
     def subnet_changed(self, subnet: Subnet) -> None:
         """A node has got the subnet or lost it."""
         self.flows.forget_subnet(subnet)
 
-    def address_changed(self, node: Node) -> None:
-        """The UDP address of the node is another one, or it has none."""
-        self.flows.forget_node(node)
+    def addresses_changed(self, nodes: Sequence[Node]) -> None:
+        """The UDP addresses of the nodes are other ones, or they have none."""
+        self.flows.forget_nodes(nodes)
         self.receiver.invalidate()
 
     def tunnel_changed(self, node: Node) -> None:

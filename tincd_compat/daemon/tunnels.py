@@ -1,0 +1,84 @@
+"""The tunnels of all nodes, made when first asked for, and begun anew with their nodes.
+
+A node that comes or goes has no key of ours or from it that counts, and no path MTU.
+One line of a member can do that to ten thousand nodes.  So their tunnels are only
+noted: each is reset before anybody gets it, and those that nobody asks for in slices.
+Whoever asks cannot tell the difference, nor whether a node went, came back, or both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from tincd_compat.daemon.slices import Begin
+from tincd_compat.mesh.node import Node
+from tincd_compat.tunnel.tunnel import Tunnel
+
+
+class Tunnels:
+    """Calls :meth:`of` for the tunnel of a node.
+
+    :param make: makes one
+    :param ended: hears of each node whose tunnel was reset or is forgotten
+    :param begin: does what may take long, an iterator, in small steps
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Node], Tunnel],
+        ended: Callable[[Node], None],
+        begin: Begin,
+    ) -> None:
+        self._make = make
+        self._ended = ended
+        self._begin = begin
+        self._made: dict[Node, Tunnel] = {}
+        #: Nodes that came or went since their tunnel was reset.
+        self._outdated: dict[Node, None] = {}
+
+    def of(self, node: Node) -> Tunnel:
+        """Return the tunnel of a node."""
+        tunnel = self._made.get(node)
+        if tunnel is None:
+            tunnel = self._made[node] = self._make(node)
+        elif self._outdated:
+            self.bring_up_to_date(node)
+        return tunnel
+
+    def known(self, node: Node) -> Tunnel | None:
+        """Return the tunnel of a node if anybody has asked for it."""
+        return self.of(node) if node in self._made else None
+
+    def all(self) -> Collection[Tunnel]:
+        """Return all tunnels, for what of them does not end with a reset."""
+        return self._made.values()
+
+    def nodes_changed(self, nodes: Iterable[Node]) -> None:
+        """Nodes became reachable or unreachable."""
+        made = self._made
+        self._outdated.update((node, None) for node in nodes if node in made)
+        if self._outdated:
+            self._begin("tunnels", self._work())
+
+    def bring_up_to_date(self, node: Node) -> bool:
+        """Reset the tunnel of a node if it is from before it came or went; tell that.
+
+        What hears of the reset may ask for the tunnel, so the note of it comes first.
+        """
+        if node not in self._outdated:
+            return False
+        del self._outdated[node]
+        self._made[node].reset()
+        self._ended(node)
+        return True
+
+    def _work(self) -> Iterator[None]:
+        while self._outdated:
+            self.bring_up_to_date(next(iter(self._outdated)))
+            yield
+
+    def forget(self, node: Node) -> None:
+        """The node has left the tables."""
+        self._outdated.pop(node, None)
+        if self._made.pop(node, None) is not None:
+            self._ended(node)
