@@ -14,7 +14,7 @@ from tincd_compat.daemon.readers import BURST
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.tunnel.delivery import MAX_TRAIN
-from tincd_compat.tunnel.offload import TCPV4, TCPV6, UDP, SuperPacket
+from tincd_compat.tunnel.offload import TCPV4, TCPV6, UDP, SuperPacket, split
 
 VNET_HDR = 0x4000
 ALL = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
@@ -188,6 +188,29 @@ class TestReading:
         vnet = header(1, TCPV4, 1000, 38, 16)
         system.to_read = [vnet + bytes(piece.frame)]
         assert device.read_batch(64) == [piece]
+
+    @pytest.mark.parametrize(
+        ("whole", "pi", "kind"), [(WHOLE, PI4, TCPV4), (WHOLE6, PI6, TCPV6)]
+    )
+    def test_what_a_network_card_has_merged(
+        self, whole: Segment, pi: bytes, kind: int
+    ) -> None:
+        """It has a checksum, or what the card left there, and none is asked for."""
+        for flags in (0, 2):
+            system = FakeSystem()
+            device = opened(system)
+            vnet = header(flags, kind, 1000, 0, 0)
+            system.to_read = [pi + vnet + whole.frame()[14:]]
+            (piece,) = device.read_batch(64)
+            assert isinstance(piece, SuperPacket)
+            assert split(*piece) == [segment.frame() for segment in cut(whole, 1000)]
+
+    def test_merged_frames_with_options_are_nobodys(self) -> None:
+        system = FakeSystem()
+        device = opened(system)
+        whole = Segment(payload=PAYLOAD[:3000], stops=(8,))
+        system.to_read = [PI4 + header(2, TCPV4, 1000, 0, 0) + whole.frame()[14:]]
+        assert [split(*piece) for piece in device.read_batch(64)] == [[]]
 
     def test_unfinished_checksums(self) -> None:
         system = FakeSystem()

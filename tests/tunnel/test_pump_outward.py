@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from tests.tunnel.pumping import VNET, Lab, datagram_socket, packet, received
-from tests.tunnel.segments import Segment
+from tests.tunnel.segments import Segment, cut
 from tests.tunnel.test_superpacket import CUTS
 from tests.tunnel.world import ipv4
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.tunnel import splitting
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.pumps import BURST, Progress
+from tincd_compat.tunnel.superpacket import TCPV4
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -75,6 +76,23 @@ def test_a_super_packet_is_cut(lab: Lab) -> None:
     assert len(pieces) == 7
     assert lab.arrived("b") == pieces
     assert lab.owner.bytes_in == sum(map(len, (packet(0), *pieces)))
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("flags", [0, 2])
+def test_what_a_network_card_has_merged_is_cut(
+    lab: Lab, known: bool, flags: int
+) -> None:
+    """It has a checksum, or what the card left there, and no start of one."""
+    lab.give(*[packet(0)] * known)
+    lab.out()
+    whole = Segment(payload=bytes(range(200)), source=0x101, target=0x201)
+    lab.give(whole.frame(), header=VNET.pack(flags, TCPV4, 0, 30, 0, 0))
+    lab.out()
+    sent = lab.arrived("b")
+    for _, train in lab.world.ports.trains[known:]:
+        sent += lab.world.peers["b"].open(train)
+    assert sent == [segment.frame() for segment in cut(whole, 30)]
 
 
 @pytest.mark.parametrize("known", [False, True])

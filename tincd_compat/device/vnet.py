@@ -49,6 +49,9 @@ _DOWN: Final = errno.EIO
 
 _CHECKSUM_OFFSETS: Final = {UDP: 6}
 _TCP_CHECKSUM: Final = 16
+#: Where headers of IP without options end, behind one of Ethernet.
+_BEHIND_IPV4: Final = 34
+_BEHIND_IPV6: Final = 54
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,9 @@ class Offloads:
         """Return what came behind a header: a frame with its checksum, or a piece."""
         flags, kind, _, size, start, offset = _LAYOUT.unpack(header)
         if kind:
-            return SuperPacket(frame, kind & ~_ECN, size, start + self._link)
+            seeded = flags & _NEEDS_CHECKSUM
+            start = start + self._link if seeded else _transport_start(frame)
+            return SuperPacket(frame, kind & ~_ECN, size, start)
         if flags & _NEEDS_CHECKSUM:
             fill_checksum(frame, start + self._link, offset)
         return frame
@@ -172,6 +177,17 @@ class Offloads:
             logs.always.info("Coalescing towards the device switched off: %s", reason)
         self.coalescing = self.coalescing_udp = False
         return True
+
+
+def _transport_start(frame: Buffer) -> int:
+    """Return where TCP or UDP begins in what a network card has merged, or 0.
+
+    It comes with the checksum of nobody knows what, and without a word of where that
+    is; nothing stands between its headers.
+    """
+    if frame[12:15] == b"\x08\x00\x45":
+        return _BEHIND_IPV4
+    return _BEHIND_IPV6 if frame[12:14] == b"\x86\xdd" else 0
 
 
 def _probe(kind: int, target: bytes) -> SuperPacket:
