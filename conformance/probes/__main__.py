@@ -95,6 +95,8 @@ def _play(probe: Probe, contenders: Sequence[Contender], *, verbose: bool) -> bo
                 complaints.append(f"{contender.name}: {each.what} is over {most}")
     for line in _table(figures):
         print(f"  {line}")
+    if probe.note:
+        print(f"  {probe.note}")
     for text in complaints:
         print(f"  BROKEN {text}")
     sys.stdout.flush()

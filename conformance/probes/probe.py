@@ -54,7 +54,8 @@ class Probe:
     """One attack or accident, and how its cost is measured.
 
     ``measure`` builds what it needs in the laboratory, raises Failed if the daemon does
-    not survive, and gives the same figures in the same order for every contender.
+    not survive, and gives the same figures in the same order for every contender.  What
+    is left out for one of them the ``note`` below the table says.
     """
 
     name: str
@@ -62,3 +63,4 @@ class Probe:
     measure: Measure
     contenders: tuple[Contender, ...] = CONTENDERS
     tools: tuple[str, ...] = ()
+    note: str = ""

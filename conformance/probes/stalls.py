@@ -3,6 +3,9 @@
 A step is a burst of messages or a signal.  Its figure is the worst PONG meanwhile and
 for as long after it as what follows may be put off.  The loop stood still for less than
 that, by the round trip of an idle daemon.
+
+C tincd runs its graph for every line about an edge.  With 10 000 nodes it does not
+answer within a minute, so it is measured with 1000 alone.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Final
 
 from conformance.harness import filled
 from conformance.harness.bursts import bursts
+from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab
 from conformance.harness.member import joined
 from conformance.harness.waits import say
@@ -124,8 +128,9 @@ def _measure(lab: Lab, contender: Contender) -> Iterable[Figure]:
     trial = _Trial(lab, contender)
     trial.fill(range(_FEW))
     yield from trial.measure(_FEW)
-    trial.fill(range(_FEW, _MANY))
-    yield from trial.measure(_MANY)
+    if contender.kind is Kind.OURS:
+        trial.fill(range(_FEW, _MANY))
+        yield from trial.measure(_MANY)
     started = time.monotonic()
     trial.subject.stop()
     yield Figure(
@@ -137,4 +142,5 @@ PROBE: Final = Probe(
     name="stalls",
     summary="every message and every signal, with 1000 and 10 000 of everything known",
     measure=_measure,
+    note="C with 1000 only: with 10 000 it does not answer within a minute.",
 )

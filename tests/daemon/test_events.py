@@ -150,6 +150,22 @@ def test_more_than_can_wait_is_left_out_and_told_once(
     assert caplog.messages == [expected, expected]
 
 
+def test_a_step_is_one_subnet(
+    runner: Recorder, later: Later, waiting: ScriptEvents
+) -> None:
+    """A node can have thousands; whoever cannot wait gets the rest in its order."""
+    subnets = [subnet(f"10.{number}.0.0/16") for number in range(3)]
+    waiting.nodes([Change(Node("a"), True, PLACE)], lambda node: subnets)
+    steps = iter(later.work["scripts"])
+    for count in (2, 3):
+        next(steps)
+        assert len(runner.calls) == count
+    waiting.device(False)
+    assert names(runner)[2:] == [*["subnet-up"] * 3, "tinc-down"]
+    assert next(steps, None) is None
+    assert len(subnets) == 3
+
+
 def test_subnets_without_a_script_do_not_wait(
     runner: Recorder, later: Later, waiting: ScriptEvents
 ) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any, Final, TypeAlias
 
 from tincd_compat import logs
@@ -18,10 +17,10 @@ from tincd_compat.mesh.graph import Change
 from tincd_compat.mesh.node import Node
 from tincd_compat.service.scripts import ScriptRunner, script_environment
 
-#: Events that wait at most; nobody has that many scripts run.
+#: Nodes and subnets that wait at most; nobody has that many scripts run.
 MAX_WAITING: Final = 65_536
-#: What waits: a node that came or went, or what runs one other script.
-_Event: TypeAlias = Change | Callable[[], None]
+#: A node that came or went, or its subnets then, for which there are other scripts.
+_Event: TypeAlias = tuple[Change, list[Subnet] | None]
 
 
 class ScriptEvents:
@@ -44,6 +43,8 @@ class ScriptEvents:
         self._name = name
         self._begin = begin
         self._waiting: deque[_Event] = deque()
+        #: How many wait, each subnet counted.
+        self._count = 0
         self._overflowed = False
         self._variables: Callable[..., dict[str, str]] = lambda **more: (
             script_environment(
@@ -69,13 +70,13 @@ class ScriptEvents:
         """
         wanted = {up for up in (True, False) if not self._runner.absent(_subnet(up))}
         if not wanted:
-            self._put(changes)
+            self._put([(change, None) for change in changes])
             return
         events: list[_Event] = []
         for change in changes:
-            events.append(change)
+            events.append((change, None))
             if change.up in wanted:
-                events += self._of_subnets(*change, subnets(change.node))
+                events.append((change, [*subnets(change.node)]))
         self._put(events)
 
     def subnets(
@@ -87,43 +88,62 @@ class ScriptEvents:
     ) -> None:
         """subnet-up or subnet-down; subnets of ours have no remote address."""
         if not self._runner.absent(_subnet(up)):
-            self._put(list(self._of_subnets(node, up, address, subnets)))
+            self._put([(Change(node, up, address), [*subnets])])
 
-    def _of_subnets(
-        self,
-        node: Node,
-        up: bool,
-        address: SocketAddress | None,
-        subnets: Iterable[Subnet],
-    ) -> Iterator[_Event]:
-        place = None if node.name == self._name else address
-        about = {"node": node.name, "address": place}
-        for subnet in subnets:
-            yield partial(self._run, _subnet(up), **about, subnet=subnet)
-
-    def _put(self, events: Sequence[_Event]) -> None:
+    def _put(self, events: list[_Event]) -> None:
         under_way = bool(self._waiting)
-        room = MAX_WAITING - len(self._waiting)
-        if len(events) > room and not self._overflowed:
-            self._overflowed = True
-            logs.always.error("Too many scripts are waiting, leaving out some")
-        self._waiting += events[:room]
+        count = sum(1 if each is None else len(each) for _, each in events)
+        if self._count + count > MAX_WAITING:
+            self._overflow()
+            events = list(self._as_there_is_room(events))
+            count = MAX_WAITING - self._count
+        self._count += count
+        for _, subnets in events:
+            if subnets:
+                # The next one is taken from the end.
+                subnets.reverse()
+        self._waiting += (event for event in events if event[1] != [])
         if not under_way:
             self._begin("scripts", self._work())
 
+    def _as_there_is_room(self, events: list[_Event]) -> Iterator[_Event]:
+        room = MAX_WAITING - self._count
+        for change, subnets in events:
+            if room and subnets is None:
+                room -= 1
+                yield change, None
+            elif room and subnets:
+                room -= len(first := subnets[:room])
+                yield change, first
+
+    def _overflow(self) -> None:
+        if not self._overflowed:
+            self._overflowed = True
+            logs.always.error("Too many scripts are waiting, leaving out some")
+
     def _work(self) -> Iterator[None]:
         while self._waiting:
-            match self._waiting.popleft():
-                case Change(node, up, address):
-                    self._host(node, up, address)
-                case run:
-                    run()
+            change, subnets = self._waiting[0]
+            subnet = None if subnets is None else subnets.pop()
+            if not subnets:
+                self._waiting.popleft()
+            self._count -= 1
+            if subnet is None:
+                self._of_host(*change)
+            else:
+                self._of_subnet(*change, subnet)
             yield
         self._overflowed = False
 
-    def _host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
+    def _of_host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
         for name in (f"host-{_word(up)}", f"hosts/{node.name}-{_word(up)}"):
             self._run(name, node=node.name, address=address)
+
+    def _of_subnet(
+        self, node: Node, up: bool, address: SocketAddress | None, subnet: Subnet
+    ) -> None:
+        place = None if node.name == self._name else address
+        self._run(_subnet(up), node=node.name, address=place, subnet=subnet)
 
     def _run(self, name: str, **about: Any) -> None:
         if not self._runner.absent(name):
