@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.daemon.life import END, START, Life, told
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.daemon import daemon as module
 from tincd_compat.daemon.daemon import STOP_PATIENCE
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import Pair
+from tincd_compat.daemon.names import Names
 from tincd_compat.errors import ConfigError, DeviceError
 
 
@@ -137,6 +141,29 @@ def test_what_leads_out_is_closed_before_the_root_changes(
     life.start(chroot=True, user=user, leave_root=leave)
     assert found == [0]
     assert life.dropped == [(user, life.directory)]
+
+
+@pytest.mark.parametrize("chroot", [True, False])
+def test_names_are_looked_up_before_the_root_changes(
+    life: Life, monkeypatch: pytest.MonkeyPatch, chroot: bool
+) -> None:
+    """Inside there may be no file of the resolver, and nobody could be dialled."""
+    asked: list[tuple[str, str]] = []
+
+    async def lookup(host: str, port: str, family: int) -> list[SocketAddress]:
+        assert family == socket.AF_UNSPEC
+        asked.append((host, port))
+        return []
+
+    monkeypatch.setattr(module, "Names", lambda: Names(lookup))
+    life.write("ConnectTo = peer\nConnectTo = absent\nProxy = http proxy.test 3128\n")
+    (life.directory / "hosts" / "peer").write_text("Address = peer.test 4711\n")
+    # Nobody can connect while names are looked up.
+    life.listen_error = DeviceError("Unable to create any listening socket!")
+    life.start(chroot=chroot)
+    names = [("proxy.test", "3128"), ("peer.test", "4711")]
+    assert asked == (names if chroot else [])
+    assert life.result.result() == 1
 
 
 def test_a_user_in_the_same_root_keeps_what_is_open(life: Life) -> None:

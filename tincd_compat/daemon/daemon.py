@@ -35,8 +35,14 @@ from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.links import Links
-from tincd_compat.daemon.listening import adopt_pairs, announced_port, open_pairs
+from tincd_compat.daemon.listening import (
+    adopt_pairs,
+    announced_port,
+    open_pairs,
+    socket_family,
+)
 from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.daemon.names import Names
 from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.daemon.reload import Reload
 from tincd_compat.daemon.slices import Slices, at_once
@@ -124,10 +130,12 @@ class Daemon:
             self.mesh, settings, suite, self.links, begin=self._slices.begin
         )
         environment = original_environment()
+        self._names = Names()
         self._dialer = Dialer(
             lambda: self.settings,
             self.links,
             self._mishaps,
+            resolve=self._names.resolve,
             environment=command_environment(
                 environment, settings.name, options.netname
             ),
@@ -148,6 +156,8 @@ class Daemon:
             self._open_device()
             self._options.ready()
             await self._until_stopped(self._run_first_scripts())
+            if not self._stopping.is_set():
+                await self._until_stopped(self._learn_names())
             if not self._stopping.is_set():
                 self._open_sockets()
                 self._go()
@@ -227,6 +237,13 @@ class Daemon:
         self.events.device(True)
         self._own_subnets(True)
         await self._scripts.drain()
+
+    async def _learn_names(self) -> None:
+        """Look up what will be dialled, if the resolver's files get out of reach."""
+        if self._options.chroot:
+            await self._names.learn(
+                self._dialer.targets(), socket_family(self.settings.address_family)
+            )
 
     def _own_subnets(self, up: bool) -> None:
         myself = self.mesh.myself
@@ -438,6 +455,7 @@ class Daemon:
         if logs.connections.isEnabledFor(logging.DEBUG):
             at_once("statistics", dumps.write(dumps.statistics(self._device)))
         self._dialer.stop()
+        self._names.stop()
         if self._watch is not None:
             await self._watch.stop()
         self._graph_dump.stop()

@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, valid_name
+from tincd_compat.config.values import ProxyServer
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.listening import socket_family
 from tincd_compat.daemon.mishaps import Mishaps
@@ -25,7 +26,7 @@ from tincd_compat.daemon.proxy import Proxies, left_to_proxy
 from tincd_compat.errors import ConfigError
 from tincd_compat.meta.proxy import Target
 from tincd_compat.transport.proxy import Passage
-from tincd_compat.transport.resolver import resolve
+from tincd_compat.transport.resolver import Resolve, resolve
 from tincd_compat.transport.tcp import connect
 
 if TYPE_CHECKING:
@@ -59,14 +60,6 @@ class Network(Protocol):
 
     def source_for(self, address: SocketAddress) -> SocketAddress | None:
         """Return the local address to dial from, or None for any."""
-
-
-class Resolve(Protocol):
-    """As :func:`tincd_compat.transport.resolver.resolve`."""
-
-    def __call__(
-        self, host: str, port: str, family: int
-    ) -> Awaitable[list[SocketAddress]]: ...
 
 
 class Connect(Protocol):
@@ -135,6 +128,16 @@ class Dialer:
                 self._tasks[name] = asyncio.create_task(
                     self._pursue(self._new_outgoing(name)), name=f"ConnectTo {name}"
                 )
+
+    def targets(self) -> Iterator[tuple[str, str]]:
+        """Yield every host and port that may have to be looked up, as far as read."""
+        settings = self._settings()
+        if isinstance(settings.proxy, ProxyServer):
+            yield settings.proxy.host, settings.proxy.port
+        for name in filter(valid_name, settings.connect_to):
+            # What is wrong with a file is said when it is dialled.
+            with suppress(ConfigError):
+                yield from self._network.read_host(name).targets
 
     def stop(self) -> None:
         """Give up all attempts; links that are up stay, without anyone redialling."""

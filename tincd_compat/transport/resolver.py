@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.local import from_sockaddr
@@ -29,6 +29,14 @@ _reverse_lookups: Final = threading.BoundedSemaphore(MAX_REVERSE_LOOKUPS)
 Lookup: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 ReverseLookup: TypeAlias = Callable[[Any, int], tuple[str, str]]
 T = TypeVar("T")
+
+
+class Resolve(Protocol):
+    """As :func:`resolve`."""
+
+    def __call__(
+        self, host: str, port: str, family: int
+    ) -> Awaitable[list[SocketAddress]]: ...
 
 
 async def resolve(
