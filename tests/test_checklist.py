@@ -112,6 +112,7 @@ CHECKLIST: dict[int, tuple[str, ...]] = {
     11: (
         "tests/meta/test_handshake.py::test_a_daemon_before_1_0_30",
         f"{_SCENARIOS}/suites.py::play",
+        f"{_SCENARIOS}/oddsuites.py::play",
         f"{_SCENARIOS}/compress.py::play",
     ),
 }

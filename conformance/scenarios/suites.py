@@ -7,6 +7,7 @@ OpenSSL is told to; here it is, so that Blowfish and its like are compared, too.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +26,7 @@ _ENOUGH: Final = 98
 
 
 @dataclass(frozen=True, slots=True)
-class _Suite:
+class Suite:
     """Values of three variables, and the numbers that stand for two of them."""
 
     cipher: str
@@ -93,16 +94,16 @@ _DIGESTS: Final = (
     ),
 )
 _ALL: Final = tuple(
-    _Suite(name, nid, digest, digest_nid, maclength)
+    Suite(name, nid, digest, digest_nid, maclength)
     for (name, nid), (digest, digest_nid, maclength) in zip(
         _CIPHERS, itertools.cycle(_DIGESTS), strict=False
     )
 )
 #: What one side may leave out only if the other does not insist on it.
 _OPEN: Final = (
-    (_Suite("none", 0, "sha256", 672, 4), _Suite("none", 0, "sha512", 674, 64)),
-    (_Suite("none", 0, "none", 0, 4), _Suite("none", 0, "md5", 4, 0)),
-    (_Suite("aes-128-cbc", 419, "none", 0, 4), _Suite("bf-cbc", 91, "sha1", 64, 0)),
+    (Suite("none", 0, "sha256", 672, 4), Suite("none", 0, "sha512", 674, 64)),
+    (Suite("none", 0, "none", 0, 4), Suite("none", 0, "md5", 4, 0)),
+    (Suite("aes-128-cbc", 419, "none", 0, 4), Suite("bf-cbc", 91, "sha1", 64, 0)),
 )
 _PAIRS: Final = tuple(zip(_ALL[::2], _ALL[1::2], strict=True))
 #: Daemons of one kind agree with each other on anything; two rounds show that they can.
@@ -117,14 +118,19 @@ def play(lab: Lab, placement: Placement) -> None:
     mixed = len(set(placement)) > 1
     texts = {node.name: (node.etc / "tinc.conf").read_text() for node in mesh}
     for suites in (*(_PAIRS if mixed else _PAIRS[:_SAME_KIND]), *_OPEN):
-        say(f"  {suites[0]} to a, {suites[1]} to b")
-        for node, suite in zip(mesh, suites, strict=True):
-            text = texts[node.name] + suite.lines()
-            (node.etc / "tinc.conf").write_text(text)
-        _round(mesh, *suites)
+        give(mesh, texts, suites)
+        play_round(mesh, *suites)
 
 
-def _round(mesh: Mesh, suite_a: _Suite, suite_b: _Suite) -> None:
+def give(mesh: Mesh, texts: Mapping[str, str], suites: tuple[Suite, Suite]) -> None:
+    """Configure both nodes, a and b, behind what their tinc.conf has."""
+    say(f"  {suites[0]} to a, {suites[1]} to b")
+    for node, suite in zip(mesh, suites, strict=True):
+        (node.etc / "tinc.conf").write_text(texts[node.name] + suite.lines())
+
+
+def play_round(mesh: Mesh, suite_a: Suite, suite_b: Suite) -> None:
+    """Start both, and let packets to each travel by UDP under its suite."""
     a, b = mesh["a"], mesh["b"]
     mesh.start()
     wait_ping(a, b.address)
@@ -140,7 +146,7 @@ def _round(mesh: Mesh, suite_a: _Suite, suite_b: _Suite) -> None:
     mesh.stop()
 
 
-def _expect_suite(node: TincNode, peer: str, suite: _Suite) -> None:
+def _expect_suite(node: TincNode, peer: str, suite: Suite) -> None:
     """Demand that packets to the peer are sealed as it wants, and travel by UDP."""
     row = node.wait_row(
         peer, "reached by UDP", lambda row: row.minmtu >= _ENOUGH, limit=20

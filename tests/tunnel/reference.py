@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import padding
 
-from tincd_compat.tunnel.suites import CipherSuite, Mode, Suite
+from tincd_compat.tunnel.suites import CipherSuite, Digest, Mode, Suite
 
 PADDED = (Mode.CBC, Mode.ECB)
 
@@ -16,11 +16,18 @@ def encrypt(cipher: CipherSuite, key_block: bytes, plain: bytes) -> bytes:
     """Encrypt one packet in a context of its own."""
     if cipher.is_null:
         return plain
+    plain = filled(cipher, plain)
     if cipher.mode in PADDED:
         padder = padding.PKCS7(8 * cipher.block_size).padder()
         plain = padder.update(plain) + padder.finalize()
     context = cipher.context(key_block).encryptor()
     return context.update(plain) + context.finalize()
+
+
+def filled(cipher: CipherSuite, plain: bytes) -> bytes:
+    """Return what arrives of a plaintext: XTS cannot do less than a block."""
+    missing = max(0, 16 - len(plain)) if cipher.mode is Mode.XTS else 0
+    return plain + bytes([missing]) * missing
 
 
 def decrypt(cipher: CipherSuite, key_block: bytes, sealed: bytes) -> bytes | None:
@@ -38,10 +45,22 @@ def decrypt(cipher: CipherSuite, key_block: bytes, sealed: bytes) -> bytes | Non
     return plain
 
 
+def authenticate(digest: Digest, key: bytes, data: bytes) -> bytes:
+    """Return the whole HMAC, by hashlib or, for what that lacks, as RFC 2104 has it."""
+    try:
+        return hmac.digest(key, data, digest.algorithm)
+    except ValueError:
+        block = digest.new().block_size
+        short = digest.new(key).digest() if len(key) > block else key
+        padded = short.ljust(block, b"\0")
+        inner = digest.new(bytes(byte ^ 0x36 for byte in padded) + data).digest()
+        return digest.new(bytes(byte ^ 0x5C for byte in padded) + inner).digest()
+
+
 def seal(suite: Suite, key_block: bytes, seqno: int, body: bytes) -> bytes:
     sealed = encrypt(suite.cipher, key_block, seqno.to_bytes(4) + body)
     if suite.digest.nid and suite.maclength:
-        tag = hmac.digest(key_block, sealed, suite.digest.algorithm)
+        tag = authenticate(suite.digest, key_block, sealed)
         sealed += tag[: suite.maclength]
     return sealed
 
@@ -93,7 +112,7 @@ class Codec:
             return None
         if suite.digest.nid and suite.maclength:
             datagram, mac = datagram[: -suite.maclength], datagram[-suite.maclength :]
-            tag = hmac.digest(self.key_block, datagram, suite.digest.algorithm)
+            tag = authenticate(suite.digest, self.key_block, datagram)
             if not hmac.compare_digest(mac, tag[: suite.maclength]):
                 return None
         plain = decrypt(suite.cipher, self.key_block, datagram)

@@ -7,7 +7,7 @@ import logging
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.tunnel import reference
@@ -28,6 +28,7 @@ from tincd_compat.tunnel.suites import (
     DIGESTS,
     CipherSuite,
     Digest,
+    Mode,
     Suite,
     find_digest,
 )
@@ -35,20 +36,27 @@ from tincd_compat.tunnel.suites import (
 pytestmark = pytest.mark.usefixtures("implementation")
 
 USABLE = [cipher for cipher in CIPHERS if cipher.usable]
+HASHES = [digest for digest in DIGESTS if digest.usable]
 LEVELS = [level for level in range(1, 34) if compression.available(level)]
 frames = st.binary(max_size=80)
 
 
 @st.composite
 def suites(draw: st.DrawFn) -> Suite:
-    digest = draw(st.sampled_from(DIGESTS))
+    digest = draw(st.sampled_from(HASHES))
     maclength = draw(st.integers(0, digest.size or 64))
     return Suite(draw(st.sampled_from(USABLE)), digest, maclength)
+
+
+def arriving(suite: Suite, frame: bytes) -> bytes:
+    """Return what comes out of a frame, however short."""
+    return reference.filled(suite.cipher, bytes(4) + frame)[4:]
 
 
 @settings(max_examples=200)
 @given(suites(), st.sampled_from([0, 0, *LEVELS]), st.data())
 def test_round_trip(suite: Suite, level: int, data: st.DataObject) -> None:
+    assume(not level or suite.cipher.mode is not Mode.XTS)
     key = bytes(range(suite.cipher.key_block_size))
     sealer, opener = Sealer(suite, key, level), Opener(suite, key, level)
     sizes = st.binary(min_size=1 if level else 0, max_size=80)
@@ -64,7 +72,7 @@ def test_round_trip(suite: Suite, level: int, data: st.DataObject) -> None:
         # The MAC's length counts as a minimum even where there is no MAC.
         long = [len(datagram) >= 4 + suite.maclength for datagram in sealed]
         expected = [
-            (frame, None) if enough else (b"", Drop.TOO_SHORT)
+            (arriving(suite, frame), None) if enough else (b"", Drop.TOO_SHORT)
             for frame, enough in zip(train, long, strict=True)
         ]
         opened = opener.open_train(sealed)
@@ -79,13 +87,15 @@ def test_every_suite_at_every_level(level: int) -> None:
     """Both ends of any two suites agree, and so do a live context and a fresh one."""
     train = [b"x", FRAME_A, FRAME_A * 20, bytes(1518)]
     for number, cipher in enumerate(USABLE):
-        digest = DIGESTS[(number + level) % len(DIGESTS)]
+        digest = HASHES[(number + level) % len(HASHES)]
         suite = Suite(cipher, digest, (number * 7 + level) % (digest.size + 1))
         key = bytes(range(cipher.key_block_size))
         sealer, opener = Sealer(suite, key, level), Opener(suite, key, level)
+        # XTS makes the first longer.
+        frames = train[cipher.mode is Mode.XTS :]
         for _ in range(2):
-            opened = opener.open_train(sealer.seal_train(train))
-            assert [result.frame for result in opened] == train
+            opened = opener.open_train(sealer.seal_train(frames))
+            assert [result.frame for result in opened] == frames
 
 
 @settings(max_examples=200)
@@ -277,8 +287,8 @@ class TestUnusable:
                 refuse(suite, bytes(32))
 
     def test_a_digest_this_machine_lacks(self) -> None:
-        suite = Suite(DEFAULT.cipher, Digest(257, "md4", "no-such", 16), 4)
-        with pytest.raises(ValueError, match="md4 is not available"):
+        suite = Suite(DEFAULT.cipher, Digest(257, "no-such", "no-such", 16), 4)
+        with pytest.raises(ValueError, match="no-such is not available"):
             Sealer(suite, KEY)
 
     def test_a_compressor_this_machine_lacks(

@@ -1,4 +1,4 @@
-"""ARIA by way of the system's OpenSSL, against the vectors of RFC 5794."""
+"""ARIA, MD4 and Whirlpool by way of the system's OpenSSL, against their vectors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from tincd_compat.tunnel import libcrypto
-from tincd_compat.tunnel.libcrypto import LibraryCipher
+from tincd_compat.tunnel.libcrypto import LibraryCipher, LibraryHash
 
 PLAIN = bytes.fromhex("00112233445566778899aabbccddeeff")
 
@@ -52,3 +52,55 @@ def test_a_machine_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(libcrypto, "_library", lambda: None)
     with pytest.raises(UnsupportedAlgorithm, match="no OpenSSL library"):
         LibraryCipher("aria-128-cbc", bytes(16), bytes(16)).encryptor()
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "data", "digest"),
+    [
+        # RFC 1320, and ISO/IEC 10118-3.
+        ("md4", 64, b"abc", "a448017aaf21d8525fc10ae87aa6729d"),
+        (
+            "whirlpool",
+            64,
+            b"abc",
+            "4e2448a4c6f486bb16b6562c73b4020bf3043e3a731bce721ae1b303d97e6d4c"
+            "7181eebdb6c57e277d0e34957114cbd6c797fc9d95d8b582d225292076d4eef5",
+        ),
+    ],
+)
+def test_digests(name: str, block: int, data: bytes, digest: str) -> None:
+    found = LibraryHash(name, data)
+    assert (found.block_size, found.digest_size) == (block, len(digest) // 2)
+    assert found.digest().hex() == digest
+    assert found.digest().hex() == digest
+
+
+def test_a_hash_and_its_copy_go_their_own_ways() -> None:
+    one = LibraryHash("whirlpool", b"same")
+    other = one.copy()
+    one.update(b"one")
+    other.update(bytearray(b"other"))
+    assert one.digest() == LibraryHash("whirlpool", b"sameone").digest()
+    assert other.digest() == LibraryHash("whirlpool", b"sameother").digest()
+
+
+def test_a_digest_that_nobody_knows() -> None:
+    with pytest.raises(UnsupportedAlgorithm, match="snefru"):
+        LibraryHash("snefru")
+
+
+def test_what_only_the_legacy_provider_has() -> None:
+    """It is in a library context of our own."""
+    assert (
+        len(LibraryCipher("rc2-64-cbc", bytes(8), bytes(8)).encryptor().update(PLAIN))
+        == 16
+    )
+
+
+def test_a_library_before_openssl_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libcrypto, "_fetcher", lambda: None)
+    for cache in (libcrypto._cipher, libcrypto._digest):
+        monkeypatch.setattr(libcrypto, cache.__name__, cache.__wrapped__)
+    assert LibraryCipher("aria-128-cbc", bytes(16), bytes(16)).encryptor()
+    with pytest.raises(UnsupportedAlgorithm, match="md4"):
+        LibraryHash("md4")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import ast
-import hmac
 import inspect
 
 import pytest
 
+from tests.tunnel import reference
 from tincd_compat.tunnel import pure
 from tincd_compat.tunnel.suites import DIGESTS, Digest
 
+HASHES = [digest for digest in DIGESTS[1:] if digest.usable]
+
 
 class TestMac:
-    @pytest.mark.parametrize("digest", DIGESTS[1:], ids=lambda digest: str(digest.name))
+    @pytest.mark.parametrize("digest", HASHES, ids=lambda digest: str(digest.name))
     @pytest.mark.parametrize("size", [1, 48, 64, 65, 128, 129, 200])
     def test_like_hmac(self, digest: Digest, size: int) -> None:
         key, data = bytes(range(size)), b"message" * 30
-        whole = hmac.digest(key, data, digest.algorithm)
+        whole = reference.authenticate(digest, key, data)
         for length in (1, 4, digest.size):
             mac = pure.Mac(digest, key, length)
             tagged = data + whole[:length]

@@ -129,9 +129,27 @@ class TestOwnKey:
         assert keys.new_own_key(counting).cipher == 1076
         assert keys.opener is None
         keys.new_own_key(counting)
-        assert [record.getMessage() for record in caplog.records] == [
-            f"Cannot open packets from {PEER}: the cipher aria-256-cbc is not available"
-        ]
+        # The start has said it, once for all nodes.
+        assert caplog.messages == []
+
+    @pytest.mark.parametrize(
+        ("cipher", "nid", "size"),
+        [("id-aes256-GCM", 901, 44), ("aes-256-ctr", 906, 48), ("rc4", 5, 16)],
+    )
+    def test_a_cipher_that_cannot_carry_packets(
+        self, cipher: str, nid: int, size: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """C tincd takes the answer as good, and probes in vain."""
+        keys = tunnel(cipher)
+        answer = keys.new_own_key(counting)
+        assert (answer.cipher, len(answer.key)) == (nid, 2 * size)
+        assert keys.opener is None
+        assert caplog.messages == []
+
+    def test_a_digest_that_cannot_authenticate(self) -> None:
+        keys = tunnel("aes-256-cbc", "shake256")
+        assert keys.new_own_key(counting).digest == 1101
+        assert keys.opener is None
 
     def test_a_compressor_this_machine_lacks(
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -191,7 +209,7 @@ class TestPeerKey:
             (("zz", 427, 672, 4, 0), f"Got bad ANS_KEY from {PEER}: invalid key"),
             ((KEY + " ", 427, 672, 4, 0), f"Got bad ANS_KEY from {PEER}: invalid key"),
             ((KEY, 257, 672, 4, 0), f"Node {PEER} uses unknown cipher!"),
-            ((KEY, 901, 672, 4, 0), f"Node {PEER} uses unknown cipher!"),
+            ((KEY, 901, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
             ((KEY, -1, 672, 4, 0), f"Node {PEER} uses unknown cipher!"),
             ((KEY[2:], 427, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
             ((KEY + "00", 427, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
@@ -199,7 +217,7 @@ class TestPeerKey:
             # The man in the middle who flips bits towards the null cipher.
             ((KEY, 0, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
             (("", 0, 672, 4, 0), f"Node {PEER} uses wrong keylength!"),
-            ((KEY, 427, 257, 4, 0), f"Node {PEER} uses unknown digest!"),
+            ((KEY, 427, 258, 4, 0), f"Node {PEER} uses unknown digest!"),
             ((KEY, 427, 672, 33, 0), f"Node {PEER} uses bogus MAC length!"),
             ((KEY, 427, 672, -1, 0), f"Node {PEER} uses bogus MAC length!"),
             ((KEY, 427, 672, 4, 12), f"Node {PEER} uses bogus compression level!"),
@@ -208,7 +226,7 @@ class TestPeerKey:
             (("zz", 257, 257, 99, 99), f"Got bad ANS_KEY from {PEER}: invalid key"),
             (("00", 257, 257, 99, 99), f"Node {PEER} uses unknown cipher!"),
             (("00", 427, 257, 99, 99), f"Node {PEER} uses wrong keylength!"),
-            ((KEY, 427, 257, 99, 99), f"Node {PEER} uses unknown digest!"),
+            ((KEY, 427, 258, 99, 99), f"Node {PEER} uses unknown digest!"),
             ((KEY, 427, 672, 99, 99), f"Node {PEER} uses bogus MAC length!"),
         ],
     )
@@ -315,6 +333,34 @@ class TestWhatThisMachineCannotDo:
             f"Error during initialisation of key from {PEER}: "
             "the cipher aria-128-cbc is not available"
         ]
+
+    @pytest.mark.parametrize(
+        ("size", "cipher", "digest", "name"),
+        [
+            (44, 901, 672, "cipher aes-256-gcm"),
+            (48, 906, 672, "cipher aes-256-ctr"),
+            (48, 427, 1101, "digest shake256"),
+        ],
+    )
+    def test_what_cannot_carry_packets(
+        self,
+        size: int,
+        cipher: int,
+        digest: int,
+        name: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        keys = tunnel()
+        for _ in range(2):
+            assert not keys.install_peer_key("00" * size, cipher, digest, 4, 0)
+        assert caplog.messages == [
+            f"Error during initialisation of key from {PEER}: "
+            f"the {name} cannot carry packets"
+        ]
+        # As C tincd, which takes such a key as good, nobody asks again and again.
+        assert not keys.request_due(1000.0)
+        keys.void_peer_key()
+        assert keys.request_due(1000.0)
 
     @pytest.mark.parametrize("level", [10, 11])
     def test_a_compressor(

@@ -168,16 +168,14 @@ class Settings:
 class Suites:
     """What the packet layer knows of algorithms, handed in by whoever knows both.
 
-    ``is_cipher`` tells whether a name is usable; ``digest_size`` returns bytes, or None
-    for an unknown name.  Neither is asked about ``none``.  ``refusal`` returns why a
-    cipher that OpenSSL knows cannot carry packets, None if there is no such reason.
-    ``warnings`` returns what an administrator should know of a cipher, digest and
-    MACLength that are usable; it names ``none`` as it stands in the configuration.
+    ``is_cipher`` tells whether a name is known; ``digest_size`` returns bytes, or None
+    for an unknown name.  Neither is asked about ``none``.  ``warnings`` returns what an
+    administrator should know of a cipher, digest and MACLength; it names ``none`` as it
+    stands in the configuration.
     """
 
     is_cipher: Callable[[str], bool]
     digest_size: Callable[[str], int | None]
-    refusal: Callable[[str], str | None] = lambda name: None
     warnings: Callable[[str, str, int], Sequence[str]] = lambda *suite: ()
 
 
@@ -269,11 +267,6 @@ def _checked_cipher(settings: Settings, config: Config, suites: Suites) -> str:
     if cipher.lower() == "none":
         return "none"
     if not suites.is_cipher(cipher):
-        reason = suites.refusal(cipher)
-        if reason is not None:
-            message = f"Cipher {cipher} cannot be used: {reason}!"
-            advice = "aes-256-cbc is the default"
-            raise _refusal(message, config.first("Cipher"), advice)
         advice = f"`{cipher}' is neither `none' nor a cipher known here"
         raise _refusal("Unrecognized cipher type!", config.first("Cipher"), advice)
     return cipher

@@ -13,7 +13,7 @@ from tincd_compat.config.values import Mode
 from tincd_compat.daemon.listening import socket_family
 from tincd_compat.device.base import DeviceOptions
 from tincd_compat.device.vnet import OffloadWishes
-from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest, refusal
+from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
 
 if TYPE_CHECKING:
     from tincd_compat.service.start import StartOptions
@@ -30,7 +30,7 @@ def _warnings(cipher: str, digest: str, maclength: int) -> list[str]:
 
 #: What the packet layer says about Cipher, Digest and MACLength.
 SUITES: Final = Suites(
-    lambda name: find_cipher(name) is not None, _digest_size, refusal, _warnings
+    lambda name: find_cipher(name) is not None, _digest_size, _warnings
 )
 
 

@@ -8,8 +8,9 @@ chain of its own.  Setting up a context per packet is what makes that slow.  Ins
 * decryption of CBC and CFB puts the IV as a ciphertext block in front of each packet
   and decrypts the train in one go.  Both modes chain on the last ciphertext block only,
   so whatever came before, the packet behind is decrypted as if the context were new;
-* OFB is an exclusive or with the same key stream for every packet, made once;
-* CFB encryption has no such way in and takes a new context per packet.
+* OFB is an exclusive or with the same key stream for every packet, made once, and so
+  is ChaCha20 where it starts again;
+* CFB encryption and XTS have no such way in and take a new context per packet.
 
 An encryptor makes ``seqno || body`` into ciphertext, a decryptor gives that back
 without the padding, or None for what no sender can have made.  A packet that comes
@@ -21,7 +22,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from tincd_compat.tunnel.suites import CipherSuite, Mode
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from tincd_compat.tunnel.algorithms import CipherSuite, Mode
 
 #: Bytes of the number in front of the body.
 SEQNO_SIZE: Final = 4
@@ -192,6 +195,35 @@ class FeedbackDecryptor(Decryptor):
         return plain
 
 
+class SectorCipher(Encryptor, Decryptor):
+    """XTS, with a new context per packet: each is a sector with the same number.
+
+    What is shorter than a block cannot be encrypted.  No frame is, but one that was
+    compressed or broken may be: as many bytes as are missing, of that value, follow it.
+    """
+
+    def __init__(self, suite: CipherSuite, key_block: bytes) -> None:
+        context = suite.context(key_block)
+        self._encryptor, self._decryptor = context.encryptor, context.decryptor
+        self._shortest = suite.shortest
+
+    def encrypt_train(
+        self, first: int, bodies: Sequence[bytes | bytearray]
+    ) -> list[bytes]:
+        encryptor, shortest = self._encryptor, self._shortest
+        train = []
+        for plain in _number(first, bodies):
+            missing = max(0, shortest - len(plain))
+            train.append(encryptor().update(plain + _PADDING[missing]))
+        return train
+
+    def decrypt_train(self, ciphertexts: Sequence[bytes]) -> list[bytes | None]:
+        return [self._decrypted(data) if data else b"" for data in ciphertexts]
+
+    def _decrypted(self, data: bytes) -> bytes | None:
+        return self._decryptor().update(data) if len(data) >= self._shortest else None
+
+
 class KeyStream(Encryptor, Decryptor):
     """OFB in either direction; the stream is made as far as it was ever needed."""
 
@@ -224,10 +256,14 @@ def encryptor(suite: CipherSuite, key_block: bytes) -> Encryptor:
             return CbcEncryptor(suite, key_block)
         case Mode.ECB:
             return EcbEncryptor(suite, key_block)
-        case Mode.OFB:
+        case Mode.OFB | Mode.STREAM:
             return KeyStream(suite, key_block)
-        case Mode.CFB | Mode.CFB8:
+        case Mode.CFB | Mode.CFB1 | Mode.CFB8:
             return FeedbackEncryptor(suite, key_block)
+        case Mode.XTS:
+            return SectorCipher(suite, key_block)
+        case Mode.UNFIT:
+            raise UnsupportedAlgorithm(f"{suite.name}: {suite.unfit}")
 
 
 def decryptor(suite: CipherSuite, key_block: bytes) -> Decryptor:
@@ -237,10 +273,14 @@ def decryptor(suite: CipherSuite, key_block: bytes) -> Decryptor:
             return NullCipher()
         case Mode.CBC | Mode.ECB:
             return BlockDecryptor(suite, key_block)
-        case Mode.OFB:
+        case Mode.OFB | Mode.STREAM:
             return KeyStream(suite, key_block)
-        case Mode.CFB | Mode.CFB8:
+        case Mode.CFB | Mode.CFB1 | Mode.CFB8:
             return FeedbackDecryptor(suite, key_block)
+        case Mode.XTS:
+            return SectorCipher(suite, key_block)
+        case Mode.UNFIT:
+            raise UnsupportedAlgorithm(f"{suite.name}: {suite.unfit}")
 
 
 def _padding_by_length(block: int) -> tuple[bytes, ...]:

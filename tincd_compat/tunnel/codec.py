@@ -23,7 +23,7 @@ from functools import partial
 from typing import Final
 
 from tincd_compat import logs
-from tincd_compat.tunnel import compression
+from tincd_compat.tunnel import compression, libcrypto
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.drops import Drop, Opened
 from tincd_compat.tunnel.pure import LAST_SEQUENCE, PureOpener, PureSealer
@@ -108,10 +108,12 @@ def _opened(
 
 def unusable(suite: Suite, level: int) -> str | None:
     """Return why packets cannot be sealed on this machine, or None if they can."""
-    if not suite.cipher.usable:
-        return f"the cipher {suite.cipher.name} is not available"
-    if not suite.digest.usable:
-        return f"the digest {suite.digest.name} is not available"
+    parts = (("cipher", suite.cipher), ("digest", suite.digest))
+    for kind, part in parts:
+        if part.unfit:
+            return f"the {kind} {part.name} cannot carry packets"
+        if not part.usable:
+            return f"the {kind} {part.name} is not available"
     if not compression.available(level):
         return f"compression level {level} is not available"
     return None
@@ -119,6 +121,9 @@ def unusable(suite: Suite, level: int) -> str | None:
 
 def cryptography(suite: Suite) -> str:
     """Return what works this suite on this machine, in words for the log."""
+    if core is None:
+        # Other nodes' suites come later, perhaps inside another root directory.
+        libcrypto.load()
     instructions = () if core is None else core.features.split(", ")
     used: list[str] = []
     if suite.encrypts:

@@ -99,6 +99,9 @@ class Tunnel:
         self._peer = peer
         self._parameters = parameters
         self._last_request: float | None = None
+        #: The node has answered with a suite that cannot carry packets; asking again
+        #: changes nothing.
+        self._answered_in_vain = False
         self._outgoing = (0, 0, 0, 0)
         self._told: set[str] = set()
 
@@ -135,6 +138,8 @@ class Tunnel:
 
     def request_due(self, now: float) -> bool:
         """Tell whether a REQ_KEY may be sent now, and if so remember that it was."""
+        if self._answered_in_vain:
+            return False
         last = self._last_request
         if last is not None and now - last < REQUEST_INTERVAL:
             return False
@@ -154,12 +159,12 @@ class Tunnel:
         level = own.compression
         if not compression.understood(level, self.methods):
             level = compression.common_level(level)
-        reason = unusable(suite, level)
-        if reason is not None:
-            self._refuse("Cannot open packets from %s: %s", reason)
         opener = None
-        # A missing compressor does not matter here: the opener drops what needs it.
         if suite.usable:
+            reason = unusable(suite, level)
+            if reason is not None:
+                self._refuse("Cannot open packets from %s: %s", reason)
+            # A missing compressor does not matter: the opener drops what needs it.
             opener = Opener(suite, key_block, level, own.replay_window)
         self.openers.renew(opener)
         return KeyFields(
@@ -188,6 +193,7 @@ class Tunnel:
         does not have.
         """
         self.sealer = None
+        self._answered_in_vain = False
         key_block = self._decode(key)
         if key_block is None:
             return False
@@ -208,6 +214,7 @@ class Tunnel:
     def void_peer_key(self) -> None:
         """The node's key is void (KEY_CHANGED): do not use it, ask again at once."""
         self.sealer = None
+        self._answered_in_vain = False
         self._last_request = None
 
     def expire(self) -> None:
@@ -268,6 +275,7 @@ class Tunnel:
         reason = unusable(suite, level)
         if reason is None:
             return True
+        self._answered_in_vain = bool(suite.cipher.unfit or suite.digest.unfit)
         if suite.usable:
             text = "Cannot seal packets to %s, forwarding via TCP: %s"
         else:

@@ -108,6 +108,10 @@ struct suite {
 struct cipher {
     enum { CIPHER_NULL, CIPHER_EVP, CIPHER_X86 } kind;
     size_t block;
+    /* What is shorter cannot be encrypted as it is. */
+    size_t shortest;
+    /* It starts again only if what came before has been finished. */
+    bool finishes;
     EVP_CIPHER_CTX *context;
     struct aes_key *aes;
 };

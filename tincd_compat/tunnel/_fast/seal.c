@@ -31,6 +31,8 @@ static size_t padded_length(const struct cipher *cipher, size_t body)
 {
     size_t plain = SEQNO_SIZE + body;
 
+    if (plain < cipher->shortest)
+        return cipher->shortest;
     if (cipher->block == 1)
         return plain;
     return plain - plain % cipher->block + cipher->block;

@@ -67,6 +67,9 @@ static int init_evp(struct cipher *cipher, const struct suite *suite,
     if (algorithm == NULL)
         return -1;
     cipher->kind = CIPHER_EVP;
+    if (EVP_CIPHER_get_mode(algorithm) == EVP_CIPH_XTS_MODE)
+        cipher->shortest = MAX_BLOCK;
+    cipher->finishes = EVP_CIPHER_get_flags(algorithm) & EVP_CIPH_FLAG_AEAD_CIPHER;
     cipher->context = EVP_CIPHER_CTX_new();
     done = cipher->context != NULL &&
            (size_t)EVP_CIPHER_get_key_length(algorithm) == suite->key_length &&
@@ -124,11 +127,15 @@ void cipher_free(struct cipher *cipher)
 /* Run one packet through OpenSSL, in place. */
 int cipher_run(struct cipher *cipher, uint8_t *data, size_t length)
 {
+    uint8_t rest[MAX_BLOCK];
     int written;
 
     /* With nothing given the context starts again from its IV. */
     return EVP_CipherInit_ex(cipher->context, NULL, NULL, NULL, NULL, -1) &&
-                   EVP_CipherUpdate(cipher->context, data, &written, data, (int)length)
+                   EVP_CipherUpdate(cipher->context, data, &written, data,
+                                    (int)length) &&
+                   (!cipher->finishes ||
+                    EVP_CipherFinal_ex(cipher->context, rest, &written))
                ? 0
                : -1;
 }
