@@ -12,6 +12,7 @@ from tincd_compat.addresses import (
     SubnetKind,
     format_host,
     format_mac,
+    interface_fault,
     valid_name,
 )
 
@@ -252,3 +253,29 @@ def test_packed_hosts_are_read_back(packed: bytes) -> None:
 
 def test_format_mac_does_not_pad() -> None:
     assert format_mac(bytes([0, 0x1A, 0x2B, 0x3C, 0x4D, 0x5E])) == "0:1a:2b:3c:4d:5e"
+
+
+@pytest.mark.parametrize(
+    "name", ["vpn", "tap%d", "%d", "a,b", "...", "\u00fc", "a" * 15 + "/", ""]
+)
+def test_names_that_the_kernel_gives_an_interface(name: str) -> None:
+    assert interface_fault(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("eth/0", "slash"),
+        ("eth0:1", "colon"),
+        ("my vpn", "blank"),
+        ("my\tvpn", "blank"),
+        ("\u00e0", "blank"),
+        (".", "`.'"),
+        ("..", "`..'"),
+        ("tap%", "%d"),
+        ("tap%x", "%d"),
+        ("%d%d", "%d"),
+    ],
+)
+def test_names_that_the_kernel_gives_no_interface(name: str, word: str) -> None:
+    assert word in (interface_fault(name) or "")

@@ -7,6 +7,7 @@ always, IPv6 as eight groups (tinc.conf(5), Subnet).
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -19,10 +20,31 @@ _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
 DEFAULT_WEIGHT: Final = 10
 
+#: Bytes of an interface name, its final NUL not counted (IFNAMSIZ - 1).
+MAX_INTERFACE_NAME: Final = 15
+
+# A name in UTF-8 can have the last of these bytes, which is a blank to the kernel.
+_NOT_IN_INTERFACES: Final = frozenset(b"/: \t\n\v\f\r\xa0")
+
 
 def valid_name(name: str) -> bool:
     """Tell whether ``name`` may name a node: ASCII letters, digits, underscore."""
     return _NAME.fullmatch(name) is not None
+
+
+def interface_fault(name: str) -> str | None:
+    """Return why the kernel takes ``name`` for no interface; None if it does take it.
+
+    What is too long is cut, by tincd itself.
+    """
+    encoded = os.fsencode(name)[:MAX_INTERFACE_NAME]
+    if _NOT_IN_INTERFACES.intersection(encoded):
+        return "the name of an interface has no slash, blank or colon"
+    if encoded in (b".", b".."):
+        return f"`{name}' cannot be the name of an interface"
+    if b"%" in encoded and (encoded.count(b"%") > 1 or b"%d" not in encoded):
+        return "a `%' in the name of an interface must be the only one, and be `%d'"
+    return None
 
 
 def format_host(packed: bytes) -> str:

@@ -241,6 +241,15 @@ def test_no_name(
     assert find_name(config(text), {"EMPTY": ""}, "h" * 32) is None
 
 
+def test_a_name_behind_a_byte_order_mark_is_not_asked_for() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve_name(config("\ufeffName = alpha"), {}, "h")
+    assert str(caught.value) == (
+        "Name for tinc daemon required! (tinc.conf line 1 begins with a byte order "
+        "mark, which hides the Name: save the file without it)"
+    )
+
+
 def test_a_host_name_may_have_31_bytes() -> None:
     assert resolve_name(config("Name = $HOST"), {}, "h" * 31) == "h" * 31
 

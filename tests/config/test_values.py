@@ -97,6 +97,17 @@ def test_node_name(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records[0].levelno == logging.ERROR
 
 
+@pytest.mark.parametrize("text", ["a, b", "a,b", "a b", "a;b"])
+def test_one_line_connects_to_one_node(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert values.node_name(entry(text)) is None
+    assert caplog.messages == [
+        "Invalid name for outgoing connection in tinc.conf line 7"
+        " (write a ConnectTo line for each node)"
+    ]
+
+
 def test_subnet() -> None:
     assert values.subnet(entry("10.0.0.0/ 8#3")) == Subnet.parse("10.0.0.0/8#3")
     assert values.subnet(entry("1:2:3:4:5:6")) == Subnet.parse("1:2:3:4:5:6")

@@ -119,6 +119,63 @@ class TestOpening:
         assert str(caught.value) == text
         assert system.closed == [5] * len(system.opened)
 
+    @pytest.mark.parametrize(
+        ("call", "code", "path", "interface", "advice"),
+        [
+            (
+                "open",
+                errno.ENOENT,
+                "/dev/tap0",
+                "",
+                "there is no such file; /dev/net/tun is the usual device",
+            ),
+            (
+                "open",
+                errno.ENXIO,
+                "/dev/tap0",
+                "",
+                "nothing in the kernel serves it; /dev/net/tun is the usual device",
+            ),
+            (
+                "open",
+                errno.ENXIO,
+                "/dev/net/tun",
+                "",
+                "the kernel has no tun driver; `modprobe tun' loads it",
+            ),
+            (
+                "TUNSETIFF",
+                errno.EINVAL,
+                "/dev/net/tun",
+                "eth/0",
+                "interface eth/0: the name of an interface has no slash, blank or"
+                " colon",
+            ),
+            (
+                "TUNSETIFF",
+                errno.EINVAL,
+                "/dev/net/tun",
+                "br0",
+                "interface br0: an interface of that name and of another kind exists",
+            ),
+        ],
+    )
+    def test_advice_is_true(
+        self, call: str, code: int, path: str, interface: str, advice: str
+    ) -> None:
+        system = FakeSystem()
+        system.failing[call] = code
+        with pytest.raises(DeviceError) as caught:
+            TunTap(
+                path,
+                interface,
+                tap=False,
+                router=True,
+                system=system,
+                offloads=OffloadWishes(),
+            )
+        assert str(caught.value).endswith(f" ({advice})")
+
     def test_failure_without_a_name(self) -> None:
         system = FakeSystem()
         system.failing["TUNSETIFF"] = errno.EPERM

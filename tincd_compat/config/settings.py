@@ -32,6 +32,12 @@ from tincd_compat.errors import ConfigError
 
 #: Seconds that stand for "never" when PingInterval is below 1.
 _PING_NEVER: Final = 86400
+#: What some editors put in front of a file.
+BYTE_ORDER_MARK: Final = "\ufeff"
+#: What is said of a ``Name`` behind it.
+HIDDEN_BY_MARK: Final = (
+    "begins with a byte order mark, which hides the Name: save the file without it"
+)
 #: Longest host name that ``Name = $HOST`` accepts, in bytes.
 _MAX_HOSTNAME: Final = 31
 
@@ -225,6 +231,10 @@ def resolve_name(config: Config, environment: Mapping[str, str], hostname: str) 
     advice = "letters, digits and underscores make a name"
     entry = config.first("Name")
     if entry is None:
+        entry = config.first(f"{BYTE_ORDER_MARK}Name")
+        if entry is not None:
+            text = f"{message} ({entry.place} {HIDDEN_BY_MARK})"
+            raise ConfigError(text)
         raise ConfigError(f"{message} (put `Name = NAME' into tinc.conf: {advice})")
     raise refusal(message, entry, advice)
 

@@ -177,7 +177,10 @@ def node_name(entry: Entry) -> str | None:
     """The name of a node to connect to."""
     if valid_name(entry.value):
         return entry.value
-    logs.always.error("Invalid name for outgoing connection in %s", entry.place)
+    several = re.search(r"[ \t,;]", entry.value)
+    advice = " (write a ConnectTo line for each node)" if several else ""
+    text = "Invalid name for outgoing connection in %s%s"
+    logs.always.error(text, entry.place, advice)
     return None
 
 

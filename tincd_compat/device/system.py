@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+from tincd_compat.addresses import MAX_INTERFACE_NAME
 from tincd_compat.checksums import Buffer as Buffer
 
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
@@ -20,9 +21,6 @@ TUNSETOFFLOAD: Final = 0x400454D0
 TUNSETVNETHDRSZ: Final = 0x400454D8
 SIOCGIFMTU: Final = 0x8921
 SIOCGIFHWADDR: Final = 0x8927
-
-#: Bytes of an interface name, its final NUL not counted (IFNAMSIZ - 1).
-MAX_INTERFACE_NAME: Final = 15
 
 
 def interface_request(name: bytes, flags: int = 0) -> bytes:

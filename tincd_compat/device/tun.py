@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tincd_compat import logs
+from tincd_compat.addresses import interface_fault
 from tincd_compat.device.direct import Direct
 from tincd_compat.device.failures import ReadFailures
 from tincd_compat.device.system import (
@@ -47,15 +48,21 @@ _TUN_OFFSET: Final = 10
 _READ_SIZE: Final = 65535 + 18
 
 _ADVICE: Final = {
-    errno.ENOENT: "`modprobe tun' makes it; containers need it passed in",
-    errno.ENODEV: "the kernel has no tun driver; `modprobe tun' loads it",
-    errno.ENXIO: "the kernel has no tun driver; `modprobe tun' loads it",
+    errno.ENOENT: "there is no such file; {default} is the usual device",
+    errno.ENODEV: "nothing in the kernel serves it; {default} is the usual device",
+    errno.ENXIO: "nothing in the kernel serves it; {default} is the usual device",
     errno.EACCES: "start as root, or let this user open {path}",
     errno.EPERM: "it takes CAP_NET_ADMIN, or an interface made for this user with"
     " `ip tuntap add'",
     errno.EBUSY: "another process has it open",
     errno.EINVAL: "an interface of that name and of another kind exists",
     errno.ENOTTY: "{path} is no tun/tap device",
+}
+#: What is true of the driver's own device only.
+_ADVICE_ON_DEFAULT: Final = {
+    errno.ENOENT: "`modprobe tun' makes it; containers need it passed in",
+    errno.ENODEV: "the kernel has no tun driver; `modprobe tun' loads it",
+    errno.ENXIO: "the kernel has no tun driver; `modprobe tun' loads it",
 }
 
 # What tincd takes for the device's address until it has seen a better one.
@@ -145,8 +152,8 @@ class TunTap:
             self._system.close(self._fd)
             self._fd = -1
             text = f"Error while trying to configure {self.path}: {error.strerror}"
-            what = f"interface {shown}" if (shown := interface_name(request)) else ""
-            raise DeviceError(text + _advice(error, self.path, what)) from error
+            advice = _advice(error, self.path, interface_name(request))
+            raise DeviceError(text + advice) from error
 
     def _request(self, request: bytes) -> str:
         return interface_name(self._system.ioctl(self._fd, TUNSETIFF, request))
@@ -353,9 +360,15 @@ class TunTap:
             self._fd = -1
 
 
-def _advice(error: OSError, path: str, what: str = "") -> str:
+def _advice(error: OSError, path: str, interface: str | None = None) -> str:
     """Return what is meant and what can be done about it, in parentheses."""
-    advice = _ADVICE.get(error.errno or 0, "").format(path=path)
+    code = error.errno or 0
+    advice = _ADVICE.get(code, "").format(path=path, default=DEFAULT_PATH)
+    if path == DEFAULT_PATH:
+        advice = _ADVICE_ON_DEFAULT.get(code, advice)
+    what = f"interface {interface}" if interface else ""
+    if interface and code == errno.EINVAL:
+        advice = interface_fault(interface) or advice
     text = ": ".join(part for part in (what, advice) if part)
     return f" ({text})" if text else ""
 
