@@ -1,7 +1,8 @@
 """One end of a TCP connection inside a namespace, run as a program of its own.
 
-``receive ADDRESS PORT`` and ``send ADDRESS PORT BYTES`` print ``BYTES SHA256 SECONDS``
-(the receiver after a line ``listening``); ``name ADDRESS PORT NAME`` tells its name to
+``receive ADDRESS PORT`` and ``send ADDRESS PORT BYTES [STOP]`` print ``BYTES SHA256
+SECONDS`` (the receiver after a line ``listening``; a source route leads over a stop);
+``name ADDRESS PORT NAME`` tells its name to
 every caller until it is killed; ``ask ADDRESS PORT`` prints the name it is told;
 ``hold ADDRESS PORT`` takes UDP and never reads it, so that only the kernel counts;
 ``blast ADDRESS PORT SIZE RATE SECONDS`` sends datagrams of that size, so many a second,
@@ -21,7 +22,8 @@ _TIMEOUT = 120.0
 
 
 def receive(address: str, port: int) -> None:
-    with socket.create_server((address, port)) as server:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, port), family=family) as server:
         server.settimeout(_TIMEOUT)
         print("listening", flush=True)
         connection, _ = server.accept()
@@ -35,12 +37,24 @@ def receive(address: str, port: int) -> None:
         connection.sendall(b"done")
 
 
-def send(address: str, port: int, size: int) -> None:
+def connect(address: str, port: int, stop: str) -> socket.socket:
+    if not stop:
+        return socket.create_connection((address, port), _TIMEOUT)
+    connection = socket.socket()
+    connection.settimeout(_TIMEOUT)
+    # Loose source routing (RFC 791); the kernel itself puts the last stop behind.
+    route = bytes((131, 7, 4)) + socket.inet_aton(stop) + b"\0"
+    connection.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, route)
+    connection.connect((address, port))
+    return connection
+
+
+def send(address: str, port: int, size: int, stop: str = "") -> None:
     # One random megabyte over and over, each time begun at another place: within tinc's
     # packets incompressible, and no repetition for a lost or doubled part to hide in.
     block = os.urandom(1 << 20) * 2
     digest, sent, started = hashlib.sha256(), 0, time.monotonic()
-    with socket.create_connection((address, port), _TIMEOUT) as connection:
+    with connect(address, port, stop) as connection:
         while sent < size:
             start = sent * 31 % (1 << 20)
             chunk = block[start : start + min(_CHUNK, size - sent)]
@@ -97,7 +111,7 @@ def main(role: str, address: str, port: str, *rest: str) -> None:
     if role == "receive":
         receive(address, int(port))
     elif role == "send":
-        send(address, int(port), int(rest[0]))
+        send(address, int(port), int(rest[0]), *rest[1:])
     elif role == "name":
         tell_name(address, int(port), rest[0])
     elif role == "hold":

@@ -202,9 +202,20 @@ class SteadyPing:
 
 
 class Transfer:
-    """Random bytes on their way over TCP to the target's inner address."""
+    """Random bytes on their way over TCP to the target's inner address.
 
-    def __init__(self, lab: Lab, source: Party, target: Party, megabytes: int) -> None:
+    A source route of IPv4 leads them over a ``stop``.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        source: Party,
+        target: Party,
+        megabytes: int,
+        *,
+        stop: str = "",
+    ) -> None:
         self._what = f"{megabytes} MB {source.name} > {target.name}"
         self._size = megabytes * 1_000_000
         place = (target.address, str(_PORT))
@@ -215,7 +226,7 @@ class Transfer:
             limit=10,
         )
         self._sender, self._sent = _endpoint(
-            lab, source, "send", *place, str(self._size)
+            lab, source, "send", *place, str(self._size), stop
         )
 
     @property
@@ -238,10 +249,16 @@ class Transfer:
 
 
 def transfer(
-    lab: Lab, source: Party, target: Party, megabytes: int, *, limit: float = 90
+    lab: Lab,
+    source: Party,
+    target: Party,
+    megabytes: int,
+    *,
+    limit: float = 90,
+    stop: str = "",
 ) -> TransferResult:
     """Send random bytes and wait for the end of it, as :class:`Transfer` does."""
-    return Transfer(lab, source, target, megabytes).finish(limit)
+    return Transfer(lab, source, target, megabytes, stop=stop).finish(limit)
 
 
 def serve_name(lab: Lab, node: Party) -> None:

@@ -20,6 +20,7 @@ from tests.tunnel.world import (
     probe,
     sized,
 )
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.options import PMTU_DISCOVERY
 from tincd_compat.routing.options import Forwarding, RouteOptions
 from tincd_compat.tunnel.delivery import Policy
@@ -92,6 +93,41 @@ def test_noise_at_a_known_address(datagram: bytes, reason: str) -> None:
     assert world.pipeline.drops == {reason: 1}
     assert world.ports.delivered == []
     assert world.node("b").address == address
+
+
+def long_datagrams(world: World, address: SocketAddress) -> None:
+    """Send datagrams of the longest that is taken, and one byte more."""
+    for length in (MAX_DATAGRAM, MAX_DATAGRAM + 1):
+        world.from_udp([bytes(length)], address)
+
+
+def test_too_long_datagrams_are_told_as_junk_of_their_node(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """C reads only the beginning of them, and says that their MAC is wrong."""
+    world = neighbours("b")
+    caplog.set_level(logging.DEBUG, "tincd")
+    long_datagrams(world, world.peers["b"].address)
+    line = f"Got unauthenticated packet from b ({world.peers['b'].address})"
+    assert caplog.messages == [line, line]
+    assert world.pipeline.drops == {"unauthenticated": 1, "too long": 1}
+    world.tunnel(world.node("b")).expire()
+    caplog.clear()
+    long_datagrams(world, world.peers["b"].address)
+    assert len(caplog.messages) == 2
+    assert len(set(caplog.messages)) == 1
+    assert caplog.messages[0].endswith("but he hasn't got our key yet")
+
+
+def test_too_long_datagrams_of_strangers_are_told_as_any(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = neighbours("b")
+    caplog.set_level(logging.WARNING, "tincd")
+    long_datagrams(world, SocketAddress("203.0.113.9", 4242))
+    line = "Received UDP packet from unknown source 203.0.113.9 port 4242"
+    assert caplog.messages == [line, line]
+    assert world.pipeline.drops == {"unknown source": 2}
 
 
 def test_a_replayed_datagram_is_dropped() -> None:

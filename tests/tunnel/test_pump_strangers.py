@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -208,13 +209,34 @@ def test_lengths_that_are_none(
             watched.junk(sender, 10, 3)
     assert watched.drops == {
         "invalid size": 20,
-        "too long": 20,
+        "too long": 10,
         "too short": 10,
-        "unknown source": 10,
+        "unknown source": 20,
     }
-    # One empty one, which is logged, and a stranger's.
-    assert sorted(map(len, watched.seen)) == [0, 3]
+    # One empty one, which is logged, and a stranger's of either length.
+    assert sorted(map(len, watched.seen)) == [0, 3, 1662]
     assert caplog.messages.count("Receiving packet with invalid size") == 1
+
+
+def test_too_long_datagrams_of_strangers_are_seen_once_a_turn(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are a line for whoever listens to that, and no more trouble than others."""
+    caplog.set_level(logging.WARNING, "tincd")
+    with at("127.0.0.9") as stranger:
+        for turn in range(1, 4):
+            watched.junk(stranger, 10, 1662)
+            assert len(watched.seen) == turn
+            watched.turn()
+        watched.world.now += 1
+        watched.junk(stranger, 1, 1662)
+    assert watched.drops == {"unknown source": 31}
+    lines = [line for line in caplog.messages if "unknown source" in line]
+    assert len(lines) == 4
+    assert lines[0].startswith(
+        "Received UDP packet from unknown source 127.0.0.9 port "
+    )
+    assert "... 27 more suppressed" in caplog.messages
 
 
 def test_what_is_ignored_counts_as_left_out(
@@ -225,7 +247,7 @@ def test_what_is_ignored_counts_as_left_out(
         watched.world.now += 1
         watched.junk(stranger, 1)
     lines = [line for line in caplog.messages if "suppressed" in line]
-    assert lines == ["... 17 more suppressed"]
+    assert lines == ["... 19 more suppressed"]
 
 
 def test_what_goes_back_is_not_without_end(watched: Watched) -> None:

@@ -43,22 +43,24 @@ class LogLimit:
         self._level = level
         self._per_second = per_second
         self._second = -1
-        self._count = 0
+        self._written = self._left_out = 0
 
     def log(self, now: float, message: str, *args: object) -> None:
         second = int(now)
         if second != self._second:
-            suppressed = self._count - self._per_second
-            if suppressed > 0:
+            if self._left_out > 0:
+                suppressed = self._left_out
                 self._logger.log(self._level, "... %d more suppressed", suppressed)
-            self._second, self._count = second, 0
-        self._count += 1
-        if self._count <= self._per_second:
+            self._second, self._written, self._left_out = second, 0, 0
+        if self._written < self._per_second:
+            self._written += 1
             self._logger.log(self._level, message, *args)
+        else:
+            self._left_out += 1
 
     def left_out(self, count: int) -> None:
         """Count lines that nobody has even tried to write."""
-        self._count += count
+        self._left_out += count
 
 
 class SenderLookup:

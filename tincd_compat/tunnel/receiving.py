@@ -23,6 +23,9 @@ from tincd_compat.tunnel.tunnel import Tunnel
 #: Largest datagram a tincd accepts (its MAXSIZE).
 MAX_DATAGRAM: Final = 1661
 
+#: What comes of a datagram that is longer.
+_CUT_OFF: Final = codec.Opened(b"", drop=codec.Drop.UNAUTHENTICATED)
+
 #: Data, source address and index of the socket.
 Received: TypeAlias = tuple[bytes, SocketAddress, int]
 
@@ -86,7 +89,7 @@ class Receiver:
                 self._empty.log(now, "Receiving packet with invalid size")
                 self._drop("invalid size")
             elif len(data) > MAX_DATAGRAM:
-                self._drop("too long")
+                self._drop_long(source, now)
             else:
                 # Sockets hand out the same object for the same address.
                 if source is not last:
@@ -94,6 +97,27 @@ class Receiver:
                     last = source
                 group.append(data)
         return sources
+
+    def _drop_long(self, source: SocketAddress, now: float) -> None:
+        """Drop a datagram of which C tincd would read only the beginning.
+
+        The line is that of C, which finds the MAC of it wrong.
+        """
+        owner = self._mesh.node_by_address(source)
+        if owner is None:
+            self._drop_foreign(None, source, 1, now)
+            return
+        self._drop("too long")
+        if not self._delivery.tracing:
+            return
+        if self._tunnel(owner).opener is None:
+            self._tell_keyless(owner)
+        else:
+            codec.log_train([_CUT_OFF], label(owner, self._mesh))
+
+    def _tell_keyless(self, node: Node) -> None:
+        text = "Got packet from %s but he hasn't got our key yet"
+        logs.traffic.debug(text, label(node, self._mesh))
 
     def _find(
         self,
@@ -146,8 +170,7 @@ class Receiver:
         before = openers.current
         if before is None:
             if tracing:
-                text = "Got packet from %s but he hasn't got our key yet"
-                logs.traffic.debug(text, label(node, self._mesh))
+                self._tell_keyless(node)
             return [], group
         train = openers.open_train(group)
         if openers.current is not before:

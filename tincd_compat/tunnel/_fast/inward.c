@@ -163,17 +163,23 @@ static void open_some(struct pump *pump, uint32_t number, const struct packet *d
     }
 }
 
-/* See to what has an impossible length, or to a datagram of nobody who is known. */
-static void take_other(struct pump *pump, const struct packet *datagram,
+/*
+ * See to what has an impossible length, or to a datagram of nobody who is known.  What is
+ * too long comes from nobody too, unless its source is known, and is a line for Python.
+ */
+static void take_other(struct pump *pump, uint32_t source, const struct packet *datagram,
                        const struct sockaddr_storage *address)
 {
     struct strangers *strangers = &pump->strangers;
+    bool too_long = datagram->length > MAX_DATAGRAM;
 
-    if (datagram->length > MAX_DATAGRAM)
+    if (too_long && source != NOTHING)
         pump->drops[DROP_TOO_LONG]++;
-    else if (datagram->length == 0 && !strangers_first_empty(strangers))
+    else if (datagram->length == 0 && !strangers_first(&strangers->empty))
         pump->drops[DROP_EMPTY]++;
     else if (datagram->length > 0 && strangers_are_ignored(strangers, address))
+        pump->drops[DROP_STRANGER]++;
+    else if (too_long && !strangers_first(&strangers->too_long))
         pump->drops[DROP_STRANGER]++;
     else
         return_datagram(pump, datagram, address);
@@ -195,7 +201,7 @@ static void take_message(struct pump *pump, uint32_t socket, uint8_t *data, size
         data += datagram.length;
         length -= datagram.length;
         if (source == NOTHING || datagram.length == 0 || datagram.length > MAX_DATAGRAM)
-            take_other(pump, &datagram, address);
+            take_other(pump, source, &datagram, address);
         else
             datagrams[count++] = datagram;
         if (count > 0 && (count == BATCH || length == 0)) {

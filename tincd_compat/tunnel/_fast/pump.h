@@ -226,8 +226,9 @@ struct strangers {
     struct map hosts;
     /* Whoever is at no host that is wanted. */
     bool all;
-    /* An empty datagram has gone back in this turn. */
+    /* An empty datagram has gone back in this turn, one that is too long. */
     bool empty;
+    bool too_long;
 };
 
 int strangers_init(struct strangers *strangers);
@@ -241,7 +242,8 @@ void strangers_ignore(struct strangers *strangers, const struct sockaddr_storage
 void strangers_ignore_others(struct strangers *strangers);
 void strangers_want(struct strangers *strangers, const struct sockaddr_storage *address);
 bool strangers_are_ignored(const struct strangers *strangers, const struct sockaddr_storage *address);
-bool strangers_first_empty(struct strangers *strangers);
+/* Tell whether nothing of a kind has gone back in this turn; from now on it has. */
+bool strangers_first(bool *gone_back);
 
 /* How much one descriptor may move before others get their turn. */
 struct portion {

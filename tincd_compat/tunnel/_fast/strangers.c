@@ -49,7 +49,7 @@ void strangers_free(struct strangers *strangers)
 void strangers_forget(struct strangers *strangers)
 {
     map_clear(&strangers->hosts);
-    strangers->all = strangers->empty = false;
+    strangers->all = strangers->empty = strangers->too_long = false;
     /* Sources are ignored in a turn by its number: this is another. */
     strangers->turn++;
 }
@@ -93,10 +93,10 @@ bool strangers_are_ignored(const struct strangers *strangers, const struct socka
     return found == NOTHING ? strangers->all : found == IGNORED;
 }
 
-bool strangers_first_empty(struct strangers *strangers)
+bool strangers_first(bool *gone_back)
 {
-    bool first = !strangers->empty;
+    bool first = !*gone_back;
 
-    strangers->empty = true;
+    *gone_back = true;
     return first;
 }

@@ -1,0 +1,60 @@
+"""Datagrams that are longer than a tincd takes: what the log says of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from conformance.harness.forger import Datagram, Forger, Fragment, Place
+from conformance.harness.kinds import Kind, Placement
+from conformance.harness.lab import Lab
+from conformance.harness.mesh import Mesh, Plan
+from conformance.harness.probes import expect_ping
+from conformance.harness.scenario import Scenario
+
+_PORT: Final = 655
+#: The longest that a tincd takes, and longer ones.
+_LENGTHS: Final = (1661, 1662, 2048, 9000)
+_RATE: Final = 100
+
+
+def play(lab: Lab, placement: Placement) -> None:
+    kind_victim, kind_peer = placement
+    lan = lab.lan()
+    plans = [
+        Plan(name="victim", kind=kind_victim, debug=5),
+        Plan(name="peer", kind=kind_peer, connect_to=("victim",)),
+    ]
+    mesh = Mesh(lab, plans, lans={plan.name: [lan] for plan in plans})
+    victim, peer = mesh
+    mesh.start()
+    mesh.wait_reachable()
+    mesh.wait_pmtu()
+    forger = Forger(lab.outsider(lan))
+    target = victim.outer[0], _PORT
+    for number, length in enumerate(_LENGTHS):
+        for source, line in (
+            ((peer.outer[0], _PORT), "Got unauthenticated packet from peer ({})"),
+            ((lan.address(200), 4242), "Received UDP packet from unknown source {}"),
+        ):
+            mark = victim.log.mark()
+            _send(forger, source, target, length, number)
+            place = f"{source[0]} port {source[1]}"
+            victim.log.wait(re.escape(line.format(place)), 10, mark)
+    expect_ping(victim, peer.address)
+    forger.close()
+
+
+def _send(
+    forger: Forger, source: Place, target: Place, length: int, number: int
+) -> None:
+    fragments = Fragment.cut(Datagram(source, target, bytes(length)), 1000 + number)
+    forger.flood(fragments, _RATE, 1.5 * len(fragments) / _RATE)
+
+
+SCENARIO = Scenario(
+    name="oversized",
+    summary="datagrams longer than a tincd takes are told of as junk",
+    placements=((Kind.C, Kind.C), (Kind.OURS, Kind.C)),
+    play=play,
+)
