@@ -1,6 +1,7 @@
-"""Super-packets of the smallest segments, written to a device or sent over UDP.
+"""Much at once: super-packets of the smallest segments, and datagrams at a rate.
 
-Each is one call for whoever sends it and thousands of packets for whoever cuts it.
+A super-packet is one call for whoever sends it, to a device or over UDP, and thousands
+of packets for whoever cuts it.
 """
 
 from __future__ import annotations
@@ -77,6 +78,17 @@ def datagram_flood(
     train = [bytes(_MOST_DATAGRAMS)]
     with sock:
         yield from _paced(lambda: sock.sendmsg(train, control, 0, target), rate)
+
+
+def steady_datagrams(
+    namespace: Namespace, target: tuple[str, int], *, megabits: float, size: int = 1300
+) -> Iterator[None]:
+    """Send datagrams of ``size`` bytes, so many megabits of them a second."""
+    sock = netns.create_socket(namespace.name, socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    payload, rate = bytes(size), round(megabits * 1e6 / 8 / size)
+    with sock:
+        yield from _paced(lambda: sock.sendto(payload, target), rate)
 
 
 def run(flood: Iterator[None], seconds: float) -> int:

@@ -248,12 +248,20 @@ void check_refusals(void)
         reported(9, TOO_BIG, LONG);
     }
 
-    /* A buffer is full after the first of two runs: the rest is lost without a word. */
+    /* A buffer is full after the first of two runs: the rest is lost, and counted. */
     for (int i = 0; i < 3; i++) {
         play(0, EVERYTHING, 0, MAX_SEGMENTS, buffers[i]);
         check(send_train(100), "offload given up for a full buffer");
         have_left(MAX_SEGMENTS);
-        reported(0, TOO_BIG, 0);
+        reported(1, FULL, 100 - MAX_SEGMENTS);
+    }
+
+    /* It is full from the first datagram on, which are asked singly after a run. */
+    for (int i = 0; i < 3; i++) {
+        play(EMSGSIZE, EVERYTHING, 0, 3, buffers[i]);
+        check(!send_train(10), "runs that are refused go on");
+        have_left(3);
+        reported(1, FULL, 7);
     }
 
     /* No way there: each datagram says so, as far as there is room for reports. */

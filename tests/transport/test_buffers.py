@@ -1,4 +1,4 @@
-"""The receive buffer: narrow in a flood, and wide again only if that is possible."""
+"""Buffers: to receive, narrow in a flood; to send, as large as the network is fast."""
 
 from __future__ import annotations
 
@@ -9,9 +9,20 @@ from typing import Final
 
 import pytest
 
+from tests.transport.datagrams import FakeSocket as Udp
 from tests.transport.fakes import FakeSocket
-from tincd_compat.transport.buffers import NARROW, PAUSE, ReceiveBuffer, granting
-from tincd_compat.transport.udp_options import SO_RCVBUFFORCE
+from tincd_compat.transport.buffers import (
+    DELAY,
+    LONGEST,
+    NARROW,
+    PAUSE,
+    SEND_BUFFER,
+    SHORTEST,
+    ReceiveBuffer,
+    SendBuffer,
+    granting,
+)
+from tincd_compat.transport.udp_options import SO_RCVBUFFORCE, SO_SNDBUFFORCE
 
 WIDE: Final = 2 << 20
 
@@ -115,3 +126,103 @@ def test_what_a_system_grants(
     assert wide == (SO_RCVBUFFORCE if privileged else None)
     assert granting(socket.AF_INET6, NARROW) is None
     assert all(sock.closed for sock in made)
+
+
+# To send.
+
+
+class Uplink(Udp):
+    """A socket whose kernel grants 208 KiB to everybody, and more to the privileged."""
+
+    def __init__(self, *, privileged: bool = True) -> None:
+        super().__init__()
+        self.now, self.privileged = 100.0, privileged
+        self.options[socket.SOL_SOCKET, socket.SO_SNDBUF] = 2 * NARROW
+
+    def setsockopt(self, level: int, option: int, value: int, /) -> None:
+        if option == SO_SNDBUFFORCE:
+            if not self.privileged:
+                raise PermissionError
+        else:
+            value = min(value, 2 * NARROW)
+        super().setsockopt(level, socket.SO_SNDBUF, 2 * value)
+
+    @property
+    def size(self) -> int:
+        return self.options[socket.SOL_SOCKET, socket.SO_SNDBUF] // 2
+
+    def buffer(self, *, elastic: bool = True) -> SendBuffer:
+        return SendBuffer(self, elastic=elastic, clock=lambda: self.now)
+
+    def fill(self, buffer: SendBuffer, speed: int, *, seconds: float = 0.05) -> None:
+        """Let the buffer be full again after a time in which so much has left."""
+        self.now += seconds
+        buffer.sent += round(seconds * speed)
+        buffer.full(1)
+
+
+def test_a_slow_uplink_has_no_more_than_the_system_gives() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    for _ in range(100):
+        sock.fill(buffer, 2_500_000)
+    assert (sock.size, buffer.lost) == (NARROW, 100)
+
+
+def test_a_fast_network_has_as_much_as_leaves_in_a_moment() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    sock.fill(buffer, 0)
+    assert sock.size == NARROW
+    sock.fill(buffer, 12_500_000)
+    assert sock.size == round(12_500_000 * DELAY / 2)
+    sock.fill(buffer, 1_250_000_000)
+    assert sock.size == SEND_BUFFER
+    # And by and by less, where it has become slow.
+    sock.fill(buffer, 2_500_000)
+    assert sock.size == SEND_BUFFER // 2
+    for _ in range(5):
+        sock.fill(buffer, 2_500_000)
+    assert sock.size == NARROW
+
+
+def test_what_others_have_sent_counts() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    buffer.full(1)
+    sock.now += 0.1
+    buffer.full(64, 125_000_000)
+    assert (sock.size, buffer.lost) == (SEND_BUFFER, 65)
+
+
+@pytest.mark.parametrize("seconds", [SHORTEST / 2, LONGEST * 1.01])
+def test_too_short_or_too_long_a_time_tells_no_speed(seconds: float) -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    buffer.full(1)
+    sock.fill(buffer, 125_000_000, seconds=seconds)
+    assert sock.size == NARROW
+
+
+def test_short_times_add_up() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    for _ in range(50):
+        sock.fill(buffer, 125_000_000, seconds=0.001)
+    assert sock.size == SEND_BUFFER
+
+
+def test_without_privileges_it_grows_as_far_as_the_system_lets_it() -> None:
+    sock = Uplink(privileged=False)
+    buffer = sock.buffer()
+    for _ in range(3):
+        sock.fill(buffer, 125_000_000)
+    assert sock.size == 2 * NARROW
+
+
+def test_a_size_to_send_that_somebody_wants_stays() -> None:
+    sock = Uplink()
+    buffer = sock.buffer(elastic=False)
+    for _ in range(3):
+        sock.fill(buffer, 125_000_000)
+    assert (sock.size, buffer.lost) == (NARROW, 3)

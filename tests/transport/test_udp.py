@@ -361,6 +361,27 @@ def test_a_sender_says_why_a_datagram_is_refused() -> None:
         assert (refusal and refusal.errno) == told
 
 
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EINTR, errno.ENOBUFS])
+@pytest.mark.parametrize("segmentation", [True, False])
+def test_what_finds_the_socket_full_is_counted(
+    number: int, segmentation: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake = FakeSocket()
+    sockets = UdpSockets([make(fake, segmentation=segmentation)])
+    fake.refuse = lambda message: number if message[0] == b"aa" else 0
+    assert sockets.send_train(PEER, [b"aa", b"aa", b"bbb", b"c"]) == []
+    assert sockets.sockets[0].buffer.sent == 4
+    assert sockets.lost == 2
+    send = sockets.sender(PEER, 0)
+    assert send is not None
+    assert send(b"aa") is None
+    assert send(b"bbb") is None
+    assert (sockets.sockets[0].buffer.sent, sockets.lost) == (7, 3)
+    sockets.full(0, 64, 1000)
+    assert sockets.lost == 67
+    assert "Error sending" not in caplog.text
+
+
 def test_a_sender_takes_the_type_of_service_back() -> None:
     fake = FakeSocket()
     sockets = UdpSockets([make(fake)])

@@ -62,6 +62,14 @@ class Sockets:
     udp: list[socket.socket]
     refusals: list[tuple[str, int]] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
+    #: Index of the socket, datagrams lost, and bytes sent before.
+    filled: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def choose(self, address: SocketAddress, remembered: int) -> int | None:
+        return None if address.is_ipv6 else remembered
+
+    def full(self, index: int, lost: int, sent: int) -> None:
+        self.filled.append((index, lost, sent))
 
     def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
         return None if address.is_ipv6 else Endpoint(self.udp[remembered].fileno())

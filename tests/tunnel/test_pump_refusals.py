@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 import pytest
 
-from tests.tunnel.pumping import Lab
+from tests.tunnel.pumping import Lab, packet, received
 from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import Node
 from tincd_compat.tunnel import pumps
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.pumps import Progress
@@ -25,6 +28,47 @@ def test_single_packets_are_logged_by_python(lab: Lab) -> None:
     logs.traffic.setLevel(logging.DEBUG)
     assert lab.pumps.from_device(lab.world.now) is Progress.REFUSED
     assert lab.pumps.from_udp(0, lab.world.now) is Progress.REFUSED
+
+
+class FullPump:
+    """Has sent 1000 bytes from the socket 0, and lost five datagrams for a node."""
+
+    drops: Final = (0,) * 64
+    bytes_in = bytes_out = 0
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def out(self, _budget: int) -> tuple[object, ...]:
+        return [], [], [], [(4, self._node, 5)], 0, 0, 0
+
+    def sent(self, index: int) -> int:
+        return 1000 if index == 0 else 0
+
+
+def test_a_full_socket_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = lab.world.node("b")
+    with monkeypatch.context() as patched:
+        patched.setattr(lab.pumps, "_pump", FullPump(node))
+        patched.setattr(lab.pumps, "_dropped", FullPump.drops)
+        lab.out()
+        assert lab.sockets.filled == [(0, 5, 1000)]
+        # Its address has changed meanwhile, and there is no socket for that one.
+        lab.world.mesh.set_address(node, SocketAddress("fd00::2", 655))
+        lab.out()
+        assert len(lab.sockets.filled) == 1
+
+
+def test_what_a_socket_takes_is_counted(lab: Lab) -> None:
+    lab.give(packet(1))
+    lab.out()
+    lab.give(packet(2), packet(3))
+    lab.out()
+    arrived = received(lab.far["b"])
+    pump = core.Pump(-1, False, True, False, False, False)
+    assert pump.sent(0) == 0
+    watched = lab.pumps._pump
+    assert watched.sent(0) == sum(map(len, arrived)) > 0
 
 
 def test_none_without_the_compiled_half(

@@ -274,8 +274,9 @@ class Daemon:
         for pair in pairs:
             listener = Listener(pair.tcp, limit, self._tarpit, self.links.accepted)
             self._listeners.append(listener)
-        sockets = UdpSockets(self._offloads.sockets(pair.udp for pair in pairs))
-        self.dataplane.attach_sockets(sockets)
+        elastic = self.settings.udp_sndbuf is None
+        udp = self._offloads.sockets((pair.udp for pair in pairs), elastic=elastic)
+        self.dataplane.attach_sockets(UdpSockets(udp))
 
     def _go(self) -> None:
         # Not sooner: addresses learned from it run scripts, and tinc-up is the first.

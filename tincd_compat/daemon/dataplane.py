@@ -282,10 +282,10 @@ class DataPlane:
 
     def counters(self) -> list[tuple[str, int]]:
         """Return the packets dropped so far, by reason."""
-        return sorted(
-            (f"dropped {reason}", count)
-            for reason, count in self._pipeline.drops.items()
-        )
+        drops = dict(self._pipeline.drops)
+        if lost := self._sockets.lost:
+            drops["send buffer is full"] = lost
+        return sorted((f"dropped {reason}", count) for reason, count in drops.items())
 
     def tick(self) -> None:
         """Forget replaced keys; ask for new ones if a node's numbers get too large."""

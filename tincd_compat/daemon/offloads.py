@@ -53,10 +53,20 @@ class Offloads:
             datagrams=offload.COMPILED,
         )
 
-    def sockets(self, udp: Iterable[DatagramSocket]) -> list[UdpSocket]:
-        """Return bound sockets with what may be used of the kernel's help."""
+    def sockets(
+        self, udp: Iterable[DatagramSocket], *, elastic: bool = False
+    ) -> list[UdpSocket]:
+        """Return bound sockets with what may be used of the kernel's help.
+
+        ``elastic`` lets their send buffers have the size that is good.
+        """
         return [
-            UdpSocket(sock, segmentation=self.udp_gso, coalescing=self.udp_gro)
+            UdpSocket(
+                sock,
+                segmentation=self.udp_gso,
+                coalescing=self.udp_gro,
+                elastic=elastic,
+            )
             for sock in udp
         ]
 

@@ -1,26 +1,47 @@
-"""How much may wait in a UDP socket: much of a stream, little of what is only many.
+"""How much may wait in a UDP socket: to be read, and to be sent.
 
-A burst of a fast peer has to find room while the daemon is busy elsewhere, or TCP in
-the tunnel loses segments and speed. But all senders share one queue, and a packet waits
-in it as long as everything in front takes. Small datagrams take as long as large ones
-and the same buffer holds several times as many: behind a flood of them a neighbour
-would wait for a tenth of a second. So in a flood the buffer is what the system gives to
-who asks for none. What is too much is lost in the kernel, as it is to tincd.
+Much of a stream may wait to be read, and little of what is only many.  A burst of a
+fast peer has to find room while the daemon is busy elsewhere, or TCP in the tunnel
+loses segments and speed. But all senders share one queue, and a packet waits in it as
+long as everything in front takes. Small datagrams take as long as large ones and the
+same buffer holds several times as many: behind a flood of them a neighbour would wait
+for a tenth of a second. So in a flood the buffer is what the system gives to who asks
+for none. What is too much is lost in the kernel, as it is to tincd.
+
+What waits to be sent is as long on its way as the network needs for all in front: a
+mebibyte is a moment in a fast network, and most of a second before a slow uplink. A
+buffer that is full twice within a short time tells how fast the network is, and it is
+as large as what leaves in a moment, or what the system gives to who asks for none.
+Nothing more is done about a full socket. To stop reading the device would make no
+lesser queue of it: a tun device holds 500 packets or super-packets, in their order, and
+hides from a stream of this machine that they wait.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 from typing import Final
 
-from tincd_compat.transport.udp_options import SO_RCVBUFFORCE, DatagramSocket
+from tincd_compat.transport.udp_options import (
+    SO_RCVBUFFORCE,
+    SO_SNDBUFFORCE,
+    DatagramSocket,
+)
 
 #: What Linux gives who asks for none, in bytes as one asks for them.
 NARROW: Final = 104 << 10
 #: Seconds without a flood after which there is room again.
 PAUSE: Final = 1.0
+#: What a send buffer grows to at the most, in bytes as one asks for them.
+SEND_BUFFER: Final = 1 << 20
+#: Seconds that a datagram may wait to be sent.
+DELAY: Final = 0.05
+#: Seconds from one time that a buffer is full to the next, so that they tell a speed.
+SHORTEST: Final = 0.01
+LONGEST: Final = 0.25
 
 
 def granting(family: int, size: int) -> int | None:
@@ -82,6 +103,64 @@ class ReceiveBuffer:
             self._sock.setsockopt(socket.SOL_SOCKET, option, size)
 
 
-def _size(sock: DatagramSocket) -> int:
+class SendBuffer:
+    """The send buffer of one socket, and what has become of datagrams there.
+
+    :param elastic: the size may change, since nobody has asked for this one
+    :param clock: returns seconds
+    """
+
+    def __init__(
+        self,
+        sock: DatagramSocket,
+        *,
+        elastic: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        #: Bytes that the socket has taken, and datagrams that found it full.
+        self.sent = self.lost = 0
+        self._sock = sock
+        self._clock = clock
+        self._least = self._size = _size(sock, socket.SO_SNDBUF) if elastic else 0
+        self._elastic = elastic and self._least < SEND_BUFFER
+        #: When it was full, and how many bytes the socket had taken by then.
+        self._full_at = -LONGEST
+        self._sent_then = 0
+
+    def full(self, lost: int, elsewhere: int = 0) -> None:
+        """So many datagrams have found the buffer full.
+
+        :param elsewhere: bytes that the socket has taken from others
+        """
+        self.lost += lost
+        if not self._elastic:
+            return
+        now, sent = self._clock(), self.sent + elsewhere
+        seconds = now - self._full_at
+        if seconds < SHORTEST:
+            return
+        if seconds <= LONGEST:
+            # As much has left as has come, for it is as full as it was.
+            self._adapt((sent - self._sent_then) / seconds)
+        self._full_at, self._sent_then = now, sent
+
+    def _adapt(self, speed: float) -> None:
+        """Hold what leaves in DELAY; less only by and by: the speed may be a low."""
+        # The kernel counts twice of what is asked for.
+        wanted = max(self._least, self._size // 2, int(speed * DELAY / 2))
+        wanted = min(wanted, SEND_BUFFER)
+        slightly = abs(wanted - self._size) * 4 < self._size
+        if wanted == self._size or (slightly and wanted > self._least):
+            return
+        for option in (socket.SO_SNDBUF, SO_SNDBUFFORCE):
+            # The second takes a privilege.  As large as it is it will do.
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, option, wanted)
+            self._size = _size(self._sock, socket.SO_SNDBUF)
+            if self._size >= wanted:
+                break
+
+
+def _size(sock: DatagramSocket, option: int = socket.SO_RCVBUF) -> int:
     # The kernel doubles the number for its own book-keeping and reports that.
-    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+    return sock.getsockopt(socket.SOL_SOCKET, option) // 2

@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.buffers import SendBuffer
 from tincd_compat.transport.local import from_sockaddr
 from tincd_compat.transport.trains import Refusals, split_runs
 from tincd_compat.transport.udp_options import DatagramSocket, to_sockaddr
@@ -40,6 +41,8 @@ UDP_GRO: Final = 104
 _SEGMENT_SIZE = struct.Struct("=H")
 _GRO_SIZE = struct.Struct("=i")
 _GRO_SPACE: Final = socket.CMSG_SPACE(_GRO_SIZE.size)
+#: The system has no room for a datagram at the moment.
+_FULL: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ENOBUFS})
 
 Datagram: TypeAlias = tuple[bytes, SocketAddress, int]
 #: What one read brings: datagrams in one piece, the size of each (of the last, at
@@ -64,7 +67,7 @@ class UdpSocket:
     """One bound socket with what the kernel can do for it.
 
     ``segmentation`` and ``coalescing`` are wishes; the attributes of the same name say
-    what is in use.
+    what is in use.  ``elastic`` lets the send buffer have the size that is good.
     """
 
     def __init__(
@@ -74,8 +77,10 @@ class UdpSocket:
         segmentation: bool = True,
         coalescing: bool = True,
         release: str | None = None,
+        elastic: bool = False,
     ) -> None:
         self.sock = sock
+        self.buffer = SendBuffer(sock, elastic=elastic)
         self.is_ipv6 = sock.family == socket.AF_INET6
         kernel = os.uname().release if release is None else release
         self.segmentation = (
@@ -139,11 +144,11 @@ class UdpSocket:
         if self._tos:
             self.set_tos(0)
         try:
-            self.sock.sendto(datagram, sockaddr)
-        except (BlockingIOError, InterruptedError):
-            return None
+            self.buffer.sent += self.sock.sendto(datagram, sockaddr)
         except OSError as error:
-            return error
+            if error.errno not in _FULL:
+                return error
+            self.buffer.full(1)
         return None
 
     def send(
@@ -151,7 +156,7 @@ class UdpSocket:
     ) -> list[tuple[int, OSError]]:
         """Send a train in its order; return the datagrams refused, and why.
 
-        A full socket buffer is not told: the datagrams are lost, as on the way.
+        A full socket buffer is only counted: the datagrams are lost, as on the way.
         """
         if not self.segmentation or len(train) == 1:
             return self._send_singly(train, 0, len(train), sockaddr)
@@ -188,11 +193,11 @@ class UdpSocket:
         size = _SEGMENT_SIZE.pack(len(run[0]))
         ancillary = ((socket.SOL_UDP, UDP_SEGMENT, size),)
         try:
-            self.sock.sendmsg(run, ancillary, 0, sockaddr)
-        except (BlockingIOError, InterruptedError):
-            return None
+            self.buffer.sent += self.sock.sendmsg(run, ancillary, 0, sockaddr)
         except OSError as error:
-            return error
+            if error.errno not in _FULL:
+                return error
+            self.buffer.full(len(run))
         return None
 
     def _send_singly(
@@ -201,11 +206,12 @@ class UdpSocket:
         refused: list[tuple[int, OSError]] = []
         for index in range(start, end):
             try:
-                self.sock.sendto(train[index], sockaddr)
-            except (BlockingIOError, InterruptedError):
-                continue
+                self.buffer.sent += self.sock.sendto(train[index], sockaddr)
             except OSError as error:
-                refused.append((index, error))
+                if error.errno in _FULL:
+                    self.buffer.full(1)
+                else:
+                    refused.append((index, error))
         return refused
 
 
@@ -372,6 +378,18 @@ class UdpSockets:
     def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
         """The system has refused datagrams that a compiled pump sent."""
         self._complain(peer, address, os.strerror(error))
+
+    def full(self, index: int, lost: int, sent: int) -> None:
+        """So many datagrams of a compiled pump have found the buffer of a socket full.
+
+        ``sent`` counts the bytes that the socket has ever taken from the pump.
+        """
+        self.sockets[index].buffer.full(lost, sent)
+
+    @property
+    def lost(self) -> int:
+        """How many datagrams have found the buffer of a socket full."""
+        return sum(udp.buffer.lost for udp in self.sockets)
 
     def _complain(
         self, peer: str, address: SocketAddress | None, reason: str | None

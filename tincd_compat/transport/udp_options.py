@@ -14,11 +14,10 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.local import why_unbound
 
-#: Buffers asked for when the configuration names none.  The system's default holds some
-#: 180 datagrams, less than one burst of a fast peer.  Half of what is asked here for
-#: receiving still loses a per cent of a TCP stream that fills the machine.
+#: The buffer asked for when the configuration names none.  The system's default holds
+#: some 180 datagrams, less than one burst of a fast peer.  Half of what is asked here
+#: still loses a per cent of a TCP stream that fills the machine.
 RECEIVE_BUFFER: Final = 2 << 20
-SEND_BUFFER: Final = 1 << 20
 
 # Linux numbers that Python 3.11's socket module does not name.
 IP_MTU_DISCOVER: Final = 10
@@ -114,7 +113,9 @@ def configure(sock: DatagramSocket, options: UdpOptions) -> None:
     _ask_buffer(
         sock, "SO_RCVBUF", SO_RCVBUFFORCE, options.receive_buffer, RECEIVE_BUFFER
     )
-    _ask_buffer(sock, "SO_SNDBUF", SO_SNDBUFFORCE, options.send_buffer, SEND_BUFFER)
+    # What is sent waits here as long as the network is slow: see transport.buffers.
+    if options.send_buffer is not None:
+        _ask_buffer(sock, "SO_SNDBUF", SO_SNDBUFFORCE, options.send_buffer, 0)
 
 
 def granted_buffers(sock: DatagramSocket) -> str:

@@ -88,6 +88,15 @@ class Sockets(ways.Sockets, sources.Sockets, Protocol):
     def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
         """The system has refused datagrams."""
 
+    def choose(self, address: SocketAddress, remembered: int) -> int | None:
+        """Return the index of the socket to send from, None if no family fits."""
+
+    def full(self, index: int, lost: int, sent: int) -> None:
+        """So many datagrams have found the buffer of a socket full.
+
+        ``sent`` counts the bytes that the socket has ever taken from the pump.
+        """
+
 
 class Progress(Enum):
     """What came of a call of a pump."""
@@ -105,6 +114,7 @@ class _Report(IntEnum):
     SEND_ERROR = 1
     TRAIN_REFUSED = 2
     NOT_SEALED = 3
+    FULL = 4
 
 
 def start(
@@ -276,9 +286,18 @@ class Pumps:
                 case _Report.TRAIN_REFUSED:
                     index = self._pipeline.heard_on(node)
                     self._sockets.train_refused(node.address, index, value)
+                case _Report.FULL:
+                    self._full(node, value)
                 case _:
                     self._pipeline.drops["no valid key"] += value
                     self._pipeline.flows.forget_node(node)
+
+    def _full(self, node: Node, lost: int) -> None:
+        """Datagrams for a node have found the buffer of a socket full."""
+        address, heard_on = node.address, self._pipeline.heard_on(node)
+        index = None if address is None else self._sockets.choose(address, heard_on)
+        if index is not None:
+            self._sockets.full(index, lost, self._pump.sent(index))
 
     # Inward.
 

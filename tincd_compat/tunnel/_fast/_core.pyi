@@ -189,6 +189,9 @@ class Pump:
     def watch(self, fd: int, socket: int | None, /) -> bool:
         """Let :meth:`serve` look after a socket, or the device; False if too many."""
 
+    def sent(self, socket: int, /) -> int:
+        """Return how many bytes a socket that is looked after has taken."""
+
     def serve(
         self, epoll: int, wait: int, packets: int, batches: int, /
     ) -> bool | tuple[int | None, Outcome]:

@@ -147,6 +147,19 @@ static PyObject *watch(PyObject *object, PyObject *args)
     return PyBool_FromLong(pump_watch(&self->core, fd, number));
 }
 
+static PyObject *sent(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    uint32_t socket;
+
+    if (self == NULL || !PyArg_ParseTuple(args, "O&", to_number, &socket))
+        return NULL;
+    for (size_t i = 0; i < self->core.watch_count; i++)
+        if (self->core.watches[i].socket == socket)
+            return PyLong_FromUnsignedLongLong(self->core.watches[i].sent);
+    return PyLong_FromLong(0);
+}
+
 static PyObject *serve(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);
@@ -218,6 +231,7 @@ static PyMethodDef pump_methods[] = {
     {"out", out, METH_VARARGS, "Move frames from the device."},
     {"receive", receive, METH_VARARGS, "Move datagrams of a socket."},
     {"watch", watch, METH_VARARGS, "Look after a descriptor."},
+    {"sent", sent, METH_VARARGS, "Bytes that a socket has taken."},
     {"serve", serve, METH_VARARGS, "Wait for packets and move them."},
     {NULL, NULL, 0, NULL},
 };

@@ -129,10 +129,13 @@ struct peer {
     uint16_t patience;
     struct sockaddr_storage address;
     socklen_t address_length;
+    /* Counts the bytes that the socket has taken, if anybody does. */
+    uint64_t *sent;
     struct train *train;
 };
 
-enum report_kind { TOO_BIG, SEND_ERROR, TRAIN_REFUSED, NOT_SEALED };
+/* FULL counts datagrams; all of a peer are in one report. */
+enum report_kind { TOO_BIG, SEND_ERROR, TRAIN_REFUSED, NOT_SEALED, FULL };
 
 struct report {
     enum report_kind kind;
@@ -186,6 +189,8 @@ enum { DROP_STRANGER = DROP_FUTURE + 1, DROP_TOO_LONG, DROP_EMPTY, DROPS };
 struct watch {
     int fd;
     uint32_t socket;
+    /* Bytes that trains have put in. */
+    uint64_t sent;
 };
 
 /*
@@ -335,6 +340,8 @@ void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches);
 
 /* Look after a descriptor; false if there are too many. */
 bool pump_watch(struct pump *pump, int fd, uint32_t socket);
+/* Return where the bytes are counted that a descriptor takes, NULL if nowhere. */
+uint64_t *pump_sent(struct pump *pump, int fd);
 /*
  * Wait on an epoll instance and move the packets of watched descriptors, until one hands
  * something back (``*socket`` says which), another descriptor is ready, a signal came or

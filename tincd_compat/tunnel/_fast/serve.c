@@ -28,8 +28,16 @@ bool pump_watch(struct pump *pump, int fd, uint32_t socket)
 {
     if (pump->watch_count == MAX_WATCHES)
         return false;
-    pump->watches[pump->watch_count++] = (struct watch){fd, socket};
+    pump->watches[pump->watch_count++] = (struct watch){fd, socket, 0};
     return true;
+}
+
+uint64_t *pump_sent(struct pump *pump, int fd)
+{
+    for (size_t i = 0; i < pump->watch_count; i++)
+        if (pump->watches[i].fd == fd)
+            return &pump->watches[i].sent;
+    return NULL;
 }
 
 static const struct watch *find_watch(const struct pump *pump, int fd)

@@ -35,6 +35,28 @@ static void report(struct reports *reports, enum report_kind kind, uint32_t peer
         reports->list[reports->count++] = (struct report){kind, peer, value};
 }
 
+/* The socket has no room at the moment: datagrams are lost, as on the way. */
+static void report_full(struct reports *reports, uint32_t peer, size_t count)
+{
+    for (size_t i = 0; i < reports->count; i++)
+        if (reports->list[i].kind == FULL && reports->list[i].peer == peer) {
+            reports->list[i].value += (uint32_t)count;
+            return;
+        }
+    report(reports, FULL, peer, (uint32_t)count);
+}
+
+static bool is_full(int reason)
+{
+    return reason == EAGAIN || reason == EINTR || reason == ENOBUFS;
+}
+
+static void count_sent(struct peer *peer, size_t length)
+{
+    if (peer->sent != NULL)
+        *peer->sent += length;
+}
+
 /* Find the end of the run that begins at ``start``: one size, but the last shorter. */
 static size_t run_end(const struct peer *peer, size_t start)
 {
@@ -103,11 +125,14 @@ static struct refusals send_singly(struct peer *peer, uint32_t index,
     for (size_t i = run->start; i < run->end; i++) {
         const struct packet *packet = &peer->train->packets[i];
         if (sendto(peer->fd, packet->data, packet->length, MSG_DONTWAIT,
-                   (struct sockaddr *)&peer->address, peer->address_length) >= 0)
+                   (struct sockaddr *)&peer->address, peer->address_length) >= 0) {
+            count_sent(peer, packet->length);
             continue;
-        /* A full buffer is not told: the datagram is lost, as on the way. */
-        if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
+        }
+        if (is_full(errno)) {
+            report_full(reports, index, 1);
             continue;
+        }
         refusals.count++;
         if (errno != EMSGSIZE) {
             report(reports, SEND_ERROR, index, (uint32_t)errno);
@@ -150,8 +175,10 @@ static void refused(struct peer *peer, uint32_t index, const struct run *run,
     size_t length = run->end - run->start;
     struct refusals refusals;
 
-    if (reason == EAGAIN || reason == EINTR || reason == ENOBUFS)
+    if (is_full(reason)) {
+        report_full(reports, index, length);
         return;
+    }
     refusals = send_singly(peer, index, run, reports);
     if (length > 1 && refusals.count < length && refusals.too_long == 0)
         learn(peer, index, reason, peer->train->packets[run->start].length, reports);
@@ -171,9 +198,9 @@ static void send_train(struct peer *peer, uint32_t index, struct reports *report
     while (done < count) {
         int sent = sendmmsg(peer->fd, out.messages + done, (unsigned)(count - done),
                             MSG_DONTWAIT);
-        if (sent > 0)
-            done += (size_t)sent;
-        else
+        for (int i = 0; i < sent; i++)
+            count_sent(peer, out.messages[done++].msg_len);
+        if (sent <= 0)
             refused(peer, index, &runs[done++], reports);
     }
 }
