@@ -62,13 +62,15 @@ def format_host(packed: bytes) -> str:
 class SocketAddress:
     """A numeric host and a port.
 
-    The IPv6 scope and the name of its interface are carried but not compared.
+    What is known of the path there is carried but not compared: the IPv6 scope with the
+    name of its interface, and the address of ours that was spoken to from there.
     """
 
     host: str
     port: int
     scope: int = field(default=0, compare=False)
     interface: str = field(default="", compare=False)
+    local: str = field(default="", compare=False)
 
     @classmethod
     def parse(cls, host: str, port: str) -> SocketAddress | None:
@@ -95,6 +97,13 @@ class SocketAddress:
 
     def with_port(self, port: int) -> SocketAddress:
         return replace(self, port=port)
+
+    def agrees_with(self, known: SocketAddress | None) -> bool:
+        """Tell whether a known address is this one, and this names no other path."""
+        if known is None or self != known:
+            return False
+        path = self.scope, self.local
+        return path in ((0, ""), (known.scope, known.local))
 
     def unmapped(self) -> SocketAddress:
         """Return the IPv4 form of an IPv4-mapped IPv6 address, else the same."""

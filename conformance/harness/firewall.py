@@ -49,6 +49,16 @@ class Firewall:
             f"add rule inet conformance outgoing ip daddr {address} drop",
         )
 
+    def only_port(self, port: int) -> None:
+        """Lose what comes from any other port of IPv4 hosts, or leaves for one."""
+        ours = "meta nfproto ipv4 meta l4proto { tcp, udp }"
+        self._add(
+            f'add rule inet conformance incoming iifname "eth0" {ours} '
+            f"th sport != {port} drop",
+            f'add rule inet conformance outgoing oifname "eth0" {ours} '
+            f"th dport != {port} drop",
+        )
+
     def limit_udp(self, length: int) -> None:
         """Pass on no datagram whose IP packet is longer than ``length``, unsaid."""
         self._limit(f"meta l4proto udp meta length > {length}")

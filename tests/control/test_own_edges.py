@@ -68,6 +68,20 @@ def test_connection_up_announces_our_edge() -> None:
     assert world["alpha"].edges["ghost"].address == SocketAddress("192.0.2.1", 7777)
 
 
+def test_the_connection_knows_the_path_to_an_address_that_others_have_named() -> None:
+    world = World()
+    ghost = world.mesh.get_or_add("ghost")
+    world.mesh.set_address(ghost, SocketAddress("fe80::2", 7777))
+    tcp = SocketAddress("fe80::2", 40000, 3)
+    world.gossip.connection_up(ghost, tcp, "7777", 37, OPTIONS, 0)
+    assert ghost.address is not None
+    assert ghost.address.scope == 3
+    elsewhere = world.mesh.get_or_add("elsewhere")
+    world.mesh.set_address(elsewhere, SocketAddress("fe80::3", 7777))
+    world.gossip.connection_up(elsewhere, tcp, "7777", 37, OPTIONS, 0)
+    assert elsewhere.address == SocketAddress("fe80::3", 7777)
+
+
 def test_connection_up_in_tunnel_server_mode_tells_only_the_peer() -> None:
     world = World(TUNNEL_SERVER)
     tcp = SocketAddress("192.0.2.1", 40000)

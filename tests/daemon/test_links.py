@@ -43,6 +43,18 @@ def test_we_call(world: World) -> None:
     assert link.connection.hostname == "10.0.0.2 port 655"
 
 
+def test_whoever_we_have_dialled_can_be_looked_for_there(world: World) -> None:
+    peer, _ = world.dial("peer")
+    peer.shake_hands()
+    node = world.mesh.nodes["peer"]
+    assert node.dialled == PLACES["peer"]
+    peer.hang_up()
+    assert node.dialled is None
+    # Who calls comes from a port that is good for nothing.
+    world.connect("other")
+    assert world.mesh.nodes["other"].dialled is None
+
+
 def test_the_announced_port_is_in_the_ack(world: World) -> None:
     world.links.announce_port("7777")
     peer = world.call_in("peer")

@@ -118,7 +118,8 @@ struct lab *enter(uint8_t choices, uint8_t suite_choice, size_t window)
         pump->known[0].ignored = pump->strangers.turn;
     }
     pump->source_count = 1;
-    size_t size = source_key(0, &lab.far_address, key);
+    const struct place place = {.address = lab.far_address};
+    size_t size = source_key(0, &place, key);
     need(map_put(&pump->sources, key, size, 0), "source");
     return &lab;
 }

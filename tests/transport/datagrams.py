@@ -43,6 +43,9 @@ class FakeSocket:
         self.destinations: list[tuple[Any, ...]] = []
         self.refuse: Callable[[list[bytes]], int] = lambda _message: 0
         self.closed = False
+        #: What is said of every datagram that comes, and was said of each that left.
+        self.said: tuple[int, int, bytes] | None = None
+        self.extra: list[list[tuple[int, int, bytes]]] = []
 
     def fileno(self) -> int:
         return 7
@@ -62,6 +65,7 @@ class FakeSocket:
         self.options[level, option] = value
 
     def sendto(self, data: bytes, address: tuple[Any, ...], /) -> int:
+        self.extra.append([])
         return self._send([data], 0, address)
 
     def sendmsg(
@@ -72,9 +76,16 @@ class FakeSocket:
         address: tuple[Any, ...],
         /,
     ) -> int:
-        ((level, kind, size),) = ancdata
-        assert (level, kind, flags) == (socket.SOL_UDP, UDP_SEGMENT, 0)
-        return self._send(list(buffers), struct.unpack("=H", size)[0], address)
+        assert flags == 0
+        message, said = list(buffers), list(ancdata)
+        size = 0
+        if len(message) > 1:
+            level, kind, data = said.pop(0)
+            assert (level, kind) == (socket.SOL_UDP, UDP_SEGMENT)
+            (size,) = struct.unpack("=H", data)
+        assert size or said, "sendto would do"
+        self.extra.append(said)
+        return self._send(message, size, address)
 
     def _send(self, message: list[bytes], size: int, address: tuple[Any, ...]) -> int:
         refused = self.refuse(message)
@@ -98,9 +109,10 @@ class FakeSocket:
         data, size, address = item
         (buffer,) = buffers
         assert len(buffer) == RECEIVE_BUFFER
-        assert ancbufsize >= socket.CMSG_SPACE(4)
+        assert ancbufsize >= socket.CMSG_SPACE(4) + socket.CMSG_SPACE(20)
         buffer[: len(data)] = data
         ancillary = [(socket.SOL_UDP, UDP_GRO, struct.pack("=i", size))] if size else []
+        ancillary += [self.said] if self.said else []
         return len(data), ancillary, 0, address
 
 

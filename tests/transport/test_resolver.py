@@ -128,3 +128,14 @@ def test_names_of_an_address() -> None:
 
     found = resolver.name_of(SocketAddress("10.0.0.1", 655), lookup=lookup)
     assert asyncio.run(found) == "gate.example port tinc"
+
+
+def test_a_name_of_a_link_local_address_is_asked_for_with_its_link() -> None:
+    asked: list[object] = []
+
+    def lookup(sockaddr: object, _flags: int) -> tuple[str, str]:
+        asked.append(sockaddr)
+        return "gate%eth0", "tinc"
+
+    asyncio.run(resolver.name_of(SocketAddress("fe80::1", 655, 3), lookup=lookup))
+    assert asked == [("fe80::1", 655, 0, 3)]

@@ -220,6 +220,21 @@ def test_one_caller_each_turn(door: Door) -> None:
     assert door.accepted[1:] == [(second.socket, PEER)]
 
 
+@pytest.mark.parametrize(
+    ("name", "local"),
+    [("::ffff:10.0.0.9", "10.0.0.9"), ("10.0.0.9", "10.0.0.9"), ("fd00::9", "fd00::9")],
+)
+def test_the_address_that_was_dialled_is_known(
+    door: Door, name: str, local: str
+) -> None:
+    door.call().name = (name, 655)
+    door.knock()
+    assert door.accepted[0][1].local == local
+    door.call().failing["getsockname"] = oserror(errno.ENOTCONN)
+    door.knock()
+    assert door.accepted[1][1].local == ""
+
+
 def test_too_many_callers_wait_in_silence(door: Door) -> None:
     callers = [door.call() for _ in range(12)]
     for _ in callers:
@@ -300,6 +315,13 @@ def test_connecting_to_a_link_local_address(loop: FakeLoop, sockets: Sockets) ->
     assert loop.connected == [(made, ("fe80::2", 655, 0, 3))]
     assert made.options[socket.IPPROTO_IPV6, socket.IPV6_V6ONLY] == 1
     assert made.bound is None
+
+
+def test_dialling_from_a_link_local_address(loop: FakeLoop, sockets: Sockets) -> None:
+    dial(
+        loop, SocketAddress("fe80::2", 655, 3), source=SocketAddress("fe80::1", 655, 3)
+    )
+    assert sockets.made[0].bound == ("fe80::1", 0, 0, 3)
 
 
 def test_a_source_that_cannot_be_had_is_done_without(

@@ -28,11 +28,9 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
 def make() -> Iterator[Callable[..., Lab]]:
     labs: list[Lab] = []
 
-    def build(
-        world: World | None = None, *, tap: bool = False, vnet: bool = True
-    ) -> Lab:
+    def build(world: World | None = None, **settings: bool) -> Lab:
         world = world or World()
-        labs.append(Lab(world, tap=tap, vnet=vnet))
+        labs.append(Lab(world, **settings))
         world.subnet("b", "10.0.2.0/24")
         world.subnet("c", "10.0.3.0/24")
         return labs[-1]

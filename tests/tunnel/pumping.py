@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from tests.tunnel.world import World, ipv4
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.udp_options import IP_PKTINFO
 from tincd_compat.tunnel import pumps
 from tincd_compat.tunnel.pumps import Progress, Pumps
 
@@ -55,6 +56,7 @@ class Direct:
 class Endpoint:
     fd: int
     segmentation: bool = True
+    local: str = ""
 
 
 @dataclass
@@ -72,31 +74,49 @@ class Sockets:
         self.filled.append((index, lost, sent))
 
     def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
-        return None if address.is_ipv6 else Endpoint(self.udp[remembered].fileno())
+        if address.is_ipv6:
+            return None
+        return Endpoint(self.udp[remembered].fileno(), local=address.local)
 
     def descriptors(self) -> list[int]:
         return [udp.fileno() for udp in self.udp]
 
-    def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
-        return SocketAddress(host, port, scope).unmapped()
+    def source(
+        self, index: int, host: str, port: int, scope: int, local: str
+    ) -> SocketAddress:
+        return SocketAddress(host, port, scope, local=local).unmapped()
 
     def train_refused(
         self, address: SocketAddress | None, remembered: int, error: int
     ) -> None:
         self.stopped.append(error)
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
         self.refusals.append((peer, error))
+        return False
 
 
 class Lab:
-    """Daemon a with pumps, and b and c, whose sockets are in ``far``."""
+    """Daemon a with pumps, and b and c, whose sockets are in ``far``.
 
-    def __init__(self, world: World, *, tap: bool = False, vnet: bool = True) -> None:
+    They send to ``host``, which is one of many if a is ``everywhere``.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        tap: bool = False,
+        vnet: bool = True,
+        everywhere: bool = False,
+    ) -> None:
         self.world = world
+        self.host = "127.0.0.1"
         kind = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK
         self.ours, self.kernel = socket.socketpair(socket.AF_UNIX, kind)
-        self.udp = datagram_socket()
+        self.udp = datagram_socket("0.0.0.0" if everywhere else self.host)
+        if everywhere:
+            self.udp.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         self.far = {name: datagram_socket() for name in ("b", "c")}
         self.direct = Direct(self.ours.fileno(), tap=tap, vnet=vnet)
         self.owner = self.direct.owner
@@ -164,7 +184,7 @@ class Lab:
 
     def send_raw(self, name: str, *datagrams: bytes) -> None:
         for datagram in datagrams:
-            self.far[name].sendto(datagram, self.udp.getsockname())
+            self.far[name].sendto(datagram, (self.host, self.udp.getsockname()[1]))
 
     def send_trains(self, name: str, *frames: bytes) -> None:
         """Send frames of one length, as many in one message as the system takes."""
@@ -187,9 +207,9 @@ class Lab:
         assert self.pumps.from_udp(0, self.world.now) is not Progress.REFUSED
 
 
-def datagram_socket() -> socket.socket:
+def datagram_socket(host: str = "127.0.0.1") -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    sock.bind(("127.0.0.1", 0))
+    sock.bind((host, 0))
     return sock
 
 

@@ -107,7 +107,7 @@ class LoneStory(Story):
     def sender(self, address: SocketAddress, remembered: int) -> Send:
         return Send(address, remembered)
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
         raise AssertionError(peer)
 
     def send(self, address: bytes, number: int) -> None:

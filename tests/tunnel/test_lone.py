@@ -57,8 +57,9 @@ class FakeSockets:
 
         return None if address.is_ipv6 else send
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
         self.refusals.append((peer, error))
+        return False
 
 
 class Desk:

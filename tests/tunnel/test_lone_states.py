@@ -158,8 +158,9 @@ class Daemon:
 
         return send
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
         self.refusals.append((peer, error))
+        return False
 
     def _datagram(self, node: Any, datagram: bytes) -> None:
         ports = self.world.ports

@@ -70,6 +70,55 @@ def test_a_step_sends_a_batch_and_says_when_to_come_back() -> None:
     assert [len(train) for _, train in world.ports.trains] == [1, 1, 1]
 
 
+def test_a_node_without_udp_is_looked_for_where_it_was_dialled() -> None:
+    world = World()
+    world.link("a", "b")
+    world.exchange_keys("b")
+    node, ports = world.node("b"), world.ports
+    home = node.address
+    assert home is not None
+    node.dialled = home.with_port(443)
+    for number in range(4):
+        ports.trains.clear()
+        ports.elsewhere.clear()
+        world.pipeline.probe_step(node, world.now)
+        places = {address for address, _, _ in ports.elsewhere}
+        assert places == (set() if number % 2 == 0 else {node.dialled})
+        assert (len(ports.trains) > 0) is (number % 2 == 0)
+    # It has answered from there, and what it says of itself gets its turn.
+    world.mesh.set_address(node, node.dialled)
+    world.pipeline.probe_step(node, world.now)
+    assert {address for address, _, _ in ports.elsewhere} == {node.dialled}
+    ports.elsewhere.clear()
+    world.pipeline.probe_step(node, world.now)
+    assert {address for address, _, _ in ports.elsewhere} == {home}
+
+
+def test_a_node_with_udp_or_that_called_us_is_looked_for_at_home() -> None:
+    world = neighbours("b")
+    node, tunnel = world.node("b"), world.tunnel(world.node("b"))
+    assert node.address is not None
+    for dialled, minmtu in ((None, 0), (node.address.with_port(443), 1000)):
+        node.dialled = dialled
+        tunnel.pmtu.minmtu = minmtu
+        for _ in range(4):
+            world.pipeline.probe_step(node, world.now)
+    assert world.ports.elsewhere == []
+
+
+def test_a_probe_elsewhere_that_is_too_long_narrows_the_path() -> None:
+    world = World()
+    world.link("a", "b")
+    world.exchange_keys("b")
+    node = world.node("b")
+    assert node.address is not None
+    node.dialled = node.address.with_port(443)
+    world.pipeline.probe_step(node, world.now)
+    world.ports.largest = 700
+    world.pipeline.probe_step(node, world.now)
+    assert world.tunnel(node).pmtu.maxmtu < 1000
+
+
 def test_without_a_key_a_step_is_the_last() -> None:
     world = World()
     world.link("a", "b")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.tunnel.world import (
@@ -31,6 +33,32 @@ def test_a_node_is_found_at_a_new_address(log: pytest.LogCaptureFixture) -> None
     assert "UDP address of c set to 203.0.113.9 port 4242" in log.messages
     world.from_device(sized(100, "10.0.3.1"))
     assert world.ports.sockets == [1]
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [({"scope": 3}, {"scope": 4}), ({"local": "10.9.0.1"}, {"local": "10.9.0.2"})],
+    ids=["another interface", "another address of ours"],
+)
+def test_a_genuine_datagram_shows_the_path(
+    path: dict[str, Any], word: dict[str, Any]
+) -> None:
+    world = neighbours("b")
+    node, peer = world.node("b"), world.peers["b"]
+    host, port = "fe80::2", 655
+    plain, known = SocketAddress(host, port), SocketAddress(host, port, **path)
+    other = SocketAddress(host, port, **word)
+    for address, expected in ((known, known), (plain, known), (other, other)):
+        world.from_udp(peer.seal(sized(100, HERE)), address)
+        assert node.address is not None
+        found = node.address.scope, node.address.local
+        assert found == (expected.scope, expected.local)
+        assert world.mesh.node_by_address(plain) is node
+    # What somebody says of an address tells no path, and a stranger nothing.
+    world.mesh.set_address(node, plain)
+    world.from_udp([bytes(100)], known)
+    assert node.address is not None
+    assert (node.address.scope, node.address.local) == (other.scope, other.local)
 
 
 def test_a_replayed_datagram_does_not_move_the_address() -> None:

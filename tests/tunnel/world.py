@@ -88,6 +88,7 @@ class FakePorts:
         self.sockets: list[int] = []
         self.tos: list[int] = []
         self.probes: list[tuple[bytes, int]] = []
+        self.elsewhere: list[tuple[SocketAddress, int, int]] = []
         self.packets: list[tuple[str, bytes]] = []
         self.key_requests: list[str] = []
         self.learned: list[bytes] = []
@@ -108,6 +109,12 @@ class FakePorts:
             if len(datagram) <= self.largest:
                 self.on_datagram(node, datagram)
         return [i for i, data in enumerate(train) if len(data) > self.largest]
+
+    def send_elsewhere(
+        self, node: Node, address: SocketAddress, datagram: bytes, socket_index: int
+    ) -> bool:
+        self.elsewhere.append((address, len(datagram), socket_index))
+        return len(datagram) <= self.largest
 
     def broadcast_probe(self, node: Node, datagram: bytes, port: int) -> bool:
         self.probes.append((datagram, port))

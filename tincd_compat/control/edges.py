@@ -135,6 +135,9 @@ class EdgeRules:
     ) -> list[Effect]:
         """Add and announce the edge to a node whose connection became active."""
         edge = self._ground.add_edge(self._mesh.myself, node, address, options, weight)
+        if node.address == address:
+            # Others may have named it before, but the connection knows the path.
+            self._mesh.set_address(node, address)
         message = self.describe(edge)
         self._doubts.put_off(node.name, now)
         self._settled_at = self._link_settled_at[node.name] = now + ECHO

@@ -312,6 +312,7 @@ class Daemon:
 
     def _network_changed(self) -> None:
         """Try at once what had to wait: another network may lead somewhere."""
+        self.dataplane.routes_changed()
         if not self._look_for_suspension():
             self._dialer.retry_now()
             self.dataplane.probe_now()

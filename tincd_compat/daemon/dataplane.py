@@ -164,6 +164,12 @@ class DataPlane:
             node.address, train, socket_index, tos, peer=node.name
         )
 
+    def send_elsewhere(
+        self, node: Node, address: SocketAddress, datagram: bytes, socket_index: int
+    ) -> bool:
+        train, peer = [datagram], node.name
+        return not self._sockets.send_train(address, train, socket_index, peer=peer)
+
     def broadcast_probe(self, node: Node, datagram: bytes, port: int) -> bool:
         if not self._sockets.sockets:
             return True
@@ -309,6 +315,11 @@ class DataPlane:
         if hurried:
             self.tunnel(node).pmtu.hurry()
         return self._pipeline.probe_step(node, self._loop.time())
+
+    def routes_changed(self) -> None:
+        """Our addresses or routes are others: datagrams may come from elsewhere."""
+        self._sockets.routes_changed()
+        self._pipeline.flows.forget()
 
     def probe_now(self) -> None:
         """Perform all steps that are planned at once (SIGALRM)."""

@@ -317,6 +317,9 @@ class Links:
             self._control.settle()
         self._by_node[node] = link
         link.node = node
+        # What has dialled is what can be dialled, unless a proxy has.
+        ours = link.outgoing is not None and self.settings.proxy is None
+        node.dialled = link.address if ours else None
         self._limit_mtu(link, node)
         logs.connections.log(logs.NOTICE, "Connection with %s activated", link)
         bits = self._combined_options(link, event)
@@ -362,6 +365,7 @@ class Links:
         if link.node is not None:
             if self._by_node.get(link.node) is link:
                 del self._by_node[link.node]
+                link.node.dialled = None
             self._control.link_down(link.node, report, settle)
         if not self._all and not self._closing:
             self._control.purge()

@@ -25,6 +25,8 @@ class Node:
 
     name: str
     address: SocketAddress | None = None
+    #: Where our connection leads, if we have dialled the node ourselves.
+    dialled: SocketAddress | None = None
     options: int = 0
     mtu: int = MAX_MTU
     reachable: bool = False
@@ -165,8 +167,13 @@ class Mesh:
         edge.target.incoming -= 1
 
     def set_address(self, node: Node, address: SocketAddress | None) -> None:
-        """Set or clear the UDP address of a node; the first at an address keeps it."""
-        moved = address != node.address
+        """Set or clear the UDP address of a node; the first at an address keeps it.
+
+        Who has only heard of the address does not know the path there: it stays.
+        """
+        if address is not None and address.agrees_with(node.address):
+            address = node.address
+        moved = address is not node.address
         self.put_at(node, address)
         if moved:
             self.listener.addresses_changed((node,))

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import errno
 import socket
+from dataclasses import replace
 from typing import Any
 
 from tincd_compat.addresses import SocketAddress, format_host
 
 
-def from_sockaddr(sockaddr: tuple[Any, ...]) -> SocketAddress:
-    """Convert what the socket module returns; IPv4-mapped addresses become IPv4."""
+def from_sockaddr(sockaddr: tuple[Any, ...], local: str = "") -> SocketAddress:
+    """Convert what the socket module returns; IPv4-mapped addresses become IPv4.
+
+    ``local`` is the address of ours that was spoken to.
+    """
     host, port, *rest = sockaddr
     scope = rest[1] if len(rest) == 2 else 0
     name = _interface(scope) if scope else ""
-    return SocketAddress(host.partition("%")[0], port, scope, name).unmapped()
+    address = SocketAddress(host.partition("%")[0], port, scope, name).unmapped()
+    # A link has one address of that kind, and the scope says which link.
+    return address if scope or not local else replace(address, local=_plain(local))
+
+
+def _plain(host: str) -> str:
+    return SocketAddress(host.partition("%")[0], 0).unmapped().host
 
 
 def _interface(scope: int) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.local import from_sockaddr
+from tincd_compat.transport.udp_options import to_sockaddr
 
 #: How long a look-up may take, seconds.
 PATIENCE: Final = 10.0
@@ -64,7 +65,7 @@ async def name_of(
     """
 
     def work() -> str:
-        host, port = lookup((address.host, address.port), 0)
+        host, port = lookup(to_sockaddr(address), 0)
         return f"{host} port {port}"
 
     return await _in_thread(work, _reverse_lookups)

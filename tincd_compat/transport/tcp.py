@@ -158,7 +158,7 @@ class Listener:
             self._tarpit.add(sock)
             return
         configure(sock)
-        self._accepted(sock, from_sockaddr(sockaddr))
+        self._accepted(sock, from_sockaddr(sockaddr, _own_host(sock)))
 
     def _failed(self, error: OSError) -> None:
         if error.errno not in _EXHAUSTED:
@@ -179,6 +179,14 @@ class Listener:
         else:
             self._loop.remove_reader(self.socket.fileno())
         self.socket.close()
+
+
+def _own_host(sock: socket.socket) -> str:
+    """Return the address of ours that a caller has dialled."""
+    with contextlib.suppress(OSError):
+        host: str = sock.getsockname()[0]
+        return host
+    return ""
 
 
 async def connect(
@@ -215,8 +223,9 @@ async def connect(
 
 
 def _bind_source(sock: socket.socket, source: SocketAddress) -> None:
+    place = (source.host, 0, 0, source.scope) if source.is_ipv6 else (source.host, 0)
     try:
-        sock.bind((source.host, 0))
+        sock.bind(place)
     except OSError as error:
         logs.always.error("Can't bind to %s/tcp: %s", source, error.strerror)
 

@@ -25,7 +25,14 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.buffers import SendBuffer
-from tincd_compat.transport.local import from_sockaddr
+from tincd_compat.transport.local import from_sockaddr, local_address
+from tincd_compat.transport.pktinfo import (
+    PKTINFO_SPACE,
+    Control,
+    Sources,
+    destination,
+    spoken_to,
+)
 from tincd_compat.transport.trains import Refusals, split_runs
 from tincd_compat.transport.udp_options import DatagramSocket, to_sockaddr
 
@@ -40,13 +47,14 @@ UDP_GRO: Final = 104
 
 _SEGMENT_SIZE = struct.Struct("=H")
 _GRO_SIZE = struct.Struct("=i")
-_GRO_SPACE: Final = socket.CMSG_SPACE(_GRO_SIZE.size)
+_CONTROL_SPACE: Final = socket.CMSG_SPACE(_GRO_SIZE.size) + PKTINFO_SPACE
 #: The system has no room for a datagram at the moment.
 _FULL: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ENOBUFS})
 
 Datagram: TypeAlias = tuple[bytes, SocketAddress, int]
 #: What one read brings: datagrams in one piece, the size of each (of the last, at
-#: most), and where they came from.
+#: most), and where they came from: the socket's word, and behind it as bytes the
+#: address of ours that they were for, if the socket says so.
 Message: TypeAlias = tuple[bytes, int, tuple[Any, ...]]
 
 
@@ -111,11 +119,16 @@ class UdpSocket:
         """Read one message, None if there is none; OSError as from the socket."""
         try:
             # Room for the answer is given even without coalescing: it costs nothing.
-            got = self.sock.recvmsg_into((self._buffer,), _GRO_SPACE)
+            got = self.sock.recvmsg_into((self._buffer,), _CONTROL_SPACE)
         except (BlockingIOError, InterruptedError):
             return None
         length, ancillary, _flags, sockaddr = got
-        size = _segment_size(ancillary) if ancillary else 0
+        size = 0
+        for level, kind, data in ancillary:
+            if level != socket.SOL_UDP:
+                sockaddr = (*sockaddr, destination(level, data))
+            elif kind == UDP_GRO and len(data) >= _GRO_SIZE.size:
+                size = max(_GRO_SIZE.unpack_from(data)[0], 0)
         return bytes(self._buffer[:length]), size or length, sockaddr
 
     def source(self, sockaddr: tuple[Any, ...]) -> SocketAddress:
@@ -124,7 +137,13 @@ class UdpSocket:
         if address is None:
             if len(self._addresses) >= MAX_KNOWN_ADDRESSES:
                 self._addresses.clear()
-            address = self._addresses[sockaddr] = from_sockaddr(sockaddr)
+            local = ""
+            known = sockaddr
+            if isinstance(sockaddr[-1], bytes):
+                known, local = sockaddr[:-1], spoken_to(sockaddr[-1])
+            elif len(sockaddr) in (3, 5):
+                known, local = sockaddr[:-1], sockaddr[-1]
+            address = self._addresses[sockaddr] = from_sockaddr(known, local)
         return address
 
     def set_tos(self, tos: int) -> None:
@@ -139,12 +158,18 @@ class UdpSocket:
             self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
         self._tos = tos
 
-    def send_one(self, sockaddr: tuple[Any, ...], datagram: bytes) -> OSError | None:
+    def send_one(
+        self, sockaddr: tuple[Any, ...], source: Control, datagram: bytes
+    ) -> OSError | None:
         """Send one datagram without a type of service; return why it is refused."""
         if self._tos:
             self.set_tos(0)
         try:
-            self.buffer.sent += self.sock.sendto(datagram, sockaddr)
+            if source:
+                sent = self.sock.sendmsg((datagram,), source, 0, sockaddr)
+            else:
+                sent = self.sock.sendto(datagram, sockaddr)
+            self.buffer.sent += sent
         except OSError as error:
             if error.errno not in _FULL:
                 return error
@@ -152,21 +177,26 @@ class UdpSocket:
         return None
 
     def send(
-        self, train: Sequence[bytes], sockaddr: tuple[Any, ...]
+        self,
+        train: Sequence[bytes],
+        sockaddr: tuple[Any, ...],
+        source: Control = (),
     ) -> list[tuple[int, OSError]]:
         """Send a train in its order; return the datagrams refused, and why.
+
+        ``source`` names the address of ours that it comes from.
 
         A full socket buffer is only counted: the datagrams are lost, as on the way.
         """
         if not self.segmentation or len(train) == 1:
-            return self._send_singly(train, 0, len(train), sockaddr)
+            return self._send_singly(train, 0, len(train), sockaddr, source)
         refused: list[tuple[int, OSError]] = []
         shortest = self._refusals.shortest(sockaddr)
         for start, end in split_runs([len(each) for each in train], shortest):
-            failure = self._send_run(train[start:end], sockaddr)
+            failure = self._send_run(train[start:end], sockaddr, source)
             if failure is None:
                 continue
-            singly = self._send_singly(train, start, end, sockaddr)
+            singly = self._send_singly(train, start, end, sockaddr, source)
             refused += singly
             if failure.errno and _passes(singly, end - start):
                 self.train_refused(sockaddr, failure.errno, len(train[start]))
@@ -182,7 +212,7 @@ class UdpSocket:
             logs.connections.info("No UDP segmentation to %s: %s", address, reason)
 
     def _send_run(
-        self, run: Sequence[bytes], sockaddr: tuple[Any, ...]
+        self, run: Sequence[bytes], sockaddr: tuple[Any, ...], source: Control
     ) -> OSError | None:
         """Send a run as one message; an error if it has to go datagram by datagram.
 
@@ -191,7 +221,7 @@ class UdpSocket:
         if len(run) == 1:
             return OSError()
         size = _SEGMENT_SIZE.pack(len(run[0]))
-        ancillary = ((socket.SOL_UDP, UDP_SEGMENT, size),)
+        ancillary = ((socket.SOL_UDP, UDP_SEGMENT, size), *source)
         try:
             self.buffer.sent += self.sock.sendmsg(run, ancillary, 0, sockaddr)
         except OSError as error:
@@ -201,12 +231,21 @@ class UdpSocket:
         return None
 
     def _send_singly(
-        self, train: Sequence[bytes], start: int, end: int, sockaddr: tuple[Any, ...]
+        self,
+        train: Sequence[bytes],
+        start: int,
+        end: int,
+        sockaddr: tuple[Any, ...],
+        source: Control,
     ) -> list[tuple[int, OSError]]:
-        refused: list[tuple[int, OSError]] = []
+        sock, refused = self.sock, list[tuple[int, OSError]]()
         for index in range(start, end):
             try:
-                self.buffer.sent += self.sock.sendto(train[index], sockaddr)
+                if source:
+                    sent = sock.sendmsg((train[index],), source, 0, sockaddr)
+                else:
+                    sent = sock.sendto(train[index], sockaddr)
+                self.buffer.sent += sent
             except OSError as error:
                 if error.errno in _FULL:
                     self.buffer.full(1)
@@ -226,27 +265,29 @@ def _passes(refused: Sequence[tuple[int, OSError]], count: int) -> bool:
     return len(refused) < count and not too_long
 
 
-def _segment_size(ancillary: list[tuple[int, int, bytes]]) -> int:
-    """Return the size of the pieces of a coalesced message, or 0."""
-    for level, kind, data in ancillary:
-        if level == socket.SOL_UDP and kind == UDP_GRO and len(data) >= _GRO_SIZE.size:
-            size: int = _GRO_SIZE.unpack_from(data)[0]
-            return max(size, 0)
-    return 0
-
-
 class Endpoint(NamedTuple):
-    """A socket to send from: its descriptor, and whether it takes trains."""
+    """A socket to send from: its descriptor, and whether it takes trains.
+
+    ``local`` is the address of ours to send from, "" if the system chooses it.
+    """
 
     fd: int
     segmentation: bool
+    local: str
 
 
 class UdpSockets:
     """All UDP sockets of the daemon, numbered as its listening addresses are."""
 
-    def __init__(self, sockets: Sequence[UdpSocket]) -> None:
+    def __init__(
+        self,
+        sockets: Sequence[UdpSocket],
+        *,
+        route: Callable[[bytes], bytes | None] = local_address,
+    ) -> None:
         self.sockets = list(sockets)
+        #: Where datagrams come from, if not from where the routing table says.
+        self._sources = Sources(route)
         self._complained = -1.0
 
     def close(self) -> None:
@@ -267,11 +308,20 @@ class UdpSockets:
     def descriptors(self) -> list[int]:
         return [udp.sock.fileno() for udp in self.sockets]
 
-    def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
+    def source(
+        self, index: int, host: str, port: int, scope: int, local: str
+    ) -> SocketAddress:
         """Return the address of a datagram that was received on a socket elsewhere."""
         ipv6 = ":" in host
+        sockaddr: tuple[Any, ...]
         sockaddr = (host, port, 0, scope) if ipv6 else (host, port)
+        if local:
+            sockaddr = (*sockaddr, local)
         return self.sockets[index].source(sockaddr)
+
+    def routes_changed(self) -> None:
+        """Our addresses or routes are others: those told may come from elsewhere."""
+        self._sources.forget()
 
     def recv_batch(self, index: int, limit: int = 64) -> list[Datagram]:
         """Read until ``limit`` datagrams are there or none is left.
@@ -327,11 +377,12 @@ class UdpSockets:
         udp = self.sockets[index]
         udp.set_tos(tos)
         too_big: list[int] = []
-        for position, refusal in udp.send(train, to_sockaddr(address)):
+        source = self._sources.of(address)
+        for position, refusal in udp.send(train, to_sockaddr(address), source):
             if refusal.errno == errno.EMSGSIZE:
                 too_big.append(position)
             else:
-                self._complain(peer, address, refusal.strerror)
+                self.refused(peer, address, refusal.errno or 0)
         return too_big
 
     def broadcast(
@@ -351,9 +402,9 @@ class UdpSockets:
         index = self.choose(address, remembered)
         if index is None:
             return None
-        return Endpoint(
-            self.sockets[index].sock.fileno(), self.sockets[index].segmentation
-        )
+        udp = self.sockets[index]
+        local = address.local if self._sources.of(address) else ""
+        return Endpoint(udp.sock.fileno(), udp.segmentation, local)
 
     def sender(
         self, address: SocketAddress, remembered: int
@@ -365,7 +416,8 @@ class UdpSockets:
         index = self.choose(address, remembered)
         if index is None:
             return None
-        return partial(self.sockets[index].send_one, to_sockaddr(address))
+        source = self._sources.of(address)
+        return partial(self.sockets[index].send_one, to_sockaddr(address), source)
 
     def train_refused(
         self, address: SocketAddress | None, remembered: int, error: int
@@ -375,9 +427,13 @@ class UdpSockets:
         if address is not None and index is not None:
             self.sockets[index].train_refused(to_sockaddr(address), error)
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
-        """The system has refused datagrams that a compiled pump sent."""
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
+        """The system has refused datagrams; tell if they will leave another way now.
+
+        An address of ours that it does not have any more is no place to come from.
+        """
         self._complain(peer, address, os.strerror(error))
+        return address is not None and self._sources.refused(address, error)
 
     def full(self, index: int, lost: int, sent: int) -> None:
         """So many datagrams of a compiled pump have found the buffer of a socket full.

@@ -5,6 +5,7 @@ Answers to the part of tincd's net_socket that prepares UDP sockets.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ RECEIVE_BUFFER: Final = 2 << 20
 IP_MTU_DISCOVER: Final = 10
 IPV6_MTU_DISCOVER: Final = 23
 PMTUDISC_DO: Final = 2
+IP_PKTINFO: Final = 8
+IPV6_RECVPKTINFO: Final = 49
+IPV6_PKTINFO: Final = 50
 SO_SNDBUFFORCE: Final = 32
 SO_RCVBUFFORCE: Final = 33
 
@@ -79,6 +83,7 @@ def open_socket(address: SocketAddress, options: UdpOptions) -> socket.socket | 
             sock.close()
             return None
         sock.bind(to_sockaddr(address))
+        _tell_destinations(sock, address)
     except OSError as error:
         logs.always.error("Can't bind to %s/udp: %s", address, why_unbound(error))
         if sock is not None:
@@ -86,6 +91,16 @@ def open_socket(address: SocketAddress, options: UdpOptions) -> socket.socket | 
         return None
     logs.connections.info("UDP buffers of %s: %s", address, granted_buffers(sock))
     return sock
+
+
+def _tell_destinations(sock: DatagramSocket, address: SocketAddress) -> None:
+    """Let a socket at all addresses say which one a datagram was for."""
+    if not any(address.packed):
+        with contextlib.suppress(OSError):
+            if address.is_ipv6:
+                sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+            else:
+                sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
 
 
 def _bind_to(sock: socket.socket, interface: str) -> bool:

@@ -25,6 +25,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.broadcast import broadcast_neighbours
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
@@ -70,6 +71,11 @@ class Ports(Protocol):
         ``socket_index`` is the socket the node was last heard on.  Returns the indices
         of single datagrams that failed with EMSGSIZE.
         """
+
+    def send_elsewhere(
+        self, node: Node, address: SocketAddress, datagram: bytes, socket_index: int
+    ) -> bool:
+        """Send a datagram for a node to another address; False if EMSGSIZE."""
 
     def broadcast_probe(self, node: Node, datagram: bytes, port: int) -> bool:
         """Send a datagram to that port of all local hosts; False if EMSGSIZE."""
@@ -365,12 +371,33 @@ class Delivery:
         """Send one MTU probe at once."""
         frame = request(probe.length, random_bytes)
         if not probe.broadcast or node.prevedge is None:
-            self._emit(node, _Waiting(0, [frame]))
+            elsewhere = self._elsewhere(node)
+            if elsewhere is None:
+                self._emit(node, _Waiting(0, [frame]))
+                return
+            index = self.socket_of(node)
+            for datagram in self._seal(node, [frame]):
+                if not self._ports.send_elsewhere(node, elsewhere, datagram, index):
+                    self.too_big(node, probe.length)
             return
         for datagram in self._seal(node, [frame]):
             port = node.prevedge.address.port
             if not self._ports.broadcast_probe(node, datagram, port):
                 self.too_big(node, probe.length)
+
+    def _elsewhere(self, node: Node) -> SocketAddress | None:
+        """Return where a node without UDP is looked for this time, None if at home.
+
+        A firewall may pass nothing but what we have dialled, or that only over TCP.  So
+        every other batch goes to the one of both addresses that is not the node's.
+        """
+        pmtu = self._tunnels(node).pmtu
+        if node.dialled is None or pmtu.minmtu > 0 or pmtu.steps % 2:
+            return None
+        if node.address != node.dialled:
+            return node.dialled
+        edge = self._mesh.myself.edges.get(node.name)
+        return None if edge is None or edge.address == node.address else edge.address
 
     def _trace(self, severity: int, text: str, *values: Node | int) -> None:
         if self.tracing:

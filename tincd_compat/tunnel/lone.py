@@ -44,8 +44,8 @@ class Sockets(Protocol):
     def sender(self, address: SocketAddress, remembered: int) -> Send | None:
         """Return what sends one datagram to there, None if no family fits."""
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
-        """The system has refused a datagram."""
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
+        """The system has refused a datagram; tell if they leave another way now."""
 
 
 @dataclass(slots=True)
@@ -165,8 +165,8 @@ class Lone:
     def _refused(self, node: Node, length: int, refusal: OSError) -> None:
         if refusal.errno == errno.EMSGSIZE:
             self._pipeline.too_big(node, length)
-        else:
-            self._sockets.refused(node.name, node.address, refusal.errno or 0)
+        elif self._sockets.refused(node.name, node.address, refusal.errno or 0):
+            self._flows.forget_node(node)
 
     def tell_way(self, frame: bytearray) -> None:
         """The pipeline has moved this frame of our device."""
@@ -259,6 +259,8 @@ class Lone:
         opener = self._pipeline.tunnel(node).opener
         pure = None if opener is None else opener.pure
         if pure is None or self._pipeline.heard_on(node) != index:
+            return
+        if not address.agrees_with(node.address):
             return
         self._senders[place] = _Sender(node, pure.open)
         self._sources_of.setdefault(node, set()).add(place)

@@ -139,6 +139,8 @@ class PmtuDiscovery:
         self._mtu = MTU
         self.phase = Phase.OFF
         self.rounds = 0
+        #: Steps since the node became reachable.
+        self.steps = 0
         self._peer = peer
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
@@ -189,7 +191,7 @@ class PmtuDiscovery:
         self.minmtu = 0
         self.maxmtu = MTU
         self.phase = Phase.OFF
-        self.rounds = 0
+        self.rounds = self.steps = 0
         self._refuted = self._confirmed = False
         self._sent.clear()
 
@@ -211,6 +213,7 @@ class PmtuDiscovery:
         ``usable``: the node is reachable, and we hold its key; ``numbers``: how many
         datagrams of any kind were made under this key.
         """
+        self.steps += 1
         busy = self._busy(numbers)
         if not usable:
             logs.traffic.info(

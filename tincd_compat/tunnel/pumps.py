@@ -26,7 +26,7 @@ from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import DROPS
 from tincd_compat.tunnel.flows import NO_SHORT_WAY, Flow
 from tincd_compat.tunnel.pipeline import Pipeline
-from tincd_compat.tunnel.sources import Place, Sender, Sources
+from tincd_compat.tunnel.sources import Sender, Sources
 from tincd_compat.tunnel.superpacket import SuperPacket
 from tincd_compat.tunnel.ways import Numbers, Ways
 
@@ -85,8 +85,8 @@ class Sockets(ways.Sockets, sources.Sockets, Protocol):
     ) -> None:
         """The system has refused a train whose datagrams it takes singly."""
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
-        """The system has refused datagrams."""
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
+        """The system has refused datagrams; tell if they leave another way now."""
 
     def choose(self, address: SocketAddress, remembered: int) -> int | None:
         """Return the index of the socket to send from, None if no family fits."""
@@ -282,7 +282,8 @@ class Pumps:
                 case _Report.TOO_BIG:
                     self._pipeline.too_big(node, value)
                 case _Report.SEND_ERROR:
-                    self._sockets.refused(node.name, node.address, value)
+                    if self._sockets.refused(node.name, node.address, value):
+                        self._pipeline.flows.forget_node(node)
                 case _Report.TRAIN_REFUSED:
                     index = self._pipeline.heard_on(node)
                     self._sockets.train_refused(node.address, index, value)
@@ -351,16 +352,15 @@ class Pumps:
                 self._tell_way(destination, flows.relay(destination, node))
 
     def _receive(
-        self, datagrams: list[tuple[bytes, str, int, int]], index: int, now: float
+        self, datagrams: list[tuple[bytes, str, int, int, str]], index: int, now: float
     ) -> None:
         """Find out who sent these datagrams, and let the pump know."""
         received = [
-            (data, self._sockets.source(index, host, port, scope), index)
-            for data, host, port, scope in datagrams
+            (data, self._sockets.source(index, host, port, scope, local), index)
+            for data, host, port, scope, local in datagrams
         ]
         self._pipeline.from_udp(received, now)
-        for host, port, scope in {item[1:] for item in datagrams}:
-            place: Place = host, port, scope, index
+        for place in {(*item[1:], index) for item in datagrams}:
             if not self._sources.tell(place):
                 # Numbers of nodes are forgotten too.
                 self.forget()

@@ -196,6 +196,9 @@ class Receiver:
             self._flows.forget_node(node)
         owner = self._mesh.node_by_address(source)
         if owner is node:
+            # The interface or the address of ours that it speaks to may be another.
+            if not source.agrees_with(node.address):
+                self._mesh.set_address(node, source)
             return
         # The address is the node's from now on.  A former owner keeps it as the best
         # that is known of it, but datagrams from there are tried as the node's first.

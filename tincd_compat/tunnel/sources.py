@@ -25,14 +25,16 @@ from tincd_compat.tunnel.ways import Numbers
 if TYPE_CHECKING:
     from tincd_compat.tunnel._fast._core import Pump
 
-#: Host, port, scope and the index of the socket.
-Place: TypeAlias = tuple[str, int, int, int]
+#: Host, port, scope, the address of ours that was spoken to, the index of the socket.
+Place: TypeAlias = tuple[str, int, int, str, int]
 
 
 class Sockets(Protocol):
     """The part of the UDP sockets that knows addresses."""
 
-    def source(self, index: int, host: str, port: int, scope: int) -> SocketAddress:
+    def source(
+        self, index: int, host: str, port: int, scope: int, local: str
+    ) -> SocketAddress:
         """Return the address of a datagram that a socket received."""
 
 
@@ -84,9 +86,9 @@ class Sources:
         What it has sealed may come from anywhere: who was ignored gets another look.
         """
         for place in self._places.pop(node, ()):
-            host, port, scope, index = place
+            host, port, scope, local, index = place
             self._told.remove(place)
-            self._pump.forget_source(index, host, port, scope)
+            self._pump.forget_source(index, host, port, scope, local)
         self._turn = -1
         self._pump.heed_strangers()
 
@@ -94,13 +96,14 @@ class Sources:
         """Tell who is at a place, unless that is known; False if there is no room."""
         if place in self._told:
             return True
-        host, port, scope, index = place
-        node = self._mesh.node_by_address(self._address(place))
+        host, port, scope, local, index = place
+        address = self._address(place)
+        node = self._mesh.node_by_address(address)
         opener = None if node is None else self._pipeline.tunnel(node).opener
         if node is None or opener is None:
             return True
         other = self._pipeline.tunnel(node).openers.other
-        service = self._service(node, opener, index)
+        service = self._service(node, opener, address, index)
         compiled = opener.compiled
         # What is only tested needs a MAC, and both keys somebody who tests them.
         if service is _Service.TEST and not opener.authenticates:
@@ -115,14 +118,18 @@ class Sources:
             *(index, host, port, scope),
             None if other is None else other.compiled,
             service,
+            local,
         ):
             return False
         self._told.add(place)
         self._places.setdefault(node, set()).add(place)
         return True
 
-    def _service(self, node: Node, opener: Opener, index: int) -> _Service:
-        if self._pipeline.heard_on(node) != index:
+    def _service(
+        self, node: Node, opener: Opener, address: SocketAddress, index: int
+    ) -> _Service:
+        here = self._pipeline.heard_on(node) == index
+        if not (here and address.agrees_with(node.address)):
             # That it is heard here is for Python to note.
             return _Service.TEST
         return _Service.MOVE if opener.unpack is None else _Service.UNSEAL
@@ -130,11 +137,11 @@ class Sources:
     def ignore(self, place: Place, now: float) -> None:
         """Let the pump ignore what comes from a place if to look at it is in vain."""
         lookup, address = self._pipeline.receiver.lookup, self._address(place)
-        host, port, scope, index = place
+        host, port, scope, local, index = place
         if place in self._told:
             owner = self._mesh.node_by_address(address)
             if lookup.in_vain(address.host, now, owner):
-                self._pump.ignore_source(index, host, port, scope)
+                self._pump.ignore_source(index, host, port, scope, local)
         elif lookup.in_vain(address.host, now):
             self._pump.ignore_host(address.host)
             self._ignore_strangers(now)
@@ -148,5 +155,5 @@ class Sources:
             self._pump.ignore_strangers(wanted)
 
     def _address(self, place: Place) -> SocketAddress:
-        host, port, scope, index = place
-        return self._sockets.source(index, host, port, scope)
+        host, port, scope, local, index = place
+        return self._sockets.source(index, host, port, scope, local)

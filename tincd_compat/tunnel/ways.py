@@ -30,6 +30,9 @@ class Endpoint(Protocol):
     def fd(self) -> int: ...
     @property
     def segmentation(self) -> bool: ...
+    @property
+    def local(self) -> str:
+        """The address of ours to send from, "" if the system chooses it."""
 
 
 class Sockets(Protocol):
@@ -108,7 +111,7 @@ class Ways:
             return False
         place = address.host, address.port, address.scope
         about = node, compiled, socket.fd, *place, socket.segmentation
-        self._pump.set_peer(number, *about)
+        self._pump.set_peer(number, *about, socket.local)
         return True
 
     # What is void.

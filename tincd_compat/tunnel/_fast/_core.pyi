@@ -72,8 +72,8 @@ _DeviceFrame: TypeAlias = bytearray | tuple[bytearray, int, int, int]
 Outcome: TypeAlias = tuple[
     # Frames from the device.
     list[_DeviceFrame],
-    # Datagrams with host, port and scope.
-    list[tuple[bytes, str, int, int]],
+    # Datagrams with host, port, scope, and the address of ours that they were for.
+    list[tuple[bytes, str, int, int, str]],
     # Nodes and frames that they sent, opened.
     list[tuple[Any, bytes]],
     # Kind, node and value of what happened to trains.
@@ -122,9 +122,10 @@ class Pump:
         port: int,
         scope: int,
         segmentation: bool,
+        local: str = "",
         /,
     ) -> None:
-        """Send to a node like this."""
+        """Send to a node like this, from an address of ours if one is named."""
 
     def set_way(self, owner: int, peer: int, via: int, limit: int, /) -> None:
         """Send what is for an owner to a peer; ``via`` is the next stop of tinc's.
@@ -147,9 +148,12 @@ class Pump:
         scope: int,
         other: Opener | None = None,
         service: int = 0,
+        local: str = "",
         /,
     ) -> bool:
         """Name the node behind a UDP address, and what its datagrams are opened with.
+
+        Those for another address of ours are not meant, if one is named.
 
         They are moved (service 0), opened and handed back (1), or only tested (2); all
         are handed back without an opener.  So is what ``other`` has sealed.  Returns
@@ -157,7 +161,9 @@ class Pump:
         """
 
     # These hold until the next eighth of a second at the most.
-    def ignore_source(self, socket: int, host: str, port: int, scope: int, /) -> None:
+    def ignore_source(
+        self, socket: int, host: str, port: int, scope: int, local: str = "", /
+    ) -> None:
         """Hand back no more of a source than its openers have sealed."""
 
     def ignore_host(self, host: str, /) -> None:
@@ -176,7 +182,7 @@ class Pump:
         """Forget a destination, our own or not, and the author at that address."""
 
     def forget_source(
-        self, socket: int, host: str, port: int, scope: int, /
+        self, socket: int, host: str, port: int, scope: int, local: str = "", /
     ) -> None: ...
     def clear(self) -> None: ...
     def clear_stations(self) -> None: ...

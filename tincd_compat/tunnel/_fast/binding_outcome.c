@@ -25,12 +25,13 @@ static PyObject *device_frame(const PumpObject *self, const struct handed *hande
 
 static PyObject *datagram(const struct handed *handed)
 {
-    char host[INET6_ADDRSTRLEN] = "";
-    const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)&handed->address;
-    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)&handed->address;
+    char host[INET6_ADDRSTRLEN] = "", at[INET6_ADDRSTRLEN] = "";
+    const struct place *place = &handed->place;
+    const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)&place->address;
+    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)&place->address;
     unsigned port, scope = 0;
 
-    if (handed->address.ss_family == AF_INET6) {
+    if (place->address.ss_family == AF_INET6) {
         inet_ntop(AF_INET6, &ipv6->sin6_addr, host, sizeof host);
         port = ntohs(ipv6->sin6_port);
         scope = ipv6->sin6_scope_id;
@@ -38,8 +39,11 @@ static PyObject *datagram(const struct handed *handed)
         inet_ntop(AF_INET, &ipv4->sin_addr, host, sizeof host);
         port = ntohs(ipv4->sin_port);
     }
-    return Py_BuildValue("y#sII", (const char *)handed->data, (Py_ssize_t)handed->length,
-                         host, port, scope);
+    if (place->local.length > 0)
+        inet_ntop(place->local.length == sizeof(struct in_addr) ? AF_INET : AF_INET6,
+                  place->local.bytes, at, sizeof at);
+    return Py_BuildValue("y#sIIs", (const char *)handed->data, (Py_ssize_t)handed->length,
+                         host, port, scope, at);
 }
 
 static PyObject *opened_frame(const PumpObject *self, const struct handed *handed)

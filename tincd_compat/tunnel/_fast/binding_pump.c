@@ -97,6 +97,16 @@ int parse_address(const char *host, int port, uint32_t scope,
     return 0;
 }
 
+int parse_local(const char *text, struct local *local)
+{
+    memset(local, 0, sizeof *local);
+    if (inet_pton(AF_INET, text, local->bytes) == 1)
+        local->length = sizeof(struct in_addr);
+    else if (inet_pton(AF_INET6, text, local->bytes) == 1)
+        local->length = sizeof(struct in6_addr);
+    return local->length > 0 || *text == 0 ? 0 : -1;
+}
+
 static PyObject *out(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);

@@ -22,6 +22,8 @@ PumpObject *idle(PyObject *object);
 int to_number(PyObject *object, void *into);
 int parse_address(const char *host, int port, uint32_t scope,
                   struct sockaddr_storage *address, socklen_t *length);
+/* Read an address of this host; "" is any. */
+int parse_local(const char *text, struct local *local);
 
 /* binding_tables.c: methods of the pump. */
 PyObject *set_peer(PyObject *object, PyObject *args);

@@ -23,40 +23,41 @@ static int keep_source(PyObject *list, uint32_t number, PyObject *opener, PyObje
     return kept;
 }
 
-/* Where datagrams come from, as a key of the sources. */
-struct place {
-    uint8_t key[MAX_KEY];
+/* Where datagrams come from and are for, as a key of the sources. */
+struct key {
+    uint8_t bytes[MAX_KEY];
     size_t length;
 };
 
-static int to_place(struct place *place, uint32_t socket, const char *host, int port,
-                    uint32_t scope)
+static int to_key(struct key *key, uint32_t socket, const char *host, int port,
+                  uint32_t scope, const char *local)
 {
-    struct sockaddr_storage address;
+    struct place place;
     socklen_t address_length;
 
-    if (parse_address(host, port, scope, &address, &address_length) < 0) {
+    if (parse_address(host, port, scope, &place.address, &address_length) < 0 ||
+        parse_local(local, &place.local) < 0) {
         PyErr_SetString(PyExc_ValueError, "no such address");
         return -1;
     }
-    place->length = source_key(socket, &address, place->key);
+    key->length = source_key(socket, &place, key->bytes);
     return 0;
 }
 
 /* Parse the place of a source and find its number, or NOTHING. */
 static int find_source(PumpObject *self, PyObject *args, uint32_t *number)
 {
-    struct place place;
+    const char *host, *local = "";
     uint32_t socket, scope;
-    const char *host;
+    struct key key;
     int port;
 
     if (self == NULL ||
-        !PyArg_ParseTuple(args, "O&siO&", to_number, &socket, &host, &port, to_number,
-                          &scope) ||
-        to_place(&place, socket, host, port, scope) < 0)
+        !PyArg_ParseTuple(args, "O&siO&|s", to_number, &socket, &host, &port, to_number,
+                          &scope, &local) ||
+        to_key(&key, socket, host, port, scope, local) < 0)
         return -1;
-    *number = map_find(&self->core.sources, place.key, place.length);
+    *number = map_find(&self->core.sources, key.bytes, key.length);
     return 0;
 }
 
@@ -65,17 +66,17 @@ PyObject *add_source(PyObject *object, PyObject *args)
     PumpObject *self = idle(object);
     PyObject *node, *opener, *other = Py_None;
     struct source source = {0};
-    struct place place;
+    const char *host, *local = "";
     uint32_t socket, scope, number;
     int port, service = MOVE;
-    const char *host;
+    struct key key;
 
     if (self == NULL ||
-        !PyArg_ParseTuple(args, "OO&OO&siO&|Oi", &node, to_number, &source.node, &opener,
+        !PyArg_ParseTuple(args, "OO&OO&siO&|Ois", &node, to_number, &source.node, &opener,
                           to_number, &socket, &host, &port, to_number, &scope, &other,
-                          &service) ||
+                          &service, &local) ||
         !to_opener(opener, &source.opener) || !to_opener(other, &source.other) ||
-        to_place(&place, socket, host, port, scope) < 0)
+        to_key(&key, socket, host, port, scope, local) < 0)
         return NULL;
     if (service < MOVE || service > TEST) {
         PyErr_SetString(PyExc_ValueError, "no such service");
@@ -83,7 +84,7 @@ PyObject *add_source(PyObject *object, PyObject *args)
     }
     source.service = (enum service)service;
     /* Whoever was there before has left its number. */
-    number = map_find(&self->core.sources, place.key, place.length);
+    number = map_find(&self->core.sources, key.bytes, key.length);
     if (number == NOTHING && self->core.source_count == MAX_SOURCES)
         Py_RETURN_FALSE;
     if (number == NOTHING)
@@ -91,7 +92,7 @@ PyObject *add_source(PyObject *object, PyObject *args)
     if (keep_source(self->sources, number, opener, other, node) < 0)
         return NULL;
     self->core.known[number] = source;
-    return PyBool_FromLong(map_put(&self->core.sources, place.key, place.length, number));
+    return PyBool_FromLong(map_put(&self->core.sources, key.bytes, key.length, number));
 }
 
 PyObject *forget_source(PyObject *object, PyObject *args)

@@ -47,14 +47,16 @@ PyObject *set_peer(PyObject *object, PyObject *args)
     PyObject *sealer, *node;
     int fd, port, segmentation;
     uint32_t number, scope;
-    const char *host;
+    const char *host, *local = "";
     struct peer peer = {0};
 
     if (self == NULL ||
-        !PyArg_ParseTuple(args, "O&OO!isiO&p", to_node, &number, &node, sealer_type,
-                          &sealer, &fd, &host, &port, to_number, &scope, &segmentation))
+        !PyArg_ParseTuple(args, "O&OO!isiO&p|s", to_node, &number, &node, sealer_type,
+                          &sealer, &fd, &host, &port, to_number, &scope, &segmentation,
+                          &local))
         return NULL;
-    if (parse_address(host, port, scope, &peer.address, &peer.address_length) < 0) {
+    if (parse_address(host, port, scope, &peer.address, &peer.address_length) < 0 ||
+        parse_local(local, &peer.local) < 0) {
         PyErr_SetString(PyExc_ValueError, "no such address");
         return NULL;
     }

@@ -24,11 +24,13 @@
 /* Datagrams that the kernel merges into one message at most, since Linux 6.9. */
 #define MAX_SEGMENTS_IN 128u
 
+#define CONTROL_SPACE (CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
+
 struct incoming {
     struct mmsghdr messages[MESSAGES];
     struct iovec parts[MESSAGES];
-    struct sockaddr_storage addresses[MESSAGES];
-    _Alignas(struct cmsghdr) uint8_t control[MESSAGES][CMSG_SPACE(sizeof(int))];
+    struct place places[MESSAGES];
+    _Alignas(struct cmsghdr) uint8_t control[MESSAGES][CONTROL_SPACE];
 };
 
 static int receive(struct pump *pump, int fd, struct incoming *in)
@@ -37,8 +39,8 @@ static int receive(struct pump *pump, int fd, struct incoming *in)
         struct msghdr *message = &in->messages[i].msg_hdr;
         in->parts[i] = (struct iovec){pump->messages + i * MESSAGE_SIZE, MESSAGE_SIZE};
         memset(message, 0, sizeof *message);
-        message->msg_name = &in->addresses[i];
-        message->msg_namelen = sizeof in->addresses[i];
+        message->msg_name = &in->places[i].address;
+        message->msg_namelen = sizeof in->places[i].address;
         message->msg_iov = &in->parts[i];
         message->msg_iovlen = 1;
         message->msg_control = in->control[i];
@@ -47,30 +49,58 @@ static int receive(struct pump *pump, int fd, struct incoming *in)
     return recvmmsg(fd, in->messages, MESSAGES, MSG_DONTWAIT, NULL);
 }
 
-/* Return the size of the pieces of a coalesced message; its length if it is not. */
-static size_t segment_size(struct msghdr *message, size_t length)
+/* Keep the address that a datagram was for, if answers can come from there. */
+static void read_local(const struct cmsghdr *control, struct local *local)
+{
+    struct in_pktinfo ipv4;
+    struct in6_pktinfo ipv6;
+
+    if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+        memcpy(&ipv4, CMSG_DATA(control), sizeof ipv4);
+        local->length = sizeof ipv4.ipi_spec_dst;
+        memcpy(local->bytes, &ipv4.ipi_spec_dst, sizeof ipv4.ipi_spec_dst);
+    } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+        memcpy(&ipv6, CMSG_DATA(control), sizeof ipv6);
+        /* A link has one address of its kind, and the scope says which link. */
+        if (IN6_IS_ADDR_MULTICAST(&ipv6.ipi6_addr) ||
+            IN6_IS_ADDR_LINKLOCAL(&ipv6.ipi6_addr))
+            return;
+        local->length = sizeof ipv6.ipi6_addr;
+        memcpy(local->bytes, &ipv6.ipi6_addr, sizeof ipv6.ipi6_addr);
+    }
+}
+
+/*
+ * Read what is said of a message: which address it was for, and the size of the pieces if
+ * it is a coalesced one.  Returns its length if it is not.
+ */
+static size_t read_control(struct msghdr *message, size_t length, struct local *local)
 {
     struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    size_t pieces = length;
     int size;
 
+    local->length = 0;
     for (; control != NULL; control = CMSG_NXTHDR(message, control)) {
-        if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO)
-            continue;
-        memcpy(&size, CMSG_DATA(control), sizeof size);
-        if (size > 0 && (size_t)size < length)
-            return (size_t)size;
+        if (control->cmsg_level != IPPROTO_UDP) {
+            read_local(control, local);
+        } else if (control->cmsg_type == UDP_GRO) {
+            memcpy(&size, CMSG_DATA(control), sizeof size);
+            if (size > 0 && (size_t)size < length)
+                pieces = (size_t)size;
+        }
     }
-    return length;
+    return pieces;
 }
 
 static void return_datagram(struct pump *pump, const struct packet *datagram,
-                            const struct sockaddr_storage *address)
+                            const struct place *place)
 {
     struct handed handed = {.what = DATAGRAM, .source = NOTHING};
 
     handed.data = datagram->data;
     handed.length = datagram->length;
-    handed.address = *address;
+    handed.place = *place;
     hand_back(pump, &handed);
 }
 
@@ -115,7 +145,7 @@ static void sort_opened(struct pump *pump, uint32_t source, const struct opened 
 /* See to a datagram that the key of its source has not made. */
 static void sort_foreign(struct pump *pump, const struct source *source,
                          const struct packet *datagram,
-                         const struct sockaddr_storage *address)
+                         const struct place *place)
 {
     bool ignored = source->ignored == pump->strangers.turn;
 
@@ -125,35 +155,35 @@ static void sort_foreign(struct pump *pump, const struct source *source,
     if (ignored)
         pump->drops[DROP_UNAUTHENTICATED]++;
     else
-        return_datagram(pump, datagram, address);
+        return_datagram(pump, datagram, place);
 }
 
 static void test_some(struct pump *pump, const struct source *source,
                       const struct packet *datagrams, size_t count,
-                      const struct sockaddr_storage *address)
+                      const struct place *place)
 {
     for (size_t i = 0; i < count; i++)
         if (source->opener == NULL ||
             opener_matches(source->opener, datagrams[i].data, datagrams[i].length))
-            return_datagram(pump, &datagrams[i], address);
+            return_datagram(pump, &datagrams[i], place);
         else
-            sort_foreign(pump, source, &datagrams[i], address);
+            sort_foreign(pump, source, &datagrams[i], place);
 }
 
 static void open_some(struct pump *pump, uint32_t number, const struct packet *datagrams,
-                      size_t count, const struct sockaddr_storage *address)
+                      size_t count, const struct place *place)
 {
     const struct source *source = &pump->known[number];
     struct opened opened[BATCH];
 
     if (source->opener == NULL || source->service == TEST) {
-        test_some(pump, source, datagrams, count, address);
+        test_some(pump, source, datagrams, count, place);
         return;
     }
     open_train(source->opener, datagrams, count, opened);
     for (size_t i = 0; i < count; i++) {
         if (opened[i].drop == DROP_UNAUTHENTICATED)
-            sort_foreign(pump, source, &datagrams[i], address);
+            sort_foreign(pump, source, &datagrams[i], place);
         else if (opened[i].drop != DROP_NONE)
             pump->drops[opened[i].drop]++;
         else if (source->service == UNSEAL)
@@ -168,7 +198,7 @@ static void open_some(struct pump *pump, uint32_t number, const struct packet *d
  * too long comes from nobody too, unless its source is known, and is a line for Python.
  */
 static void take_other(struct pump *pump, uint32_t source, const struct packet *datagram,
-                       const struct sockaddr_storage *address)
+                       const struct place *place)
 {
     struct strangers *strangers = &pump->strangers;
     bool too_long = datagram->length > MAX_DATAGRAM;
@@ -177,20 +207,20 @@ static void take_other(struct pump *pump, uint32_t source, const struct packet *
         pump->drops[DROP_TOO_LONG]++;
     else if (datagram->length == 0 && !strangers_first(&strangers->empty))
         pump->drops[DROP_EMPTY]++;
-    else if (datagram->length > 0 && strangers_are_ignored(strangers, address))
+    else if (datagram->length > 0 && strangers_are_ignored(strangers, &place->address))
         pump->drops[DROP_STRANGER]++;
     else if (too_long && !strangers_first(&strangers->too_long))
         pump->drops[DROP_STRANGER]++;
     else
-        return_datagram(pump, datagram, address);
+        return_datagram(pump, datagram, place);
 }
 
 static void take_message(struct pump *pump, uint32_t socket, uint8_t *data, size_t length,
-                         size_t size, const struct sockaddr_storage *address)
+                         size_t size, const struct place *place)
 {
     struct packet datagrams[BATCH];
     uint8_t key[MAX_KEY];
-    size_t key_length = source_key(socket, address, key), count = 0;
+    size_t key_length = source_key(socket, place, key), count = 0;
     uint32_t source =
         key_length ? map_find(&pump->sources, key, key_length) : NOTHING;
 
@@ -201,11 +231,11 @@ static void take_message(struct pump *pump, uint32_t socket, uint8_t *data, size
         data += datagram.length;
         length -= datagram.length;
         if (source == NOTHING || datagram.length == 0 || datagram.length > MAX_DATAGRAM)
-            take_other(pump, source, &datagram, address);
+            take_other(pump, source, &datagram, place);
         else
             datagrams[count++] = datagram;
         if (count > 0 && (count == BATCH || length == 0)) {
-            open_some(pump, source, datagrams, count, address);
+            open_some(pump, source, datagrams, count, place);
             count = 0;
         }
     } while (length > 0);
@@ -240,9 +270,9 @@ void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches)
             pump->read_error = errno;
         for (int i = 0; i < count; i++) {
             size_t length = in.messages[i].msg_len;
-            size_t size = segment_size(&in.messages[i].msg_hdr, length);
-            take_message(pump, socket, in.parts[i].iov_base, length, size,
-                         &in.addresses[i]);
+            struct place *place = &in.places[i];
+            size_t size = read_control(&in.messages[i].msg_hdr, length, &place->local);
+            take_message(pump, socket, in.parts[i].iov_base, length, size, place);
         }
         if (count > 0) {
             write_ready(pump);

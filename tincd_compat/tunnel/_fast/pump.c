@@ -118,23 +118,27 @@ const struct way *pump_relay(const struct pump *pump, uint32_t node,
     return way;
 }
 
-size_t source_key(uint32_t socket, const struct sockaddr_storage *address, uint8_t *key)
+size_t source_key(uint32_t socket, const struct place *place, uint8_t *key)
 {
-    const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)address;
+    const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)&place->address;
+    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)&place->address;
+    size_t length;
 
     memcpy(key, &socket, 4);
-    if (address->ss_family == AF_INET) {
+    if (place->address.ss_family == AF_INET) {
         memcpy(key + 4, &ipv4->sin_port, 2);
         memcpy(key + 6, &ipv4->sin_addr, 4);
-        return 10;
-    }
-    if (address->ss_family != AF_INET6)
+        length = 10;
+    } else if (place->address.ss_family == AF_INET6) {
+        memcpy(key + 4, &ipv6->sin6_port, 2);
+        memcpy(key + 6, &ipv6->sin6_addr, 16);
+        memcpy(key + 22, &ipv6->sin6_scope_id, 4);
+        length = 26;
+    } else {
         return 0;
-    memcpy(key + 4, &ipv6->sin6_port, 2);
-    memcpy(key + 6, &ipv6->sin6_addr, 16);
-    memcpy(key + 22, &ipv6->sin6_scope_id, 4);
-    return 26;
+    }
+    memcpy(key + length, place->local.bytes, place->local.length);
+    return length + place->local.length;
 }
 
 void pump_flush(struct pump *pump)

@@ -18,7 +18,7 @@
 
 /* map.c: short keys to small numbers. */
 
-#define MAX_KEY 28u
+#define MAX_KEY 44u
 #define MAX_DESTINATION 16u
 #define NOTHING UINT32_MAX
 
@@ -119,6 +119,12 @@ struct train {
     uint8_t memory[MAX_TRAIN][STRIDE];
 };
 
+/* An address of this host that datagrams are for or from; of no length if any will do. */
+struct local {
+    uint8_t length;
+    uint8_t bytes[16];
+};
+
 /* A node to send to; nothing is sent without a sealer. */
 struct peer {
     struct sealer *sealer;
@@ -129,6 +135,8 @@ struct peer {
     uint16_t patience;
     struct sockaddr_storage address;
     socklen_t address_length;
+    /* Where its datagrams come from; else the routing table says so. */
+    struct local local;
     /* Counts the bytes that the socket has taken, if anybody does. */
     uint64_t *sent;
     struct train *train;
@@ -171,6 +179,12 @@ void train_leave(struct peer *peer, uint32_t index, struct reports *reports);
 /* With so many in hand a pump stops to receive: Python takes longer than it does. */
 #define ENOUGH_RETURNS 128u
 
+/* Who has sent a datagram, and which of our addresses it was for. */
+struct place {
+    struct sockaddr_storage address;
+    struct local local;
+};
+
 /* Something for Python: a frame of the device, a datagram, or what was in one. */
 struct handed {
     enum { FROM_DEVICE, DATAGRAM, OPENED } what;
@@ -179,7 +193,7 @@ struct handed {
     struct vnet vnet;
     /* The source, by index if it is known. */
     uint32_t source;
-    struct sockaddr_storage address;
+    struct place place;
 };
 
 /* Reasons of a pump's own to drop datagrams, behind those of openers. */
@@ -316,9 +330,8 @@ bool pump_is_silent(const struct pump *pump);
 /* Copy something for Python; false if there is no room left in this call. */
 bool hand_back(struct pump *pump, const struct handed *what);
 bool room_to_hand_back(const struct pump *pump, size_t count, size_t length);
-/* The key of a source in pump->sources: socket, family, port, address. */
-size_t source_key(uint32_t socket, const struct sockaddr_storage *address,
-                  uint8_t *key);
+/* The key of a source in pump->sources: socket, family, port, both addresses. */
+size_t source_key(uint32_t socket, const struct place *place, uint8_t *key);
 /* Return the way to a destination of that size, NULL if none is known. */
 const struct way *pump_way(const struct pump *pump, const uint8_t *destination,
                            size_t size);

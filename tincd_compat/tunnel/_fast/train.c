@@ -15,7 +15,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-#define SEGMENT_SPACE CMSG_SPACE(sizeof(uint16_t))
+#define CONTROL_SPACE (CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
 
 /* Datagrams from ``start`` up to, not including, ``end``: one message. */
 struct run {
@@ -91,8 +91,37 @@ static size_t cut_runs(struct peer *peer, struct run *runs)
 struct outgoing {
     struct mmsghdr messages[MAX_TRAIN];
     struct iovec parts[MAX_TRAIN];
-    _Alignas(struct cmsghdr) uint8_t control[MAX_TRAIN][SEGMENT_SPACE];
+    _Alignas(struct cmsghdr) uint8_t control[MAX_TRAIN][CONTROL_SPACE];
 };
+
+/* Say one thing more of a message; what is said lies in a row. */
+static void add_control(struct msghdr *message, int level, int type, const void *data,
+                        size_t size)
+{
+    struct cmsghdr *control =
+        (struct cmsghdr *)((uint8_t *)message->msg_control + message->msg_controllen);
+
+    control->cmsg_level = level;
+    control->cmsg_type = type;
+    control->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(control), data, size);
+    message->msg_controllen += CMSG_SPACE(size);
+}
+
+/* Let a message come from an address of ours. */
+static void add_local(struct msghdr *message, const struct local *local)
+{
+    struct in_pktinfo ipv4 = {0};
+    struct in6_pktinfo ipv6 = {0};
+
+    if (local->length == sizeof ipv4.ipi_spec_dst) {
+        memcpy(&ipv4.ipi_spec_dst, local->bytes, sizeof ipv4.ipi_spec_dst);
+        add_control(message, IPPROTO_IP, IP_PKTINFO, &ipv4, sizeof ipv4);
+    } else if (local->length == sizeof ipv6.ipi6_addr) {
+        memcpy(&ipv6.ipi6_addr, local->bytes, sizeof ipv6.ipi6_addr);
+        add_control(message, IPPROTO_IPV6, IPV6_PKTINFO, &ipv6, sizeof ipv6);
+    }
+}
 
 static void fill_message(struct outgoing *out, size_t index, const struct run *run,
                          struct peer *peer)
@@ -105,15 +134,26 @@ static void fill_message(struct outgoing *out, size_t index, const struct run *r
     message->msg_namelen = peer->address_length;
     message->msg_iov = &out->parts[run->start];
     message->msg_iovlen = run->end - run->start;
-    if (message->msg_iovlen == 1)
+    if (message->msg_iovlen == 1 && peer->local.length == 0)
         return;
     message->msg_control = out->control[index];
-    message->msg_controllen = SEGMENT_SPACE;
-    struct cmsghdr *control = CMSG_FIRSTHDR(message);
-    control->cmsg_level = IPPROTO_UDP;
-    control->cmsg_type = UDP_SEGMENT;
-    control->cmsg_len = CMSG_LEN(sizeof size);
-    memcpy(CMSG_DATA(control), &size, sizeof size);
+    if (message->msg_iovlen > 1)
+        add_control(message, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
+    add_local(message, &peer->local);
+}
+
+static ssize_t send_one(struct peer *peer, const struct packet *packet)
+{
+    _Alignas(struct cmsghdr) uint8_t control[CONTROL_SPACE];
+    struct iovec part = {packet->data, packet->length};
+    struct msghdr message = {.msg_name = &peer->address,
+                             .msg_namelen = peer->address_length,
+                             .msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control};
+
+    add_local(&message, &peer->local);
+    return sendmsg(peer->fd, &message, MSG_DONTWAIT);
 }
 
 /* Send datagrams one by one; returns how many were refused, and were so as too long. */
@@ -124,8 +164,7 @@ static struct refusals send_singly(struct peer *peer, uint32_t index,
 
     for (size_t i = run->start; i < run->end; i++) {
         const struct packet *packet = &peer->train->packets[i];
-        if (sendto(peer->fd, packet->data, packet->length, MSG_DONTWAIT,
-                   (struct sockaddr *)&peer->address, peer->address_length) >= 0) {
+        if (send_one(peer, packet) >= 0) {
             count_sent(peer, packet->length);
             continue;
         }
