@@ -52,6 +52,7 @@ from conformance.scenarios import (
     plainuser,
     pmtu,
     pmtu_change,
+    port443,
     privileges,
     proxy,
     purge,
@@ -77,6 +78,7 @@ from conformance.scenarios import (
     tos,
     transfer,
     tunnelserver,
+    two_addresses,
 )
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
@@ -106,6 +108,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     blocked.SCENARIO,
     nat.NAT,
     nat.LOCAL,
+    two_addresses.SCENARIO,
+    port443.SCENARIO,
     subnets.SCENARIO,
     scripts.SCENARIO,
     commandline.SCENARIO,

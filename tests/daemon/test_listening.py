@@ -40,6 +40,7 @@ class System:
         #: Addresses that are taken, as ``(kind, host)``.
         self.taken: set[tuple[str, str]] = set()
         self.interfaces: list[str | None] = []
+        self.free: list[bool] = []
         self.handed: dict[int, FakeSocket] = {}
 
     def getaddrinfo(self, host: str | None, port: str, **how: int) -> list[Any]:
@@ -50,9 +51,10 @@ class System:
         return [(family, 1, 6, "", address) for family, address in self.found]
 
     def open_listener(
-        self, family: int, sockaddr: Any, interface: str | None
+        self, family: int, sockaddr: Any, interface: str | None, *, free_bind: bool
     ) -> FakeSocket | None:
         self.interfaces.append(interface)
+        self.free.append(free_bind)
         if ("tcp", sockaddr[0]) in self.taken:
             return None
         self.tcp.append(FakeSocket(10, family, sockaddr))
@@ -62,6 +64,7 @@ class System:
         self, address: SocketAddress, options: UdpOptions
     ) -> FakeSocket | None:
         self.interfaces.append(options.interface)
+        self.free.append(options.free_bind)
         if ("udp", address.host) in self.taken:
             return None
         self.udp.append(FakeSocket(20))
@@ -118,10 +121,16 @@ def test_what_the_configuration_asks_for(system: System) -> None:
     assert set(system.interfaces) == {"eth0"}
 
 
+@pytest.mark.parametrize("free", [True, False])
+def test_an_address_to_come(system: System, free: bool) -> None:
+    open_pairs(Settings(name="us", free_bind=free))
+    assert system.free == [free] * 4
+
+
 def test_the_port_is_the_one_really_bound(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def bound(family: int, sockaddr: Any, interface: str | None) -> FakeSocket:
+    def bound(family: int, sockaddr: Any, _: str | None, **__: bool) -> FakeSocket:
         return FakeSocket(10, family, (sockaddr[0], 4711))
 
     system.found = [V4]

@@ -9,7 +9,14 @@ import pytest
 
 from tests.transport.fakes import FakeSocket, oserror
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.transport.local import from_sockaddr, local_address
+from tincd_compat.transport.local import (
+    IP_FREEBIND,
+    IPV6_FREEBIND,
+    allow_any,
+    from_sockaddr,
+    local_address,
+    why_unbound,
+)
 
 
 class Routing(FakeSocket):
@@ -55,6 +62,31 @@ def test_the_address_we_would_speak_from(
     assert local_address(packed(remote)) == packed(ours.partition("%")[0])
     assert [target[0] for target in sock.targets] == [remote]
     assert sock.closed
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        (errno.EADDRNOTAVAIL, "`FreeBind = yes'"),
+        (errno.EADDRINUSE, "`ss -lntup'"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_the_error_says_what_to_do(code: int, hint: str) -> None:
+    assert hint in why_unbound(oserror(code))
+
+
+@pytest.mark.parametrize(
+    ("family", "option"),
+    [
+        (socket.AF_INET, (socket.IPPROTO_IP, IP_FREEBIND)),
+        (socket.AF_INET6, (socket.IPPROTO_IPV6, IPV6_FREEBIND)),
+    ],
+)
+def test_an_address_to_come(family: int, option: tuple[int, int]) -> None:
+    sock = FakeSocket(5, family)
+    allow_any(sock.socket)
+    assert sock.options == {option: 1}
 
 
 def test_no_route(monkeypatch: pytest.MonkeyPatch) -> None:

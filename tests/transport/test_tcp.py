@@ -10,6 +10,7 @@ import pytest
 from tests.transport.fakes import FakeLoop, FakeSocket, oserror
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport import tcp
+from tincd_compat.transport.local import IP_FREEBIND, IPV6_FREEBIND
 from tincd_compat.transport.tcp import (
     EXHAUSTED_PAUSE,
     TARPIT_SLOTS,
@@ -107,6 +108,17 @@ def test_listening_on_ipv6_leaves_ipv4_alone(sockets: Sockets) -> None:
     options = sockets.made[0].options
     assert options[socket.IPPROTO_IPV6, socket.IPV6_V6ONLY] == 1
     assert options[socket.SOL_SOCKET, socket.SO_BINDTODEVICE] == b"eth0\0"
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_listening_on_an_address_to_come(sockets: Sockets, family: int) -> None:
+    place = ("10.0.0.1", 655) if family == socket.AF_INET else ("fd00::1", 655, 0, 0)
+    tcp.open_listener(family, place, None, free_bind=True)
+    free = {
+        (socket.IPPROTO_IP, IP_FREEBIND),
+        (socket.IPPROTO_IPV6, IPV6_FREEBIND),
+    }
+    assert len(free & sockets.made[0].options.keys()) == 1
 
 
 TAKEN = "Address already in use (`ss -lntup' shows by whom)"

@@ -78,6 +78,8 @@ class Settings:
     """Whether packets that another node would have to forward are dropped."""
     forwarding: Forwarding = Forwarding.INTERNAL
     """Who forwards packets that are neither from nor for us."""
+    free_bind: bool = False
+    """Whether BindToAddress may name an address that no interface has yet."""
     graph_dump_file: str | None = None
     """File for the graph of the network, or ``|`` and a shell command."""
     hostnames: bool = False

@@ -105,6 +105,7 @@ VARIABLES: Final[dict[str, Variable]] = {
     "Forwarding": Variable(
         "forwarding", one_of("Invalid forwarding mode!", _members(values.Forwarding))
     ),
+    "FreeBind": Variable("free_bind", values.boolean),
     "GraphDumpFile": Variable("graph_dump_file", values.string, reload=True),
     "Hostnames": Variable("hostnames", values.boolean),
     "IffOneQueue": Variable("iff_one_queue", values.boolean),

@@ -111,6 +111,7 @@ def udp_options(settings: Settings) -> UdpOptions:
         receive_buffer=settings.udp_rcvbuf,
         send_buffer=settings.udp_sndbuf,
         interface=settings.bind_to_interface,
+        free_bind=settings.free_bind,
     )
 
 
@@ -142,7 +143,8 @@ def _addresses(settings: Settings) -> Iterator[tuple[int, Any]]:
 
 
 def _open_pair(settings: Settings, place: tuple[int, Any]) -> Pair | None:
-    tcp = open_listener(*place, settings.bind_to_interface)
+    free, interface = settings.free_bind, settings.bind_to_interface
+    tcp = open_listener(*place, interface, free_bind=free)
     if tcp is None:
         return None
     address = from_sockaddr(tcp.getsockname())

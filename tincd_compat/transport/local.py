@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from tincd_compat.addresses import SocketAddress, format_host
+
+# Linux numbers that Python 3.11's socket module does not name.
+IP_FREEBIND: Final = 15
+IPV6_FREEBIND: Final = 78
 
 
 def from_sockaddr(sockaddr: tuple[Any, ...], local: str = "") -> SocketAddress:
@@ -36,10 +40,21 @@ def _interface(scope: int) -> str:
 
 
 def why_unbound(error: OSError) -> str:
-    """Return why an address cannot be had, and who knows more."""
+    """Return why an address cannot be had, and who knows more or what to do."""
     if error.errno == errno.EADDRINUSE:
         return f"{error.strerror} (`ss -lntup' shows by whom)"
+    if error.errno == errno.EADDRNOTAVAIL:
+        advice = "no interface has it, see `ip address'; `FreeBind = yes' does not wait"
+        return f"{error.strerror} ({advice})"
     return str(error.strerror)
+
+
+def allow_any(sock: socket.socket) -> None:
+    """Let a socket be bound to an address that no interface has yet."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
 
 
 def local_address(remote: bytes) -> bytes | None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.transport.local import from_sockaddr, why_unbound
+from tincd_compat.transport.local import allow_any, from_sockaddr, why_unbound
 
 #: Accepted connections per second before the rest goes to the tarpit (tinc 1.0.36).
 ACCEPT_BURST: Final = 10
@@ -57,8 +57,13 @@ def open_listener(
     family: int,
     sockaddr: tuple[str, int] | tuple[str, int, int, int],
     interface: str | None,
+    *,
+    free_bind: bool = False,
 ) -> socket.socket | None:
-    """Listen on one address; a failure is logged and gives None."""
+    """Listen on one address; a failure is logged and gives None.
+
+    ``free_bind``: it may be one that no interface has yet.
+    """
     place = str(from_sockaddr(sockaddr))
     try:
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -72,6 +77,8 @@ def open_listener(
         if interface is not None and not bind_to_interface(sock, interface):
             sock.close()
             return None
+        if free_bind:
+            allow_any(sock)
         sock.bind(sockaddr)
         sock.listen(BACKLOG)
         sock.setblocking(False)

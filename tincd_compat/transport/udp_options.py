@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.transport.local import why_unbound
+from tincd_compat.transport.local import allow_any, why_unbound
 
 #: The buffer asked for when the configuration names none.  The system's default holds
 #: some 180 datagrams, less than one burst of a fast peer.  Half of what is asked here
@@ -63,6 +63,7 @@ class UdpOptions:
     receive_buffer: int | None = None
     send_buffer: int | None = None
     interface: str | None = None
+    free_bind: bool = False
 
 
 def to_sockaddr(address: SocketAddress) -> tuple[Any, ...]:
@@ -82,6 +83,8 @@ def open_socket(address: SocketAddress, options: UdpOptions) -> socket.socket | 
         if options.interface is not None and not _bind_to(sock, options.interface):
             sock.close()
             return None
+        if options.free_bind:
+            allow_any(sock)
         sock.bind(to_sockaddr(address))
         _tell_destinations(sock, address)
     except OSError as error:
