@@ -30,12 +30,13 @@ from tincd_compat.service.scripts import ScriptRunner
 
 
 class Scripts(ScriptRunner):
-    """Writes down the scripts; they take as long as ``busy`` is set."""
+    """Writes down the scripts; they take until ``over`` is set."""
 
     def __init__(self, log: list[str]) -> None:
         super().__init__(Path("/nowhere"), {})
         self._log = log
-        self.busy = False
+        self.over = asyncio.Event()
+        self.over.set()
 
     def absent(self, name: str) -> bool:
         return False
@@ -44,15 +45,21 @@ class Scripts(ScriptRunner):
         subnet = variables.get("SUBNET")
         self._log.append(name if subnet is None else f"{name} {subnet}")
 
-    async def drain(self, seconds: float | None = None) -> bool:
-        if not self.busy:
-            return True
-        try:
-            async with asyncio.timeout(seconds):
-                await asyncio.Event().wait()
-        except TimeoutError:
-            return False
-        raise AssertionError
+    async def drain(
+        self, seconds: float | None = None, hurry: asyncio.Event | None = None
+    ) -> bool:
+        self._worker = (
+            None if self.over.is_set() else asyncio.ensure_future(self._end())
+        )
+        return await super().drain(seconds, hurry)
+
+    async def _end(self) -> None:
+        await self.over.wait()
+        self._worker = None
+
+    def drop(self) -> None:
+        self._log.append("dropped")
+        self._worker = None
 
 
 class NoWatch:

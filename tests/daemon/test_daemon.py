@@ -58,17 +58,58 @@ def test_signals_that_end_it(life: Life, name: str) -> None:
 
 
 def test_an_end_during_tinc_up(life: Life, caplog: pytest.LogCaptureFixture) -> None:
-    life.scripts.busy = True
+    life.scripts.over.clear()
     life.start()
-    for name in ("HUP", "ALRM", "WINCH", "USR1", "USR2"):
-        life.signal(name)
-    assert life.end() == 0
-    assert life.take() == [*START[:4], *END]
-    assert life.loop.now == 1000 + STOP_PATIENCE
-    assert told(caplog)[-2:] == [
-        "Not waiting any longer for scripts to finish",
-        "Terminating",
-    ]
+    life.signal("TERM")
+    assert life.take() == [*START[:3], "STOPPING=1"]
+    life.loop.advance(STOP_PATIENCE)
+    # Nobody has been told of our subnets.
+    assert life.take() == ["dropped", "tinc-down"]
+    life.scripts.over.set()
+    assert life.loop.run_until_complete(life.result) == 0
+    assert life.take() == ["device closed"]
+    assert told(caplog) == ["Got TERM signal", "Terminating"]
+
+
+def test_tinc_down_comes_when_the_others_have_had_their_time(life: Life) -> None:
+    life.start()
+    life.take()
+    life.scripts.over.clear()
+    life.signal("TERM")
+    assert life.take() == END[:2]
+    life.loop.advance(STOP_PATIENCE - 0.1)
+    assert life.take() == []
+    life.loop.advance(0.1)
+    assert life.take() == ["dropped", "tinc-down"]
+    # It takes as long as its own patience.
+    life.loop.advance(10 * STOP_PATIENCE)
+    assert life.take() == []
+    life.scripts.over.set()
+    assert life.loop.run_until_complete(life.result) == 0
+    assert life.take() == ["device closed"]
+
+
+def test_another_signal_to_stop_hurries(life: Life) -> None:
+    life.start()
+    life.take()
+    life.scripts.over.clear()
+    life.signal("TERM")
+    life.signal("TERM")
+    assert life.take() == [*END[:2], "dropped", "tinc-down"]
+    life.loop.advance(10 * STOP_PATIENCE)
+    assert life.take() == []
+    life.signal("QUIT")
+    assert life.take() == ["dropped", "device closed"]
+    assert life.result.result() == 0
+
+
+def test_tinc_up_may_make_what_runs_for_our_subnets(life: Life) -> None:
+    life.scripts.over.clear()
+    life.start()
+    assert life.take() == START[:3]
+    life.scripts.over.set()
+    life.loop.settle()
+    assert life.take() == START[3:]
 
 
 def test_a_device_that_cannot_be_opened(

@@ -139,15 +139,19 @@ def test_more_than_can_wait_is_left_out_and_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 3)
+    subnets = [subnet("10.2.0.0/16"), subnet("10.3.0.0/16")]
     for _ in range(2):
         for name in ("a", "b"):
-            subnets = [subnet("10.2.0.0/16"), subnet("10.3.0.0/16")]
             waiting.subnets(Node(name), subnets, True, PLACE)
+        waiting.nodes([Change(Node("c"), False, PLACE)], lambda node: subnets)
         later.go_on()
         assert names(runner) == ["subnet-up"] * 3
         runner.calls.clear()
-    expected = "Too many scripts are waiting, leaving out some"
-    assert caplog.messages == [expected, expected]
+    expected = [
+        "Too many scripts are waiting, leaving out subnet-up",
+        "Scripts left out: 1 subnet-up, 1 host-down, 2 subnet-down",
+    ]
+    assert caplog.messages == expected * 2
 
 
 def test_a_step_is_one_subnet(

@@ -197,6 +197,10 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_SERVICE}/test_scripts.py::test_the_queue_has_an_end",
         f"{_SERVICE}/test_scripts.py"
         "::test_a_slow_script_is_complained_about_and_waited_for",
+        f"{_SERVICE}/test_scripts.py"
+        "::test_a_script_that_never_ends_keeps_the_next_one_for_its_patience",
+        f"{_SERVICE}/test_scripts.py"
+        "::test_of_too_many_that_never_end_the_oldest_is_killed",
     ),
     "denial": (
         f"{_DAEMON}/test_graphruns_keys.py"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import subprocess
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sized
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def run_script(directory: Path, name: str, interpreter: str | None = None) -> No
         assert await runner.drain()
 
     run(once())
+
+
+def masked(text: str) -> str:
+    return re.sub(r"\(pid \d+\)", "(pid N)", text)
+
+
+async def until(lines: Sized, count: int) -> None:
+    """Let the loop turn until so many lines have been logged."""
+    while len(lines) < count:  # noqa: ASYNC110
+        await asyncio.sleep(0)
 
 
 def executed(name: str) -> tuple[int, str]:
@@ -210,12 +221,30 @@ def test_strictly_one_after_the_other(tmp_path: Path) -> None:
     assert out.read_text().splitlines() == expected
 
 
-def test_a_script_may_bring_the_next_one(tmp_path: Path) -> None:
+def test_a_script_that_appears_runs_the_next_time(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write(
         tmp_path / "tinc-up",
-        f"cd {tmp_path}; echo 'echo ran > {out}' > subnet-up; chmod +x subnet-up\n",
+        f"cd {tmp_path}; echo 'echo ran >> {out}' > subnet-up; chmod +x subnet-up\n",
     )
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.run("tinc-up", {})
+        runner.run("subnet-up", {})
+        await runner.drain()
+        runner.run("subnet-up", {})
+        await runner.drain()
+
+    run(events())
+    assert out.read_text() == "ran\n"
+
+
+def test_a_script_that_goes_away_does_not_run(
+    tmp_path: Path, lines: list[tuple[int, str]]
+) -> None:
+    write(tmp_path / "tinc-up", f"rm {tmp_path}/subnet-up\n")
+    write(tmp_path / "subnet-up", "exit 1\n")
 
     async def events() -> None:
         runner = ScriptRunner(tmp_path, ENVIRONMENT)
@@ -224,7 +253,7 @@ def test_a_script_may_bring_the_next_one(tmp_path: Path) -> None:
         await runner.drain()
 
     run(events())
-    assert out.read_text() == "ran\n"
+    assert lines == [executed("tinc-up")]
 
 
 def test_many_events_at_once_look_for_a_script_once(
@@ -250,18 +279,31 @@ def test_many_events_at_once_look_for_a_script_once(
     assert len(looks) == 2
 
 
-def test_no_script_is_absent_while_another_may_bring_it(tmp_path: Path) -> None:
-    write(tmp_path / "tinc-up", "exit 0\n")
+def test_scripts_that_are_not_there_take_no_room(
+    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty thousand nodes come up, and only one kind of script is there."""
+    write(tmp_path / "host-up", "exit 0\n")
+    ran: list[str] = []
+
+    async def execute(name: str, variables: Mapping[str, str]) -> None:
+        assert name == "host-up"
+        ran.append(variables["NODE"])
 
     async def events() -> None:
         runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        monkeypatch.setattr(runner, "_execute", execute)
+        for number in range(20_000):
+            variables = {"NODE": f"n{number}"}
+            for name in ("host-up", f"hosts/n{number}-up", "subnet-up", "subnet-up"):
+                runner.run(name, variables)
+        assert not runner.absent("host-up")
         assert runner.absent("subnet-up")
-        runner.run("tinc-up", {})
-        assert not runner.absent("subnet-up")
         await runner.drain()
-        assert runner.absent("subnet-up")
 
     run(events())
+    assert ran == [f"n{number}" for number in range(20_000)]
+    assert lines == []
 
 
 def test_the_directory_and_interpreter_can_change(tmp_path: Path) -> None:
@@ -303,6 +345,116 @@ def test_a_slow_script_is_complained_about_and_waited_for(
     ]
 
 
+#: Each kind by a name of it.
+KINDS = {name.replace("NAME", "beta"): name for name in scripts.PATIENCE}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_script_that_never_ends_keeps_the_next_one_for_its_patience(
+    tmp_path: Path,
+    lines: list[tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setitem(scripts.PATIENCE, KINDS[name], 0.0)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    # What is run next is another kind, with a patience of its own.
+    write(tmp_path / name, f"read line < {fifo}; exit 2\n")
+    after = "host-up" if name != "host-up" else "subnet-up"
+    write(tmp_path / after, "exit 0\n")
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.run(name, {})
+        runner.run(after, {})
+        assert await runner.drain()
+        assert len(lines) == 3
+        fifo.write_text("go\n")
+        await until(lines, 4)
+
+    run(events())
+    left = (
+        f"Script {name} (pid N) has not finished after 0 seconds, going on without it"
+    )
+    assert [(level, masked(text)) for level, text in lines] == [
+        executed(name),
+        (logging.WARNING, left),
+        executed(after),
+        failed(name, 2),
+    ]
+
+
+def test_of_too_many_that_never_end_the_oldest_is_killed(
+    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(scripts.PATIENCE, "host-up", 0.0)
+    monkeypatch.setattr(scripts, "MAX_LEFT", 2)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    write(tmp_path / "host-up", f"read line < {fifo}; exit $line\n")
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        for _ in range(3):
+            runner.run("host-up", {})
+        assert await runner.drain()
+        await until(lines, 8)
+        fifo.write_text("3\n3\n")
+        await until(lines, 10)
+
+    run(events())
+    assert lines[6][0] == logging.ERROR
+    killing = "Killing script host-up (pid N): 2 others have not finished either"
+    assert masked(lines[6][1]) == killing
+    assert lines[7:] == [failed("host-up", status) for status in (137, 3, 3)]
+
+
+def test_what_is_dropped_is_named(tmp_path: Path, lines: list[tuple[int, str]]) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    write(tmp_path / "host-down", f"read line < {fifo}\n")
+    write(tmp_path / "hosts" / "beta-down", "exit 1\n")
+    write(tmp_path / "subnet-down", "exit 1\n")
+    write(tmp_path / "tinc-down", "exit 3\n")
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.run("host-down", {})
+        runner.run("hosts/beta-down", {})
+        for _ in range(900):
+            runner.run("subnet-down", {})
+        assert not await runner.drain(0)
+        runner.drop()
+        runner.run("tinc-down", {})
+        assert await runner.drain()
+        fifo.write_text("go\n")
+
+    run(events())
+    assert lines[1][0] == logging.WARNING
+    assert masked(lines[1][1]) == (
+        "Not waiting any longer for scripts to finish: host-down (pid N) still runs; "
+        "901 left out (1 hosts/NAME-down, 900 subnet-down)"
+    )
+    assert lines[-2:] == [executed("tinc-down"), failed("tinc-down", 3)]
+
+
+def test_a_hurry_ends_the_wait(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    write(tmp_path / "host-down", f"read line < {fifo}\n")
+
+    async def events() -> None:
+        runner, hurry = ScriptRunner(tmp_path, ENVIRONMENT), asyncio.Event()
+        runner.run("host-down", {})
+        asyncio.get_running_loop().call_soon(hurry.set)
+        assert not await runner.drain(hurry=hurry)
+        fifo.write_text("go\n")
+        assert await runner.drain()
+
+    run(events())
+
+
 def test_the_queue_has_an_end(
     tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +471,7 @@ def test_the_queue_has_an_end(
     run(events())
     too_many = "Too many scripts are waiting, leaving out host-up"
     assert lines.count((logging.ERROR, too_many)) == 2
+    assert lines.count((logging.ERROR, "Scripts left out: 3 host-up")) == 2
     assert lines.count(executed("host-up")) == 6
 
 
@@ -345,7 +498,7 @@ def test_the_end_of_the_loop_kills_no_script(tmp_path: Path) -> None:
         run(leave())
     fifo.write_text("finished\n")
     assert out.read_text() == "finished\n"
-    assert processes[0].wait() == 0
+    assert os.waitpid(processes[0].pid, 0)[1] == 0
 
 
 def test_descriptors_are_not_inherited(tmp_path: Path) -> None:

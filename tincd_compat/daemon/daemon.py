@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
     from tincd_compat.service.start import StartOptions
 
-#: How long scripts may hold up the end; systemd's unit kills after five seconds.
+#: How long scripts may keep tinc-down waiting; systemd's unit kills after five seconds.
 STOP_PATIENCE: Final = 4.0
 #: How many signs of life fit into the interval in which the watchdog wants one.
 WATCHDOG_SHARE: Final = 3
@@ -85,7 +85,13 @@ class Daemon:
         self._listeners: list[Listener] = []
         self._tarpit = Tarpit()
         self._device: Device | None = None
+        #: Told to stop once more: scripts are not waited for any longer.
+        self._hurry = asyncio.Event()
         self._ready = False
+        #: What signals have asked for before the daemon served.
+        self._held: set[Callable[[], None]] = set()
+        #: Scripts have been told of our own subnets.
+        self._subnets_up = False
         self._mishaps = Mishaps()
         self._slices = self._new_slices()
         self._watch: NetworkWatch | None = None
@@ -235,6 +241,8 @@ class Daemon:
             # Nobody is connected whom it had to be told.
             deque(self.control.gossip.reload_subnets(configured), maxlen=0)
         self.events.device(True)
+        # Not sooner: tinc-up may be what makes subnet-up.
+        await self._scripts.drain()
         self._own_subnets(True)
         await self._scripts.drain()
 
@@ -247,6 +255,7 @@ class Daemon:
 
     def _own_subnets(self, up: bool) -> None:
         myself = self.mesh.myself
+        self._subnets_up = up
         self.events.subnets(myself, self.mesh.subnets.of(myself), up, None)
         self.events.finish()
 
@@ -301,6 +310,10 @@ class Daemon:
         self._watch.start()
         self._feed_watchdog()
         self._tick_later()
+        # In the order of tincd, whichever was asked for first.
+        for act in (self._begin_purge, self._flush, self._begin_reload):
+            if act in self._held:
+                act()
 
     def _own_index(self) -> int:
         """Return the number of our interface, 0 if it is none of the kernel's."""
@@ -322,10 +335,10 @@ class Daemon:
         if not self._suspension.over(self.settings.ping_timeout):
             return False
         logs.status.info("This machine was suspended: looking after all peers")
-        self._hurry()
+        self._do_all_now()
         return True
 
-    def _hurry(self) -> None:
+    def _do_all_now(self) -> None:
         """Do at once what had to wait, and ask all peers for a sign of life."""
         self._dialer.retry_now()
         self.dataplane.probe_now()
@@ -394,8 +407,17 @@ class Daemon:
             signal.SIGWINCH: self._purge,
         }
 
+    def _once_serving(self, act: Callable[[], None]) -> None:
+        """Act on a signal, or when the start is over; after the end never."""
+        if self._ready:
+            act()
+        else:
+            self._held.add(act)
+
     def _told_to_stop(self, name: str) -> None:
         logs.always.log(logs.NOTICE, "Got %s signal", name)
+        if self._stopping.is_set():
+            self._hurry.set()
         self._stopping.set()
 
     def _interrupt(self) -> None:
@@ -404,9 +426,11 @@ class Daemon:
 
     def _hang_up(self) -> None:
         logs.always.log(logs.NOTICE, "Got HUP signal")
+        self._once_serving(self._begin_reload)
+
+    def _begin_reload(self) -> None:
         self._options.log.reopen()
-        if self._ready:
-            self._slices.begin("reload", self._reload())
+        self._slices.begin("reload", self._reload())
 
     def _reload(self) -> Iterator[float | None]:
         """Read the configuration again; a broken one changes nothing."""
@@ -422,9 +446,11 @@ class Daemon:
 
     def _alarm(self) -> None:
         logs.always.log(logs.NOTICE, "Got ALRM signal")
-        if self._ready:
-            logs.always.info("Flushing event queue")
-            self._hurry()
+        self._once_serving(self._flush)
+
+    def _flush(self) -> None:
+        logs.always.info("Flushing event queue")
+        self._do_all_now()
 
     def _dump_connections(self) -> None:
         tree = self.dataplane.broadcast_neighbours()
@@ -441,14 +467,17 @@ class Daemon:
         self._slices.begin("tables", dumps.write(lines))
 
     def _purge(self) -> None:
-        if self._ready:
-            self.control.purge()
+        self._once_serving(self._begin_purge)
+
+    def _begin_purge(self) -> None:
+        self.control.purge()
 
     # The end.
 
     async def _stop(self) -> None:
         """Leave in the order of tincd: connections, own subnets, sockets, tinc-down."""
         self._ready = False
+        self._stopping.set()
         self._slices.drop()
         self._notifier.stopping()
         if self._device is None:
@@ -465,13 +494,25 @@ class Daemon:
         logs.connections.log(
             logs.NOTICE, "Closing connection with %s (MYSELF)", self.settings.name
         )
-        self._own_subnets(False)
+        if self._subnets_up:
+            self._own_subnets(False)
         for listener in self._listeners:
             listener.close()
         self._tarpit.close()
         self.dataplane.close()
-        self.events.device(False)
-        if not await self._scripts.drain(STOP_PATIENCE):
-            logs.always.warning("Not waiting any longer for scripts to finish")
+        await self._last_scripts()
         self._device.close()
         logs.always.log(logs.NOTICE, "Terminating")
+
+    async def _last_scripts(self) -> None:
+        """Give scripts the time they have, then run tinc-down whatever came of them.
+
+        Whoever tells us once more to stop has waited long enough for what runs then.
+        """
+        self.events.finish()
+        if not await self._scripts.drain(STOP_PATIENCE, self._hurry):
+            self._scripts.drop()
+        self._hurry.clear()
+        self.events.device(False)
+        if not await self._scripts.drain(hurry=self._hurry):
+            self._scripts.drop()

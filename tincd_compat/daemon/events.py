@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.daemon.slices import Begin, at_once
 from tincd_compat.mesh.graph import Change
 from tincd_compat.mesh.node import Node
-from tincd_compat.service.scripts import ScriptRunner, script_environment
+from tincd_compat.service.scripts import LeftOut, ScriptRunner, script_environment
 
 #: Nodes and subnets that wait at most; nobody has that many scripts run.
 MAX_WAITING: Final = 65_536
@@ -45,7 +44,7 @@ class ScriptEvents:
         self._waiting: deque[_Event] = deque()
         #: How many wait, each subnet counted.
         self._count = 0
-        self._overflowed = False
+        self._left_out = LeftOut()
         self._variables: Callable[..., dict[str, str]] = lambda **more: (
             script_environment(
                 netname=netname, name=name, device=device, interface=interface, **more
@@ -94,7 +93,6 @@ class ScriptEvents:
         under_way = bool(self._waiting)
         count = sum(1 if each is None else len(each) for _, each in events)
         if self._count + count > MAX_WAITING:
-            self._overflow()
             events = list(self._as_there_is_room(events))
             count = MAX_WAITING - self._count
         self._count += count
@@ -109,17 +107,16 @@ class ScriptEvents:
     def _as_there_is_room(self, events: list[_Event]) -> Iterator[_Event]:
         room = MAX_WAITING - self._count
         for change, subnets in events:
-            if room and subnets is None:
+            if subnets is not None:
+                first, rest = subnets[:room], subnets[room:]
+                room -= len(first)
+                self._left_out.add(_subnet(change.up), len(rest))
+                yield change, first
+            elif room:
                 room -= 1
                 yield change, None
-            elif room and subnets:
-                room -= len(first := subnets[:room])
-                yield change, first
-
-    def _overflow(self) -> None:
-        if not self._overflowed:
-            self._overflowed = True
-            logs.always.error("Too many scripts are waiting, leaving out some")
+            else:
+                self._left_out.add(f"host-{_word(change.up)}")
 
     def _work(self) -> Iterator[None]:
         while self._waiting:
@@ -133,7 +130,7 @@ class ScriptEvents:
             else:
                 self._of_subnet(*change, subnet)
             yield
-        self._overflowed = False
+        self._left_out.tell()
 
     def _of_host(self, node: Node, up: bool, address: SocketAddress | None) -> None:
         for name in (f"host-{_word(up)}", f"hosts/{node.name}-{_word(up)}"):

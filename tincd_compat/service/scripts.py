@@ -1,16 +1,18 @@
 """The administrator's scripts: tinc-up, host-up, subnet-up, and what they are told.
 
-They run one after the other in the order of the events, each to its end, while the
-daemon goes on with its packets.  Their results are logged and never acted upon.
+They run one after the other in the order of the events, each to its end or until its
+kind's patience is over, while the daemon goes on with its packets.  Their results are
+logged and never acted upon.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -18,12 +20,31 @@ from typing import Final
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, Subnet
 
-#: Seconds after which a script that still runs is complained about.  It is not killed:
-#: nobody but its author knows what it waits for, and the order must hold.
+#: Seconds after which a script that still runs is complained about.
 SLOW_SCRIPT: Final = 30.0
 
-#: Events that may wait for a slow script.  Peers cause them, so there is an end.
-QUEUE_LIMIT: Final = 16384
+#: Seconds for which a script of each kind keeps the next one from running.  Its order
+#: must hold, but a script that never ends would keep all others back for ever.  It is
+#: not killed: nobody but its author knows what it waits for.  tinc-up may wait for the
+#: host's network, and keeps back the whole start.
+PATIENCE: Final[Mapping[str, float]] = {
+    "tinc-up": 300.0,
+    "tinc-down": 60.0,
+    "host-up": 60.0,
+    "host-down": 60.0,
+    "hosts/NAME-up": 60.0,
+    "hosts/NAME-down": 60.0,
+    "subnet-up": 60.0,
+    "subnet-down": 60.0,
+}
+
+#: Scripts that may go on beside the others when their patience is over.  With one more
+#: the oldest is killed, or a script that always hangs would fill the process table.
+MAX_LEFT: Final = 16
+
+#: Scripts that may wait for their turn: all nodes of the largest mesh may come up at
+#: once.  Peers cause them, so there is an end.
+QUEUE_LIMIT: Final = 65_536
 
 #: Seconds between looks at a script where the kernel has no pidfd_open (before 5.3).
 _POLL_INTERVAL: Final = 0.05
@@ -89,6 +110,37 @@ def script_command(path: Path, interpreter: str | None) -> list[str]:
     return ["/bin/sh", "-c", f'{prefix}"$0"', str(path)]
 
 
+def kind_of(name: str) -> str:
+    """Return the kind of a script, a key of :data:`PATIENCE`."""
+    if name.startswith("hosts/"):
+        return f"hosts/NAME-{name.rpartition('-')[2]}"
+    return name
+
+
+class LeftOut:
+    """Counts scripts that are left out for want of room; a line tells of the first."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Count so many scripts of the kind of ``name``."""
+        if number and not self._counts:
+            logs.always.error("Too many scripts are waiting, leaving out %s", name)
+        if number:
+            self._counts[kind_of(name)] += number
+
+    def tell(self) -> None:
+        """Say how many of each kind there were since the last time, if any."""
+        if self._counts:
+            logs.always.error("Scripts left out: %s", _counted(self._counts))
+            self._counts.clear()
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+
 class ScriptRunner:
     """Runs scripts in the order in which they were asked for, one at a time."""
 
@@ -108,37 +160,71 @@ class ScriptRunner:
         }
         self._queue: deque[tuple[str, Mapping[str, str]]] = deque()
         self._worker: asyncio.Task[None] | None = None
-        self._overflowed = False
+        self._left_out = LeftOut()
+        #: The script that runs: its name, its process, and what ends the wait for it.
+        self._current: (
+            tuple[str, subprocess.Popen[bytes], asyncio.Future[None]] | None
+        ) = None
+        #: Scripts that nobody waits for any longer, the oldest first.
+        self._left: dict[asyncio.Task[None], tuple[str, subprocess.Popen[bytes]]] = {}
         #: What was found since control was last given back to the loop.
         self._looked: dict[str, bool] = {}
 
     def absent(self, name: str) -> bool:
         """Tell whether :meth:`run` would do nothing about this script."""
-        return self._worker is None and not self._exists(name)
+        return not self._exists(name)
 
     def hide(self, variable: str) -> None:
         """Keep a variable of the daemon's from the scripts that follow."""
         self._environment.pop(variable, None)
 
     def run(self, name: str, variables: Mapping[str, str]) -> None:
-        """Queue the script ``name``, e.g. ``hosts/beta-up``; it may be absent."""
+        """Queue the script ``name``, e.g. ``hosts/beta-up``, unless it is absent."""
+        if not self._exists(name):
+            return
+        if len(self._queue) >= QUEUE_LIMIT:
+            self._left_out.add(name)
+            return
+        self._queue.append((name, variables))
         if self._worker is None:
-            if not self._exists(name):
-                return
-            self._queue.append((name, variables))
             self._worker = asyncio.get_running_loop().create_task(self._work())
-        elif len(self._queue) < QUEUE_LIMIT:
-            self._queue.append((name, variables))
-        elif not self._overflowed:
-            self._overflowed = True
-            logs.always.error("Too many scripts are waiting, leaving out %s", name)
 
-    async def drain(self, seconds: float | None = None) -> bool:
-        """Wait until all scripts have ended; False if they have not in ``seconds``."""
+    async def drain(
+        self, seconds: float | None = None, hurry: asyncio.Event | None = None
+    ) -> bool:
+        """Wait until all scripts have ended, or their patience has.
+
+        False if that takes longer than ``seconds``, or until ``hurry`` is set.
+        """
         if self._worker is None:
             return True
-        await asyncio.wait({self._worker}, timeout=seconds)
+        hurried = asyncio.ensure_future((hurry or asyncio.Event()).wait())
+        try:
+            await asyncio.wait(
+                {self._worker, hurried},
+                timeout=seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            hurried.cancel()
         return self._worker is None
+
+    def drop(self) -> None:
+        """Leave out all that waits, and wait no longer for what runs; say so."""
+        what = []
+        if self._current is not None:
+            name, process, enough = self._current
+            what.append(f"{name} (pid {process.pid}) still runs")
+            if not enough.done():
+                enough.set_result(None)
+        if self._queue:
+            waiting = Counter(kind_of(name) for name, _ in self._queue)
+            what.append(f"{len(self._queue)} left out ({_counted(waiting)})")
+            self._queue.clear()
+        if what:
+            logs.always.warning(
+                "Not waiting any longer for scripts to finish: %s", "; ".join(what)
+            )
 
     def _path(self, name: str) -> Path:
         return self.directory / name
@@ -171,34 +257,100 @@ class ScriptRunner:
         try:
             while self._queue:
                 name, variables = self._queue.popleft()
-                # Looked for now, since an earlier script may have put it there.
+                if len(self._queue) <= QUEUE_LIMIT // 2:
+                    self._left_out.tell()
+                # Looked for again, since an earlier script may have taken it away.
                 if self._exists(name):
                     await self._execute(name, variables)
         finally:
             self._worker = None
-            self._overflowed = False
 
     async def _execute(self, name: str, variables: Mapping[str, str]) -> None:
         logs.status.info("Executing script %s", name)
-        command = script_command(self._path(name), self.interpreter)
+        process = self._start(name, variables)
+        if process is None:
+            return
         loop = asyncio.get_running_loop()
+        attending = loop.create_task(self._attend(name, process))
+        enough = loop.create_future()
+        self._current = name, process, enough
         slow = loop.call_later(SLOW_SCRIPT, _complain_slow, name)
+        patience = PATIENCE[kind_of(name)]
+        try:
+            await asyncio.wait(
+                {attending, enough},
+                timeout=patience,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            self._current = None
+            slow.cancel()
+        if attending.done():
+            attending.result()
+            return
+        if not enough.done():
+            logs.always.warning(
+                "Script %s (pid %d) has not finished after %d seconds, going on "
+                "without it",
+                name,
+                process.pid,
+                patience,
+            )
+        self._leave(attending, name, process)
+
+    def _leave(
+        self, attending: asyncio.Task[None], name: str, process: subprocess.Popen[bytes]
+    ) -> None:
+        """Let a script go on by itself, and kill the oldest of too many such."""
+        self._left[attending] = name, process
+        attending.add_done_callback(self._left.pop)
+        if len(self._left) > MAX_LEFT:
+            oldest, victim = next(iter(self._left.values()))
+            logs.always.error(
+                "Killing script %s (pid %d): %d others have not finished either",
+                oldest,
+                victim.pid,
+                MAX_LEFT,
+            )
+            _kill(victim)
+
+    def _start(
+        self, name: str, variables: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | None:
+        command = script_command(self._path(name), self.interpreter)
         try:
             # Not asyncio's subprocess: that kills what still runs when the loop ends,
             # and a tinc-down that outlasts the daemon has to finish.  Standard streams
             # are the daemon's, all other descriptors are closed.
-            process = subprocess.Popen(  # noqa: ASYNC220
-                command, env={**self._environment, **variables}
-            )
-            status = await _ended(process)
-            denied = status == _STATUS_NOT_EXECUTABLE
-            _log_result(name, status, self._advice(name) if denied else "")
+            return subprocess.Popen(command, env={**self._environment, **variables})
         except FileNotFoundError:
             _log_result(name, _STATUS_NOT_FOUND)
         except OSError as error:
             logs.always.error("System call `system' failed: %s", error.strerror)
-        finally:
-            slow.cancel()
+        return None
+
+    async def _attend(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of a script and log what came of it."""
+        try:
+            status = await _ended(process)
+        except asyncio.CancelledError:
+            # It outlasts the daemon, which Popen need not warn of.
+            process.returncode = 0
+            raise
+        denied = status == _STATUS_NOT_EXECUTABLE
+        _log_result(name, status, self._advice(name) if denied else "")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a script: the child of the shell, which then says so, or what is left."""
+    task = f"/proc/{process.pid}/task/{process.pid}"
+    try:
+        children = Path(f"{task}/children").read_text().split()
+    except OSError:
+        children = []
+    for child in children or (process.pid,):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
 
 
 async def _ended(process: subprocess.Popen[bytes]) -> int:
