@@ -108,8 +108,9 @@ _OVER_TCP: Final = (
 )
 #: Daemons of one kind agree with each other on anything; two rounds show that they can.
 _SAME_KIND: Final = 2
-#: With these C carries packets by UDP until one is lost, and then none for a while.
-_RUN_ON: Final = ("rc4", "aes-256-ctr", "chacha20")
+#: With these C carries packets by UDP until one is lost, or those of some lengths, and
+#: may not notice for long that the others are lost: two of C are left out.
+_UNSTEADY: Final = ("rc4", "aes-256-ctr", "chacha20", "AES256-WRAP")
 
 
 def play(lab: Lab, placement: Placement) -> None:
@@ -123,6 +124,10 @@ def play(lab: Lab, placement: Placement) -> None:
         give(mesh, texts, suites)
         play_round(mesh, *suites)
     for suites in _OVER_TCP:
+        if {*placement} == {Kind.C} and {suite.cipher for suite in suites} & {
+            *_UNSTEADY
+        }:
+            continue
         give(mesh, texts, suites)
         _play_over_tcp(mesh, *suites)
 
@@ -132,17 +137,14 @@ def _play_over_tcp(mesh: Mesh, suite_a: Suite, suite_b: Suite) -> None:
     mesh.start()
     for node, peer in ((a, b), (b, a)):
         wait_ping(node, peer.address)
-    both_c = a.kind is b.kind is Kind.C
-    if not (both_c and {suite_a.cipher, suite_b.cipher} & {*_RUN_ON}):
-        expect_ping(a, b.address, count=5, interval=0)
-        expect_ping(b, a.address, count=5, interval=0)
+    expect_ping(a, b.address, count=5, interval=0)
+    expect_ping(b, a.address, count=5, interval=0)
     for node, peer, suite in ((a, b, suite_b), (b, a, suite_a)):
+        # C has taken the key, with the length of its block, and seals with it.
         row = node.wait_row(peer.name, "known", lambda row: row.reachable, limit=5)
-        if node.kind is Kind.C:
-            # It took the key, with the length of its block, and seals with it.
-            numbers = row.cipher, row.digest, row.maclength
-            expect_equal(f"suite towards {peer.name}", numbers, suite.numbers())
-        if not both_c:
+        numbers = row.cipher, row.digest, row.maclength
+        expect_equal(f"suite towards {peer.name}", numbers, suite.numbers())
+        if Kind.OURS in (a.kind, b.kind):
             expect_equal(f"frame that surely reaches {peer.name} by UDP", row.minmtu, 0)
         if peer.kind is Kind.OURS:
             expect(peer.log.has("cannot carry packets"), "a warning says why")

@@ -357,7 +357,9 @@ class TestWhatThisMachineCannotDo:
             f"Error during initialisation of key from {PEER}: "
             f"the {name} cannot carry packets"
         ]
-        # As C tincd, which takes such a key as good, nobody asks again and again.
+        # As with C tincd the dump says what the node wants,
+        assert keys.dump()[:5] == (cipher, digest, 4, 0, 0)
+        # and, since that takes such a key as good, nobody asks again and again.
         assert not keys.request_due(1000.0)
         keys.void_peer_key()
         assert keys.request_due(1000.0)

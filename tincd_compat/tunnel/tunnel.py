@@ -205,10 +205,10 @@ class Tunnel:
             and compression.understood(level, self.methods)
         ):
             return self._bad("Node %s uses bogus compression level!")
+        self._outgoing = (cipher, digest, maclength, level)
         if not self._acceptable(suite, level, allow_null):
             return False
         self.sealer = Sealer(suite, key_block, level)
-        self._outgoing = (cipher, digest, maclength, level)
         return True
 
     def void_peer_key(self) -> None:
