@@ -12,11 +12,15 @@ import pytest
 
 from tincd_compat import cli
 
+#: Nets of the machine that the tests run on have nothing to do with them.
+NO_PORT = ["-o", "Port=0"]
+
 
 @pytest.fixture
 def mistaken(tmp_path: Path) -> Path:
     """A configuration with an unknown variable, without a key and host files."""
     (tmp_path / "hosts").mkdir()
+    (tmp_path / "tinc-up").touch(0o755)
     (tmp_path / "tinc.conf").write_bytes(b"Name = a\nMode\xff\x1b = router\n")
     return tmp_path
 
@@ -24,7 +28,9 @@ def mistaken(tmp_path: Path) -> Path:
 def test_check_prints_one_line_each(
     mistaken: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["tincd", "-n", "foo", "-c", str(mistaken), "--check"]) == 2
+    assert (
+        cli.main(["tincd", "-n", "foo", "-c", str(mistaken), "--check", *NO_PORT]) == 2
+    )
     captured = capsys.readouterr()
     first, *others = captured.out.splitlines()
     assert first.startswith(
@@ -35,7 +41,16 @@ def test_check_prints_one_line_each(
 
 
 def test_check_for_programs(mistaken: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["tincd", "-c", str(mistaken), "--check", "--json", "-o", "Mode=x"]
+    words = [
+        "tincd",
+        "-c",
+        str(mistaken),
+        "--check",
+        "--json",
+        "-o",
+        "Mode=x",
+        *NO_PORT,
+    ]
     assert cli.main(words) == 2
     captured = capsys.readouterr()
     found = json.loads(captured.out)
@@ -70,6 +85,7 @@ def test_a_reader_who_has_seen_enough(
     read_end, write_end = os.pipe()
     os.close(read_end)
     words = [sys.executable, "-m", "tincd_compat", "-c", str(mistaken), option]
+    words += NO_PORT
     done = subprocess.run(
         words, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
     )

@@ -13,7 +13,7 @@ import pytest
 
 import tincd_compat
 from tincd_compat import admin, logs
-from tincd_compat.config.check import files
+from tincd_compat.config.check.scripts import SCRIPTS
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.variables import (
     DEVICE_TYPES,
@@ -200,7 +200,7 @@ def test_every_variable_of_the_environment_is_in_the_page() -> None:
 
 def test_every_script_and_its_variables_are_in_the_page() -> None:
     text = section("tinc.conf.5", "SCRIPTS")
-    for name in files.SCRIPTS:
+    for name in SCRIPTS:
         assert f".It Pa {name}" in text
     for word in ("up", "down"):
         assert f"Pa hosts/ Ns Ar NAME Ns Pa -{word}" in text

@@ -127,6 +127,7 @@ def _check(line: Line, paths: Paths) -> int:
 
     from tincd_compat.config.check.configuration import check_configuration
     from tincd_compat.config.check.findings import exit_status, summary
+    from tincd_compat.config.paths import CONFIGURATION
     from tincd_compat.daemon.configuration import SUITES
     from tincd_compat.service.outputs import printable
 
@@ -136,6 +137,8 @@ def _check(line: Line, paths: Paths) -> int:
         SUITES,
         environment=os.environ,
         hostname=os.uname().nodename,
+        netname=paths.netname,
+        nets=CONFIGURATION,
         chroot=line.chroot,
         user=line.user,
     )

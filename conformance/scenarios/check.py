@@ -70,6 +70,17 @@ def _new(name: str, text: str) -> Callable[[Path], object]:
     return change
 
 
+def _mark(path: Path) -> None:
+    path.write_text(f"\ufeff{path.read_text()}")
+
+
+def _glue(path: Path) -> None:
+    """Put a subnet in front of a key block, without a line end between the two."""
+    path.write_text(
+        path.read_text().replace("-----BEGIN", "Subnet = 10.9.0.0/16-----BEGIN")
+    )
+
+
 _ROWS: Final = (
     Row(what="nothing is wrong", verdict=0, starts=True),
     Row(
@@ -136,6 +147,54 @@ _ROWS: Final = (
         line=r"tinc-up: error: the script is not executable",
         starts=True,
         log=r"^Script tinc-up exited with non-zero status 126( \(|$)",
+    ),
+    Row(
+        what="a script that another system wrote",
+        change=lambda etc: (etc / "tinc-up").write_bytes(b"#!/bin/sh\r\ntrue\r\n"),
+        line=r"tinc-up:1: error: no program is found with this line",
+        starts=True,
+        log=r"^Script tinc-up exited with non-zero status 127( \(|$)",
+    ),
+    Row(
+        what="an interpreter that is not there",
+        change=_first("tinc.conf", "ScriptsInterpreter = /no/such/shell"),
+        line=r"tinc\.conf:1: error: no script can run: there is no program /no/such",
+        starts=True,
+        log=r"^Script tinc-up exited with non-zero status 127( \(|$)",
+    ),
+    Row(
+        what="a name behind a byte order mark",
+        change=lambda etc: _mark(etc / "tinc.conf"),
+        line=r"tinc\.conf:1: error: Name for tinc daemon required!",
+    ),
+    Row(
+        what="a device that is not there",
+        change=_first("tinc.conf", "Device = /dev/tap77"),
+        line=r"tinc\.conf:1: error: there is no /dev/tap77",
+    ),
+    Row(
+        what="two nodes in one line",
+        change=_first("tinc.conf", "ConnectTo = peer, other"),
+        line=r"tinc\.conf:1: error: Invalid name for outgoing connection \(",
+        starts=True,
+        log=r"^Invalid name for outgoing connection in .* line 1( \(|$)",
+    ),
+    Row(
+        what="a port behind a colon",
+        change=_first("hosts/peer", "Address = 192.0.2.1:655"),
+        line=r"hosts/peer:1: error: .* write `192\.0\.2\.1 655'$",
+        starts=True,
+        log=r"^Error looking up 192\.0\.2\.1:655 port ",
+    ),
+    Row(
+        what="a prefix length to listen at",
+        change=_first("tinc.conf", "BindToAddress = 127.0.0.1/8"),
+        line=r"tinc\.conf:1: error: an address has no prefix length",
+    ),
+    Row(
+        what="a subnet and a key block in one line",
+        change=lambda etc: _glue(etc / "hosts" / "node"),
+        line=r"hosts/node:\d+: error: a key block must begin with the line",
     ),
     Row(
         what="a peer without address",

@@ -245,8 +245,8 @@ def test_a_name_behind_a_byte_order_mark_is_not_asked_for() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve_name(config("\ufeffName = alpha"), {}, "h")
     assert str(caught.value) == (
-        "Name for tinc daemon required! (tinc.conf line 1 begins with a byte order "
-        "mark, which hides the Name: save the file without it)"
+        "Name for tinc daemon required! (Name in tinc.conf line 1: a byte order mark "
+        "hides it; save the file without that mark)"
     )
 
 

@@ -70,10 +70,10 @@ def raw_lines(data: bytes) -> Iterator[bytes]:
         yield last.partition(b"\0")[0]
 
 
-def _statements(data: bytes) -> Iterator[tuple[int, str]]:
+def _statements(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, str]]:
     """Yield number and text of the lines that are not comments, blank or key blocks."""
     in_block = False
-    for number, line in enumerate(raw_lines(data), 1):
+    for number, line in lines:
         if in_block:
             in_block = not line.startswith(_END)
         elif line.startswith(_BEGIN):
@@ -93,7 +93,14 @@ def assignments(data: bytes, file: str) -> Iterator[Entry]:
 
     An indented line has the empty name, under which nobody looks for it.
     """
-    for number, line in _statements(data):
+    return numbered_assignments(enumerate(raw_lines(data), 1), file)
+
+
+def numbered_assignments(
+    lines: Iterable[tuple[int, bytes]], file: str
+) -> Iterator[Entry]:
+    """Yield all assignments of a file in numbered lines, as :func:`assignments`."""
+    for number, line in _statements(lines):
         variable, value = _split(line)
         yield Entry(variable, value, file, number)
 

@@ -9,7 +9,7 @@ from typing import Final
 from tincd_compat.errors import ConfigError
 
 #: Build-time roots of Debian's tincd.
-_CONFIGURATION: Final = Path("/etc/tinc")
+CONFIGURATION: Final = Path("/etc/tinc")
 _RUNTIME: Final = Path("/run")
 _LOGS: Final = Path("/var/log")
 
@@ -41,7 +41,7 @@ def instance_paths(netname: str | None, directory: str | None = None) -> Paths:
     if netname is not None and (netname in ("", "..") or "/" in netname):
         raise ConfigError(f"Invalid netname `{netname}': it must be a plain file name")
     ident = "tinc" if netname is None else f"tinc.{netname}"
-    default = _CONFIGURATION if netname is None else _CONFIGURATION / netname
+    default = CONFIGURATION if netname is None else CONFIGURATION / netname
     return Paths(
         netname=netname,
         ident=ident,

@@ -34,10 +34,7 @@ from tincd_compat.errors import ConfigError
 _PING_NEVER: Final = 86400
 #: What some editors put in front of a file.
 BYTE_ORDER_MARK: Final = "\ufeff"
-#: What is said of a ``Name`` behind it.
-HIDDEN_BY_MARK: Final = (
-    "begins with a byte order mark, which hides the Name: save the file without it"
-)
+_HIDDEN: Final = "a byte order mark hides it; save the file without that mark"
 #: Longest host name that ``Name = $HOST`` accepts, in bytes.
 _MAX_HOSTNAME: Final = 31
 
@@ -235,8 +232,8 @@ def resolve_name(config: Config, environment: Mapping[str, str], hostname: str) 
     if entry is None:
         entry = config.first(f"{BYTE_ORDER_MARK}Name")
         if entry is not None:
-            text = f"{message} ({entry.place} {HIDDEN_BY_MARK})"
-            raise ConfigError(text)
+            entry = dataclasses.replace(entry, variable="Name")
+            raise refusal(message, entry, _HIDDEN)
         raise ConfigError(f"{message} (put `Name = NAME' into tinc.conf: {advice})")
     raise refusal(message, entry, advice)
 

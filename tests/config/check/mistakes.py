@@ -19,7 +19,12 @@ Mistake = tuple[Change, str]
 
 
 def said_about(
-    net: Path, *options: str, chroot: bool = False, user: str | None = None
+    net: Path,
+    *options: str,
+    netname: str | None = None,
+    nets: Path | None = None,
+    chroot: bool = False,
+    user: str | None = None,
 ) -> list[str]:
     """Return the lines about ``net``, with paths from there."""
     findings = check_configuration(
@@ -28,6 +33,8 @@ def said_about(
         SUITES,
         environment={},
         hostname="somewhere",
+        netname=netname,
+        nets=nets,
         chroot=chroot,
         user=user,
     )

@@ -48,7 +48,7 @@ test_a_mistake_is_found = each_is_found(NAMELESS)
 #: What may look odd and is in order.
 FINE: list[Change] = [
     lambda net: None,
-    main("# a comment", "", "   ", "\t# another", "Interface vpn", "port=655"),
+    main("# a comment", "", "\t# another", "Interface vpn", "port=655"),
     main("Subnet = 10.9.0.0/16#5", "Device = /dev/net/tun"),
     main("Proxy = none", "Mode = router"),
     main("BindToAddress = * 656", "BindToAddress = ::1"),

@@ -46,7 +46,7 @@ ROWS: list[Mistake] = [
     ),
     (
         mode("rsa_key.priv", 0o640),
-        "rsa_key.priv: warning: Warning: insecure file permissions for RSA private key "
+        "rsa_key.priv: warning: insecure file permissions for RSA private key "
         "file `rsa_key.priv'! (`chmod 600 rsa_key.priv' makes it private)",
     ),
     (

@@ -31,7 +31,7 @@ ROWS: list[Mistake] = [
     (
         file("tinc.conf", f"\ufeffMode = hub\n{MAIN}"),
         "tinc.conf:1: warning: a byte order mark is part of the name: this line has no "
-        "effect",
+        "effect; save the file without it",
     ),
     (
         main("Interface = vpn # the tunnel"),
@@ -44,12 +44,12 @@ ROWS: list[Mistake] = [
     ),
     (
         beta("-----BEGIN X-----\n"),
-        "hosts/beta:5: warning: a key block begins inside another one, which has no END"
+        "hosts/beta:5: error: a key block begins inside another one, which has no END"
         " line",
     ),
     (
         main("-----BEGIN RSA PUBLIC KEY-----"),
-        "tinc.conf:3: warning: this key block has no END line: the rest of the file is "
+        "tinc.conf:3: error: this key block has no END line: the rest of the file is "
         "not read",
     ),
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tincd_compat.config.check import files, lines, users
+from tincd_compat.config.check.devices import check_device
 from tincd_compat.config.check.findings import Finding, Report, Severity, listening
 from tincd_compat.config.check.keys import (
     Owners,
@@ -14,13 +16,21 @@ from tincd_compat.config.check.keys import (
     check_public_key,
 )
 from tincd_compat.config.check.lines import ConfigFile
-from tincd_compat.config.check.names import Home, check_names, check_shadowed
+from tincd_compat.config.check.names import (
+    Home,
+    check_mark,
+    check_names,
+    check_shadowed,
+)
+from tincd_compat.config.check.nets import check_ports
 from tincd_compat.config.check.nodes import (
+    check_host_names,
     check_peers,
     check_subnets,
     known_hosts,
     subnets_of,
 )
+from tincd_compat.config.check.scripts import Runner, check_scripts, present_scripts
 from tincd_compat.config.check.values import check_settings, check_values
 from tincd_compat.config.hosts import load_host_settings
 from tincd_compat.config.parser import (
@@ -31,7 +41,12 @@ from tincd_compat.config.parser import (
     options_for,
 )
 from tincd_compat.config.rsa import PrivateKey
-from tincd_compat.config.settings import Suites, resolve_name
+from tincd_compat.config.settings import (
+    BYTE_ORDER_MARK,
+    Settings,
+    Suites,
+    resolve_name,
+)
 from tincd_compat.config.variables import Scope
 
 _NO_START = "tincd does not start"
@@ -45,29 +60,50 @@ def check_configuration(
     *,
     environment: Mapping[str, str],
     hostname: str,
+    netname: str | None = None,
+    nets: Path | None = None,
     chroot: bool = False,
     user: str | None = None,
 ) -> list[Finding]:
     """Return what is wrong with the configuration in ``directory``.
 
-    ``options`` is what ``-o`` gave, ``chroot`` whether the start is with ``--chroot``,
+    ``options`` is what ``-o`` gave, ``nets`` where the other nets of this host are, if
+    they are to be looked at, ``chroot`` whether the start is with ``--chroot``,
     ``user`` whom it is told to become.  Nothing is raised because of what the files
     say.
     """
     report = Report()
-    check = _Check(directory, options, suites, report)
-    check.run(environment, hostname, chroot)
+    host = Host(environment, hostname, netname, nets, chroot)
+    check = _Check(directory, options, suites, host, report)
+    check.run()
     if user is not None:
         check.foresee(user)
     return report.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a start depends on beside the files of the net."""
+
+    environment: Mapping[str, str]
+    name: str
+    netname: str | None
+    nets: Path | None
+    chroot: bool
 
 
 class _Check:
     """The parts of one check, and what they share."""
 
     def __init__(
-        self, directory: Path, options: Options, suites: Suites, report: Report
+        self,
+        directory: Path,
+        options: Options,
+        suites: Suites,
+        host: Host,
+        report: Report,
     ) -> None:
+        self._host = host
         self._directory = directory
         self._options = options
         self._suites = suites
@@ -76,13 +112,13 @@ class _Check:
         #: What was read, and will be at a reload.
         self._read: list[Path] = []
 
-    def run(self, environment: Mapping[str, str], hostname: str, chroot: bool) -> None:
+    def run(self) -> None:
         report, directory = self._report, self._directory
         files.check_writable(directory, report)
         server = self._read_server()
         if server is None:
             return
-        myself = self._find_name(Config(server), environment, hostname)
+        myself = self._find_name(Config(server))
         own = self._read_own(myself) if myself else None
         given = options_for(self._options, myself) if myself else []
         check_names(given, Home.OWN, report)
@@ -98,9 +134,23 @@ class _Check:
             directory, myself, wanted, self._options, self._owners, report
         )
         check_subnets([*subnets_of(myself or "", good), *peers], report)
-        files.check_host_names(directory, report)
-        interpreter = settings.scripts_interpreter
-        files.check_scripts(directory, interpreter, chroot, report)
+        check_host_names(directory, report)
+        self._check_host(Config(good), settings)
+
+    def _check_host(self, config: Config, settings: Settings) -> None:
+        """Look at what the host has to have for this, and what else it has."""
+        host, directory, report = self._host, self._directory, self._report
+        check_device(settings, config, directory, host.netname, report)
+        if host.nets is not None:
+            check_ports(
+                config, directory, host.nets, host.environment, host.name, report
+            )
+        runner = Runner(
+            settings.scripts_interpreter,
+            config.first("ScriptsInterpreter"),
+            host.environment.get("PATH"),
+        )
+        check_scripts(directory, runner, host.chroot, report)
 
     def foresee(self, user: str) -> None:
         """Look at the files again, as one who has become ``user``."""
@@ -114,7 +164,7 @@ class _Check:
             account,
             directory,
             dict.fromkeys([*self._read, *hosts]),
-            files.present_scripts(directory),
+            present_scripts(directory),
             self._report,
         )
 
@@ -139,13 +189,14 @@ class _Check:
         check_names(entries, Home.SERVER, self._report)
         return entries
 
-    def _find_name(
-        self, config: Config, environment: Mapping[str, str], hostname: str
-    ) -> str | None:
-        place = config.first("Name") or self._directory / "tinc.conf"
+    def _find_name(self, config: Config) -> str | None:
+        given, marked = config.first("Name"), config.first(f"{BYTE_ORDER_MARK}Name")
+        if given and marked:
+            check_mark(marked, self._report)
+        place = given or marked or self._directory / "tinc.conf"
         name: str | None = None
         with self._report.blaming(place, variable="Name"):
-            name = resolve_name(config, environment, hostname)
+            name = resolve_name(config, self._host.environment, self._host.name)
         return name
 
     def _read_own(self, myself: str) -> ConfigFile | None:
@@ -162,9 +213,8 @@ class _Check:
         # A start does without; the nodes that get copies of the file do not.
         with listening():
             host = load_host_settings(Config(own.entries), own.data)
-        public = check_public_key(
-            host, self._directory, myself, Severity.WARNING, self._report
-        )
+        worst = None if own.damaged else Severity.WARNING
+        public = check_public_key(host, self._directory, myself, worst, self._report)
         if public is None:
             return
         self._owners.add(own.path, myself, public)

@@ -173,7 +173,7 @@ class Report:
                     heard.append((Severity.ERROR, str(error)))
         for severity, message in heard:
             capped = worst if severity is Severity.ERROR else severity
-            self.add(place, capped, message, variable)
+            self.add(place, capped, message.removeprefix("Warning: "), variable)
 
 
 def _without_place(message: str, entry: Entry) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tincd_compat.config import pem
+from tincd_compat.config.check.blocks import mend
 from tincd_compat.config.check.findings import Report, Severity
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.keys import load_private_key, load_public_key
@@ -25,6 +26,8 @@ def check_private_key(
     if settings.private_key is not None:
         path, variable = directory / "tinc.conf", "PrivateKey"
     key: PrivateKey | None = None
+    if settings.private_key is None and _check_damages(path, report):
+        return None
     with report.blaming(path, variable=variable):
         key = load_private_key(settings, directory)
     if key is not None:
@@ -32,13 +35,39 @@ def check_private_key(
     return key
 
 
+def _check_damages(path: Path, report: Report) -> bool:
+    """Tell whether a damaged key block is all that a file has; say what is wrong."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        # A start says it better.
+        return False
+    damages = [] if _has_private_key(data) else mend(data).damages
+    for damage in damages:
+        report.error((path, damage.line), damage.text, "PrivateKeyFile")
+    return bool(damages)
+
+
+def _has_private_key(data: bytes) -> bool:
+    labels = ("RSA PRIVATE KEY", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY")
+    return any(block.label in labels for block in pem.blocks(data))
+
+
 def check_public_key(
-    host: HostSettings, directory: Path, name: str, worst: Severity, report: Report
+    host: HostSettings,
+    directory: Path,
+    name: str,
+    worst: Severity | None,
+    report: Report,
 ) -> PublicKey | None:
-    """Read the public key of a node; None, and ``worst``, if there is none."""
+    """Read the public key of a node; None, and ``worst``, if there is none.
+
+    With ``worst`` None it is known why there may be none.
+    """
     path = directory / "hosts" / name
     key: PublicKey | None = None
-    with report.blaming(path, worst, "PublicKey"):
+    blamed = Report() if worst is None else report
+    with blamed.blaming(path, worst or Severity.ERROR, "PublicKey"):
         key = load_public_key(host, directory, name)
     if key is not None:
         _check_strength(path, key, report)

@@ -9,6 +9,7 @@ from typing import Final
 
 from tincd_compat.config.check.findings import Report
 from tincd_compat.config.parser import Config, Entry
+from tincd_compat.config.settings import BYTE_ORDER_MARK
 from tincd_compat.config.variables import HOST_VARIABLES, VARIABLES, Scope
 
 
@@ -66,13 +67,29 @@ def check_names(entries: Iterable[Entry], home: Home, report: Report) -> None:
     """Look at the name of every assignment of one file."""
     for entry in entries:
         # Lines without a name were looked at as lines.
-        if not entry.variable or entry.variable.startswith("\ufeff"):
+        if not entry.variable:
+            continue
+        if entry.variable.startswith(BYTE_ORDER_MARK):
+            _check_marked(entry, home, report)
             continue
         name = _KNOWN.get(entry.variable.lower())
         if name is None:
             _check_unknown(entry, report)
         else:
             _check_home(entry, name, home, report)
+
+
+def _check_marked(entry: Entry, home: Home, report: Report) -> None:
+    hidden = entry.variable.removeprefix(BYTE_ORDER_MARK)
+    # Whether a Name is missed shows when all files have been read.
+    if home is not Home.SERVER or hidden.lower() != "name":
+        check_mark(entry, report)
+
+
+def check_mark(entry: Entry, report: Report) -> None:
+    """Warn of an assignment that a byte order mark is in front of."""
+    text = "a byte order mark is part of the name: this line has no effect"
+    report.warning(entry, f"{text}; save the file without it")
 
 
 def _check_unknown(entry: Entry, report: Report) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tincd_compat.addresses import Subnet
+from tincd_compat.addresses import Subnet, valid_name
 from tincd_compat.config.check import files, lines
 from tincd_compat.config.check.findings import Report, Severity
 from tincd_compat.config.check.keys import Owners, check_public_key
 from tincd_compat.config.check.names import Home, check_names, check_shadowed
+from tincd_compat.config.check.scripts import like_script, script_node
 from tincd_compat.config.check.values import check_values
 from tincd_compat.config.hosts import HostSettings, host_names, load_host_settings
 from tincd_compat.config.parser import Config, Entry, Options, options_for
@@ -35,6 +37,24 @@ def known_hosts(directory: Path) -> list[str]:
         return host_names(directory)
     except ConfigError:
         return []
+
+
+def check_host_names(directory: Path, report: Report) -> None:
+    """Find files in hosts/ that look like those of a node and are none.
+
+    What has a dot or a tilde in its name is a backup or belongs to another program.
+    """
+    try:
+        names = sorted(os.listdir(directory / "hosts"))
+    except OSError:
+        return
+    for name in names:
+        plain = name.replace("-", "_")
+        if not valid_name(plain) or valid_name(name):
+            continue
+        if not script_node(name) and not like_script(name):
+            text = "this is not the name of a node: letters, digits and _ make one"
+            report.warning(directory / "hosts" / name, text)
 
 
 def subnets_of(owner: str, entries: Iterable[Entry]) -> list[Owned]:
@@ -122,8 +142,10 @@ class _Peer:
         good = check_values(config, Scope.PEER, self._report, Severity.WARNING)
         if file is not None:
             host = load_host_settings(Config(good), file.data)
-            self._check_address(path, host)
-            self._check_key(path, host, owners)
+            if not file.damaged:
+                self._check_address(path, host)
+            worst = None if file.damaged else self._worst
+            self._check_key(path, host, worst, owners)
         return subnets_of(self._name, good)
 
     def _check_address(self, path: Path, host: HostSettings) -> None:
@@ -131,9 +153,9 @@ class _Peer:
             text = f"there is no Address, but ConnectTo in {self._wanted.place}"
             self._report.error(path, f"{text} needs one", "Address")
 
-    def _check_key(self, path: Path, host: HostSettings, owners: Owners) -> None:
-        key = check_public_key(
-            host, self._directory, self._name, self._worst, self._report
-        )
+    def _check_key(
+        self, path: Path, host: HostSettings, worst: Severity | None, owners: Owners
+    ) -> None:
+        key = check_public_key(host, self._directory, self._name, worst, self._report)
         if key is not None:
             owners.add(path, self._name, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from tincd_compat.config.check.addresses import check_address, check_port
 from tincd_compat.config.check.findings import Report, Severity, listening
 from tincd_compat.config.parser import Config, Entry
 from tincd_compat.config.settings import Settings, Suites, load_settings
@@ -12,7 +13,8 @@ from tincd_compat.config.variables import VARIABLES, Scope
 from tincd_compat.errors import ConfigError
 
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9]+")
-_MAX_PORT: Final = 0xFFFF
+#: The highest level of C tincd 1.0.
+_C_COMPRESSION: Final = 11
 
 #: Variables whose values load_settings() compares with one another.
 _COMPARED: Final = ("Cipher", "MACLength", "Digest", "MinTimeout", "MaxTimeout")
@@ -48,19 +50,12 @@ def _check_meaning(name: str, entry: Entry, value: Any, report: Report) -> None:
         text = "the path is relative to the working directory, which is / once detached"
         report.warning(entry, text)
     elif name == "Port":
-        _check_port(entry, value, report)
-    elif name in ("Address", "BindToAddress") and value[1]:
-        _check_port(entry, value[1], report)
-
-
-def _check_port(entry: Entry, port: str, report: Report) -> None:
-    """Look at a port that is not the name of a service."""
-    if not _NUMBER.match(port):
-        return
-    if not _NUMBER.fullmatch(port):
-        report.error(entry, f"`{port}' is neither a number nor the name of a service")
-    elif not 0 <= int(port[:9]) <= _MAX_PORT:
-        report.error(entry, f"there is no port {port}, the highest is {_MAX_PORT}")
+        check_port(entry, value, report)
+    elif name in ("Address", "BindToAddress"):
+        check_address(entry, report)
+    elif name == "Compression" and value > _C_COMPRESSION:
+        text = f"C tincd does not start with a level above {_C_COMPRESSION}"
+        report.warning(entry, f"{text}: going back to it takes another one")
 
 
 def check_settings(
