@@ -6,6 +6,8 @@ the machine lacks are installed in the overlay alone.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shutil
 import signal
 import subprocess
@@ -80,8 +82,14 @@ class Container:
         if self._nspawn is None or self._nspawn.poll() is not None:
             raise Failed("systemd-nspawn has ended")
         children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children")
-        words = children.read_text().split()
-        return int(words[0]) if words else None
+        for word in children.read_text().split():
+            # Before there is an init, there is a child that makes it, and ends.
+            with contextlib.suppress(OSError):
+                status = Path(f"/proc/{word}/status").read_text()
+                (numbers,) = re.findall(r"^NSpid:(.*)$", status, re.MULTILINE)
+                if numbers.split()[1:] == ["1"]:
+                    return int(word)
+        return None
 
     def _is_up(self) -> bool:
         state = self.run("systemctl", "is-system-running", check=False)
