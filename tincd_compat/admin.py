@@ -7,26 +7,44 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from tincd_compat import __version__
 from tincd_compat.service.takeover import Host, TakeoverError, perform
+
+#: The root of the system that runs.
+RUNNING: Final = Path("/")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 if the host is as asked for, 1 if it was refused."""
     options = _parser().parse_args(arguments)
-    program = Path(os.path.abspath(options.program or _own_program()))
-    host = Host(program, options.root)
+    root = _root(options.root)
+    program = Path(os.path.abspath(options.program or _own_program(root)))
     try:
-        return _run(host, options.command, options.dry_run)
+        host = Host(program, root)
+        return _run(host, options.command, options.dry_run, root == RUNNING)
     except (TakeoverError, OSError) as error:
         print(f"tincd-compat: {error}", file=sys.stderr)
         return 1
 
 
-def _own_program() -> Path:
-    """Return the ``tincd`` that was installed beside this program."""
-    return Path(sys.argv[0]).absolute().with_name("tincd")
+def _root(given: Path) -> Path:
+    """Return the root that is meant; ours has other names, too."""
+    if given.is_dir() and given.samefile(RUNNING):
+        return RUNNING
+    return Path(os.path.abspath(given))
+
+
+def _own_program(root: Path) -> Path:
+    """Return the ``tincd`` installed beside this program, as it is seen from the root.
+
+    What is outside that root is expected in the same place inside.
+    """
+    program = Path(os.path.abspath(sys.argv[0])).with_name("tincd")
+    if program.is_relative_to(root):
+        return RUNNING / program.relative_to(root)
+    return program
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,14 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--root",
         type=Path,
-        default=Path("/"),
+        default=RUNNING,
         metavar="DIR",
-        help="another system's root directory",
+        help="another system's root directory; FILE is as seen from inside",
     )
     return parser
 
 
-def _run(host: Host, command: str, dry_run: bool) -> int:
+def _run(host: Host, command: str, dry_run: bool, is_running: bool) -> int:
     steps = host.takeover() if command == "takeover" else host.release()
     if not steps:
         print(f"Nothing to do: {_state(host)}.")
@@ -67,7 +85,8 @@ def _run(host: Host, command: str, dry_run: bool) -> int:
         raise TakeoverError("this has to be done by root")
     perform(steps, print)
     print(f"Done: {_state(host)}.")
-    _name_running(host)
+    if is_running:
+        _name_running(host)
     return 0
 
 

@@ -52,6 +52,15 @@ iface vpn inet static
     tinc-net vpn
     tinc-debug 2
 """
+#: Another system, as far as its dpkg and tincd go; it does not run.
+_IMAGE: Final = """
+mkdir -p /srv/image/usr/sbin /srv/image/usr/bin /srv/image/opt/bin
+mkdir -p /srv/image/var/lib/dpkg/updates /srv/image/var/lib/dpkg/info
+touch /srv/image/var/lib/dpkg/status
+cp /usr/sbin/tincd /srv/image/usr/sbin
+cp /usr/bin/dpkg-divert /srv/image/usr/bin
+cp /bin/true /srv/image/opt/bin/tincd
+"""
 #: What systemd-analyze may say of our hardening, out of 10.
 _EXPOSURE: Final = 4.0
 #: The tree under test, and its interpreter, can be where services see nothing.
@@ -145,6 +154,7 @@ def play(lab: Lab, placement: Placement) -> None:
         host.prepare()
         container.boot()
         host.start_peer()
+        _another_root(host)
         _units_of_debian(host)
         _own_units(host)
         _start_at_boot(host)
@@ -154,6 +164,27 @@ def play(lab: Lab, placement: Placement) -> None:
         container.shut_down()
     finally:
         container.remove()
+
+
+def _another_root(host: _Host) -> None:
+    """What is done to an image is not done to the host, and the other way round."""
+    inside = host.inside
+    inside.shell(_IMAGE)
+    look = "dpkg-divert --list; ls -l /usr/sbin/tincd*; cat /var/lib/dpkg/diversions"
+    before = inside.shell(look)
+    words = ("--root", "/srv/image", "--program", "/opt/bin/tincd")
+    say(host.compat(*words, "takeover"))
+    expect_equal("the host after a takeover of an image", inside.shell(look), before)
+    there = (
+        "cd /srv/image/usr/sbin && readlink tincd && cmp tincd.distrib /usr/sbin/tincd"
+    )
+    expect_equal("the image's tincd", inside.shell(there), "/opt/bin/tincd\n")
+    listed = inside.run("dpkg-divert", "--root=/srv/image", "--list")
+    expect("tincd.distrib" in listed, f"the image's dpkg knows {listed!r}")
+    expect("Nothing to do" in host.compat(*words, "takeover"), "it did something")
+    host.compat(*words, "release")
+    inside.shell("cmp /srv/image/usr/sbin/tincd /usr/sbin/tincd")
+    expect_equal("the host after a release of an image", inside.shell(look), before)
 
 
 def _units_of_debian(host: _Host) -> None:

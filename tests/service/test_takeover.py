@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,8 +16,14 @@ from tincd_compat.service.takeover import (
 )
 
 ELF = b"\x7fELF the C program"
+PROGRAM = Path("/opt/bin/tincd")
 DIVERT = "dpkg-divert --local --divert /usr/sbin/tincd.distrib --rename --add"
 REMOVE = "dpkg-divert --rename --remove"
+
+
+def rooted(command: str, root: Path) -> str:
+    """Return a call of dpkg-divert as it is for another system's root."""
+    return command.replace("dpkg-divert", f"dpkg-divert --root={root}")
 
 
 class Dpkg:
@@ -28,7 +35,8 @@ class Dpkg:
         self.refuses = False
 
     def __call__(self, argv: Sequence[str]) -> str:
-        words = " ".join(argv)
+        assert argv[1] == f"--root={self.root}", "this is another system's dpkg"
+        words = " ".join([argv[0], *argv[2:]])
         if "--list" in argv:
             return self.listed
         if self.refuses:
@@ -69,14 +77,14 @@ def reference(root: Path) -> Path:
 def with_dpkg(root: Path) -> tuple[Host, Dpkg]:
     (root / "usr/bin/dpkg-divert").touch()
     dpkg = Dpkg(root)
-    return Host(root / "opt/bin/tincd", root, dpkg), dpkg
+    return Host(PROGRAM, root, dpkg), dpkg
 
 
 def without_dpkg(root: Path) -> Host:
     def run(argv: Sequence[str]) -> str:
         raise AssertionError(argv)
 
-    return Host(root / "opt/bin/tincd", root, run)
+    return Host(PROGRAM, root, run)
 
 
 def do(plan: Callable[[], list[Step]]) -> list[str]:
@@ -89,7 +97,7 @@ def test_there_and_back_with_dpkg(root: Path) -> None:
     tincd = reference(root)
     host, dpkg = with_dpkg(root)
     assert do(host.takeover) == [
-        f"{DIVERT} /usr/sbin/tincd",
+        f"{rooted(DIVERT, root)} /usr/sbin/tincd",
         f"link {tincd} to {host.program}",
     ]
     assert host.is_ours
@@ -99,7 +107,7 @@ def test_there_and_back_with_dpkg(root: Path) -> None:
     assert host.takeover() == []
     assert do(host.release) == [
         f"remove the link {tincd}",
-        f"{REMOVE} /usr/sbin/tincd",
+        f"{rooted(REMOVE, root)} /usr/sbin/tincd",
     ]
     assert tincd.read_bytes() == ELF
     assert not dpkg.listed
@@ -176,8 +184,8 @@ def test_what_is_refused(root: Path) -> None:
     dpkg.listed = "diversion of /usr/sbin/tincd to /usr/sbin/x by other\n"
     assert "Another package" in refusal(host.takeover)
     assert "Another package" in refusal(host.release)
-    host.program.chmod(0o644)
-    assert "not a program" in refusal(host.takeover)
+    (root / "opt/bin/tincd").chmod(0o644)
+    assert "has to be installed in" in refusal(host.takeover)
     assert host.tincd.read_bytes() == ELF
 
 
@@ -204,7 +212,7 @@ def test_earlier_steps_are_undone(root: Path) -> None:
         perform([*host.takeover(), failing(root)], told.append)
     assert [text for text in told if text.startswith("undo")] == [
         f"undo: link {tincd} to {host.program}",
-        f"undo: {DIVERT} /usr/sbin/tincd",
+        f"undo: {rooted(DIVERT, root)} /usr/sbin/tincd",
     ]
     assert not dpkg.listed
     assert tincd.read_bytes() == ELF
@@ -239,8 +247,7 @@ def test_commands_fail_with_their_words() -> None:
 
 
 def call(root: Path, *words: str) -> int:
-    program = str(root / "opt/bin/tincd")
-    return admin.main([*words, "--program", program, "--root", str(root)])
+    return admin.main([*words, "--program", str(PROGRAM), "--root", str(root)])
 
 
 def test_command_line(
@@ -248,15 +255,11 @@ def test_command_line(
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     tincd = reference(root)
-    (root / "run/tinc.pid").write_text("12\n")
-    (root / "run/tinc.vpn.pid").write_text("345\n")
     assert call(root, "takeover", "--dry-run") == 0
     assert "Would do" in capsys.readouterr().out
     assert tincd.read_bytes() == ELF
     assert call(root, "takeover") == 0
-    out = capsys.readouterr().out
-    assert "systemctl restart tinc@vpn" in out
-    assert "process 12, without a net name" in out
+    assert "Done" in capsys.readouterr().out
     assert call(root, "takeover") == 0
     assert "Nothing to do" in capsys.readouterr().out
     assert call(root, "release") == 0
@@ -273,3 +276,83 @@ def test_only_root_may(
     reference(root)
     assert call(root, "takeover") == 1
     assert "by root" in capsys.readouterr().err
+
+
+def test_daemons_that_run_on_are_named_on_the_system_that_runs(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    reference(root)
+    (root / "run/tinc.pid").write_text("12\n")
+    (root / "run/tinc.vpn.pid").write_text("345\n")
+    # Whatever a pid file of an image says, that process is not there.
+    assert call(root, "takeover") == 0
+    assert "345" not in capsys.readouterr().out
+    assert call(root, "release") == 0
+    monkeypatch.setattr(admin, "RUNNING", root)
+    assert call(root, "takeover") == 0
+    out = capsys.readouterr().out
+    assert "systemctl restart tinc@vpn" in out
+    assert "process 12, without a net name" in out
+
+
+needs_dpkg = pytest.mark.skipif(
+    shutil.which("dpkg-divert") is None, reason="there is no dpkg here"
+)
+
+
+@needs_dpkg
+def test_dpkg_of_another_root_is_told_and_ours_is_not(root: Path) -> None:
+    for name in ("var/lib/dpkg/updates", "var/lib/dpkg/info"):
+        (root / name).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "usr/bin/dpkg-divert").touch()
+    diversions = root / "var/lib/dpkg/diversions"
+    before = run_command(["dpkg-divert", "--list"])
+    tincd = reference(root)
+    host = Host(PROGRAM, root)
+    # What does not name the root would be done to the system that runs.
+    assert all(
+        f"--root={root}" in step.text
+        for step in host.takeover()
+        if "dpkg-divert" in step.text
+    )
+    do(host.takeover)
+    assert host.parked.read_bytes() == ELF
+    assert tincd.readlink() == PROGRAM
+    assert diversions.read_text() == "/usr/sbin/tincd\n/usr/sbin/tincd.distrib\n:\n"
+    assert host.takeover() == []
+    do(host.release)
+    assert tincd.read_bytes() == ELF
+    assert diversions.read_text() == ""
+    assert run_command(["dpkg-divert", "--list"]) == before
+
+
+def test_root_that_is_none(root: Path) -> None:
+    assert "is not a directory" in refusal(lambda: Host(PROGRAM, root / "nowhere"))
+
+
+def test_root_whose_links_lead_out_of_it(root: Path, tmp_path: Path) -> None:
+    other = tmp_path / "image"
+    (other / "usr").mkdir(parents=True)
+    (other / "usr/sbin").symlink_to(root / "usr/sbin")
+    assert f"chroot {other}" in refusal(lambda: Host(PROGRAM, other))
+
+
+def test_program_as_it_is_seen_from_inside(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference(root)
+    for own in (root / "opt/bin/tincd-compat", Path("/opt/bin/tincd-compat")):
+        monkeypatch.setattr("sys.argv", [str(own)])
+        words = ["takeover", "--dry-run", "--root", str(root)]
+        assert admin.main(words) == 0
+        assert f"link {root}/usr/sbin/tincd to {PROGRAM}\n" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["/elsewhere/bin/tincd-compat"])
+    assert admin.main(words) == 1
+    assert "has to be installed in" in capsys.readouterr().err
+
+
+def test_command_that_is_missing() -> None:
+    with pytest.raises(OSError, match="this system has no nowhere-divert"):
+        run_command(["nowhere-divert"])

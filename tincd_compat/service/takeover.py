@@ -48,21 +48,28 @@ class Step:
 
 def run_command(argv: Sequence[str]) -> str:
     """Run a command to its end; OSError with what it said if it fails."""
-    done = subprocess.run(
-        argv,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "LC_ALL": "C"},
-    )
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise OSError(f"this system has no {argv[0]}") from error
     if done.returncode != 0:
         raise OSError((done.stderr or done.stdout).strip() or f"{argv[0]} failed")
     return done.stdout
 
 
 class Host:
-    """The place of tincd on a host whose root is ``root``; ``program`` is our tincd."""
+    """The place of tincd on a host whose root is ``root``; ``program`` is our tincd.
+
+    The root may be that of a system which does not run, an image say.  A link there
+    says where things are once it does, so ``program`` is as it is seen from inside.
+    """
 
     def __init__(
         self, program: Path, root: Path = Path("/"), run: Run = run_command
@@ -73,6 +80,22 @@ class Host:
         self._root = root
         self._run = run
         self._has_dpkg = (root / _DPKG_DIVERT).exists()
+        self._check_root()
+
+    def _check_root(self) -> None:
+        """Refuse a root that is none, and one whose links lead out of it."""
+        place = self.tincd.parent
+        if not place.is_dir():
+            raise TakeoverError(f"{place} is not a directory: is {self._root} a root?")
+        if not place.resolve().is_relative_to(self._root.resolve()):
+            raise TakeoverError(
+                f"{place} leads to {place.resolve()}, out of {self._root};"
+                f" run tincd-compat inside: chroot {self._root}"
+            )
+
+    def _inside(self, path: Path) -> Path:
+        """Return where this process finds what is ``path`` from inside the root."""
+        return self._root / path.relative_to("/")
 
     # What there is.
 
@@ -88,7 +111,7 @@ class Host:
         """
         if not self._has_dpkg:
             return None
-        for line in self._run(["dpkg-divert", "--list", f"/{TINCD}"]).splitlines():
+        for line in self._run(self._divert_command("--list")).splitlines():
             found = re.fullmatch(r"(local )?diversion of \S+ to (\S+)(.*)", line)
             if found is not None and found[1] is None:
                 raise TakeoverError(f"Another package has diverted it: {line}")
@@ -111,15 +134,14 @@ class Host:
 
     def takeover(self) -> list[Step]:
         """Return the steps that put our program in its place; none if it is there."""
-        if not os.access(self.program, os.X_OK):
-            raise TakeoverError(f"{self.program} is not a program that can be run")
+        self._check_program()
         if self.is_ours:
             return []
         diversion = self._diversion()
         if diversion not in (None, f"/{PARKED}"):
             raise TakeoverError(
-                f"{self.tincd} is diverted to {diversion}; undo that first:"
-                f" dpkg-divert --rename --remove /{TINCD}"
+                f"{self.tincd} is diverted to {diversion}; undo that first: "
+                + " ".join(self._divert_command("--rename", "--remove"))
             )
         if not os.path.lexists(self.tincd):
             return [*self._divert(diversion), self._link()]
@@ -150,6 +172,15 @@ class Host:
         )
         return [unlink, *self._restore(diversion)]
 
+    def _check_program(self) -> None:
+        program = self._inside(self.program)
+        if os.access(program, os.X_OK):
+            return
+        advice = ""
+        if program != self.program:
+            advice = f": tincd-compat has to be installed in {self._root}, too"
+        raise TakeoverError(f"{program} is not a program that can be run{advice}")
+
     def _check_reference(self) -> None:
         if self.tincd.is_symlink():
             target = self.tincd.readlink()
@@ -168,8 +199,8 @@ class Host:
     def _divert(self, diversion: str | None) -> list[Step]:
         """Move C tincd aside, and let dpkg put later versions there, too."""
         if self._has_dpkg:
-            add = ["--local", "--divert", f"/{PARKED}", "--rename", "--add"]
-            step = self._dpkg(add, ["--rename", "--remove"])
+            add = ("--local", "--divert", f"/{PARKED}", "--rename", "--add")
+            step = self._dpkg(add, ("--rename", "--remove"))
             return [] if diversion else [step]
         if not os.path.lexists(self.tincd):
             return []
@@ -177,15 +208,20 @@ class Host:
 
     def _restore(self, diversion: str | None) -> list[Step]:
         if diversion == f"/{PARKED}":
-            add = ["--local", "--divert", f"/{PARKED}", "--rename", "--add"]
-            return [self._dpkg(["--rename", "--remove"], add)]
+            add = ("--local", "--divert", f"/{PARKED}", "--rename", "--add")
+            return [self._dpkg(("--rename", "--remove"), add)]
         if os.path.lexists(self.parked):
             return [self._rename(self.parked, self.tincd)]
         return []
 
-    def _dpkg(self, do: list[str], undo: list[str]) -> Step:
-        words = ["dpkg-divert", *do, f"/{TINCD}"]
-        back = ["dpkg-divert", *undo, f"/{TINCD}"]
+    def _divert_command(self, *words: str) -> list[str]:
+        """Return a call of dpkg-divert that works on this root, not on ours."""
+        place = [] if self._root == Path("/") else [f"--root={self._root}"]
+        return ["dpkg-divert", *place, *words, f"/{TINCD}"]
+
+    def _dpkg(self, do: Sequence[str], undo: Sequence[str]) -> Step:
+        words = self._divert_command(*do)
+        back = self._divert_command(*undo)
         return Step(
             " ".join(words),
             lambda: self._run(words),
