@@ -22,15 +22,23 @@ from tincd_compat.meta.messages import Message, Pong
 _ASK_EVERY: Final = 0.02
 #: Bytes of a line that says more than PING or PONG.
 _SHORT: Final = 4
+#: What Linux calls the clock of a process, in the number of that clock: see
+#: clock_getcpuclockid(3), which Python does not have.
+_CPUCLOCK_SCHED: Final = 2
 #: Longer than any answer should take, so that a bad one is measured too.
 _ANSWER_LIMIT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Seconds from PING to PONG, in the order of asking."""
+    """Seconds from PING to PONG, in the order of asking.
+
+    ``work`` are those for which the daemon was at work meanwhile, and did not wait for
+    a processor that others had.
+    """
 
     seconds: tuple[float, ...]
+    work: tuple[float, ...] = ()
 
     @property
     def count(self) -> int:
@@ -39,6 +47,10 @@ class Answers:
     @property
     def worst(self) -> float:
         return max(self.seconds, default=0.0)
+
+    @property
+    def most_work(self) -> float:
+        return max(self.work, default=0.0)
 
     @property
     def median(self) -> float:
@@ -61,14 +73,20 @@ class Watcher:
     """Asks for PONGs as the node ``name``, one after the other, until stopped.
 
     :param every: seconds between an answer and the next question
+    :param pid: the process whose work meanwhile is of interest
     """
 
     def __init__(
-        self, target: Target, name: str = "watcher", *, every: float = _ASK_EVERY
+        self,
+        target: Target,
+        name: str = "watcher",
+        *,
+        every: float = _ASK_EVERY,
+        pid: int | None = None,
     ) -> None:
         context = multiprocessing.get_context("fork")
         self._ours, theirs = context.Pipe()
-        words = (target, name, every, theirs)
+        words = (target, name, every, pid, theirs)
         self._process = context.Process(target=_watch, args=words)
         self._process.start()
         theirs.close()
@@ -91,15 +109,18 @@ class Watcher:
 
     def _ask(self, what: str) -> Answers:
         self._ours.send(what)
-        seconds, problem = self._ours.recv()
+        seconds, work, problem = self._ours.recv()
         if problem is not None:
             raise Failed(f"watcher: {problem}")
-        return Answers(tuple(seconds))
+        return Answers(tuple(seconds), tuple(work))
 
 
-def _watch(target: Target, name: str, every: float, parent: Connection) -> None:
+def _watch(
+    target: Target, name: str, every: float, pid: int | None, parent: Connection
+) -> None:
     answered: list[float] = []
     seconds: list[float] = []
+    work: list[float] = []
 
     def heard(message: Message, line: bytes) -> None:
         if isinstance(message, Pong):
@@ -111,19 +132,26 @@ def _watch(target: Target, name: str, every: float, parent: Connection) -> None:
         parent.send("ready")
         while True:
             asked, before = time.monotonic(), len(answered)
+            worked = _worked(pid)
             peer.ping()
             peer.exchange(partial(_longer, answered, before), "PONG", _ANSWER_LIMIT)
+            work.append(_worked(pid) - worked)
             seconds.append(answered[-1] - asked)
             if parent.poll(every):
                 order = parent.recv()
-                parent.send((seconds, None))
-                seconds = []
+                parent.send((seconds, work, None))
+                seconds, work = [], []
                 if order == "stop":
                     return
     except Failed as error:
         if not peer.active:
             parent.send("failed")
-        parent.send((seconds, str(error)))
+        parent.send((seconds, work, str(error)))
+
+
+def _worked(pid: int | None) -> float:
+    """Return the seconds for which a process has had a processor."""
+    return 0.0 if pid is None else time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED)
 
 
 def _longer(answered: list[float], before: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.daemon.deferring import Clock
-from tincd_compat.daemon.graphruns import GraphRuns
+from tincd_compat.daemon.graphruns import BREATH, MANY, GraphRuns
 from tincd_compat.mesh.backoff import (
     HOLD_DOWN,
     LONG_DELAY,
@@ -39,6 +39,24 @@ def test_one_run_serves_a_batch() -> None:
     runs.batch(False, False, False)
     assert runs.times == [0]
     assert runs.count == 1
+
+
+def test_a_turn_in_which_many_came_is_not_made_longer_by_a_run() -> None:
+    runs = Runs()
+    runs.change(loss=False, flips=MANY)
+    runs.change(loss=False, flips=1)
+    runs.batch_done()
+    assert runs.times == []
+    runs.clock.sleep(BREATH)
+    assert runs.times == [BREATH]
+    runs.clock.sleep(HOLD_DOWN)
+    runs.change(loss=False, flips=MANY)
+    runs.batch_done()
+    assert len(runs.times) == 2
+    # What is to take a path does not wait for that.
+    runs.change(loss=False, detour=True, flips=MANY + 1)
+    runs.settle_detours()
+    assert len(runs.times) == 3
 
 
 def test_nothing_changed_nothing_to_do() -> None:

@@ -188,8 +188,8 @@ class ControlPlane:
                     self._events.subnets(node, (subnet,), False, node.address)
                 case fx.GraphChanged(loss, detour, flips):
                     self._flip(flips or ())
-                    unknown = loss and flips is None
-                    self.runs.change(loss=unknown, detour=detour)
+                    unknown, count = loss and flips is None, len(flips or ())
+                    self.runs.change(loss=unknown, detour=detour, flips=count)
                 case fx.CheckReverse(node):
                     self._check_reverse(node)
                 case fx.NodeForgotten(node):

@@ -15,8 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from tincd_compat.mesh.backoff import LONG_DELAY, LONGEST_DELAY, Backoff
+
+#: Nodes that came or went without a run, for which a turn has worked enough.
+MANY: Final = 64
+#: Seconds by which a run that waits for nothing is put off then.
+BREATH: Final = 0.005
 
 
 class GraphRuns:
@@ -38,6 +44,8 @@ class GraphRuns:
         self._backoff = Backoff()
         self._changed = False
         self._changed_in_batch = False
+        #: How many have come or gone in this batch without a run.
+        self._flips = 0
         #: When a run is planned, and the number of that plan.
         self._due = float("inf")
         self._plans = 0
@@ -49,8 +57,12 @@ class GraphRuns:
         self.count = 0
         self.deferred = 0
 
-    def change(self, *, loss: bool, detour: bool = False) -> None:
-        """Note that edges changed; whom a ``loss`` has cut off is not known."""
+    def change(self, *, loss: bool, detour: bool = False, flips: int = 0) -> None:
+        """Note that edges changed; whom a ``loss`` has cut off is not known.
+
+        ``flips`` tells how many came or went, which is acted upon already.
+        """
+        self._flips += flips
         self._changed = self._changed_in_batch = True
         self.losses = self.losses or loss
         self.detours = self.detours or loss or detour
@@ -86,11 +98,14 @@ class GraphRuns:
         elif self._changed_in_batch:
             self._changed_in_batch = False
             self._plan(self._call_later)
+        self._flips = 0
 
     def _plan(self, call_later: Callable[[float, Callable[[], None]], object]) -> None:
         now = self._clock()
         longest = LONG_DELAY if self.detours else LONGEST_DELAY
         delay = min(self._backoff.change(now), longest)
+        if self._flips > MANY:
+            delay = max(delay, BREATH)
         if delay <= 0:
             self.settle()
         elif now + delay < self._due:

@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from tincd_compat import logs, options
@@ -26,6 +27,10 @@ class Change(NamedTuple):
     node: Node
     up: bool
     address: SocketAddress | None
+
+
+#: The order in which nodes come and go.
+_by_name = attrgetter("name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def flip(mesh: Mesh, nodes: Iterable[Node]) -> list[Change]:
     """Turn round whether these nodes can be reached; return that in name order."""
     changes = []
     logged = logs.traffic.isEnabledFor(logging.DEBUG)
-    for node in sorted(nodes, key=lambda node: node.name):
+    for node in sorted(nodes, key=_by_name):
         node.reachable = not node.reachable
         changes.append(Change(node, node.reachable, node.address))
         if logged:

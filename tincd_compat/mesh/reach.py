@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from tincd_compat import options
 from tincd_compat.mesh.graph import Change, find, flip, is_indirect
 from tincd_compat.mesh.node import Edge, Mesh, Node
 
@@ -39,10 +40,13 @@ def _follow(mesh: Mesh, line: Edge) -> list[Node]:
     queue = deque(found)
     while queue:
         node = queue.popleft()
+        name, behind = node.name, node.indirect
         for edge in node.sorted_edges():
-            target, indirect = edge.target, is_indirect(edge)
-            if target.reachable or node.name not in target.edges:
+            target = edge.target
+            if target.reachable or name not in target.edges:
                 continue
+            # A second visit is only worth it from indirect to direct.
+            indirect = behind or bool(edge.options & options.INDIRECT)
             if target in found and (indirect or not target.indirect):
                 continue
             find(mesh, edge, indirect)
