@@ -37,18 +37,15 @@ _LINK_LOCAL_MASK: Final = 0xFFC0
 _MULTICAST: Final = 0xFF
 
 
-def destination(level: int, data: bytes) -> bytes:
-    """Return the packed address of ours that a message was for."""
-    return data[4:8] if level == socket.IPPROTO_IP else data[:16]
+def spoken_to(data: bytes) -> str:
+    """Return the address of ours that a message was for, by IP_PKTINFO or its like.
 
-
-def spoken_to(packed: bytes) -> str:
-    """Return an address of ours as text, "" if no answer can come from there.
-
-    A link has one link-local address, and the scope says which link.
+    "" if no answer can come from there.  A link has one link-local address, and the
+    scope says which link.
     """
-    if len(packed) == 4:
-        return socket.inet_ntop(socket.AF_INET, packed)
+    if len(data) == _IPV4.size:
+        return socket.inet_ntop(socket.AF_INET, _IPV4.unpack(data)[1])
+    packed = _IPV6.unpack(data)[0]
     link_local = int.from_bytes(packed[:2], "big") & _LINK_LOCAL_MASK == _LINK_LOCAL
     if link_local or packed[0] == _MULTICAST:
         return ""

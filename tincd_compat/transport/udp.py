@@ -30,7 +30,6 @@ from tincd_compat.transport.pktinfo import (
     PKTINFO_SPACE,
     Control,
     Sources,
-    destination,
     spoken_to,
 )
 from tincd_compat.transport.trains import Refusals, split_runs
@@ -44,6 +43,8 @@ MAX_KNOWN_ADDRESSES: Final = 1024
 # Linux numbers that Python 3.11's socket module does not name.
 UDP_SEGMENT: Final = 103
 UDP_GRO: Final = 104
+# Members of modules are looked up slowly.
+_SOL_UDP: Final = socket.SOL_UDP
 
 _SEGMENT_SIZE = struct.Struct("=H")
 _GRO_SIZE = struct.Struct("=i")
@@ -53,8 +54,8 @@ _FULL: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ENOBUFS})
 
 Datagram: TypeAlias = tuple[bytes, SocketAddress, int]
 #: What one read brings: datagrams in one piece, the size of each (of the last, at
-#: most), and where they came from: the socket's word, and behind it as bytes the
-#: address of ours that they were for, if the socket says so.
+#: most), and where they came from: the socket's word, and behind it what it says of
+#: the address of ours that they were for, if it does.
 Message: TypeAlias = tuple[bytes, int, tuple[Any, ...]]
 
 
@@ -125,8 +126,9 @@ class UdpSocket:
         length, ancillary, _flags, sockaddr = got
         size = 0
         for level, kind, data in ancillary:
-            if level != socket.SOL_UDP:
-                sockaddr = (*sockaddr, destination(level, data))
+            if level != _SOL_UDP:
+                # What of it counts is found out once for each: in source().
+                sockaddr = (*sockaddr, data)
             elif kind == UDP_GRO and len(data) >= _GRO_SIZE.size:
                 size = max(_GRO_SIZE.unpack_from(data)[0], 0)
         return bytes(self._buffer[:length]), size or length, sockaddr
