@@ -15,6 +15,7 @@ from tincd_compat import logs
 from tincd_compat.transport import netwatch
 from tincd_compat.transport.hostnetwork import requests
 from tincd_compat.transport.netwatch import (
+    LOAD_AFTER,
     PROMPT,
     RECOVERY,
     SETTLE,
@@ -55,9 +56,15 @@ class Watched:
 
     def start(self, *there: bytes) -> None:
         """Begin; the kernel answers that there are these links."""
-        self.loop.call(self.watch.start)
+        self.begin()
         self.loop.finish_work()
         self.answered(*there)
+
+    def begin(self) -> None:
+        """Begin, up to where the library is loaded."""
+        self.loop.call(self.watch.start)
+        assert self.loop.work == []
+        self.loop.advance(LOAD_AFTER)
 
     def answered(self, *there: bytes) -> None:
         self.arrives(b"".join(there) + netlink.done())
@@ -121,7 +128,7 @@ def test_our_own_interface_changes_nothing(watched: Watched) -> None:
 
 
 def test_changes_while_the_library_is_loaded_are_not_lost(watched: Watched) -> None:
-    watched.loop.call(watched.watch.start)
+    watched.begin()
     watched.netlink.incoming.append(NEWS)
     assert watched.loop.readers == {}
     watched.loop.finish_work()
@@ -190,7 +197,7 @@ def test_news_while_all_is_asked_for_counts(watched: Watched) -> None:
 def test_what_is_missed_during_an_answer_is_asked_for_after_it(
     watched: Watched,
 ) -> None:
-    watched.loop.call(watched.watch.start)
+    watched.begin()
     watched.loop.finish_work()
     watched.arrives(NEWS)
     watched.arrives(link(3))
@@ -210,7 +217,7 @@ def test_a_kernel_that_cannot_be_asked(
 ) -> None:
     caplog.set_level(logging.INFO, logs.status.name)
     watched.netlink.failing["send"] = oserror(errno.ENOBUFS)
-    watched.loop.call(watched.watch.start)
+    watched.begin()
     watched.loop.finish_work()
     assert caplog.messages == [
         "Cannot watch the network: [Errno 105] No buffer space available"
@@ -245,7 +252,7 @@ def test_stopping_in_the_middle_of_a_burst(watched: Watched) -> None:
 
 
 def test_stopping_while_the_library_is_loaded(watched: Watched) -> None:
-    watched.loop.call(watched.watch.start)
+    watched.begin()
     watched.loop.run(watched.watch.stop())
     watched.loop.work.clear()
 
@@ -257,7 +264,7 @@ def test_the_daemon_can_do_without_the_library(
     watched: Watched, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     caplog.set_level(logging.INFO, logs.status.name)
-    watched.loop.call(watched.watch.start)
+    watched.begin()
     watched.loop.fail_work(error)
     assert caplog.messages == [f"Cannot watch the network: {error}"]
     assert watched.netlink.closed

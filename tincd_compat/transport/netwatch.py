@@ -28,6 +28,9 @@ from tincd_compat.transport.hostnetwork import (
 
 #: Seconds to wait for more: one cable makes a dozen messages.
 SETTLE: Final = 1.0
+#: Seconds after the start before the library is loaded, which would take half of the
+#: interpreter from the first handshakes.  No pause of a ConnectTo is over by then.
+LOAD_AFTER: Final = 3.0
 #: Bursts told at once, and the seconds that each costs later ones.  Where the network
 #: never rests, containers or routes coming and going, the back-off has to keep its
 #: meaning.
@@ -108,7 +111,8 @@ class NetworkWatch:
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            # Loading the library takes a fifth of a second; packets need not wait.
+            await asyncio.sleep(LOAD_AFTER)
+            # Loading the library takes a third of a second; packets need not wait.
             parse = await loop.run_in_executor(None, _load)
         except Exception as error:
             self._give_up(error)
