@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.tunnel.probing import (
     CHECK,
@@ -363,6 +365,56 @@ def test_only_data_makes_a_path_busy() -> None:
     assert probing.phase is IDLE
     probing.step(usable=True, numbers=2)
     assert probing.phase is CHECK
+
+
+@given(st.integers(5, 120), st.lists(st.booleans(), max_size=60))
+def test_a_path_is_never_silent_for_longer_than_it_may(
+    keepalive: int, traffic: list[bool]
+) -> None:
+    probing = discovery()
+    probing.keepalive = keepalive
+    probing.minmtu = probing.maxmtu = 1400
+    now = left = 0.0
+    numbers = 0
+    for more in itertools.chain(traffic, [False] * 200):
+        step = probing.step(usable=True, numbers=numbers)
+        probes = lengths(step)
+        if probes:
+            # What the last packet was followed by, and that came just after a step.
+            assert now - left <= keepalive + 0.01
+            left, numbers = now, numbers + len(probes)
+            for length in probes:
+                probing.reply(length)
+        assert step.delay is not None
+        now += step.delay
+        if more:
+            left, numbers = now - step.delay, numbers + 1
+
+
+def test_a_silent_path_costs_one_short_probe_now_and_then() -> None:
+    probing = discovery()
+    probing.keepalive = 15.0
+    probing.minmtu = probing.maxmtu = 1400
+    sent, now = list[tuple[float, int]](), 0.0
+    while now < 59:
+        step = probing.step(usable=True, numbers=len(sent))
+        sent += [(now, length) for length in lengths(step)]
+        assert probing.phase is IDLE
+        assert step.delay is not None
+        now += step.delay
+    assert sent == [(15, 64), (30, 64), (45, 64)]
+
+
+def test_who_needs_no_sign_of_life_gets_none() -> None:
+    probing = discovery()
+    probing.minmtu = probing.maxmtu = 1400
+    for _ in range(12):
+        assert lengths(probing.step(usable=True)) == []
+    # Nor does a path that carries nothing.
+    probing = discovery()
+    probing.keepalive = 5.0
+    probing.phase = IDLE
+    assert lengths(probing.step(usable=True)) == []
 
 
 def test_a_hurry_ends_the_idle_time() -> None:

@@ -150,6 +150,7 @@ class Settings:
     """Whether datagrams of one peer may be received in one piece."""
     udp_gso: bool = True
     """Whether datagrams for one peer may be sent in one piece."""
+    udp_keepalive: int | None = None
     udp_rcvbuf: int | None = None
     """Size of the receive buffer of UDP sockets in bytes."""
     udp_sndbuf: int | None = None

@@ -146,6 +146,9 @@ VARIABLES: Final[dict[str, Variable]] = {
     "TunnelServer": Variable("tunnel_server", values.boolean),
     "UDPGRO": Variable("udp_gro", values.boolean),
     "UDPGSO": Variable("udp_gso", values.boolean),
+    "UDPKeepalive": Variable(
+        "udp_keepalive", bounded("UDPKeepalive cannot be negative!", 0)
+    ),
     "UDPRcvBuf": Variable("udp_rcvbuf", bounded("UDPRcvBuf cannot be negative!", 1)),
     "UDPSndBuf": Variable("udp_sndbuf", bounded("UDPSndBuf cannot be negative!", 1)),
     "VDEGroup": Variable("vde_group", values.string),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
+from tincd_compat.daemon.keepalive import Keepalive
 from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.policy import policy_of
 from tincd_compat.daemon.probing import Probing
@@ -96,7 +97,8 @@ class DataPlane:
         self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
         self._probing = Probing(self._loop, self._probe)
-        self._tunnels = Tunnels(self._new_tunnel, self._probing.give_up, begin)
+        self._keepalive = Keepalive(settings.udp_keepalive)
+        self._tunnels = Tunnels(self._new_tunnel, self._tunnel_ended, begin)
         #: Returns the tunnel of a node, made when first asked for.
         self.tunnel = self._tunnels.of
         policy = policy_of(settings, mesh.myself.options)
@@ -144,12 +146,20 @@ class DataPlane:
 
     def packets_received(self, frames: list[bytes], link: Link) -> None:
         """Route frames that came as PACKET, as bursts."""
+        if link.node is not None and link.outgoing is not None and frames:
+            self._look_for_forgetting(link.node, len(frames[0]))
         for start in range(0, len(frames), BURST):
             # Sending what the mesh is to have of them can end this very link.
             if link.node is None or link.socket.closed:
                 return
             burst, now = frames[start : start + BURST], self._loop.time()
             self._pipeline.from_meta(burst, link.node, link.connection.options, now)
+
+    def _look_for_forgetting(self, node: Node, length: int) -> None:
+        tunnel = self._tunnels.known(node)
+        if tunnel is not None and length <= tunnel.pmtu.minmtu:
+            heard = tunnel.openers.highest
+            self._keepalive.came_by_tcp(node, heard, self._loop.time())
 
     # The ports of the pipeline.
 
@@ -277,6 +287,10 @@ class DataPlane:
     def forget(self, node: Node) -> None:
         self._tunnels.forget(node)
 
+    def _tunnel_ended(self, node: Node) -> None:
+        self._keepalive.forget(node)
+        self._probing.give_up(node)
+
     def expire_keys(self) -> None:
         """Drop every key we handed out; who still uses one has to ask again."""
         for tunnel in self._tunnels.all():
@@ -312,9 +326,18 @@ class DataPlane:
         if self._tunnels.bring_up_to_date(node):
             # It was due to what the node was before.
             return None
+        tunnel, now = self.tunnel(node), self._loop.time()
         if hurried:
-            self.tunnel(node).pmtu.hurry()
-        return self._pipeline.probe_step(node, self._loop.time())
+            tunnel.pmtu.hurry()
+        tunnel.pmtu.keepalive = 0.0
+        if self._dialled(node):
+            heard = tunnel.openers.highest
+            tunnel.pmtu.keepalive = self._keepalive.interval(node, heard, now)
+        return self._pipeline.probe_step(node, now)
+
+    def _dialled(self, node: Node) -> bool:
+        link = self._links.of(node)
+        return link is not None and link.outgoing is not None
 
     def routes_changed(self) -> None:
         """Our addresses or routes are others: datagrams may come from elsewhere."""

@@ -22,6 +22,10 @@ CHECK
     all for PingTimeout: SEARCH from nothing, and all data goes over TCP meanwhile.
     The regular check begins 8 bytes above the MTU, to notice a wider path.
 
+Where ``keepalive`` says so, a path over which nothing has left for almost so many
+seconds gets one short probe, without a change of phase: an address translation on the
+way, which forgets whom it hears nothing from, lets the node's packets in.
+
 An idle path costs what it costs tincd: four probes every PingInterval + PingTimeout.
 A busy one costs one more every PingTimeout, and for that a path which silently becomes
 narrower is noticed within 2 * PingTimeout; tincd needs PingInterval + PingTimeout.
@@ -160,6 +164,11 @@ class PmtuDiscovery:
         self._shorter = 0
         self._numbers = 0
         self._own_numbers = 0
+        #: Seconds of silence that the path may have, 0 for any.
+        self.keepalive = 0.0
+        #: For how long nothing has left, at most, and how long ago the last step was.
+        self._silence = 0.0
+        self._delay = 0.0
 
     @property
     def minmtu(self) -> int:
@@ -274,6 +283,7 @@ class PmtuDiscovery:
         """Tell whether more than probes and answers left since the last step."""
         used = numbers - self._numbers if numbers >= self._numbers else numbers
         busy = used > self._own_numbers
+        self._silence = self._delay + (0.0 if used else self._silence)
         self._numbers, self._own_numbers = numbers, 0
         return busy
 
@@ -339,11 +349,15 @@ class PmtuDiscovery:
         if self.phase is Phase.SEARCH:
             probes = self._narrow()
         elif self.phase is Phase.IDLE:
-            delay, probes = self._ping_interval - self._elapsed, iter(())
+            delay = self._ping_interval - self._elapsed
             if self.minmtu:
                 delay = min(delay, self._ping_timeout)
+                if self.keepalive:
+                    delay = min(delay, self.keepalive / 3)
             delay = max(delay, INTERVAL)
+            probes = self._keep_alive(delay)
         self._elapsed += delay
+        self._delay = delay
         return Step(delay, probes)
 
     # The batches.
@@ -395,6 +409,11 @@ class PmtuDiscovery:
             return
         yield self._probe(full)
         yield self._probe((full // 2, full * 3 // 4, MIN_PROBE)[self.rounds % 3])
+
+    def _keep_alive(self, delay: float) -> Iterator[Probe]:
+        """Yield a probe if the path would else be silent for too long."""
+        if self.keepalive and self.minmtu and self._silence + delay > self.keepalive:
+            yield self._probe(MIN_PROBE)
 
     def _probe(self, length: int, broadcast: bool = False) -> Probe:
         length = max(length, MIN_PROBE)
