@@ -182,6 +182,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     narrow.SCENARIO,
     fragments.SCENARIO,
     switch.SWITCH,
+    switch.RING,
     switch.HUB,
     switch.VLAN,
     broadcast.NO,

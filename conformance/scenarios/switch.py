@@ -8,7 +8,7 @@ from typing import Final
 
 from conformance.harness.checks import expect_equal
 from conformance.harness.daemon import TincNode
-from conformance.harness.kinds import THREE, TWO, Placement
+from conformance.harness.kinds import THREE, TWO, Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.port import EVERYBODY, Port, expect_frame, frame, station
@@ -26,6 +26,8 @@ _THERE: Final = station(2)
 #: Ticks every second; an old address is gone in a few, but c remembers.
 _SERVER: Final = ("PingTimeout = 1", "MACExpire = 4")
 _PATIENT: Final = ("PingTimeout = 1", "MACExpire = 600")
+#: Seconds until an old word is taken back; MACExpire would be ten minutes.
+_RING_LIMIT: Final = 45.0
 _NEVER_LEARNED: Final = ("Mode = hub", "PingTimeout = 1")
 
 
@@ -121,6 +123,43 @@ def _newcomer(node: TincNode) -> None:
     _wait_told([node], "up", "c", _MOVER, since)
 
 
+def play_ring(lab: Lab, placement: Placement) -> None:
+    """A station is heard at a and b, as in a ring of bridges, and then at a alone.
+
+    Somebody between whom the ring was can put it right for a tincd too.
+    """
+    mode = ("Mode = switch", *_PATIENT)
+    nodes, (at_a, at_b, at_c) = chain(lab, placement, [mode] * 3)
+    at_c.show()
+    _wait_told(nodes, "up", "c", at_c.station)
+    hello = frame(EVERYBODY, _MOVER, "hello")
+
+    def both_own() -> bool:
+        at_a.send(hello)
+        at_b.send(hello)
+        return _owners(nodes[2], _MOVER) == {"a", "b"}
+
+    wait_for("a and b have announced the station", both_own, 20, every=0.3)
+
+    def a_alone() -> bool:
+        at_a.send(hello)
+        return _owners(nodes[2], _MOVER) == {"a"}
+
+    wait_for("b has taken its word back", a_alone, _RING_LIMIT, every=0.5)
+    for port in (at_a, at_b, at_c):
+        port.clear()
+    expect_frame(frame(_MOVER, _HERE, "home"), at_c, there=(at_a,), nowhere=(at_b,))
+    for port in (at_a, at_b, at_c):
+        port.close()
+
+
+def _owners(node: TincNode, mac: bytes) -> set[str]:
+    """Return who has announced a station, as far as a node knows."""
+    text = format_mac(mac)
+    owned = node.dump().owned()
+    return {owner for subnet, owner in owned if subnet.split("#")[0] == text}
+
+
 def play_hub(lab: Lab, placement: Placement) -> None:
     nodes, ports = chain(lab, placement, [_NEVER_LEARNED] * 3)
     _everywhere(nodes)
@@ -157,6 +196,16 @@ SWITCH: Final = Scenario(
     summary="stations learned, followed and forgotten; floods; kernels find each other",
     placements=THREE,
     play=play_switch,
+)
+RING: Final = Scenario(
+    name="ring",
+    summary="a station that two nodes have announced: the one that has lost it says so",
+    placements=(
+        (Kind.OURS, Kind.OURS, Kind.C),
+        (Kind.C, Kind.OURS, Kind.C),
+        (Kind.OURS, Kind.C, Kind.C),
+    ),
+    play=play_ring,
 )
 HUB: Final = Scenario(
     name="hub",

@@ -9,6 +9,7 @@ from typing import Final
 from tests.costs.cells import Prepare, Step
 from tests.costs.crowded import Crowded
 from tests.costs.tables import EVERYTHING, GRAPH, LINKS
+from tincd_compat.control.stations import FRESH
 
 # Packets.
 
@@ -81,7 +82,14 @@ def _from_station(mac: str) -> Prepare:
     return lambda crowded: partial(crowded.from_device, crowded.frame(mac))
 
 
+def _station_elsewhere(crowded: Crowded) -> Callable[[], object]:
+    control, later = crowded.daemon.control, crowded.loop.time() + FRESH
+    crowded.from_device(crowded.frame("2:1:0:0:0:2"))
+    return partial(control.heard_elsewhere, bytes([2, 1, 0, 0, 0, 2]), later)
+
+
 _STATIONS: Final = (
+    Step("a station that is heard elsewhere", _station_elsewhere, LINKS),
     Step("a new station", _from_station("2:1:0:0:0:1"), LINKS),
     Step("a known station", _from_station("2:0:0:0:0:1"), LINKS),
     Step("a station of peer", _from_station("6:0:0:0:0:1"), LINKS),

@@ -40,6 +40,9 @@ class Requests:
     def learn_mac(self, mac: bytes, now: float) -> None:
         self.calls.append(f"learn {mac.hex()} at {now:g}")
 
+    def heard_elsewhere(self, mac: bytes, now: float) -> None:
+        self.calls.append(f"elsewhere {mac.hex()} at {now:g}")
+
 
 class Plane:
     """A data plane with everything attached: us at 10.1.0.0/24, peer at 10.2.0.0/24.

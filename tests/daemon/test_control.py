@@ -423,6 +423,16 @@ def test_a_learned_address_is_announced_and_withdrawn(
     assert peer.take() == ["10 us 2:0:0:0:0:1#10", "11 us 2:0:0:0:0:1#10"]
 
 
+def test_a_learned_address_is_withdrawn_when_it_is_heard_elsewhere(
+    world: World, peer: Remote
+) -> None:
+    world.control.learn_mac(STATION, 100)
+    world.control.heard_elsewhere(STATION, 101)
+    assert peer.take() == ["10 us 2:0:0:0:0:1#10"]
+    world.control.heard_elsewhere(STATION, 110)
+    assert peer.take() == ["11 us 2:0:0:0:0:1#10"]
+
+
 # Walks through tables.
 
 

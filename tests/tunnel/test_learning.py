@@ -54,6 +54,15 @@ def test_nothing_is_learned_from_the_mesh() -> None:
     assert world.ports.learned == []
 
 
+def test_authors_from_the_mesh_are_reported_where_it_costs_nothing() -> None:
+    world = switch()
+    everybody = b"\xff" * 6
+    world.from_peer("b", frame(everybody, NEW), frame(everybody, HERE))
+    assert world.ports.elsewhere == [NEW, HERE]
+    world.from_device(frame(everybody, HERE))
+    assert world.ports.elsewhere == [NEW, HERE]
+
+
 def test_other_modes_do_not_learn() -> None:
     for mode in (Mode.ROUTER, Mode.HUB):
         world = switch(mode)

@@ -94,6 +94,7 @@ class FakePorts:
         self.learned: list[bytes] = []
         self.largest = 65535
         self.on_datagram: Callable[[Node, bytes], None] = lambda _node, _datagram: None
+        self.elsewhere: list[bytes] = []
         self.on_learned: Callable[[bytes], None] = lambda _mac: None
 
     def deliver(self, frames: list[bytes | bytearray]) -> None:
@@ -129,6 +130,9 @@ class FakePorts:
     def learn(self, mac: bytes, now: float) -> None:
         self.learned.append(mac)
         self.on_learned(mac)
+
+    def heard_elsewhere(self, mac: bytes, now: float) -> None:
+        self.elsewhere.append(mac)
 
 
 class Peer:

@@ -265,6 +265,10 @@ class Gossip:
         """Note that a frame from ``mac`` came out of our device (switch mode)."""
         return self._subnets.learn(mac, now)
 
+    def heard_elsewhere(self, mac: bytes, now: float) -> list[Effect]:
+        """Note that a frame from ``mac`` came from the mesh (switch mode)."""
+        return self._subnets.heard_elsewhere(mac, now)
+
     def tick(self, now: float) -> Iterator[Effect]:
         """Age learned MACs and seen requests; due every PingTimeout seconds."""
         self._seen.expire(now)

@@ -14,6 +14,7 @@ from tincd_compat.control.effects import (
     SubnetUp,
 )
 from tincd_compat.control.rules import Arrival, Ground, forward
+from tincd_compat.control.stations import Station, Stations
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AddSubnet, DelSubnet
 
@@ -25,7 +26,7 @@ class SubnetRules:
         self._ground = ground
         self._mesh = ground.mesh
         self._subnets = ground.mesh.subnets
-        self._learned: dict[bytes, float] = {}
+        self._learned = Stations(ground.policy.mac_expire)
         self._configured_macs: frozenset[bytes] | None = None
 
     def add(self, message: AddSubnet, arrival: Arrival) -> list[Effect]:
@@ -48,11 +49,8 @@ class SubnetRules:
             return [] if policy.tunnel_server else [forward(message.request, arrival)]
         if not self._ground.room_for_subnet(owner, arrival):
             return []
-        effects = self._store(owner, subnet)
-        if subnet.address in self._learned:
-            # The station has moved there: ours goes at the next tick.
-            self._learned[subnet.address] = arrival.now
-        return [*effects, forward(message.request, arrival)]
+        effects = [*self._store(owner, subnet), forward(message.request, arrival)]
+        return effects + self._claimed(owner, subnet, arrival.now)
 
     def delete(self, message: DelSubnet, arrival: Arrival) -> list[Effect]:
         """Handle DEL_SUBNET."""
@@ -120,7 +118,7 @@ class SubnetRules:
             subnet.address for subnet in configured if subnet.kind is SubnetKind.MAC
         )
         for address in self._configured_macs:
-            self._learned.pop(address, None)
+            self._learned.forget(address)
 
     def _withdraw(self, owner: Node, subnet: Subnet) -> Iterator[Effect]:
         effects = self._drop(owner, subnet)
@@ -138,34 +136,65 @@ class SubnetRules:
 
     def learn(self, mac: bytes, now: float) -> list[Effect]:
         """Note that a frame from ``mac`` came out of our device (switch mode)."""
-        expiry = now + self._ground.policy.mac_expire
-        if mac in self._learned:
-            self._learned[mac] = expiry
-            return []
+        known = self._learned.get(mac)
+        if known is not None:
+            self._learned.speaks(mac, now)
+            return self._repeat(mac, known, now) if known.rivals else []
         if mac in self._own_macs():
             return []
         if not self._ground.room_to_learn:
             self._ground.notices.warn("limit macs", "Too many subnets to learn MACs")
             return []
         logs.traffic.info("Learned new MAC address %s", format_mac(mac))
-        self._learned[mac] = expiry
+        self._learned.add(mac, now)
         subnet, myself = _mac_subnet(mac), self._mesh.myself
         effects = self._store(myself, subnet)
         return [*effects, Announce(self.describe(myself, subnet))]
 
     def expire_learned(self, now: float) -> Iterator[Effect]:
         """Withdraw the learned MAC addresses that have not been seen for too long."""
-        for mac in sorted(
-            mac for mac, expiry in self._learned.items() if expiry <= now
-        ):
-            if self._learned.get(mac, now + 1) > now:
-                # The station has sent something since, or is configured now.
-                continue
-            subnet, myself = _mac_subnet(mac), self._mesh.myself
-            logs.traffic.info("Subnet %s expired", subnet)
-            del self._learned[mac]
-            yield from self._drop(myself, subnet)
-            yield Announce(self._withdrawal(myself, subnet))
+        for mac in self._learned.expired(now):
+            yield from self._lose(mac)
+
+    def heard_elsewhere(self, mac: bytes, now: float) -> list[Effect]:
+        """A frame with this source came from the mesh: it may have moved there."""
+        return self._lose(mac) if self._learned.is_stale(mac, now) else []
+
+    def _claimed(self, owner: Node, subnet: Subnet, now: float) -> list[Effect]:
+        """Another node has announced what may be a station of ours."""
+        mac = subnet.address
+        if mac not in self._learned:
+            return []
+        if self._learned.is_stale(mac, now):
+            return self._lose(mac)
+        # The station has moved there: ours goes at the next tick, unless it speaks.
+        self._learned.claimed(mac, owner.name, now)
+        return []
+
+    def _repeat(self, mac: bytes, station: Station, now: float) -> list[Effect]:
+        """Say again that a station is ours, if others still say that it is theirs."""
+        subnet, myself = _mac_subnet(mac), self._mesh.myself
+        nodes = self._mesh.nodes
+        station.rivals = {
+            name
+            for name in station.rivals
+            if name in nodes and self._subnets.has(nodes[name], subnet)
+        }
+        if not station.rivals or not self._learned.repeats(station, now):
+            return []
+        return [
+            Announce(self._withdrawal(myself, subnet)),
+            Announce(self.describe(myself, subnet)),
+        ]
+
+    def _lose(self, mac: bytes) -> list[Effect]:
+        subnet, myself = _mac_subnet(mac), self._mesh.myself
+        logs.traffic.info("Subnet %s expired", subnet)
+        self._learned.forget(mac)
+        return [
+            *self._drop(myself, subnet),
+            Announce(self._withdrawal(myself, subnet)),
+        ]
 
     def dump(self, owner: Node) -> Iterator[AddSubnet]:
         """Describe what the owner has now and still has when it is asked for."""

@@ -366,6 +366,10 @@ class ControlPlane:
         """Announce that a MAC address is behind our device, if that is news."""
         self.perform(self.gossip.learn_mac(mac, now))
 
+    def heard_elsewhere(self, mac: bytes, now: float) -> None:
+        """Withdraw a MAC address that was behind our device, but is so no longer."""
+        self.perform(self.gossip.heard_elsewhere(mac, now))
+
     def expire_keys_now(self) -> None:
         """Renew the keys at the next tick: a peer's packet numbers get too large."""
         self._exchange.expire_now(self._clock())

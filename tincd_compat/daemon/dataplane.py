@@ -56,6 +56,9 @@ class ControlSide(Protocol):
     def learn_mac(self, mac: bytes, now: float) -> None:
         """Announce that a MAC address is behind our device, if that is news."""
 
+    def heard_elsewhere(self, mac: bytes, now: float) -> None:
+        """Withdraw a MAC address that was behind our device, but is so no longer."""
+
 
 class NodeLabel:
     """Renders as log lines name a node: ``NODE (HOST)``."""
@@ -204,6 +207,9 @@ class DataPlane:
 
     def learn(self, mac: bytes, now: float) -> None:
         self._control.learn_mac(mac, now)
+
+    def heard_elsewhere(self, mac: bytes, now: float) -> None:
+        self._control.heard_elsewhere(mac, now)
 
     # Tunnels and keys, for the control plane.
 

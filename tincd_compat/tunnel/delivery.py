@@ -95,6 +95,9 @@ class Ports(Protocol):
         If that is news the mesh has it when this returns.
         """
 
+    def heard_elsewhere(self, mac: bytes, now: float) -> None:
+        """Note that a frame with this source came from the mesh (switch mode)."""
+
 
 def label(node: Node, mesh: Mesh) -> str:
     """Return the ``NODE (HOST)`` of log lines."""

@@ -430,6 +430,10 @@ class Pipeline:
         Returns why it was dropped without an answer, if it was.
         """
         delivery = self._delivery
+        if self._learns and source is not self._mesh.myself:
+            # Frames that take short cuts are not looked at: what a station says to
+            # everybody, as all do now and then, takes none.
+            self._ports.heard_elsewhere(bytes(frame[6:12]), now)
         match self._router.route(frame, source, now):
             case Send(node, frame, tos):
                 delivery.send(node, frame, now, tcp=tcp, tos=tos)
