@@ -15,7 +15,9 @@ from tincd_compat import logs
 from tincd_compat.transport import netwatch
 from tincd_compat.transport.hostnetwork import requests
 from tincd_compat.transport.netwatch import (
+    AT_ONCE,
     LOAD_AFTER,
+    MOST_WAITING,
     PROMPT,
     RECOVERY,
     SETTLE,
@@ -129,13 +131,39 @@ def test_our_own_interface_changes_nothing(watched: Watched) -> None:
 
 def test_changes_while_the_library_is_loaded_are_not_lost(watched: Watched) -> None:
     watched.begin()
-    watched.netlink.incoming.append(NEWS)
-    assert watched.loop.readers == {}
-    watched.loop.finish_work()
-    watched.loop.readable(5)
     watched.answered(NEWS_ASKED)
+    watched.arrives(REFRESHED)
+    watched.arrives(link(3))
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 0
+    watched.loop.finish_work()
     watched.loop.advance(SETTLE)
     assert watched.changes == 1
+
+
+def test_what_is_only_said_again_before_the_library_is_there(watched: Watched) -> None:
+    watched.begin()
+    watched.answered(NEWS_ASKED, address(2, "10.0.0.1", asked=True))
+    watched.arrives(REFRESHED + address(2, "10.0.0.1", lifetime=5))
+    watched.loop.finish_work()
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 0
+
+
+def test_what_waits_for_the_library_is_bounded_and_taken_in_turns(
+    watched: Watched,
+) -> None:
+    watched.begin()
+    watched.answered()
+    for _ in range(MOST_WAITING // 100 + 1):
+        watched.arrives(link(2, flags=0) * 100)
+    assert len(watched.watch._waiting) == MOST_WAITING
+    before = watched.loop.turns
+    watched.loop.finish_work()
+    assert watched.loop.turns - before >= MOST_WAITING / AT_ONCE
+    # What found no room is asked for, and may have been a change.
+    watched.loop.advance(SETTLE)
+    assert (watched.changes, watched.times_asked()) == (1, 2)
 
 
 def test_more_than_the_kernel_can_keep_is_a_change(watched: Watched) -> None:

@@ -91,9 +91,10 @@ class HostNetwork:
     :param own_index: the interface that our scripts configure; nothing there counts.
     """
 
-    def __init__(self, own_index: int, parse: Parse) -> None:
+    def __init__(self, own_index: int, parse: Parse = lambda _: ()) -> None:
         self._own_index = own_index
-        self._parse = parse
+        #: Reads messages of addresses and of routes.
+        self.parse = parse
         #: The MTU of each link that works.
         self._links: dict[int, int] = {}
         self._addresses: set[tuple[object, ...]] = set()
@@ -133,7 +134,7 @@ class HostNetwork:
             works = kind == NEWLINK and flags & _WORKS == _WORKS
             return self._link(index, _mtu(message.data) if works else None)
         changed = False
-        for fields in self._parse(message.data):
+        for fields in self.parse(message.data):
             attributes = dict(fields.get("attrs") or ())
             if kind in (NEWADDR, DELADDR):
                 changed |= self._address(kind == NEWADDR, fields, attributes)

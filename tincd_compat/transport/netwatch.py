@@ -37,6 +37,9 @@ LOAD_AFTER: Final = 3.0
 PROMPT: Final = 10
 RECOVERY: Final = 10.0
 
+#: Messages that wait for the library at most, and how many are taken in one turn then.
+MOST_WAITING: Final = 4096
+AT_ONCE: Final = 100
 #: Bytes of one read.  The kernel makes its answers no longer, and so many of them are
 #: read by the library in a few milliseconds.
 _READ_SIZE: Final = 1 << 14
@@ -77,28 +80,35 @@ class NetworkWatch:
         changed: Callable[[], None],
         connect: Callable[[], NetlinkSocket] = open_netlink,
     ) -> None:
-        self._own_index = own_index
         self._changed = changed
         self._connect = connect
         self._socket: NetlinkSocket | None = None
-        self._network: HostNetwork
+        self._network = HostNetwork(own_index)
         #: What the kernel is still to be asked for; the first one is being answered.
         self._asking: deque[bytes] = deque()
+        #: How many answers have not been taken to their end.
+        self._unanswered = 0
         #: News was passed over, so what is known is not what there is.
-        self._stale = True
+        self._stale = False
+        #: What came before the library, and what came after it meanwhile.
+        self._waiting: deque[Message] = deque()
+        self._loaded = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._allowance = float(PROMPT)
         self._counted = 0.0
 
     def start(self) -> None:
-        """Begin to listen; what happens before the messages can be read waits."""
+        """Begin to listen; messages wait until the library is there to read them."""
         try:
             self._socket = self._connect()
         except OSError as error:
             self._give_up(error)
             return
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._socket.fileno(), self._readable)
+        self._ask_again()
+        self._task = loop.create_task(self._watch())
 
     async def stop(self) -> None:
         if self._timer is not None:
@@ -117,36 +127,59 @@ class NetworkWatch:
         except Exception as error:
             self._give_up(error)
             return
-        self._network = HostNetwork(self._own_index, parse)
-        self._ask_again()
-        if self._socket is not None:
-            loop.add_reader(self._socket.fileno(), self._readable)
+        self._network.parse = parse
+        self._loaded = True
+        self._work_off()
 
     def _readable(self) -> None:
         assert self._socket is not None
         try:
             for message in split(self._socket.recv(_READ_SIZE)):
-                self._note(message)
+                self._heard(message)
         except BlockingIOError:
             pass
         except OSError:
             # So much has happened that the kernel could not keep it for us.
             self._miss()
-        except Exception as error:
-            self._give_up(error)
+
+    def _heard(self, message: Message) -> None:
+        """Take a netlink message now or in its turn."""
+        if message.ends_answer:
+            self._ask_next()
+        elif not self._network.concerns(message):
+            return
+        if self._loaded and not self._waiting:
+            self._note(message)
+        elif len(self._waiting) < MOST_WAITING or message.ends_answer:
+            self._waiting.append(message)
+        else:
+            self._stale = True
+
+    def _work_off(self) -> None:
+        """Take some of the messages that wait, the others in another turn."""
+        for _ in range(min(AT_ONCE, len(self._waiting))):
+            self._note(self._waiting.popleft())
+        if self._socket is None:
+            return
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._work_off)
+        elif self._stale:
+            self._plan()
 
     def _note(self, message: Message) -> None:
-        """Take one netlink message."""
+        """Learn from a message; news counts unless it is known already."""
         if message.ends_answer:
             self._answered()
-        elif not self._network.concerns(message):
-            pass
-        elif message.answers:
-            self._network.take(message)
-        elif self._timer is not None:
+        elif not message.answers and self._timer is not None:
             self._stale = True
-        elif self._network.take(message) or self._asking:
-            self._plan()
+        else:
+            try:
+                changed = self._network.take(message)
+            except Exception as error:
+                self._give_up(error)
+                return
+            if not message.answers and (changed or self._unanswered):
+                self._plan()
 
     def _miss(self) -> None:
         """Know that something has happened, but not what."""
@@ -157,11 +190,12 @@ class NetworkWatch:
 
     def _ask_again(self) -> None:
         """Have the kernel tell all that there is, unless it is at that already."""
-        if self._socket is None or self._asking:
+        if self._unanswered:
             return
         self._stale = False
         self._network.clear()
         self._asking.extend(requests())
+        self._unanswered = len(self._asking)
         self._ask()
 
     def _ask(self) -> None:
@@ -171,12 +205,15 @@ class NetworkWatch:
             except OSError as error:
                 self._give_up(error)
 
-    def _answered(self) -> None:
-        """Ask for what is next; what was missed meanwhile is asked for anew."""
+    def _ask_next(self) -> None:
         if self._asking:
             self._asking.popleft()
             self._ask()
-        if self._stale and not self._asking and self._timer is None:
+
+    def _answered(self) -> None:
+        """An answer is over; what was missed meanwhile is asked for anew."""
+        self._unanswered = max(0, self._unanswered - 1)
+        if self._stale and not self._unanswered and self._timer is None:
             self._ask_again()
 
     # What is told.
@@ -210,6 +247,7 @@ class NetworkWatch:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
             self._socket.close()
             self._socket = None
+            self._waiting.clear()
 
 
 def _load() -> Parse:
