@@ -40,12 +40,13 @@ _CHANGES: Final = {
     "route": (f"route del {_NETWORK}", f"route add {_NETWORK}"),
     "link": ("link set eth0 down", "link set eth0 up"),
 }
-#: What is there from the start, and what says so again.
-_REFRESHED: Final = "addr replace 10.99.1.66/24 dev eth0 valid_lft 600"
+#: An address as a router gives it, and what says so again.
+_ADDRESS: Final = "10.97.1.66/24 dev eth0"
+_REFRESHED: Final = f"addr replace {_ADDRESS} valid_lft 600 preferred_lft 600"
 _AGAIN: Final = (
     _REFRESHED,
-    "link set eth0 alias outer",
-    "link set eth0 alias outside",
+    "link set eth0 promisc on",
+    "link set eth0 promisc off",
 )
 _TIMES: Final = 15
 #: Far below any pause, generous to a busy machine.
@@ -61,18 +62,18 @@ def play(lab: Lab, placement: Placement) -> None:
     mesh = Mesh(lab, [caller, *(Plan(name=goal, kind=kind_goals) for goal in goals)])
     dialling = mesh["caller"]
     dialling.namespace.run("sh", "-ec", _KEEP_IPV6)
-    _ip(dialling, _REFRESHED)
     dialling.start()
     _wait_pauses(dialling, 0, len(goals))
-    _nothing_new(dialling)
+    _nothing_new(dialling, len(goals))
     for number, (goal, (away, back)) in enumerate(_CHANGES.items(), start=1):
         waiting = len(goals) - number
         _comes_back(dialling, mesh[goal], away, back, waiting)
     _probes(dialling, [mesh[goal] for goal in goals])
 
 
-def _nothing_new(caller: TincNode) -> None:
+def _nothing_new(caller: TincNode, waiting: int) -> None:
     """Have the kernel say again what is known: nobody is dialled for that."""
+    _change(caller, _REFRESHED, waiting)
     mark = caller.log.mark()
     for number in range(_TIMES):
         _ip(caller, _AGAIN[number % len(_AGAIN)])
@@ -80,6 +81,15 @@ def _nothing_new(caller: TincNode) -> None:
     holds("nothing new", lambda: caller.alive, 2.0)
     expect_equal("changes", caller.log.count("^The network of this host", mark), 0)
     expect_equal("calls", caller.log.count("^Trying to connect to ", mark), 0)
+    _change(caller, f"addr del {_ADDRESS}", waiting)
+
+
+def _change(caller: TincNode, command: str, waiting: int) -> None:
+    """Change the network; ours calls all who are waiting, and waits again."""
+    mark = caller.log.mark()
+    _ip(caller, command)
+    if caller.kind is Kind.OURS:
+        _wait_pauses(caller, mark, waiting)
 
 
 def _comes_back(
