@@ -22,9 +22,9 @@ _DEFAULTS: Final = ("MaxTimeout = 900",)
 _AWAY: Final = 1.5
 _RESTARTS: Final = 4
 _LIMIT: Final = 90.0
-#: The first pause is 5 s long, the later ones 10 and 15.
+#: The first pause is 5 s long; the sixth, 30 s, begins after 75.
 _FIRST: Final = 7.0
-_THIRD: Final = 17.0
+_SIXTH: Final = 32.0
 
 
 def _measure(lab: Lab, contender: Contender) -> Iterable[Figure]:
@@ -66,7 +66,7 @@ def _beside_restarts(lab: Lab, contender: Contender) -> Figure:
     for node in (caller, peer, dead):
         node.stop()
     what = f"another one up beside {_RESTARTS} restarts, reached after"
-    return Figure(what, seconds, "s", _THIRD)
+    return Figure(what, seconds, "s", _SIXTH)
 
 
 def _wait_back(caller: TincNode, node: TincNode) -> None:
@@ -84,8 +84,9 @@ def _star(
     )
     contender.dress(*mesh)
     route = "10.98.0.0/24 dev eth0"
-    for word, change in (("up", "del"), ("down", "add")):
-        script = mesh["caller"].etc / f"host-{word}"
+    changes = {"host-up": "del", "host-down": "add", "tinc-down": "del"}
+    for name, change in changes.items():
+        script = mesh["caller"].etc / name
         script.write_text(f"#!/bin/sh\nip route {change} {route} 2>/dev/null || :\n")
         script.chmod(0o755)
     return mesh["caller"], [mesh[name] for name in names]

@@ -1,7 +1,6 @@
 """``kill -9`` and a start: seconds until pings pass again, beside C tincd.
 
-A C tincd between two of its kind does not come back by itself: it draws the same random
-numbers after each start, so what it says sounds like what was heard already.
+Most of that is the start of an interpreter, which a busy machine makes long.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from conformance.harness.waits import wait_for
 from conformance.probes.probe import CONTENDERS, PURE, Contender, Figure, Probe
 
 _LIMIT: Final = 90.0
-#: A start and a handshake, on a busy machine.
-_MOST: Final = 3.0
+#: A handshake, on a busy machine.
+_MOST: Final = 1.0
 
 
 def _measure(lab: Lab, contender: Contender) -> Iterable[Figure]:
@@ -45,12 +44,11 @@ def _beside(lab: Lab, contender: Contender, kind: Kind) -> Iterable[Figure]:
     victim.start()
     ready = time.monotonic() - killed
     wait_for("a ping", lambda: _ping(survivor, victim), _LIMIT, every=0.0)
-    back = time.monotonic() - killed
+    back = time.monotonic() - killed - ready
     victim.stop()
     survivor.stop()
-    both_c = contender.kind is kind is Kind.C
     yield Figure(f"beside {kind}: ready after", ready, "s")
-    yield Figure(f"beside {kind}: back after", back, "s", None if both_c else _MOST)
+    yield Figure(f"beside {kind}: and back after another", back, "s", _MOST)
 
 
 def _ping(node: TincNode, other: TincNode) -> bool:
