@@ -9,7 +9,7 @@ from tests.daemon.plane import Plane
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import ipv4
 from tincd_compat.control.outgoing import Outgoing
-from tincd_compat.daemon.keepalive import FIRST, LEAST, SILENCE, Keepalive
+from tincd_compat.daemon.keepalive import FIRST, LEAST, LOST, SILENCE, Keepalive
 from tincd_compat.mesh.node import Mesh, Node
 
 
@@ -38,6 +38,27 @@ def test_a_frame_by_tcp_after_a_silence_tells(node: Node) -> None:
     keepalive.came_by_tcp(node, 1, later)
     keepalive.came_by_tcp(node, 1, later)
     assert keepalive.interval(node, 1, later) == FIRST
+
+
+@pytest.mark.parametrize(
+    ("silence", "pause", "numbers", "expected"),
+    [
+        (SILENCE, 1, LOST, FIRST),
+        (SILENCE - 1, 1, LOST, 0),
+        # Whoever begins to speak is not heard at the very moment of our probe.
+        (SILENCE, 5, LOST, 0),
+        # Answers to our probes, or a key that is new.
+        (SILENCE, 1, LOST - 1, 0),
+        (SILENCE, 1, -7, 0),
+    ],
+)
+def test_numbers_that_jump_when_we_probe_tell(
+    node: Node, silence: float, pause: float, numbers: int, expected: float
+) -> None:
+    keepalive = Keepalive(None)
+    keepalive.interval(node, 7, 0)
+    assert keepalive.interval(node, 7, silence) == 0
+    assert keepalive.interval(node, 7 + numbers, silence + pause) == expected
 
 
 def test_one_that_forgets_yet_sooner_gets_more(node: Node) -> None:

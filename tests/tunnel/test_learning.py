@@ -58,9 +58,9 @@ def test_authors_from_the_mesh_are_reported_where_it_costs_nothing() -> None:
     world = switch()
     everybody = b"\xff" * 6
     world.from_peer("b", frame(everybody, NEW), frame(everybody, HERE))
-    assert world.ports.elsewhere == [NEW, HERE]
+    assert world.ports.heard == [NEW, HERE]
     world.from_device(frame(everybody, HERE))
-    assert world.ports.elsewhere == [NEW, HERE]
+    assert world.ports.heard == [NEW, HERE]
 
 
 def test_other_modes_do_not_learn() -> None:

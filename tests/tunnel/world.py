@@ -94,7 +94,8 @@ class FakePorts:
         self.learned: list[bytes] = []
         self.largest = 65535
         self.on_datagram: Callable[[Node, bytes], None] = lambda _node, _datagram: None
-        self.elsewhere: list[bytes] = []
+        #: Source addresses of frames that came from the mesh.
+        self.heard: list[bytes] = []
         self.on_learned: Callable[[bytes], None] = lambda _mac: None
 
     def deliver(self, frames: list[bytes | bytearray]) -> None:
@@ -132,7 +133,7 @@ class FakePorts:
         self.on_learned(mac)
 
     def heard_elsewhere(self, mac: bytes, now: float) -> None:
-        self.elsewhere.append(mac)
+        self.heard.append(mac)
 
 
 class Peer:

@@ -2,9 +2,10 @@
 
 A translation between us and a node whom we have dialled lets its datagrams in only for
 as long as it remembers ours.  Some forget after twenty seconds.  What the node sends is
-lost then, until it notices and sends by TCP: so a short frame that comes by TCP, after
-a silence on a path that carries UDP, shows such a translation.  From then on the path
-gets a probe before that time is over again.
+lost then, until we speak or until it notices and sends by TCP.  Two things show that,
+after a silence on a path that carries UDP: numbers of the node that are far higher as
+soon as we have probed the path, and a short frame that comes by TCP.  From then on the
+path gets a probe before that time is over again.
 
 ``UDPKeepalive`` says how often instead, or never.  By itself nothing is sent: a probe
 every fifteen seconds and its answer are a megabyte and a quarter a day.
@@ -26,12 +27,22 @@ LEAST: Final = 5.0
 SILENCE: Final = 10.0
 
 
+#: Numbers that a node has used meanwhile, of which its answers to our probes and what
+#: it says by accident take half; and the seconds within which that shows.
+LOST: Final = 8
+AT_ONCE: Final = 2.0
+
+
 @dataclass(slots=True)
 class _Path:
-    """``number`` is the highest that the node has used, ``since`` when it was new."""
+    """``number`` is the highest that the node has used, ``since`` when it was new.
+
+    ``seen`` is when it was last asked for.
+    """
 
     number: int
     since: float
+    seen: float
     interval: float = 0.0
 
 
@@ -52,8 +63,10 @@ class Keepalive:
         """
         if self._configured is not None:
             return float(self._configured)
-        path = self._look(node, number, now)
-        return path.interval
+        before = self._paths.get(node)
+        if before is not None and _lost(before, number, now):
+            self._learn(before)
+        return self._look(node, number, now).interval
 
     def came_by_tcp(self, node: Node, number: int, now: float) -> None:
         """Note a frame that could have come by UDP, over a path that carries it."""
@@ -61,7 +74,7 @@ class Keepalive:
             return
         path = self._look(node, number, now)
         if now - path.since >= SILENCE:
-            path.interval = max(path.interval / 2, LEAST) if path.interval else FIRST
+            self._learn(path)
             # The next frames tell nothing new.
             path.since = now
 
@@ -72,7 +85,17 @@ class Keepalive:
     def _look(self, node: Node, number: int, now: float) -> _Path:
         path = self._paths.get(node)
         if path is None:
-            path = self._paths[node] = _Path(number, now)
+            path = self._paths[node] = _Path(number, now, now)
         elif number != path.number:
             path.number, path.since = number, now
+        path.seen = now
         return path
+
+    def _learn(self, path: _Path) -> None:
+        path.interval = max(path.interval / 2, LEAST) if path.interval else FIRST
+
+
+def _lost(path: _Path, number: int, now: float) -> bool:
+    """Tell whether datagrams of a silent node were lost, as a probe of ours shows."""
+    silent = path.seen - path.since >= SILENCE
+    return silent and now - path.seen <= AT_ONCE and number - path.number >= LOST
