@@ -196,7 +196,7 @@ DEVICES: list[Broken] = [
     (
         main("Interface = wireless-network-0"),
         [
-            "tinc.conf:3: warning: only 15 bytes of the name count: it will be"
+            "tinc.conf:3: warning: only 15 bytes of the name count: that makes it"
             " wireless-networ"
         ],
     ),
@@ -221,7 +221,8 @@ DEVICES: list[Broken] = [
     (
         main("BindToInterface = a-name-of-16-byte"),
         [
-            "tinc.conf:3: error: no interface has a name of more than 15 bytes",
+            "tinc.conf:3: warning: only 15 bytes of the name count: that makes it"
+            " a-name-of-16-by",
         ],
     ),
     (
@@ -275,6 +276,20 @@ SCRIPTS: list[Broken] = [
     ),
     (
         script("#!/usr/bin/env no-such-shell\n"),
+        [
+            "tinc-up:1: warning: the script cannot run: there is no program"
+            " no-such-shell in PATH"
+        ],
+    ),
+    (
+        script("#!/usr/bin/env sh -e\n"),
+        [
+            "tinc-up:1: error: the script cannot run: `sh -e' is one word to env;"
+            " `env -S' divides it"
+        ],
+    ),
+    (
+        script("#!/usr/bin/env -S no-such-shell -e\n"),
         [
             "tinc-up:1: warning: the script cannot run: there is no program"
             " no-such-shell in PATH"
@@ -378,7 +393,7 @@ def test_the_name_of_the_net_is_that_of_its_interface(net: Path) -> None:
     ]
     assert said_about(net, netname="a-very-long-netname") == [
         "here: warning: the interface of net a-very-long-netname: only 15 bytes of the"
-        " name count: it will be a-very-long-net"
+        " name count: that makes it a-very-long-net"
     ]
     main("Interface = vpn")(net)
     assert said_about(net, netname="a-very-long-netname") == []
@@ -403,7 +418,7 @@ FINE: list[Change] = [
     script("#!/bin/sh -e\n"),
     script("#! /usr/bin/env sh\n"),
     script("#!/usr/bin/env -S sh -e\n"),
-    script("#!/usr/bin/env A=1 sh\n"),
+    script("#!/usr/bin/env -S A=1 sh\n"),
     script("#!/usr/bin/env python3\npass\r\n", "hosts/beta-up"),
     script(""),
     script("\x7fELF\0\r\n"),

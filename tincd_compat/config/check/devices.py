@@ -28,7 +28,7 @@ def check_device(
     """Look at a tun or tap device, and at the interface that sockets are bound to."""
     bound = config.first("BindToInterface")
     if bound is not None:
-        _check_bound(bound.value, bound, report)
+        _check_interface(bound.value, bound, "", report)
     kind = settings.device_type or ("tun" if settings.mode is Mode.ROUTER else "tap")
     if kind not in ("tun", "tap"):
         return
@@ -51,21 +51,12 @@ def check_device(
 
 
 def _check_interface(name: str, place: Place, what: str, report: Report) -> None:
-    """Look at the name of our interface, which tincd cuts to what the kernel takes."""
+    """Look at the name of an interface, which is cut to what the kernel takes."""
     fault = interface_fault(name)
     encoded = os.fsencode(name)
     if fault is not None:
         report.error(place, what + fault)
     elif len(encoded) > MAX_INTERFACE_NAME:
         cut = os.fsdecode(encoded[:MAX_INTERFACE_NAME])
-        text = f"only {MAX_INTERFACE_NAME} bytes of the name count: it will be {cut}"
+        text = f"only {MAX_INTERFACE_NAME} bytes of the name count: that makes it {cut}"
         report.warning(place, what + text)
-
-
-def _check_bound(name: str, place: Place, report: Report) -> None:
-    fault = interface_fault(name)
-    if fault is not None:
-        report.error(place, fault)
-    elif len(os.fsencode(name)) > MAX_INTERFACE_NAME:
-        text = f"no interface has a name of more than {MAX_INTERFACE_NAME} bytes"
-        report.error(place, text)

@@ -149,14 +149,27 @@ def _check_program(
     path: Path, words: list[str], directory: Path, runner: Runner, report: Report
 ) -> None:
     """Look for what the first line of a script names."""
-    program, argument, *_ = [*words, "", ""]
+    program, *arguments = words or [""]
     if program and not _is_program(directory / program):
         text = f"the script cannot run: there is no program {program}"
         report.error((path, 1), text)
         return
-    sought = os.path.basename(program) == "env" and _COMMAND.fullmatch(argument)
-    if sought and not runner.finds(argument, directory):
-        text = f"the script cannot run: there is no program {argument} in PATH"
+    if os.path.basename(program) == "env" and arguments:
+        _check_env(path, arguments, directory, runner, report)
+
+
+def _check_env(
+    path: Path, words: list[str], directory: Path, runner: Runner, report: Report
+) -> None:
+    """Look at what the first line gives `env`, which the kernel does not divide."""
+    if words[0] == "-S":
+        words = words[1:2]
+    elif len(words) > 1 and not words[0].startswith("-"):
+        text = f"the script cannot run: `{' '.join(words)}' is one word to env"
+        report.error((path, 1), f"{text}; `env -S' divides it")
+        return
+    if words and _COMMAND.fullmatch(words[0]) and not runner.finds(words[0], directory):
+        text = f"the script cannot run: there is no program {words[0]} in PATH"
         report.warning((path, 1), text)
 
 
