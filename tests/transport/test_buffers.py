@@ -174,25 +174,41 @@ def test_a_fast_network_has_as_much_as_leaves_in_a_moment() -> None:
     buffer = sock.buffer()
     sock.fill(buffer, 0)
     assert sock.size == NARROW
-    sock.fill(buffer, 12_500_000)
+    for _ in range(2):
+        sock.fill(buffer, 12_500_000)
     assert sock.size == round(12_500_000 * DELAY / 2)
-    sock.fill(buffer, 1_250_000_000)
+    for _ in range(2):
+        sock.fill(buffer, 1_250_000_000)
     assert sock.size == SEND_BUFFER
     # And by and by less, where it has become slow.
-    sock.fill(buffer, 2_500_000)
+    for _ in range(2):
+        sock.fill(buffer, 2_500_000)
     assert sock.size == SEND_BUFFER // 2
     for _ in range(5):
         sock.fill(buffer, 2_500_000)
     assert sock.size == NARROW
 
 
+def test_one_speed_that_is_another_changes_nothing() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    for speed in (2_500_000, 2_500_000, 1_250_000_000, 2_500_000):
+        sock.fill(buffer, speed)
+        assert sock.size == NARROW
+    for _ in range(3):
+        sock.fill(buffer, 1_250_000_000)
+    for speed in (2_500_000, 1_250_000_000, 2_500_000):
+        sock.fill(buffer, speed)
+        assert sock.size == SEND_BUFFER
+
+
 def test_what_others_have_sent_counts() -> None:
     sock = Uplink()
     buffer = sock.buffer()
-    buffer.full(1)
-    sock.now += 0.1
-    buffer.full(64, 125_000_000)
-    assert (sock.size, buffer.lost) == (SEND_BUFFER, 65)
+    for number in range(3):
+        buffer.full(64, number * 125_000_000)
+        sock.now += 0.1
+    assert (sock.size, buffer.lost) == (SEND_BUFFER, 192)
 
 
 @pytest.mark.parametrize("seconds", [SHORTEST / 2, LONGEST * 1.01])

@@ -126,6 +126,8 @@ class SendBuffer:
         #: When it was full, and how many bytes the socket had taken by then.
         self._full_at = -LONGEST
         self._sent_then = 0
+        #: Bytes that have left in a second, when that was measured last.
+        self._speed = 0.0
 
     def full(self, lost: int, elsewhere: int = 0) -> None:
         """So many datagrams have found the buffer full.
@@ -142,13 +144,20 @@ class SendBuffer:
         if seconds <= LONGEST:
             # As much has left as has come, for it is as full as it was.
             self._adapt((sent - self._sent_then) / seconds)
+        else:
+            self._speed = 0.0
         self._full_at, self._sent_then = now, sent
 
     def _adapt(self, speed: float) -> None:
-        """Hold what leaves in DELAY; less only by and by: the speed may be a low."""
+        """Hold what leaves in DELAY, if this speed and the last one agree on a change.
+
+        A busy machine may see one too late or too early, and that shows another speed.
+        """
+        before, self._speed = self._speed, speed
         # The kernel counts twice of what is asked for.
-        wanted = max(self._least, self._size // 2, int(speed * DELAY / 2))
-        wanted = min(wanted, SEND_BUFFER)
+        low, high = (int(each * DELAY / 2) for each in sorted((before, speed)))
+        wanted = min(max(self._size, low), max(high, self._size // 2))
+        wanted = min(max(wanted, self._least), SEND_BUFFER)
         slightly = abs(wanted - self._size) * 4 < self._size
         if wanted == self._size or (slightly and wanted > self._least):
             return
