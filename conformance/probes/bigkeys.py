@@ -40,7 +40,7 @@ def _measure(lab: Lab, contender: Contender) -> Iterable[Figure]:
         cpu = _handshakes(subject, target)
         subject.stop()
         seconds, used = (statistics.median(each) for each in zip(*starts, strict=True))
-        yield Figure(f"{bits} bits: exec to Ready", seconds, "s", 2.0)
+        yield Figure(f"{bits} bits: exec to Ready", seconds, "s")
         yield Figure(f"{bits} bits: CPU until then", used, "s", 1.0)
         yield Figure(f"{bits} bits: CPU of a handshake", cpu, "s", 0.1)
 
