@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import subprocess
-from collections.abc import Coroutine, Mapping, Sized
+from collections.abc import Coroutine, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,24 @@ def lines() -> list[tuple[int, str]]:
     return handler.lines
 
 
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Path]:
+    """Scripts that still read from this end with the test."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    yield path
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+
+
 def write(path: Path, text: str, mode: int = 0o755) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     path.chmod(mode)
+
+
+def tell(fifo: Path, text: str) -> None:
+    """Let scripts that read from a pipe go on."""
+    fifo.write_text(text)
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
@@ -209,7 +223,7 @@ def test_strictly_one_after_the_other(tmp_path: Path) -> None:
         runner.run("subnet-up", {})
         # The daemon goes on while host-up waits for us.
         assert not await runner.drain(0)
-        fifo.write_text("go\n")
+        tell(fifo, "go\n")
         assert await runner.drain(20)
         runner.run("subnet-up", {})
         assert await runner.drain()
@@ -322,11 +336,12 @@ def test_the_directory_and_interpreter_can_change(tmp_path: Path) -> None:
 
 
 def test_a_slow_script_is_complained_about_and_waited_for(
-    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    fifo: Path,
+    lines: list[tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(scripts, "SLOW_SCRIPT", 0.0)
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
     write(tmp_path / "host-up", f"read line < {fifo}; exit 2\n")
 
     async def events() -> None:
@@ -334,7 +349,7 @@ def test_a_slow_script_is_complained_about_and_waited_for(
         runner.run("host-up", {})
         while len(lines) < 2:
             assert not await runner.drain(0)
-        fifo.write_text("go\n")
+        tell(fifo, "go\n")
         await runner.drain()
 
     run(events())
@@ -352,13 +367,12 @@ KINDS = {name.replace("NAME", "beta"): name for name in scripts.PATIENCE}
 @pytest.mark.parametrize("name", KINDS)
 def test_a_script_that_never_ends_keeps_the_next_one_for_its_patience(
     tmp_path: Path,
+    fifo: Path,
     lines: list[tuple[int, str]],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
     monkeypatch.setitem(scripts.PATIENCE, KINDS[name], 0.0)
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
     # What is run next is another kind, with a patience of its own.
     write(tmp_path / name, f"read line < {fifo}; exit 2\n")
     after = "host-up" if name != "host-up" else "subnet-up"
@@ -370,7 +384,7 @@ def test_a_script_that_never_ends_keeps_the_next_one_for_its_patience(
         runner.run(after, {})
         assert await runner.drain()
         assert len(lines) == 3
-        fifo.write_text("go\n")
+        tell(fifo, "go\n")
         await until(lines, 4)
 
     run(events())
@@ -386,12 +400,13 @@ def test_a_script_that_never_ends_keeps_the_next_one_for_its_patience(
 
 
 def test_of_too_many_that_never_end_the_oldest_is_killed(
-    tmp_path: Path, lines: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    fifo: Path,
+    lines: list[tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(scripts.PATIENCE, "host-up", 0.0)
     monkeypatch.setattr(scripts, "MAX_LEFT", 2)
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
     write(tmp_path / "host-up", f"read line < {fifo}; exit $line\n")
 
     async def events() -> None:
@@ -400,7 +415,7 @@ def test_of_too_many_that_never_end_the_oldest_is_killed(
             runner.run("host-up", {})
         assert await runner.drain()
         await until(lines, 8)
-        fifo.write_text("3\n3\n")
+        tell(fifo, "3\n3\n")
         await until(lines, 10)
 
     run(events())
@@ -410,9 +425,9 @@ def test_of_too_many_that_never_end_the_oldest_is_killed(
     assert lines[7:] == [failed("host-up", status) for status in (137, 3, 3)]
 
 
-def test_what_is_dropped_is_named(tmp_path: Path, lines: list[tuple[int, str]]) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
+def test_what_is_dropped_is_named(
+    tmp_path: Path, fifo: Path, lines: list[tuple[int, str]]
+) -> None:
     write(tmp_path / "host-down", f"read line < {fifo}\n")
     write(tmp_path / "hosts" / "beta-down", "exit 1\n")
     write(tmp_path / "subnet-down", "exit 1\n")
@@ -428,7 +443,7 @@ def test_what_is_dropped_is_named(tmp_path: Path, lines: list[tuple[int, str]]) 
         runner.drop()
         runner.run("tinc-down", {})
         assert await runner.drain()
-        fifo.write_text("go\n")
+        tell(fifo, "go\n")
 
     run(events())
     assert lines[1][0] == logging.WARNING
@@ -439,9 +454,7 @@ def test_what_is_dropped_is_named(tmp_path: Path, lines: list[tuple[int, str]]) 
     assert lines[-2:] == [executed("tinc-down"), failed("tinc-down", 3)]
 
 
-def test_a_hurry_ends_the_wait(tmp_path: Path) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
+def test_a_hurry_ends_the_wait(tmp_path: Path, fifo: Path) -> None:
     write(tmp_path / "host-down", f"read line < {fifo}\n")
 
     async def events() -> None:
@@ -449,7 +462,7 @@ def test_a_hurry_ends_the_wait(tmp_path: Path) -> None:
         runner.run("host-down", {})
         asyncio.get_running_loop().call_soon(hurry.set)
         assert not await runner.drain(hurry=hurry)
-        fifo.write_text("go\n")
+        tell(fifo, "go\n")
         assert await runner.drain()
 
     run(events())
@@ -496,7 +509,7 @@ def test_the_end_of_the_loop_kills_no_script(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess, "Popen", remembered)
         run(leave())
-    fifo.write_text("finished\n")
+    tell(fifo, "finished\n")
     assert out.read_text() == "finished\n"
     assert os.waitpid(processes[0].pid, 0)[1] == 0
 
