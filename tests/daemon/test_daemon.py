@@ -148,6 +148,22 @@ def test_an_error_of_ours_at_the_start(
     assert told(caplog) == ["Start: ZeroDivisionError: oops", "Terminating"]
 
 
+def test_an_error_of_ours_at_the_end(
+    life: Life, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def oops(_links: Links) -> None:
+        raise ZeroDivisionError("oops")
+
+    life.start()
+    life.take()
+    with monkeypatch.context() as patch:
+        patch.setattr(Links, "close", oops)
+        assert life.end() == 1
+    assert life.take() == [END[0], *END[-2:]]
+    assert told(caplog)[-2:] == ["Stop: ZeroDivisionError: oops", "Terminating"]
+    life.daemon.links.close()
+
+
 def test_links_are_dialled_as_our_key_can_answer(life: Life) -> None:
     life.start()
     assert life.daemon._dialer._turn == life.daemon.links.operations.turn

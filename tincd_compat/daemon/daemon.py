@@ -485,6 +485,17 @@ class Daemon:
             return
         if logs.connections.isEnabledFor(logging.DEBUG):
             at_once("statistics", dumps.write(dumps.statistics(self._device)))
+        try:
+            await self._close()
+        except Exception as error:
+            # What tinc-up has done has to be undone all the same.
+            self._mishaps.report("Stop", error)
+            self._status = 1
+        await self._last_scripts()
+        self._device.close()
+        logs.always.log(logs.NOTICE, "Terminating")
+
+    async def _close(self) -> None:
         self._dialer.stop()
         self._names.stop()
         if self._watch is not None:
@@ -500,9 +511,6 @@ class Daemon:
             listener.close()
         self._tarpit.close()
         self.dataplane.close()
-        await self._last_scripts()
-        self._device.close()
-        logs.always.log(logs.NOTICE, "Terminating")
 
     async def _last_scripts(self) -> None:
         """Give scripts the time they have, then run tinc-down whatever came of them.
