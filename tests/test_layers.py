@@ -36,6 +36,7 @@ MESH_SIDE = (
 LAYERS: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     "admin": ("service",),
+    "probe": (),
     "cli": ("daemon", "service", "config"),
     "daemon": (
         "transport",

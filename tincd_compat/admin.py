@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from tincd_compat import __version__
+from tincd_compat.errors import TincError
+from tincd_compat.service.launcher import RELEASE, template
 from tincd_compat.service.takeover import Host, TakeoverError, perform
 
 #: The root of the system that runs.
@@ -23,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     program = Path(os.path.abspath(options.program or _own_program(root)))
     try:
         host = Host(program, root)
-        return _run(host, options.command, options.dry_run, root == RUNNING)
-    except (TakeoverError, OSError) as error:
+        if options.command == "release":
+            return _release(host, root, options.dry_run)
+        return _take_over(host, options.dry_run, root == RUNNING)
+    except (TincError, OSError) as error:
         print(f"tincd-compat: {error}", file=sys.stderr)
         return 1
 
@@ -71,8 +76,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(host: Host, command: str, dry_run: bool, is_running: bool) -> int:
-    steps = host.takeover() if command == "takeover" else host.release()
+def _release(host: Host, root: Path, dry_run: bool) -> int:
+    """Run the script that the launcher has, too, for when there is no Python."""
+    words = ["--dry-run"] * dry_run + ["--root", str(root)] * (root != Path("/"))
+    sys.stdout.flush()
+    done = subprocess.run(["sh", str(template("release")), *words], check=False)
+    if done.returncode == 0 and not dry_run and root == RUNNING:
+        _name_running(host)
+    return done.returncode
+
+
+def _take_over(host: Host, dry_run: bool, is_running: bool) -> int:
+    steps = host.takeover()
     if not steps:
         print(f"Nothing to do: {_state(host)}.")
         return 0
@@ -85,17 +100,14 @@ def _run(host: Host, command: str, dry_run: bool, is_running: bool) -> int:
         raise TakeoverError("this has to be done by root")
     perform(steps, print)
     print(f"Done: {_state(host)}.")
+    print(f"The way back, even without any Python: {RELEASE}")
     if is_running:
         _name_running(host)
     return 0
 
 
 def _state(host: Host) -> str:
-    if host.is_ours:
-        return f"{host.tincd} is {host.program}"
-    if host.tincd.exists():
-        return f"{host.tincd} is C tincd"
-    return f"there is no {host.tincd}"
+    return f"{host.tincd} is {host.program}"
 
 
 def _name_running(host: Host) -> None:

@@ -82,6 +82,7 @@ from conformance.scenarios import (
     transfer,
     tunnelserver,
     two_addresses,
+    upgrade,
 )
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
@@ -166,6 +167,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     devices.UML,
     devices.PERSISTENT,
     takeover.SCENARIO,
+    upgrade.SCENARIO,
     errors.ERRORS,
     errors.LIMIT,
     forwarding.INTERNAL,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,7 @@ mkdir -p /srv/image/var/lib/dpkg/updates /srv/image/var/lib/dpkg/info
 touch /srv/image/var/lib/dpkg/status
 cp /usr/sbin/tincd /srv/image/usr/sbin
 cp /usr/bin/dpkg-divert /srv/image/usr/bin
-cp /bin/true /srv/image/opt/bin/tincd
+echo '#!/opt/bin/python' > /srv/image/opt/bin/tincd && chmod +x /srv/image/opt/bin/tincd
 """
 #: What systemd-analyze may say of our hardening, out of 10.
 _EXPOSURE: Final = 4.0
@@ -67,13 +68,15 @@ _EXPOSURE: Final = 4.0
 _HERE: Final = "[Service]\nProtectHome=no\nPrivateTmp=no\n"
 
 
-class _Host:
+class Host:
     """The container with its two nets, and what an administrator does there."""
 
-    def __init__(self, lab: Lab, container: Container) -> None:
+    def __init__(
+        self, lab: Lab, container: Container, program: Path | None = None
+    ) -> None:
         self._lab = lab
         self.inside = container
-        self._program = Path(sys.executable).with_name("tincd-compat")
+        self._program = program or Path(sys.executable).with_name("tincd-compat")
 
     def prepare(self) -> None:
         write, keys = self.inside.write, self._lab.keys
@@ -147,10 +150,22 @@ class _Host:
         return self.inside.run("journalctl", *unit).count(words)
 
 
+def other_interpreters() -> Iterator[Path]:
+    """Yield interpreters of another minor version that this machine has."""
+    own = f"python3.{sys.version_info.minor}"
+    places = [Path("/usr/bin"), Path("/usr/local/bin")]
+    places += Path("/root/.pyenv/versions").glob("3.*/bin")
+    for place in places:
+        for path in sorted(place.glob("python3.[0-9]*")):
+            minor = path.name.removeprefix("python3.")
+            if minor.isdigit() and int(minor) > 11 and path.name != own:
+                yield path
+
+
 def play(lab: Lab, placement: Placement) -> None:
     container = Container(lab.directory / "container", f"{lab.tag}c", _TREE)
     try:
-        host = _Host(lab, container)
+        host = Host(lab, container)
         host.prepare()
         container.boot()
         host.start_peer()
@@ -166,7 +181,7 @@ def play(lab: Lab, placement: Placement) -> None:
         container.remove()
 
 
-def _another_root(host: _Host) -> None:
+def _another_root(host: Host) -> None:
     """What is done to an image is not done to the host, and the other way round."""
     inside = host.inside
     inside.shell(_IMAGE)
@@ -178,7 +193,8 @@ def _another_root(host: _Host) -> None:
     there = (
         "cd /srv/image/usr/sbin && readlink tincd && cmp tincd.distrib /usr/sbin/tincd"
     )
-    expect_equal("the image's tincd", inside.shell(there), "/opt/bin/tincd\n")
+    launcher = "/usr/local/lib/tincd-compat/tincd"
+    expect_equal("the image's tincd", inside.shell(there), f"{launcher}\n")
     listed = inside.run("dpkg-divert", "--root=/srv/image", "--list")
     expect("tincd.distrib" in listed, f"the image's dpkg knows {listed!r}")
     expect("Nothing to do" in host.compat(*words, "takeover"), "it did something")
@@ -187,7 +203,7 @@ def _another_root(host: _Host) -> None:
     expect_equal("the host after a release of an image", inside.shell(look), before)
 
 
-def _units_of_debian(host: _Host) -> None:
+def _units_of_debian(host: Host) -> None:
     """C first, then ours under the unit files that Debian's package brought."""
     before = host.checksum()
     unit = host.systemctl("cat", "tinc@.service")
@@ -218,7 +234,7 @@ def _units_of_debian(host: _Host) -> None:
     expect_equal("result", result, "success")
 
 
-def _own_units(host: _Host) -> None:
+def _own_units(host: Host) -> None:
     """Our unit files with readiness, watchdog and hardening."""
     inside = host.inside
     inside.shell(f"cp -r {_UNITS}/* /etc/systemd/system/ && systemctl daemon-reload")
@@ -244,7 +260,7 @@ def _own_units(host: _Host) -> None:
     expect_equal("watchdog", watchdog.strip(), "30s")
 
 
-def _start_at_boot(host: _Host) -> None:
+def _start_at_boot(host: Host) -> None:
     host.systemctl("enable", "tinc.service", "tinc@vpn.service")
     host.inside.shut_down()
     host.inside.boot()
@@ -264,7 +280,7 @@ def _start_at_boot(host: _Host) -> None:
     host.systemctl("stop", "tinc@vpn")
 
 
-def _hooks_of_debian(host: _Host) -> None:
+def _hooks_of_debian(host: Host) -> None:
     """ifupdown and the init script of Debian's package, as they are."""
     inside = host.inside
     inside.shell(f"cat >> /etc/network/interfaces <<'EOF'\n{_STANZA}EOF")
@@ -294,10 +310,19 @@ def _hooks_of_debian(host: _Host) -> None:
     expect(not inside.succeeds("test", "-e", "/run/tinc.vpn.pid"), "stop left it")
 
 
-def _give_back(host: _Host) -> None:
-    say(host.compat("release"))
-    expect("Nothing to do" in host.compat("release"), "a second one did something")
+def _give_back(host: Host) -> None:
     inside = host.inside
+    said = host.compat("release")
+    say(said)
+    # With our drop-in for it, systemd would end C tincd again and again.
+    expect("10-notify.conf.off" in said, "nothing is said of the drop-in")
+    expect("Nothing to do" in host.compat("release"), "a second one did something")
+    host.systemctl("start", "tinc@vpn")
+    host.wait_ping("pings through C under our units")
+    kind = host.systemctl("show", "-p", "Type", "--value", "tinc@vpn").strip()
+    expect_equal("type of the unit", kind, "simple")
+    host.expect_runs(Kind.C)
+    host.systemctl("stop", "tinc@vpn")
     inside.shell(
         "rm -rf /etc/systemd/system/tinc@.service* /etc/systemd/system/tinc.s*"
     )
@@ -308,7 +333,7 @@ def _give_back(host: _Host) -> None:
     host.systemctl("stop", "tinc@vpn")
 
 
-def _as_package(host: _Host, place: Path) -> None:
+def _as_package(host: Host, place: Path) -> None:
     """The Debian package takes the place of tinc; going back is the package tinc."""
     made = subprocess.run(
         ["sh", str(_TREE / "contrib/debian/build.sh"), str(place)],

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tincd_compat import admin
+from tincd_compat.service.launcher import Launcher, LauncherError, template
 from tincd_compat.service.takeover import (
+    LAUNCHER,
     Host,
     Step,
     TakeoverError,
@@ -63,7 +67,7 @@ def root(tmp_path: Path) -> Path:
     for name in ("usr/sbin", "usr/bin", "opt/bin", "run"):
         (tmp_path / name).mkdir(parents=True)
     program = tmp_path / "opt/bin/tincd"
-    program.write_text("#!/bin/sh\n")
+    program.write_text(f"#!{sys.executable}\n")
     program.chmod(0o755)
     return tmp_path
 
@@ -87,6 +91,61 @@ def without_dpkg(root: Path) -> Host:
     return Host(PROGRAM, root, run)
 
 
+needs_dpkg = pytest.mark.skipif(
+    shutil.which("dpkg-divert") is None, reason="there is no dpkg here"
+)
+
+
+def debian(root: Path) -> Host:
+    """Return a host with records of dpkg's own, that the real one works on."""
+    for name in ("var/lib/dpkg/updates", "var/lib/dpkg/info"):
+        (root / name).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "usr/bin/dpkg-divert").touch()
+    return Host(PROGRAM, root)
+
+
+def release(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", str(template("release")), "--root", str(root), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def files(root: Path) -> dict[str, str]:
+    """Return what a release must leave: each file, and where links lead."""
+    return {
+        str(path): str(path.readlink()) if path.is_symlink() else path.read_text()
+        for path in sorted(root.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def assert_released(root: Path) -> None:
+    """Give the place back: as was announced, once, and with nothing left."""
+    before = files(root)
+    announced = release(root, "--dry-run")
+    assert announced.returncode == 0
+    assert files(root) == before
+    done = release(root)
+    assert done.returncode == 0, done.stderr
+    steps = announced.stdout.splitlines()[1:]
+    assert [line for line in done.stdout.splitlines() if line in steps] == steps
+    assert not (root / "usr/local/lib/tincd-compat").exists()
+    assert not (root / "usr/sbin/tincd").is_symlink()
+    assert "Nothing to do" in release(root).stdout
+
+
+def refused_release(root: Path) -> str:
+    before = files(root)
+    done = release(root)
+    assert done.returncode == 1
+    assert files(root) == before
+    return done.stderr
+
+
 def do(plan: Callable[[], list[Step]]) -> list[str]:
     told: list[str] = []
     perform(plan(), told.append)
@@ -97,21 +156,15 @@ def test_there_and_back_with_dpkg(root: Path) -> None:
     tincd = reference(root)
     host, dpkg = with_dpkg(root)
     assert do(host.takeover) == [
+        f"write the launcher of {PROGRAM} to {host.place}",
         f"{rooted(DIVERT, root)} /usr/sbin/tincd",
-        f"link {tincd} to {host.program}",
+        f"link {tincd} to {LAUNCHER}",
     ]
     assert host.is_ours
     assert host.parked.read_bytes() == ELF
     assert dpkg.listed
     # Again: nothing to do.
     assert host.takeover() == []
-    assert do(host.release) == [
-        f"remove the link {tincd}",
-        f"{rooted(REMOVE, root)} /usr/sbin/tincd",
-    ]
-    assert tincd.read_bytes() == ELF
-    assert not dpkg.listed
-    assert host.release() == []
 
 
 def test_there_and_back_without_dpkg(root: Path) -> None:
@@ -119,27 +172,27 @@ def test_there_and_back_without_dpkg(root: Path) -> None:
     do(host.takeover)
     assert host.is_ours
     assert host.parked.read_bytes() == ELF
-    do(host.release)
+    assert_released(root)
     assert tincd.read_bytes() == ELF
     assert not host.parked.exists()
 
 
-@pytest.mark.parametrize("dpkg", [False, True])
+@pytest.mark.parametrize("dpkg", [False, pytest.param(True, marks=needs_dpkg)])
 def test_host_that_never_had_c_tincd(root: Path, dpkg: bool) -> None:
-    host = with_dpkg(root)[0] if dpkg else without_dpkg(root)
+    host = debian(root) if dpkg else without_dpkg(root)
     do(host.takeover)
     assert host.is_ours
-    do(host.release)
+    assert_released(root)
     assert not host.tincd.exists()
-    assert host.release() == []
 
 
+@needs_dpkg
 def test_package_installed_after_a_takeover_without_it(root: Path) -> None:
-    host, _ = with_dpkg(root)
+    host = debian(root)
     do(host.takeover)
     # The diversion lets dpkg put the C program aside.
     host.parked.write_bytes(ELF)
-    do(host.release)
+    assert_released(root)
     assert host.tincd.read_bytes() == ELF
 
 
@@ -148,16 +201,72 @@ def test_lost_link_is_made_again(root: Path) -> None:
     host, _ = with_dpkg(root)
     do(host.takeover)
     host.tincd.unlink()
-    assert do(host.takeover) == [f"link {host.tincd} to {host.program}"]
+    assert do(host.takeover) == [f"link {host.tincd} to {LAUNCHER}"]
 
 
+@needs_dpkg
 def test_lost_link_is_no_hindrance_to_a_release(root: Path) -> None:
     tincd = reference(root)
-    host, _ = with_dpkg(root)
+    host = debian(root)
     do(host.takeover)
     host.tincd.unlink()
-    do(host.release)
+    assert_released(root)
     assert tincd.read_bytes() == ELF
+
+
+@pytest.mark.parametrize("dpkg", [False, pytest.param(True, marks=needs_dpkg)])
+@pytest.mark.parametrize("gone", [False, True])
+def test_link_straight_to_an_installation(root: Path, dpkg: bool, gone: bool) -> None:
+    """That is what a takeover once made, by whatever prefix; it may be gone."""
+    tincd = reference(root)
+    host = debian(root) if dpkg else without_dpkg(root)
+    do(host.takeover)
+    shutil.rmtree(host.place)
+    tincd.unlink()
+    tincd.symlink_to("/opt/other/bin/tincd")
+    if not gone:
+        (root / "opt/other/bin").mkdir(parents=True)
+        shutil.copy(root / "opt/bin/tincd", root / "opt/other/bin/tincd")
+    # Another takeover puts the launcher there.
+    assert do(host.takeover) == [
+        f"write the launcher of {PROGRAM} to {host.place}",
+        f"remove the link {tincd} to /opt/other/bin/tincd",
+        f"link {tincd} to {LAUNCHER}",
+    ]
+    tincd.unlink()
+    tincd.symlink_to("/opt/other/bin/tincd")
+    assert_released(root)
+    assert tincd.read_bytes() == ELF
+
+
+def test_another_installation_takes_over(root: Path) -> None:
+    reference(root)
+    do(without_dpkg(root).takeover)
+    other = root / "opt/other/bin/tincd"
+    other.parent.mkdir(parents=True)
+    other.write_text("#!/opt/other/bin/python\n")
+    other.chmod(0o755)
+    host = Host(Path("/opt/other/bin/tincd"), root)
+    assert do(host.takeover) == [
+        f"write the launcher of {host.program} to {host.place}"
+    ]
+    assert "'/opt/other/bin/python' -P -m" in (host.place / "tincd").read_text()
+    assert_released(root)
+
+
+def test_upgrade_without_dpkg_replaces_the_link(root: Path) -> None:
+    tincd, host = reference(root), without_dpkg(root)
+    do(host.takeover)
+    tincd.unlink()
+    tincd.write_bytes(ELF + b", newer")
+    do(host.takeover)
+    assert host.is_ours
+    assert host.parked.read_bytes() == ELF + b", newer"
+    tincd.unlink()
+    tincd.write_bytes(ELF + b", newest")
+    assert_released(root)
+    assert tincd.read_bytes() == ELF + b", newest"
+    assert not host.parked.exists()
 
 
 def refusal(plan: Callable[[], object]) -> str:
@@ -173,7 +282,7 @@ def test_what_is_refused(root: Path) -> None:
     host.tincd.unlink()
     host.tincd.symlink_to("/bin/true")
     assert "is a link to /bin/true" in refusal(host.takeover)
-    assert "is a link to /bin/true" in refusal(host.release)
+    assert "is a link to /bin/true" in refused_release(root)
     host.tincd.unlink()
     reference(root)
     host.parked.write_bytes(ELF)
@@ -183,7 +292,6 @@ def test_what_is_refused(root: Path) -> None:
     assert "is diverted to /usr/sbin/mine" in refusal(host.takeover)
     dpkg.listed = "diversion of /usr/sbin/tincd to /usr/sbin/x by other\n"
     assert "Another package" in refusal(host.takeover)
-    assert "Another package" in refusal(host.release)
     (root / "opt/bin/tincd").chmod(0o644)
     assert "has to be installed in" in refusal(host.takeover)
     assert host.tincd.read_bytes() == ELF
@@ -211,9 +319,11 @@ def test_earlier_steps_are_undone(root: Path) -> None:
     with pytest.raises(TakeoverError, match=r"no room; nothing was changed"):
         perform([*host.takeover(), failing(root)], told.append)
     assert [text for text in told if text.startswith("undo")] == [
-        f"undo: link {tincd} to {host.program}",
+        f"undo: link {tincd} to {LAUNCHER}",
         f"undo: {rooted(DIVERT, root)} /usr/sbin/tincd",
+        f"undo: write the launcher of {PROGRAM} to {host.place}",
     ]
+    assert not host.place.exists()
     assert not dpkg.listed
     assert tincd.read_bytes() == ELF
 
@@ -230,7 +340,9 @@ def test_what_cannot_be_undone_is_said(root: Path) -> None:
 
     with pytest.raises(TakeoverError, match=r"no room$"):
         perform([*steps, failing(root)], tell)
-    assert told[-1].startswith("this has to be done by hand: dpkg-divert")
+    assert any(
+        text.startswith("this has to be done by hand: dpkg-divert") for text in told
+    )
 
 
 def test_nets_that_run(root: Path) -> None:
@@ -263,10 +375,8 @@ def test_command_line(
     assert call(root, "takeover") == 0
     assert "Nothing to do" in capsys.readouterr().out
     assert call(root, "release") == 0
-    assert "is C tincd" in capsys.readouterr().out
-    tincd.unlink()
-    assert call(root, "release") == 0
-    assert "there is no" in capsys.readouterr().out
+    assert tincd.read_bytes() == ELF
+    assert call(root, "release", "--dry-run") == 0
 
 
 def test_only_root_may(
@@ -296,21 +406,12 @@ def test_daemons_that_run_on_are_named_on_the_system_that_runs(
     assert "process 12, without a net name" in out
 
 
-needs_dpkg = pytest.mark.skipif(
-    shutil.which("dpkg-divert") is None, reason="there is no dpkg here"
-)
-
-
 @needs_dpkg
 def test_dpkg_of_another_root_is_told_and_ours_is_not(root: Path) -> None:
-    for name in ("var/lib/dpkg/updates", "var/lib/dpkg/info"):
-        (root / name).mkdir(parents=True)
-    (root / "var/lib/dpkg/status").touch()
-    (root / "usr/bin/dpkg-divert").touch()
     diversions = root / "var/lib/dpkg/diversions"
     before = run_command(["dpkg-divert", "--list"])
     tincd = reference(root)
-    host = Host(PROGRAM, root)
+    host = debian(root)
     # What does not name the root would be done to the system that runs.
     assert all(
         f"--root={root}" in step.text
@@ -319,10 +420,10 @@ def test_dpkg_of_another_root_is_told_and_ours_is_not(root: Path) -> None:
     )
     do(host.takeover)
     assert host.parked.read_bytes() == ELF
-    assert tincd.readlink() == PROGRAM
+    assert tincd.readlink() == LAUNCHER
     assert diversions.read_text() == "/usr/sbin/tincd\n/usr/sbin/tincd.distrib\n:\n"
     assert host.takeover() == []
-    do(host.release)
+    assert_released(root)
     assert tincd.read_bytes() == ELF
     assert diversions.read_text() == ""
     assert run_command(["dpkg-divert", "--list"]) == before
@@ -347,7 +448,7 @@ def test_program_as_it_is_seen_from_inside(
         monkeypatch.setattr("sys.argv", [str(own)])
         words = ["takeover", "--dry-run", "--root", str(root)]
         assert admin.main(words) == 0
-        assert f"link {root}/usr/sbin/tincd to {PROGRAM}\n" in capsys.readouterr().out
+        assert f"write the launcher of {PROGRAM} to" in capsys.readouterr().out
     monkeypatch.setattr("sys.argv", ["/elsewhere/bin/tincd-compat"])
     assert admin.main(words) == 1
     assert "has to be installed in" in capsys.readouterr().err
@@ -356,3 +457,64 @@ def test_program_as_it_is_seen_from_inside(
 def test_command_that_is_missing() -> None:
     with pytest.raises(OSError, match="this system has no nowhere-divert"):
         run_command(["nowhere-divert"])
+
+
+DROP_IN = "etc/systemd/system/tinc@.service.d"
+
+
+def drop_in(root: Path, name: str, text: str) -> Path:
+    path = root / DROP_IN / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"[Service]\n{text}\n")
+    return path
+
+
+def test_release_takes_out_of_effect_what_c_tincd_cannot_live_with(root: Path) -> None:
+    reference(root)
+    do(without_dpkg(root).takeover)
+    ours = drop_in(root, "10-notify.conf", "Type=notify\nWatchdogSec=30")
+    other = drop_in(root, "20-hardening.conf", "NoNewPrivileges=yes")
+    assert f"mv {ours} {ours}.off" in release(root, "--dry-run").stdout
+    assert_released(root)
+    assert not ours.exists()
+    assert ours.with_name("10-notify.conf.off").exists()
+    assert other.exists()
+
+
+@pytest.mark.parametrize("line", ["Type=notify", "WatchdogSec=30"])
+def test_release_refuses_what_the_administrator_wrote_alike(
+    root: Path, line: str
+) -> None:
+    reference(root)
+    do(without_dpkg(root).takeover)
+    theirs = drop_in(root, "local.conf", line)
+    assert str(theirs) in refused_release(root)
+
+
+@needs_dpkg
+def test_release_leaves_what_a_package_has_diverted(root: Path) -> None:
+    reference(root)
+    debian(root)
+    words = ["--package", "other", "--divert", "/usr/sbin/x", "--add", "--no-rename"]
+    run_command(["dpkg-divert", f"--root={root}", *words, "/usr/sbin/tincd"])
+    assert "another package, other" in refused_release(root)
+
+
+def test_what_no_launcher_can_start(root: Path) -> None:
+    reference(root)
+    for line in ("#!/bin/sh", "#!/opt/a b/bin/python", f"#!/{'x' * 130}/python"):
+        (root / "opt/bin/tincd").write_text(f"{line}\n")
+        with pytest.raises(LauncherError, match="does not name its Python"):
+            without_dpkg(root).takeover()
+
+
+def test_launcher_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
+    launcher = Launcher(tmp_path / "place", "/a/python", Path("/usr/sbin/c"))
+    launcher.write()
+    assert launcher.is_there()
+    other = Launcher(tmp_path / "place", "/b/python", Path("/usr/sbin/c"))
+    assert not other.is_there()
+    other.write()
+    assert other.is_there()
+    other.undo()
+    assert launcher.is_there()

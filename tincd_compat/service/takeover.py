@@ -1,12 +1,13 @@
-"""Taking the place of C tincd on a host, and giving it back.
+"""Taking the place of C tincd on a host.
 
 ``/usr/sbin/tincd`` is what units, hooks and scripts run.  Taking over moves the C
-program aside, to ``/usr/sbin/tincd.distrib``, and puts a link to ours in its place.
-Where dpkg is, the move is a local diversion: upgrades of the package then leave the
-link alone.  Nothing else on the host changes, and nothing is restarted.
+program aside, to ``/usr/sbin/tincd.distrib``, and puts a link in its place, to the
+launcher of ours.  Where dpkg is, the move is a local diversion: upgrades of the package
+then leave the link alone.  Nothing else on the host changes, and nothing is restarted.
 
 A plan is made first and can be shown; it is a list of steps, each with its opposite.
-If one fails, those before it are taken back.
+If one fails, those before it are taken back.  The way back has to be there when no
+Python is, so it is a script for the shell, among the launcher's files.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from pathlib import Path
 from typing import Final
 
 from tincd_compat.errors import TincError
+from tincd_compat.service.launcher import PLACE, SEEN, Launcher, interpreter_of
 
 TINCD: Final = Path("usr/sbin/tincd")
 PARKED: Final = TINCD.with_name("tincd.distrib")
+LAUNCHER: Final = Path("/") / PLACE / "tincd"
 _DPKG_DIVERT: Final = Path("usr/bin/dpkg-divert")
 _ELF: Final = b"\x7fELF"
 _PID_FILES: Final = ("run/tinc.pid", "run/tinc.*.pid")
@@ -77,6 +80,7 @@ class Host:
         self.program = program
         self.tincd = root / TINCD
         self.parked = root / PARKED
+        self.place = root / PLACE
         self._root = root
         self._run = run
         self._has_dpkg = (root / _DPKG_DIVERT).exists()
@@ -101,8 +105,11 @@ class Host:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the place is taken by a link to our program."""
-        return self.tincd.is_symlink() and self.tincd.readlink() == self.program
+        """Whether the place is taken by a link to the launcher."""
+        return self._link() == LAUNCHER
+
+    def _link(self) -> Path | None:
+        return self.tincd.readlink() if self.tincd.is_symlink() else None
 
     def _diversion(self) -> str | None:
         """Return where a local diversion leads to, None if there is none.
@@ -135,42 +142,45 @@ class Host:
     def takeover(self) -> list[Step]:
         """Return the steps that put our program in its place; none if it is there."""
         self._check_program()
+        interpreter = interpreter_of(self._inside(self.program))
+        launcher = Launcher(self.place, interpreter, Path("/") / PARKED)
+        write = [] if launcher.is_there() else [self._write(launcher, interpreter)]
         if self.is_ours:
-            return []
+            return write
         diversion = self._diversion()
         if diversion not in (None, f"/{PARKED}"):
             raise TakeoverError(
                 f"{self.tincd} is diverted to {diversion}; undo that first: "
                 + " ".join(self._divert_command("--rename", "--remove"))
             )
+        return [*write, *self._make_room(diversion), self._put_link()]
+
+    def _make_room(self, diversion: str | None) -> list[Step]:
+        """Return the steps after which nothing is in the place of C tincd."""
         if not os.path.lexists(self.tincd):
-            return [*self._divert(diversion), self._link()]
+            return self._divert(diversion)
+        link = self._link()
+        if link is not None and link.name == TINCD.name and self._took_over(diversion):
+            divert = self._divert(diversion) if self._has_dpkg else []
+            return [self._unlink(link), *divert]
         self._check_reference()
+        if diversion is None and not self._has_dpkg and self.place.exists():
+            # An upgrade has put a newer one where the link was.
+            return [self._rename(self.tincd, self.parked)]
         if diversion is not None or os.path.lexists(self.parked):
             raise TakeoverError(
                 f"{self.parked} is there already, and so is another {self.tincd};"
                 " remove or rename the one that is wrong"
             )
-        return [*self._divert(diversion), self._link()]
+        return self._divert(diversion)
 
-    def release(self) -> list[Step]:
-        """Return the steps that give the place back; none if it is not ours."""
-        diversion = self._diversion()
-        if not self.is_ours:
-            if diversion == f"/{PARKED}" and not os.path.lexists(self.tincd):
-                return self._restore(diversion)
-            if self.tincd.is_symlink():
-                raise TakeoverError(
-                    f"{self.tincd} is a link to {self.tincd.readlink()},"
-                    f" not to {self.program}"
-                )
-            return []
-        unlink = Step(
-            f"remove the link {self.tincd}",
-            self.tincd.unlink,
-            lambda: self.tincd.symlink_to(self.program),
+    def _took_over(self, diversion: str | None) -> bool:
+        """Whether a link straight to an installation of ours is to be expected."""
+        return (
+            diversion is not None
+            or os.path.lexists(self.parked)
+            or self._link() == self.program
         )
-        return [unlink, *self._restore(diversion)]
 
     def _check_program(self) -> None:
         program = self._inside(self.program)
@@ -189,11 +199,34 @@ class Host:
             if file.read(len(_ELF)) != _ELF:
                 raise TakeoverError(f"{self.tincd} is a script, not C tincd")
 
-    def _link(self) -> Step:
+    def _write(self, launcher: Launcher, interpreter: str) -> Step:
+        def write() -> None:
+            launcher.write()
+            if self._root != Path("/"):
+                return
+            # What cannot be started here must not become tincd.
+            words = ["-P", "-m", "tincd_compat.probe", str(self.place / SEEN)]
+            try:
+                self._run([interpreter, *words])
+            except OSError:
+                launcher.undo()
+                raise
+
+        text = f"write the launcher of {self.program} to {self.place}"
+        return Step(text, write, launcher.undo)
+
+    def _put_link(self) -> Step:
         return Step(
-            f"link {self.tincd} to {self.program}",
-            lambda: self.tincd.symlink_to(self.program),
+            f"link {self.tincd} to {LAUNCHER}",
+            lambda: self.tincd.symlink_to(LAUNCHER),
             self.tincd.unlink,
+        )
+
+    def _unlink(self, target: Path) -> Step:
+        return Step(
+            f"remove the link {self.tincd} to {target}",
+            self.tincd.unlink,
+            lambda: self.tincd.symlink_to(target),
         )
 
     def _divert(self, diversion: str | None) -> list[Step]:
@@ -205,14 +238,6 @@ class Host:
         if not os.path.lexists(self.tincd):
             return []
         return [self._rename(self.tincd, self.parked)]
-
-    def _restore(self, diversion: str | None) -> list[Step]:
-        if diversion == f"/{PARKED}":
-            add = ("--local", "--divert", f"/{PARKED}", "--rename", "--add")
-            return [self._dpkg(("--rename", "--remove"), add)]
-        if os.path.lexists(self.parked):
-            return [self._rename(self.parked, self.tincd)]
-        return []
 
     def _divert_command(self, *words: str) -> list[str]:
         """Return a call of dpkg-divert that works on this root, not on ours."""

@@ -1,0 +1,173 @@
+"""The interpreter of a host that ours has taken over changes, and the net stays up.
+
+The installation is as ``make install`` makes it, of an interpreter that a link leads
+to.  Then the link leads to another minor version and the first is gone, as after an
+upgrade of Debian; in the end the installation is gone, too.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import tincd_compat
+from conformance.harness.checks import expect, expect_equal
+from conformance.harness.container import Container
+from conformance.harness.kinds import Kind, Placement
+from conformance.harness.lab import Lab
+from conformance.harness.scenario import Scenario
+from conformance.harness.waits import Failed, say, wait_for
+from conformance.scenarios.takeover import Host, other_interpreters
+
+_PREFIX: Final = "/opt/tincd-compat"
+#: What the environment is made with; both are links that an upgrade turns.
+_PYTHON: Final = "/opt/bin/python3"
+_RELEASE: Final = "/usr/local/lib/tincd-compat/release"
+_FALLS_BACK: Final = "so C tincd runs instead"
+_DROP_IN: Final = "/etc/systemd/system/tinc@.service.d/10-notify.conf"
+#: What an administrator would not want to find changed after a release.
+_TREE: Final = """
+cd / && find usr/sbin usr/local etc -path etc/tinc -prune -o -type f -print0 |
+    sort -z | xargs -0 md5sum
+find usr/sbin usr/local etc/systemd -type l -printf '%p %l\\n' | sort
+dpkg-divert --list
+"""
+#: Neither bytecode nor what is only needed to build or to test.
+_LEFT_OUT: Final = ("__pycache__", "mypy*", "ruff*", "hypothesis*", "*pytest*", "pip*")
+_LIMIT: Final = 60.0
+
+
+def _install(root: Path) -> None:
+    """Put an installation of this tree into the container that is to be ``root``."""
+    first = root / "opt/first/python3"
+    for path in (first, root / _PYTHON[1:]):
+        path.parent.mkdir(parents=True)
+    first.symlink_to(Path(sys.executable).resolve())
+    (root / _PYTHON[1:]).symlink_to("/opt/first/python3")
+    words = ["chroot", str(root), _PYTHON, "-m", "venv", "--without-pip", _PREFIX]
+    made = subprocess.run(words, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise Failed(f"venv: {made.stdout}{made.stderr}")
+    (site,) = (root / _PREFIX[1:]).glob("lib/python3*/site-packages")
+    own = Path(tincd_compat.__file__).parent
+    shutil.copytree(own, site / own.name, ignore=shutil.ignore_patterns("__pycache__"))
+    for place in map(Path, sys.path):
+        if place.name == "site-packages":
+            left_out = shutil.ignore_patterns(*_LEFT_OUT)
+            shutil.copytree(place, site, ignore=left_out, dirs_exist_ok=True)
+    # The environment of a developer leads back to the tree.
+    for path in site.glob("__editable__*"):
+        path.unlink()
+    for name, module in (("tincd", "cli"), ("tincd-compat", "admin")):
+        script = root / f"{_PREFIX[1:]}/bin/{name}"
+        script.write_text(
+            f"#!{_PREFIX}/bin/python\nimport sys\n"
+            f"from tincd_compat.{module} import main\nsys.exit(main())\n"
+        )
+        script.chmod(0o755)
+
+
+def play(lab: Lab, placement: Placement) -> None:
+    container = Container(lab.directory / "container", f"{lab.tag}c")
+    try:
+        _install(container.root)
+        host = Host(lab, container, Path(f"{_PREFIX}/bin/tincd-compat"))
+        host.prepare()
+        container.boot()
+        host.start_peer()
+        before = container.shell(_TREE)
+        say(host.compat("takeover"))
+        _restart(host, Kind.OURS)
+        _under_our_units(host, lab)
+        _interpreter_changes(host)
+        _installation_goes(host)
+        expect_equal("the host after all", container.shell(_TREE), before)
+        container.shut_down()
+    finally:
+        container.remove()
+
+
+def _restart(host: Host, kind: Kind) -> None:
+    host.systemctl("restart", "tinc@vpn")
+    host.wait_ping(f"pings through {kind.value}")
+    host.expect_runs(kind)
+
+
+def _under_our_units(host: Host, lab: Lab) -> None:
+    """Readiness and watchdog reach systemd from the process that it has started."""
+    tree = Path(tincd_compat.__file__).parent.parent
+    text = (tree / "contrib/systemd/tinc@.service.d/10-notify.conf").read_text()
+    expect("WatchdogSec=30" in text, "the drop-in has no watchdog")
+    host.inside.write(_DROP_IN, text.replace("WatchdogSec=30", "WatchdogSec=3"))
+    host.systemctl("daemon-reload")
+    _restart(host, Kind.OURS)
+
+
+def _interpreter_changes(host: Host) -> None:
+    """Another minor version knows nothing of our libraries; the first is gone."""
+    inside = host.inside
+    other = next(other_interpreters(), None)
+    say(f"  the other interpreter: {other}")
+    first = host.pid()
+    inside.shell(f"rm -f /opt/first/python3; ln -sfn {other or '/nowhere'} {_PYTHON}")
+    host.wait_ping("pings through what runs")
+    expect_equal("process", host.pid(), first)
+    before = host.count_journal(_FALLS_BACK)
+    _restart(host, Kind.C)
+    host.journal(_FALLS_BACK, more_than=before)
+    expect_equal("lines that say so", host.count_journal(_FALLS_BACK), before + 1)
+    _lives_on(host)
+    # It has not gone for good.
+    inside.shell(
+        f"mkdir -p /opt/first; ln -sfn {Path(sys.executable).resolve()} {_PYTHON}"
+    )
+    _restart(host, Kind.OURS)
+    said = inside.run("/usr/sbin/tincd", "-n", "vpn", "--nonsense", check=False)
+    expect("tincd --help" in said and _FALLS_BACK not in said, said)
+
+
+def _lives_on(host: Host) -> None:
+    """C tincd has said nothing to systemd, and is not ended for that."""
+    first = host.pid()
+    watchdog = ("show", "-p", "WatchdogUSec", "--value", "tinc@vpn")
+    say(f"  watchdog of the unit: {host.systemctl(*watchdog).strip()}")
+    # Longer than the watchdog of the drop-in: what counts is time.
+    host.inside.run("sleep", "5")
+    expect_equal("process under the watchdog", host.pid(), first)
+    restarts = host.systemctl("show", "-p", "NRestarts", "--value", "tinc@vpn").strip()
+    expect_equal("restarts", restarts, "0")
+    host.expect_runs(Kind.C)
+
+
+def _installation_goes(host: Host) -> None:
+    inside = host.inside
+    inside.run("rm", "-rf", _PREFIX)
+    _restart(host, Kind.C)
+    said = inside.run("sh", "-c", f"{_RELEASE} --dry-run")
+    expect("mv /usr/sbin/tincd.distrib" in said or "dpkg-divert" in said, said)
+    said = inside.run(_RELEASE)
+    say(said)
+    expect(f"mv {_DROP_IN} {_DROP_IN}.off" in said, "the drop-in is in effect")
+    _restart(host, Kind.C)
+    inside.run("rm", f"{_DROP_IN}.off")
+    inside.run("sh", "-c", f"rmdir {Path(_DROP_IN).parent} 2>/dev/null || true")
+
+    def is_c() -> bool:
+        exe = inside.run("readlink", f"/proc/{host.pid()}/exe").strip()
+        return exe == "/usr/sbin/tincd"
+
+    wait_for("C tincd runs from its own place", is_c, _LIMIT)
+
+
+SCENARIO = Scenario(
+    name="upgrade",
+    summary="the interpreter changes and goes under a host of ours: C tincd steps in",
+    placements=((Kind.OURS,),),
+    play=play,
+    limit=420,
+    needs_c=True,
+    tools=("systemd-nspawn",),
+)
