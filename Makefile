@@ -38,7 +38,7 @@ help:
 	@echo "make test-arm64   the compiled half on an emulated ARM; also test-armhf, test-s390x"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
 	@echo "make install      into PREFIX, beside C tincd; 'tincd-compat takeover' does the rest"
-	@echo "make deb          a Debian package in dist/ that takes the place of tinc"
+	@echo "make deb          a Debian package in dist/ that diverts C tincd"
 	@echo "make bench        the figures that the README quotes"
 	@echo "make bench-mesh   the cost of learning a large mesh beside C tincd"
 

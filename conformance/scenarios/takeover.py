@@ -46,6 +46,7 @@ ip addr add 10.99.9.1/24 dev wire0 && ip link set wire0 up
 ip -n peer addr add 10.99.9.2/24 dev wire1 && ip -n peer link set wire1 up
 ip -n peer link set lo up
 """
+_NOTIFY: Final = (_UNITS / "tinc@.service.d/10-notify.conf").read_text()
 _STANZA: Final = """
 iface vpn inet static
     address 172.30.1.1
@@ -334,7 +335,7 @@ def _give_back(host: Host) -> None:
 
 
 def _as_package(host: Host, place: Path) -> None:
-    """The Debian package takes the place of tinc; going back is the package tinc."""
+    """The Debian package diverts C tincd; its removal gives the place back."""
     made = subprocess.run(
         ["sh", str(_TREE / "contrib/debian/build.sh"), str(place)],
         capture_output=True,
@@ -352,6 +353,9 @@ def _as_package(host: Host, place: Path) -> None:
     # Whoever does this may be here through the net that it is about.
     inside.run("apt-get", "install", "-y", "-qq", "/root/ours.deb", timeout=120)
     host.wait_ping("pings after the package came")
+    host.expect_runs(Kind.C)
+    host.systemctl("restart", "tinc@vpn")
+    host.wait_ping("pings through the package's tincd")
     host.expect_runs(Kind.OURS)
     host.systemctl("stop", "tinc@vpn")
     shown = inside.run("dpkg-query", "-W", "-f", "${Status}\\n", "tincd-compat")
@@ -362,10 +366,33 @@ def _as_package(host: Host, place: Path) -> None:
     host.systemctl("start", "tinc@vpn")
     host.wait_ping("pings through the package's tincd")
     host.expect_runs(Kind.OURS)
-    host.systemctl("stop", "tinc@vpn")
+    python = inside.run("readlink", "/usr/bin/python3").strip()
+    other = next(other_interpreters(), None)
+    say(f"  the other interpreter: {other}")
+    if other is not None:
+        # The package stays, and serves the next minor version of Python as it is.
+        inside.shell(f"ln -sfn {other} /usr/bin/python3")
+        host.systemctl("restart", "tinc@vpn")
+        host.wait_ping("pings through another minor version of Python")
+        host.expect_runs(Kind.OURS)
+    inside.write("/etc/systemd/system/tinc@.service.d/10-notify.conf", _NOTIFY)
+    host.systemctl("daemon-reload")
+    inside.shell("ln -sfn /nowhere /usr/bin/python3")
+    host.systemctl("restart", "tinc@vpn")
+    host.wait_ping("pings without any Python")
+    host.expect_runs(Kind.C)
+    # The package's own scripts are none for Python, but those of others are.
+    inside.shell(f"ln -sfn {python} /usr/bin/python3")
+    host.systemctl("restart", "tinc@vpn")
+    host.wait_ping("pings with a Python again")
+    host.expect_runs(Kind.OURS)
     inside.run("apt-get", "purge", "-y", "-qq", "tincd-compat", timeout=120)
-    left = inside.shell("ls -d /usr/lib/tincd-compat /usr/sbin/tincd", check=False)
-    expect("No such file" in left, f"the package left {left}")
+    host.wait_ping("pings after the package went")
+    host.expect_runs(Kind.C)
+    left = inside.shell(
+        "ls -d /usr/lib/tincd-compat /usr/sbin/tincd.distrib", check=False
+    )
+    expect(left.count("No such file") == 2, f"the package left {left}")
     expect_equal("the configuration", host.checksum(), before)
 
 

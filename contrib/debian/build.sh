@@ -2,8 +2,9 @@
 # build.sh OUTPUT_DIRECTORY: make a Debian package of the tree this file is in.
 #
 # The package holds a virtual environment of its own under /usr/lib/tincd-compat, so
-# nothing of it meets Debian's Python packages; it needs Debian's interpreter of the
-# version it was built with.  It takes the place of the package tinc.
+# nothing of it meets Debian's Python packages.  It serves each minor version of Debian's
+# interpreter that the libraries are there for, so that a new one is no reason to remove
+# it.  It depends on tinc, whose program it diverts: that runs where ours cannot.
 set -eu
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
@@ -14,8 +15,7 @@ stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
 version=$(sed -n 's/^__version__.*"\(.*\)"/\1/p' "$tree/tincd_compat/__init__.py")
-minor=$($python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-next=$($python -c 'import sys; print("%d.%d" % (sys.version_info[0], sys.version_info[1] + 1))')
+minor=$($python -c 'import sys; print(sys.version_info.minor)')
 architecture=$(dpkg --print-architecture)
 
 # Built as installed: the paths inside are those of the target.
@@ -27,6 +27,41 @@ cp -r "$tree/tincd_compat" "$tree/setup.cfg" "$tree/setup.py" "$tree/pyproject.t
     "$tree/README.md" "$tree/LICENSE" "$stage/source"
 find "$stage/source" -name '*.so' -delete
 "$root$place/bin/pip" install -q --disable-pip-version-check --no-compile "$stage/source"
+# Objects for other minor versions have names of their own; ours is for all from 3.11 on.
+site="$root$place/lib/python3.$minor/site-packages"
+for other in 11 12 13 14 15; do
+    [ "$other" != "$minor" ] || continue
+    for library in cffi zstandard; do
+        wanted=$library==$(sed -n 's/^Version: //p' "$site/$library"-*.dist-info/METADATA)
+        mkdir -p "$stage/wheels/$other"
+        "$root$place/bin/pip" download -q --disable-pip-version-check --no-deps \
+            --only-binary=:all: --python-version "3.$other" -d "$stage/wheels/$other" \
+            "$wanted" 2>/dev/null || echo "no $wanted for Python 3.$other" >&2
+    done
+    for wheel in "$stage/wheels/$other"/*.whl; do
+        [ ! -e "$wheel" ] || $python -m zipfile -e "$wheel" "$stage/wheels/$other/files"
+    done
+    [ ! -d "$stage/wheels/$other/files" ] || (
+        cd "$stage/wheels/$other/files"
+        find . -name "*.cpython-3$other-*.so" ! -path './zstandard/_cffi*' \
+            -exec cp --parents {} "$site" \;
+    )
+done
+find "$site" -name '*.so' -exec strip --strip-unneeded {} +
+for other in $(seq 11 30); do
+    [ "$other" = "$minor" ] || ln -s "python3.$minor" "$root$place/lib/python3.$other"
+done
+"$root$place/bin/python" - "$root" "$place/launcher" "$place/bin/python" <<'PY'
+import sys
+from pathlib import Path
+from tincd_compat.service.launcher import Launcher
+
+root, here, interpreter = sys.argv[1:]
+parked = Path("/usr/sbin/tincd.distrib")
+remedy = "install a tincd-compat for this Python, or remove the package"
+Launcher(Path(root + here), interpreter, parked, Path(here), remedy).write()
+(Path(root + here) / "release").unlink()
+PY
 "$root$place/bin/pip" uninstall -q -y pip setuptools
 find "$root$place/bin" ! -type d ! -name 'python*' ! -name tincd ! -name tincd-compat -delete
 find "$root$place" -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -35,8 +70,7 @@ grep -rlI "$root" "$root$place/bin" "$root$place/pyvenv.cfg" |
 find "$root$place" -name direct_url.json -delete
 
 install -d "$root/usr/sbin" "$root/usr/share/man/man5" "$root/usr/share/man/man8"
-ln -s "$place/bin/tincd" "$root/usr/sbin/tincd"
-install -D -m 644 -t "$root/lib/systemd/system" "$tree"/contrib/systemd/*.service
+ln -s "$place/launcher/tincd" "$root/usr/sbin/tincd"
 install -D -m 644 -t "$root/usr/share/doc/tincd-compat/examples/tinc@.service.d" \
     "$tree"/contrib/systemd/tinc@.service.d/*.conf
 install -D -m 644 "$tree/LICENSE" "$root/usr/share/doc/tincd-compat/copyright"
@@ -46,8 +80,6 @@ for page in "$tree"/man/*.[58]; do
     [ -e "$page" ] || continue
     gzip -9n -c "$page" >"$root/usr/share/man/man${page##*.}/${page##*/}.gz"
 done
-install -d "$root/etc/tinc"
-
 install -d "$root/DEBIAN"
 cat >"$root/DEBIAN/control" <<TXT
 Package: tincd-compat
@@ -56,20 +88,17 @@ Architecture: $architecture
 Maintainer: tincd-compat maintainers <tincd-compat@localhost>
 Section: net
 Priority: optional
-Depends: python3 (>= $minor), python3 (<< $next~), libssl3 | libssl3t64
+Depends: python3 (>= 3.11), libssl3 | libssl3t64, tinc (>= 1.0.36), tinc (<< 1.1~)
 Recommends: iproute2
-Provides: tinc (= 1.0.36+compat)
-Conflicts: tinc
-Replaces: tinc
 Installed-Size: $(du -sk "$root" | cut -f1)
 Description: tincd for meshes of tinc 1.0, a drop-in replacement
  A tincd that takes the place of C tincd 1.0 on one host at a time: same
- configuration, same wire protocol, same units, scripts and signals.
+ configuration, same wire protocol, same units, scripts and signals.  C tincd is
+ diverted, and runs where this one cannot, after an upgrade of Python say.
 TXT
-cp "$tree/contrib/debian/postinst" "$tree/contrib/debian/prerm" \
-    "$tree/contrib/debian/postrm" "$root/DEBIAN/"
+cp "$tree"/contrib/debian/p* "$root/DEBIAN/"
 chmod 755 "$root"/DEBIAN/p*
-chmod -R u=rwX,go=rX "$root/usr" "$root/lib" "$root/etc"
+chmod -R u=rwX,go=rX "$root/usr"
 
 dpkg-deb --root-owner-group -Zxz --build "$root" "$output" >/dev/null
 echo "$output/tincd-compat_${version}_$architecture.deb"
