@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -156,6 +157,15 @@ def test_descriptors_and_process_stay(place: Place, probing: str) -> None:
         os.close(reader)
         out, _ = process.communicate()
     assert out == b"%d\nwhat the starter left" % process.pid
+
+
+@pytest.mark.skipif(shutil.which("perl") is None, reason="it takes Perl")
+def test_c_tincd_is_called_as_the_launcher_was(place: Place) -> None:
+    place.python_says("exit 1")
+    # A program, since of a script the kernel changes the name.
+    Launcher(place.here, str(place.python), Path("/bin/sh"), place.here).write()
+    done = place.run("-c", "head -z -n 1 /proc/$$/cmdline")
+    assert done.stdout == f"{place.here}/tincd\0"
 
 
 def test_broken_record_costs_nothing_but_time(place: Place) -> None:
