@@ -91,6 +91,7 @@ def play(lab: Lab, placement: Placement) -> None:
 
 
 def _restart(host: Host, kind: Kind) -> None:
+    host.another_second()
     host.systemctl("restart", "tinc@vpn")
     host.wait_ping(f"pings through {kind.value}")
     host.expect_runs(kind)
