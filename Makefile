@@ -39,7 +39,7 @@ help:
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
 	@echo "make install      into PREFIX, beside C tincd; 'tincd-compat takeover' does the rest"
 	@echo "make deb          a Debian package in dist/ that diverts C tincd"
-	@echo "make bench        the figures that the README quotes"
+	@echo "make bench        the figures of README.md and docs/figures.md"
 	@echo "make bench-mesh   the cost of learning a large mesh beside C tincd"
 
 demo: tools $(VENV)/.runtime

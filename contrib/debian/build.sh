@@ -75,6 +75,7 @@ install -D -m 644 -t "$root/usr/share/doc/tincd-compat/examples/tinc@.service.d"
     "$tree"/contrib/systemd/tinc@.service.d/*.conf
 install -D -m 644 "$tree/LICENSE" "$root/usr/share/doc/tincd-compat/copyright"
 install -m 644 "$tree/README.md" "$tree/SECURITY.md" "$root/usr/share/doc/tincd-compat"
+install -D -m 644 -t "$root/usr/share/doc/tincd-compat/docs" "$tree"/docs/*.md
 gzip -9n -c "$tree/CHANGELOG.md" >"$root/usr/share/doc/tincd-compat/changelog.gz"
 for page in "$tree"/man/*.[58]; do
     [ -e "$page" ] || continue
