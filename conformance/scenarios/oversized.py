@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Final
 
 from conformance.harness.forger import Datagram, Forger, Fragment, Place
@@ -16,6 +17,8 @@ _PORT: Final = 655
 #: The longest that a tincd takes, and longer ones.
 _LENGTHS: Final = (1661, 1662, 2048, 9000)
 _RATE: Final = 100
+#: Seconds after which a limited log takes lines about strangers again.
+_PAUSE: Final = 1.0
 
 
 def play(lab: Lab, placement: Placement) -> None:
@@ -33,6 +36,7 @@ def play(lab: Lab, placement: Placement) -> None:
     forger = Forger(lab.outsider(lan))
     target = victim.outer[0], _PORT
     for number, length in enumerate(_LENGTHS):
+        time.sleep(_PAUSE)
         for source, line in (
             ((peer.outer[0], _PORT), "Got unauthenticated packet from peer ({})"),
             ((lan.address(200), 4242), "Received UDP packet from unknown source {}"),
