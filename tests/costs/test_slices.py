@@ -77,6 +77,7 @@ WALKS: Final[dict[str, tuple[str, Fill, Step]]] = {
     ),
     "doubts are resolved": ("", TABLES["doubts"], _tick),
     "hearsay is judged": ("", TABLES["hearsay"], _tick),
+    "replaced keys are forgotten": ("", TABLES["keys"], _tick),
     "the graph is dumped": ("GraphDumpFile = graph\n", TABLES["nodes"], _minute),
 }
 

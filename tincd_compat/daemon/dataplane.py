@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -101,6 +101,7 @@ class DataPlane:
         self._loop = loop or asyncio.get_running_loop()
         self._probing = Probing(self._loop, self._probe)
         self._keepalive = Keepalive(settings.udp_keepalive)
+        self._begin = begin
         self._tunnels = Tunnels(self._new_tunnel, self._tunnel_ended, begin)
         #: Returns the tunnel of a node, made when first asked for.
         self.tunnel = self._tunnels.of
@@ -315,10 +316,15 @@ class DataPlane:
 
     def tick(self) -> None:
         """Forget replaced keys; ask for new ones if a node's numbers get too large."""
-        now = self._loop.time()
-        for tunnel in self._tunnels.all():
-            tunnel.openers.tick(now)
-        if any(tunnel.needs_rekey for tunnel in self._tunnels.all()):
+        self._begin("keys", self._look_after_keys())
+
+    def _look_after_keys(self) -> Iterator[None]:
+        worn = False
+        for tunnel in list(self._tunnels.all()):
+            tunnel.openers.tick(self._loop.time())
+            worn = worn or tunnel.needs_rekey
+            yield
+        if worn:
             self._control.expire_keys_now()
 
     def broadcast_neighbours(self) -> set[Node]:
