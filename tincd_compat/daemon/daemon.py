@@ -13,7 +13,6 @@ import random
 import signal
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -239,7 +238,7 @@ class Daemon:
             configured = dict(read_subnets(options.directory, options.options))
             configured[self.settings.name] = self.settings.subnets
             # Nobody is connected whom it had to be told.
-            deque(self.control.gossip.reload_subnets(configured), maxlen=0)
+            at_once("subnets", self.control.gossip.reload_subnets(configured))
         self.events.device(True)
         # Not sooner: tinc-up may be what makes subnet-up.
         await self._scripts.drain()

@@ -25,12 +25,10 @@ FIRST: Final = 15.0
 LEAST: Final = 5.0
 #: Seconds without a datagram from a node after which a frame by TCP tells something.
 SILENCE: Final = 10.0
-
-
 #: Numbers that a node has used meanwhile, of which its answers to our probes and what
 #: it says by accident take half; and the seconds within which that shows.
 LOST: Final = 8
-AT_ONCE: Final = 2.0
+ANSWERED_WITHIN: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -98,4 +96,6 @@ class Keepalive:
 def _lost(path: _Path, number: int, now: float) -> bool:
     """Tell whether datagrams of a silent node were lost, as a probe of ours shows."""
     silent = path.seen - path.since >= SILENCE
-    return silent and now - path.seen <= AT_ONCE and number - path.number >= LOST
+    return (
+        silent and now - path.seen <= ANSWERED_WITHIN and number - path.number >= LOST
+    )
