@@ -13,7 +13,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +44,7 @@ from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.names import Names
 from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.daemon.reload import Reload
+from tincd_compat.daemon.signals import Signals
 from tincd_compat.daemon.slices import Slices, at_once
 from tincd_compat.daemon.statusline import StatusLine
 from tincd_compat.daemon.suspension import Suspension
@@ -86,9 +87,6 @@ class Daemon:
         self._device: Device | None = None
         #: Told to stop once more: scripts are not waited for any longer.
         self._hurry = asyncio.Event()
-        self._ready = False
-        #: What signals have asked for before the daemon served.
-        self._held: set[Callable[[], None]] = set()
         #: Scripts have been told of our own subnets.
         self._subnets_up = False
         self._mishaps = Mishaps()
@@ -97,6 +95,7 @@ class Daemon:
         self._suspension = Suspension()
         self.settings = load(options, entries)
         self._offloads = offloads.allowed(self.settings, os.environ)
+        self._caught = self._signals()
         self._build(self.settings)
 
     def _new_slices(self) -> Slices:
@@ -156,7 +155,7 @@ class Daemon:
     async def run(self) -> int:
         """Start, serve until told to stop, and stop; return the exit status."""
         self._loop.set_exception_handler(self._mishaps.from_loop)
-        handle_signals(self._loop, self._signal_handlers())
+        handle_signals(self._loop, self._caught.handlers())
         try:
             self._open_device()
             self._options.ready()
@@ -290,7 +289,6 @@ class Daemon:
         # Not sooner: addresses learned from it run scripts, and tinc-up is the first.
         assert self._device is not None
         self.dataplane.attach_device(self._device, self._device_failed)
-        self._ready = True
         logs.always.log(logs.NOTICE, "Ready")
         self._status_line = StatusLine(
             self.mesh,
@@ -309,10 +307,7 @@ class Daemon:
         self._watch.start()
         self._feed_watchdog()
         self._tick_later()
-        # In the order of tincd, whichever was asked for first.
-        for act in (self._begin_purge, self._flush, self._begin_reload):
-            if act in self._held:
-                act()
+        self._caught.serve()
 
     def _own_index(self) -> int:
         """Return the number of our interface, 0 if it is none of the kernel's."""
@@ -394,38 +389,25 @@ class Daemon:
 
     # Signals.
 
-    def _signal_handlers(self) -> dict[int, Callable[[], None]]:
-        return {
-            signal.SIGTERM: lambda: self._told_to_stop("TERM"),
-            signal.SIGQUIT: lambda: self._told_to_stop("QUIT"),
-            signal.SIGINT: self._interrupt,
-            signal.SIGHUP: self._hang_up,
-            signal.SIGALRM: self._alarm,
-            signal.SIGUSR1: self._dump_connections,
-            signal.SIGUSR2: self._dump_tables,
-            signal.SIGWINCH: self._purge,
-        }
+    def _signals(self) -> Signals:
+        return Signals(
+            {
+                signal.SIGTERM: self._told_to_stop,
+                signal.SIGQUIT: self._told_to_stop,
+                signal.SIGINT: self._options.log.toggle_debug,
+                signal.SIGHUP: self._begin_reload,
+                signal.SIGALRM: self._flush,
+                signal.SIGUSR1: self._dump_connections,
+                signal.SIGUSR2: self._dump_tables,
+                # The control plane is made in the course of the start.
+                signal.SIGWINCH: lambda: self.control.purge(),
+            }
+        )
 
-    def _once_serving(self, act: Callable[[], None]) -> None:
-        """Act on a signal, or when the start is over; after the end never."""
-        if self._ready:
-            act()
-        else:
-            self._held.add(act)
-
-    def _told_to_stop(self, name: str) -> None:
-        logs.always.log(logs.NOTICE, "Got %s signal", name)
+    def _told_to_stop(self) -> None:
         if self._stopping.is_set():
             self._hurry.set()
         self._stopping.set()
-
-    def _interrupt(self) -> None:
-        logs.always.log(logs.NOTICE, "Got INT signal")
-        self._options.log.toggle_debug()
-
-    def _hang_up(self) -> None:
-        logs.always.log(logs.NOTICE, "Got HUP signal")
-        self._once_serving(self._begin_reload)
 
     def _begin_reload(self) -> None:
         self._options.log.reopen()
@@ -442,10 +424,6 @@ class Daemon:
     def _accept(self, settings: Settings) -> None:
         self.settings = self.links.settings = settings
         self._scripts.interpreter = settings.scripts_interpreter
-
-    def _alarm(self) -> None:
-        logs.always.log(logs.NOTICE, "Got ALRM signal")
-        self._once_serving(self._flush)
 
     def _flush(self) -> None:
         logs.always.info("Flushing event queue")
@@ -465,17 +443,11 @@ class Daemon:
         lines = dumps.tables(self._device, self.mesh, self.dataplane.dump, counters)
         self._slices.begin("tables", dumps.write(lines))
 
-    def _purge(self) -> None:
-        self._once_serving(self._begin_purge)
-
-    def _begin_purge(self) -> None:
-        self.control.purge()
-
     # The end.
 
     async def _stop(self) -> None:
         """Leave in the order of tincd: connections, own subnets, sockets, tinc-down."""
-        self._ready = False
+        self._caught.end()
         self._stopping.set()
         self._slices.drop()
         self._notifier.stopping()
