@@ -1,8 +1,8 @@
 """What signals ask for, and when that is done.
 
-TERM, QUIT, INT, USR1 and USR2 are acted upon at once.  HUP, ALRM and WINCH need a daemon
-that serves: during the start they are held until it is over, and after the end they do
-nothing, as in tinc 1.0.36.
+TERM, QUIT, INT, USR1 and USR2 are acted upon at once.  HUP, ALRM and WINCH need a
+daemon that serves: during the start they are held until it is over, and after the end
+they do nothing, as in tinc 1.0.36.
 """
 
 from __future__ import annotations
