@@ -1,0 +1,122 @@
+"""What runs in the copy: mutmut, with changes of our own, or a list of its results.
+
+This is a script, not a module: were it imported as part of ``tests``, so would be the
+tests, and not those of the copy.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from difflib import unified_diff
+from typing import Any
+
+import libcst as cst
+from mutmut.__main__ import cli
+from mutmut.mutation import diff_apply, mutators
+from mutmut.mutation.data import SourceFileMutationData
+from mutmut.stats import status_by_exit_code
+from mutmut.utils.file_utils import walk_mutatable_files
+
+NOTICED = ("killed", "timeout", "segfault", "caught by type check")
+
+
+# Changes that mutmut does not make: what is left out, and what is done regardless.
+
+
+def leave_out(statement: cst.Expr) -> Iterator[cst.Pass]:
+    """Do not do what a statement does that is nothing but a call, say."""
+    if isinstance(statement.value, cst.Call | cst.Await | cst.Yield):
+        yield cst.Pass()
+
+
+def decide(statement: cst.If | cst.While) -> Iterator[cst.If | cst.While]:
+    """Take one branch always; a loop is not made endless."""
+    test = statement.test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    outcomes = [(cst.And(), "False")]
+    if isinstance(statement, cst.If):
+        outcomes.append((cst.Or(), "True"))
+    for operator, outcome in outcomes:
+        decided = cst.BooleanOperation(test, operator, cst.Name(outcome))
+        yield statement.with_changes(test=decided)
+
+
+def decide_filter(condition: cst.CompIf) -> Iterator[cst.CompIf]:
+    """Take all that a comprehension could."""
+    yield condition.with_changes(test=cst.Name("True"))
+
+
+def spoil(text: cst.SimpleString) -> Iterable[cst.BaseString]:
+    """Change a string once; another case of it would be noticed by the same test."""
+    return list(mutators.operator_string(text))[:1]
+
+
+def extend() -> None:
+    """Add the changes above to mutmut's."""
+    operators: list[Any] = mutators.mutation_operators
+    operators[:] = [
+        each for each in operators if each[1] is not mutators.operator_string
+    ]
+    operators += [
+        (cst.Expr, leave_out),
+        (cst.If, decide),
+        (cst.While, decide),
+        (cst.CompIf, decide_filter),
+        (cst.SimpleString, spoil),
+    ]
+
+
+# Results.
+
+
+def results() -> dict[str, Any]:
+    """Return how many changes had which fate, and those that no test noticed."""
+    counts: Counter[str] = Counter()
+    survivors = []
+    for path in sorted(walk_mutatable_files()):
+        data = SourceFileMutationData(path=path)
+        data.load()
+        for name, code in data.exit_code_by_key.items():
+            status = status_by_exit_code[code]
+            counts[status] += 1
+            if status not in NOTICED:
+                survivors.append({"status": status, **describe(name, str(path))})
+    return {"counts": dict(counts), "survivors": survivors}
+
+
+def describe(name: str, path: str) -> dict[str, Any]:
+    """Return place and difference of a change."""
+    functions = diff_apply.read_functions_from_index(name, path)
+    assert functions is not None, name
+    before, after = (cst.Module([each]).code.split("\n") for each in functions)
+    diff = list(unified_diff(before, after, n=2, lineterm=""))[2:]
+    function, owner = diff_apply.orig_function_and_class_names_from_key(name)
+    pairs = enumerate(zip(before, after, strict=False))
+    first = next(number for number, (old, new) in pairs if old != new)
+    head = next(i for i, line in enumerate(before) if f"def {function}(" in line)
+    line = line_of(path, function, owner) + first - head
+    text = "\n".join(each for each in diff if not each.startswith("@@"))
+    return {"file": path, "line": line, "name": name.rpartition(".")[2], "diff": text}
+
+
+def line_of(path: str, function: str, owner: str | None) -> int:
+    """Return in which line of a file a function or method begins."""
+    with open(path) as file:
+        tree = ast.parse(file.read())
+    for node in tree.body:
+        within = node.body if isinstance(node, ast.ClassDef) else [node]
+        for each in within if getattr(node, "name", None) in (owner, function) else ():
+            if getattr(each, "name", None) == function:
+                return each.lineno
+    raise LookupError(function)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["report"]:
+        json.dump(results(), sys.stdout)
+    else:
+        extend()
+        cli()
