@@ -15,7 +15,7 @@ from tincd_compat.control.effects import (
     Relay,
     SendKey,
 )
-from tincd_compat.control.keyexchange import KeyExchange
+from tincd_compat.control.keyexchange import MAX_JITTER, KeyExchange
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta import messages
@@ -214,6 +214,26 @@ def test_keys_are_renewed_on_demand() -> None:
     assert len(desk.exchange.tick(1205)) == 3
     desk.exchange.expire_now(9000)
     assert desk.exchange.expires_at == 4805
+
+
+def test_nodes_that_start_together_do_not_renew_their_keys_together() -> None:
+    """Each lifetime is drawn anew; it is never longer than KeyExpire."""
+    draws = iter((0.0, 1.0, 0.5))
+    exchange = KeyExchange(
+        small_mesh(),
+        tunnel_server=False,
+        udp_confirmed=lambda _: False,
+        nonce=lambda: 0x77,
+        key_expire=3600,
+        now=1000,
+        jitter=lambda: next(draws),
+    )
+    lifetimes = [exchange.expires_at - 1000]
+    for now in (5000, 9000):
+        exchange.renew(now)
+        lifetimes.append(exchange.expires_at - now)
+    shortest = 3600 * (1 - MAX_JITTER)
+    assert lifetimes == [3600, shortest, (3600 + shortest) / 2]
 
 
 def test_neighbours_that_are_not_reachable_get_no_key() -> None:
