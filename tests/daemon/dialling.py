@@ -9,6 +9,7 @@ from typing import cast
 
 from tests.transport.fakes import FakeLoop, FakeSocket, oserror
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.control.outgoing import Outgoing
@@ -41,7 +42,7 @@ class World:
         self.loop = loop
         self.start = loop.now
         self.did: list[str] = []
-        self.settings = Settings(name="us", connect_to=("peer",))
+        self.settings = CurrentSettings(Settings(name="us", connect_to=("peer",)))
         self.hosts: dict[str, HostSettings | Exception] = {
             "peer": HostSettings(addresses=(("peer.example", None),))
         }
@@ -55,7 +56,7 @@ class World:
         #: Seconds until it is the turn of a link to be dialled.
         self.wait = 0.0
         self.dialer = Dialer(
-            lambda: self.settings,
+            self.settings,
             self,
             Mishaps(),
             resolve=self.resolve,
@@ -116,7 +117,7 @@ class World:
         source: SocketAddress | None,
         patience: float,
     ) -> socket.socket:
-        assert (interface, patience) == (self.settings.bind_to_interface, 5)
+        assert (interface, patience) == (self.settings.current.bind_to_interface, 5)
         self.note(f"connect {address.host} from {source.host if source else 'any'}")
         if self.hang == "connect":
             await asyncio.Event().wait()

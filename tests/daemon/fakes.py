@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from tests.meta.scripted import FakeKey
 from tests.transport.fakes import FakeLoop, FakeSocket
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.keys import PrivateKey
 from tincd_compat.config.settings import Settings
@@ -216,13 +217,14 @@ class World:
         self.log: list[str] = []
         self.packets: list[tuple[bytes, str]] = []
         self.settings = Settings(name="us", **settings)
+        self.in_force = CurrentSettings(self.settings)
         self.mesh = Mesh("us")
         self.files = FakeFiles()
         self.tarpit = Tarpit()
         self.key = OUR_KEY
         self.keys = FakeKeys(self.log)
         self.links = Links(
-            self.settings,
+            self.in_force,
             cast(PrivateKey, self.key),
             Identity("us", self.key, "655", 429, own_options(self.settings)),
             self.files,

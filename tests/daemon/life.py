@@ -28,6 +28,8 @@ from tincd_compat.service import privileges
 from tincd_compat.service.notify import Notifier
 from tincd_compat.service.scripts import ScriptRunner
 
+Interpreter = Callable[[], str | None]
+
 
 class Scripts(ScriptRunner):
     """Writes down the scripts; they take until ``over`` is set."""
@@ -96,6 +98,7 @@ class Life:
         self.listen_error: Exception | None = None
         self.dropped: list[tuple[str | None, Path | None]] = []
         self.daemon: Daemon
+        self.interpreter: Interpreter
         self.result: asyncio.Task[int]
         self.write("")
         key = directory / "rsa_key.priv"
@@ -107,7 +110,7 @@ class Life:
         monkeypatch.setattr(module, "open_device", self.open_device)
         monkeypatch.setattr(module, "open_pairs", self.open_pairs)
         monkeypatch.setattr(module, "open_notifier", lambda *_: self.notifier)
-        monkeypatch.setattr(module, "ScriptRunner", lambda *_: self.scripts)
+        monkeypatch.setattr(module, "ScriptRunner", self.make_scripts)
         monkeypatch.setattr(module, "NetworkWatch", NoWatch)
         monkeypatch.setattr(module, "original_environment", dict)
         monkeypatch.setattr(
@@ -143,6 +146,12 @@ class Life:
         self.log.append("listening")
         address = SocketAddress("10.0.0.1", 4711)
         return [Pair(address, self.tcp.socket, self.udp)]  # type: ignore[arg-type]
+
+    def make_scripts(
+        self, _directory: Path, _environment: object, interpreter: Interpreter
+    ) -> Scripts:
+        self.interpreter = interpreter
+        return self.scripts
 
     def signal(self, name: str) -> None:
         self.loop.signal(getattr(signal, f"SIG{name}"))

@@ -9,6 +9,7 @@ from tests.daemon.fakes import PLACES, World
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import make_tunnel
 from tincd_compat.addresses import Subnet
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.device.base import Device
@@ -67,7 +68,11 @@ class Plane:
         self.udp = FakeUdp(loop.new_descriptor())
         self.failures: list[DeviceError] = []
         self.subject = DataPlane(
-            self.mesh, Settings(name="us", **settings), SUITE, self.world.links, loop
+            self.mesh,
+            CurrentSettings(Settings(name="us", **settings)),
+            SUITE,
+            self.world.links,
+            loop,
         )
         self.subject.attach_control(self.requests)
         udp = UdpSocket(self.udp, segmentation=False, coalescing=False)

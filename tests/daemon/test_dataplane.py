@@ -11,6 +11,7 @@ from tests.daemon.fakes import PLACES, World
 from tests.daemon.plane import OPTIONS, SUITE, TO_PEER, Plane, answer
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import ipv4, make_tunnel, sized
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import Mode
 from tincd_compat.daemon.dataplane import DataPlane, NodeLabel
@@ -160,7 +161,11 @@ def test_many_packets_of_one_read_arrive_in_bursts(plane: Plane) -> None:
 
 def test_a_device_without_descriptor(loop: FakeLoop) -> None:
     plane = DataPlane(
-        World(loop).mesh, Settings(name="us"), SUITE, World(loop).links, loop
+        World(loop).mesh,
+        CurrentSettings(Settings(name="us")),
+        SUITE,
+        World(loop).links,
+        loop,
     )
     plane.deliver([ipv4(*TO_PEER)])
     plane.attach_device(FakeDevice(-1), lambda error: pytest.fail(str(error)))

@@ -120,7 +120,9 @@ def test_pauses_grow(world: World) -> None:
 
 
 def test_pauses_have_bounds(world: World) -> None:
-    world.settings = replace(world.settings, min_timeout=7, max_timeout=12)
+    world.settings.current = replace(
+        world.settings.current, min_timeout=7, max_timeout=12
+    )
     world.go()
     world.loop.advance(45)
     assert world.attempts() == [0, 7, 19, 31, 43]
@@ -190,7 +192,9 @@ def test_an_early_try_that_outlasts_the_pause_is_the_next(world: World) -> None:
 
 
 def test_an_alarm_reaches_all(world: World) -> None:
-    world.settings = replace(world.settings, connect_to=("peer", "other"))
+    world.settings.current = replace(
+        world.settings.current, connect_to=("peer", "other")
+    )
     world.hosts["other"] = world.hosts["peer"]
     world.go()
     world.loop.advance(1)
@@ -273,14 +277,18 @@ def test_a_link_that_replaced_ours_is_adopted(world: World) -> None:
 def test_names_that_make_no_sense(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.settings = replace(world.settings, connect_to=("us", "../peer", "peer"))
+    world.settings.current = replace(
+        world.settings.current, connect_to=("us", "../peer", "peer")
+    )
     world.go()
     assert world.attempts() == [0]
     assert caplog.messages[0] == "Already connected to us"
 
 
 def test_a_name_twice_is_once(world: World) -> None:
-    world.settings = replace(world.settings, connect_to=("peer", "peer"))
+    world.settings.current = replace(
+        world.settings.current, connect_to=("peer", "peer")
+    )
     world.go()
     assert world.attempts() == [0]
 
@@ -314,7 +322,9 @@ def test_starting_again_replaces_what_was(world: World, stop_first: bool) -> Non
     if stop_first:
         world.loop.call(world.dialer.stop)
     world.take()
-    world.settings = replace(world.settings, connect_to=("peer", "other"))
+    world.settings.current = replace(
+        world.settings.current, connect_to=("peer", "other")
+    )
     world.go()
     assert len(asyncio.all_tasks(world.loop)) == 2
     world.loop.advance(5)

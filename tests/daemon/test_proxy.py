@@ -18,6 +18,7 @@ from tests.transport.fakes import FakeSocket, oserror
 from tests.transport.talking import TalkingLoop
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.values import (
     Proxy,
@@ -301,7 +302,7 @@ def dial(
 
     world.files.hosts["peer"] = HostSettings(addresses=((host, port),), weight=10)
     dialer = Dialer(
-        lambda: world.settings,
+        CurrentSettings(world.settings),
         world.links,
         Mishaps(),
         resolve=resolve,

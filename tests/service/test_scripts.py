@@ -66,7 +66,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 
 def run_script(directory: Path, name: str, interpreter: str | None = None) -> None:
     async def once() -> None:
-        runner = ScriptRunner(directory, ENVIRONMENT, interpreter)
+        runner = ScriptRunner(directory, ENVIRONMENT, lambda: interpreter)
         runner.run(name, {"NAME": "alpha"})
         assert await runner.drain()
 
@@ -325,9 +325,10 @@ def test_the_directory_and_interpreter_can_change(tmp_path: Path) -> None:
     write(tmp_path / "new" / "tinc-down", f"echo $NAME > {out}\n", 0o644)
 
     async def events() -> None:
-        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        interpreter: str | None = None
+        runner = ScriptRunner(tmp_path, ENVIRONMENT, lambda: interpreter)
         runner.directory = tmp_path / "new"
-        runner.interpreter = "/bin/sh"
+        interpreter = "/bin/sh"
         runner.run("tinc-down", {"NAME": "alpha"})
         await runner.drain()
 

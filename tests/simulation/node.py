@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 from tests.simulation.network import End, Network
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.control.effects import Effect
@@ -251,8 +252,9 @@ class Daemon:
         key = cast("PrivateKey", None)
         identity = Identity(self.name, key, PORT, META_CIPHER, self.mesh.myself.options)
         mishaps = StrictMishaps()
+        current = CurrentSettings(settings)
         self.links = Links(
-            settings,
+            current,
             key,
             identity,
             self._files,
@@ -262,7 +264,7 @@ class Daemon:
             loop=loop,
         )
         self._dialer = Dialer(
-            lambda: settings,
+            current,
             self.links,
             mishaps,
             resolve=self._resolve,

@@ -151,6 +151,7 @@ class Settings:
     udp_gso: bool = True
     """Whether datagrams for one peer may be sent in one piece."""
     udp_keepalive: int | None = None
+    """Seconds between keepalive probes on UDP; 0 is never, None leaves it to us."""
     udp_rcvbuf: int | None = None
     """Size of the receive buffer of UDP sockets in bytes."""
     udp_sndbuf: int | None = None

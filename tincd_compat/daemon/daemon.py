@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tincd_compat import logs
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import read_subnets
 from tincd_compat.config.keys import load_private_key
 from tincd_compat.config.settings import Settings
@@ -93,10 +94,15 @@ class Daemon:
         self._slices = self._new_slices()
         self._watch: NetworkWatch | None = None
         self._suspension = Suspension()
-        self.settings = load(options, entries)
+        self._settings = CurrentSettings(load(options, entries))
         self._offloads = offloads.allowed(self.settings, os.environ)
         self._caught = self._signals()
         self._build(self.settings)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings.current
 
     def _new_slices(self) -> Slices:
         loop = self._loop
@@ -122,7 +128,7 @@ class Daemon:
             own_options(settings),
         )
         self.links = Links(
-            settings,
+            self._settings,
             key,
             self._identity,
             self.files,
@@ -131,12 +137,12 @@ class Daemon:
             bypass_security=options.bypass_security,
         )
         self.dataplane = DataPlane(
-            self.mesh, settings, suite, self.links, begin=self._slices.begin
+            self.mesh, self._settings, suite, self.links, begin=self._slices.begin
         )
         environment = original_environment()
         self._names = Names()
         self._dialer = Dialer(
-            lambda: self.settings,
+            self._settings,
             self.links,
             self._mishaps,
             resolve=self._names.resolve,
@@ -147,7 +153,9 @@ class Daemon:
             turn=self.links.operations.turn,
         )
         self._scripts = ScriptRunner(
-            options.directory, environment, settings.scripts_interpreter
+            options.directory,
+            environment,
+            lambda: self.settings.scripts_interpreter,
         )
 
     # Start.
@@ -219,7 +227,9 @@ class Daemon:
             self._loop.call_later,
             self._slices.begin,
         )
-        self._reloading = Reload(self.files, self.links, self._dialer, self.control)
+        self._reloading = Reload(
+            self._settings, self.files, self.links, self._dialer, self.control
+        )
         self._graph_dump = GraphDump(
             lambda: self.settings.graph_dump_file,
             lambda: graphviz(self.mesh),
@@ -417,13 +427,9 @@ class Daemon:
         """Read the configuration again; a broken one changes nothing."""
         self._notifier.reloading(self._loop.time())
         try:
-            yield from self._reloading.steps(self.settings, self._options, self._accept)
+            yield from self._reloading.steps(self._options)
         finally:
             self._notifier.ready()
-
-    def _accept(self, settings: Settings) -> None:
-        self.settings = self.links.settings = settings
-        self._scripts.interpreter = settings.scripts_interpreter
 
     def _flush(self) -> None:
         logs.always.info("Flushing event queue")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.config.settings import Settings
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.daemon.keepalive import Keepalive
 from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.policy import policy_of
@@ -76,7 +76,7 @@ class DataPlane:
     def __init__(
         self,
         mesh: Mesh,
-        settings: Settings,
+        settings: CurrentSettings,
         suite: Suite,
         links: Links,
         loop: asyncio.AbstractEventLoop | None = None,
@@ -86,26 +86,27 @@ class DataPlane:
         self._mesh = mesh
         self._settings = settings
         self._links = links
+        given = settings.current
         self._parameters = Parameters(
             suite=suite,
-            compression=settings.compression,
-            replay_window=settings.replay_window,
+            compression=given.compression,
+            replay_window=given.replay_window,
             # A line is late by PingTimeout at most, or its connection counts as dead.
             # By what key a silent node seals shows when it probes: PingTimeout after
             # every PingInterval.
-            key_patience=settings.ping_interval + 2 * settings.ping_timeout,
+            key_patience=given.ping_interval + 2 * given.ping_timeout,
         )
         self._device: Device | None = None
         self._sockets = UdpSockets([])
         self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
         self._probing = Probing(self._loop, self._probe)
-        self._keepalive = Keepalive(settings.udp_keepalive)
+        self._keepalive = Keepalive(given.udp_keepalive)
         self._begin = begin
         self._tunnels = Tunnels(self._new_tunnel, self._tunnel_ended, begin)
         #: Returns the tunnel of a node, made when first asked for.
         self.tunnel = self._tunnels.of
-        policy = policy_of(settings, mesh.myself.options)
+        policy = policy_of(given, mesh.myself.options)
         router = Router(mesh, policy.route, local_address=local_address)
         leftovers = Leftovers(self._loop.time, self._loop.call_soon)
         self._pipeline = Pipeline(
@@ -119,7 +120,7 @@ class DataPlane:
         )
         self._readers = Readers(
             *(self._loop, leftovers, self._pipeline, mesh, suite),
-            elastic=settings.udp_rcvbuf is None,
+            elastic=given.udp_rcvbuf is None,
         )
 
     # What is attached in the course of the start.
@@ -196,7 +197,7 @@ class DataPlane:
         link, drops = self._links.of(neighbour), self._pipeline.drops
         full, left = 0, len(frames)
         if link is not None:
-            limit = max(1, self._settings.max_output_buffer_size)
+            limit = max(1, self._settings.current.max_output_buffer_size)
             full, left = link.offer_packets(frames, limit)
         if full:
             drops["meta connection is full"] += full
@@ -216,7 +217,7 @@ class DataPlane:
 
     def _new_tunnel(self, node: Node) -> Tunnel:
         label = NodeLabel(node)
-        settings = self._settings
+        settings = self._settings.current
         pmtu = PmtuDiscovery(
             label,
             ping_interval=settings.ping_interval,
@@ -255,7 +256,7 @@ class DataPlane:
         return bool(request.methods) and not tunnel.introduced
 
     def introduces(self, node: Node) -> bool:
-        extended = self._settings.compression > compression.MAX_COMMON_LEVEL
+        extended = self._settings.current.compression > compression.MAX_COMMON_LEVEL
         return extended and not self.tunnel(node).introduced
 
     def restarted(self, node: Node) -> None:

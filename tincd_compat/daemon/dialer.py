@@ -30,8 +30,8 @@ from tincd_compat.transport.resolver import Resolve, resolve
 from tincd_compat.transport.tcp import connect
 
 if TYPE_CHECKING:
+    from tincd_compat.config.current import CurrentSettings
     from tincd_compat.config.hosts import HostSettings
-    from tincd_compat.config.settings import Settings
     from tincd_compat.daemon.link import Link
 
 
@@ -84,7 +84,7 @@ class Dialer:
 
     def __init__(
         self,
-        settings: Callable[[], Settings],
+        settings: CurrentSettings,
         network: Network,
         mishaps: Mishaps,
         *,
@@ -120,7 +120,7 @@ class Dialer:
         This replaces whatever has been pursued so far.
         """
         self.stop()
-        settings = self._settings()
+        settings = self._settings.current
         for name in dict.fromkeys(settings.connect_to):
             if name == settings.name:
                 logs.connections.info("Already connected to %s", name)
@@ -131,7 +131,7 @@ class Dialer:
 
     def targets(self) -> Iterator[tuple[str, str]]:
         """Yield every host and port that may have to be looked up, as far as read."""
-        settings = self._settings()
+        settings = self._settings.current
         if isinstance(settings.proxy, ProxyServer):
             yield settings.proxy.host, settings.proxy.port
         for name in filter(valid_name, settings.connect_to):
@@ -160,7 +160,7 @@ class Dialer:
         self._alarm = asyncio.Event()
 
     def _new_outgoing(self, name: str) -> Outgoing:
-        settings = self._settings()
+        settings = self._settings.current
         return Outgoing(
             name, min_timeout=settings.min_timeout, max_timeout=settings.max_timeout
         )
@@ -223,13 +223,13 @@ class Dialer:
     async def _targets(self, name: str, port: str) -> list[Target]:
         """Return the addresses, or the name itself if only the proxy may know it."""
         targets: list[Target] = [*await self._resolve(name, port)]
-        if not targets and self._settings().proxy is not None:
+        if not targets and self._settings.current.proxy is not None:
             unknown = left_to_proxy(name, port)
             return [] if unknown is None else [unknown]
         return targets
 
     async def _resolve(self, name: str, port: str) -> list[SocketAddress]:
-        family = socket_family(self._settings().address_family)
+        family = socket_family(self._settings.current.address_family)
         try:
             return await self._lookup(name, port, family)
         except OSError as error:
@@ -261,7 +261,7 @@ class Dialer:
 
     async def _reach(self, name: str, target: Target) -> Passage | None:
         """Connect; None if a proxy refused, about which the log has a line already."""
-        settings = self._settings()
+        settings = self._settings.current
         if settings.proxy is not None:
             return await self._proxies.connect_through(
                 settings.proxy, target, name, settings.ping_timeout
@@ -284,7 +284,7 @@ class Dialer:
         return link
 
     async def _open(self, address: SocketAddress) -> socket.socket:
-        settings = self._settings()
+        settings = self._settings.current
         return await self._connect(
             address,
             interface=settings.bind_to_interface,

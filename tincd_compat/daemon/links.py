@@ -43,9 +43,9 @@ from tincd_compat.transport.tcp import Tarpit, source_address
 from tincd_compat.transport.turns import Round, Turns
 
 if TYPE_CHECKING:
+    from tincd_compat.config.current import CurrentSettings
     from tincd_compat.config.hosts import HostSettings
     from tincd_compat.config.keys import PrivateKey
-    from tincd_compat.config.settings import Settings
     from tincd_compat.control.outgoing import Outgoing
     from tincd_compat.mesh.node import Mesh, Node
     from tincd_compat.meta.messages import Message
@@ -100,7 +100,7 @@ class Links:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: CurrentSettings,
         private_key: PrivateKey,
         identity: Identity,
         files: HostFiles,
@@ -110,7 +110,7 @@ class Links:
         bypass_security: bool,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.settings = settings
+        self._settings = settings
         self._identity = identity
         self._files = files
         self._tarpit = tarpit
@@ -224,7 +224,7 @@ class Links:
             host = self._files.read(name)
             if (link := asking()) is not None:
                 link.host = host
-            own = own_options(self.settings)
+            own = own_options(self._settings.current)
             if self._bypass_security:
                 return PeerIdentity(None, host.weight, link_options(own, host))
             return self._files.identity(name, host, own)
@@ -242,7 +242,7 @@ class Links:
         link = Link(self, connection, sock, address, outgoing, self._loop, self._turns)
         asking = weakref.ref(link)
         self._all[link] = None
-        if self.settings.hostnames and proxied is None:
+        if self._settings.current.hostnames and proxied is None:
             self._names.improve(connection, address)
         return link
 
@@ -318,7 +318,7 @@ class Links:
         self._by_node[node] = link
         link.node = node
         # What has dialled is what can be dialled, unless a proxy has.
-        ours = link.outgoing is not None and self.settings.proxy is None
+        ours = link.outgoing is not None and self._settings.current.proxy is None
         node.dialled = link.address if ours else None
         self._limit_mtu(link, node)
         logs.connections.log(logs.NOTICE, "Connection with %s activated", link)
@@ -334,7 +334,7 @@ class Links:
         return bits
 
     def _limit_mtu(self, link: Link, node: Node) -> None:
-        limits = [self.settings.pmtu]
+        limits = [self._settings.current.pmtu]
         if link.host is not None:
             limits.append(link.host.pmtu)
         for limit in limits:
@@ -414,7 +414,7 @@ class Links:
     def _check(self, now: float, link: Link) -> None:
         if link.socket.closed:
             return
-        settings = self.settings
+        settings = self._settings.current
         times = now, settings.ping_interval, settings.ping_timeout
         try:
             link.connection.check(*times, unheard=link.socket.unheard)

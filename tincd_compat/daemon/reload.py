@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tincd_compat import logs
 from tincd_compat.addresses import Subnet
+from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import read_subnets
-from tincd_compat.config.settings import Settings
 from tincd_compat.daemon.configuration import load_again
 from tincd_compat.errors import TincError
 
@@ -27,24 +26,24 @@ class Reload:
 
     def __init__(
         self,
+        settings: CurrentSettings,
         files: HostFiles,
         links: Links,
         dialer: Dialer,
         control: ControlPlane,
     ) -> None:
+        self._settings = settings
         self._files = files
         self._links = links
         self._dialer = dialer
         self._control = control
 
-    def steps(
-        self, old: Settings, options: StartOptions, accept: Callable[[Settings], None]
-    ) -> Iterator[float | None]:
-        """Read and apply the configuration; ``accept`` gets the new settings."""
+    def steps(self, options: StartOptions) -> Iterator[float | None]:
+        """Read and apply the configuration, in steps that end at each ``yield``."""
         try:
             new = load_again(options)
             configured = None
-            if old.strict_subnets:
+            if self._settings.current.strict_subnets:
                 configured = yield from self._read_subnets(options)
         except TincError as error:
             logs.always.error("%s", error)
@@ -52,18 +51,26 @@ class Reload:
                 "Unable to reread configuration file, keeping the old configuration."
             )
             return
-        # Another Name takes a restart, and so do the subnets of its host file.
-        subnets = new.subnets if new.name == old.name else old.subnets
         self._dialer.stop()
-        accept(replace(old.reloaded(new), subnets=subnets))
+        for variable in self._settings.reload(new):
+            logs.always.warning(
+                "%s has changed, which takes effect at the next start", variable
+            )
         yield from self._links.recheck_hosts()
-        gossip = self._control.gossip
+        yield from self._apply_subnets(configured)
+        self._dialer.start()
+
+    def _apply_subnets(
+        self, configured: dict[str, tuple[Subnet, ...]] | None
+    ) -> Iterator[float | None]:
+        """Announce and withdraw subnets; ``configured`` is set with StrictSubnets."""
+        settings, gossip = self._settings.current, self._control.gossip
         if configured is not None:
-            configured[old.name] = subnets
+            configured[settings.name] = settings.subnets
             yield from self._control.walk(partial(gossip.reload_subnets, configured))
         else:
-            yield from self._control.walk(partial(gossip.reload_own_subnets, subnets))
-        self._dialer.start()
+            walk = partial(gossip.reload_own_subnets, settings.subnets)
+            yield from self._control.walk(walk)
 
     def _read_subnets(
         self, options: StartOptions

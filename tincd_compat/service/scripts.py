@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -148,13 +148,17 @@ class ScriptRunner:
         self,
         directory: Path,
         environment: Mapping[str, str],
-        interpreter: str | None = None,
+        interpreter: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """``environment`` is the daemon's, to which a script's variables are added."""
+        """``environment`` is the daemon's, to which a script's variables are added.
+
+        ``interpreter`` returns the program that runs scripts, None for the kernel's
+        choice; it is asked at each script.
+        """
         #: Where the scripts are; changes with a chroot.
         self.directory = directory
         #: ScriptsInterpreter; changes with a reload.
-        self.interpreter = interpreter
+        self._interpreter = interpreter
         self._environment = {
             key: value for key, value in environment.items() if key not in VARIABLES
         }
@@ -249,7 +253,7 @@ class ScriptRunner:
             executable = path.stat().st_mode & 0o111
         except OSError:
             return ""
-        if self.interpreter is not None or executable:
+        if self._interpreter() is not None or executable:
             return ""
         return f" (`chmod +x {path}' makes it executable)"
 
@@ -317,7 +321,7 @@ class ScriptRunner:
     def _start(
         self, name: str, variables: Mapping[str, str]
     ) -> subprocess.Popen[bytes] | None:
-        command = script_command(self._path(name), self.interpreter)
+        command = script_command(self._path(name), self._interpreter())
         try:
             # Not asyncio's subprocess: that kills what still runs when the loop ends,
             # and a tinc-down that outlasts the daemon has to finish.  Standard streams
