@@ -55,12 +55,15 @@ class World:
         self.hang: str | None = None
         #: Seconds until it is the turn of a link to be dialled.
         self.wait = 0.0
+        #: What chance adds to a pause.
+        self.jitter = 0.0
         self.dialer = Dialer(
             self.settings,
             self,
             Mishaps(),
             resolve=self.resolve,
             connect=self.connect,
+            jitter=lambda: self.jitter,
             turn=self.turn,
         )
 

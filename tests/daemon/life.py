@@ -12,7 +12,7 @@ import pytest
 
 from tests.config.samples import private_pem
 from tests.daemon.descriptors import FakeDevice, FakeUdp
-from tests.daemon.fakes import SilentLog, start_options
+from tests.daemon.fakes import PLACES, SilentLog, start_options
 from tests.daemon.logged import shown
 from tests.transport.fakes import FakeLoop, FakeSocket
 from tincd_compat import logs
@@ -64,17 +64,29 @@ class Scripts(ScriptRunner):
         self._worker = None
 
 
-class NoWatch:
-    """Nothing happens in the host's network."""
+class FakeWatch:
+    """A watch of the host's network; :meth:`change` is what the kernel would tell."""
 
-    def __init__(self, _index: int, changed: Callable[[], None]) -> None:
-        self.changed = changed
+    def __init__(self) -> None:
+        self.index: int | None = None
+        self.watching = False
+        self._changed: Callable[[], None]
+
+    def __call__(self, index: int, changed: Callable[[], None]) -> FakeWatch:
+        """Be made by the daemon, as the real one is."""
+        self.index, self._changed = index, changed
+        return self
 
     def start(self) -> None:
-        """Nothing to watch."""
+        self.watching = True
 
     async def stop(self) -> None:
-        """Nothing was watched."""
+        self.watching = False
+
+    def change(self) -> None:
+        """Let the network be another one, for those who look."""
+        if self.watching:
+            self._changed()
 
 
 class Life:
@@ -93,6 +105,7 @@ class Life:
         self.tcp = FakeSocket(loop.new_descriptor())
         self.udp = FakeUdp(loop.new_descriptor())
         self.notifier = Notifier(self.log.append, None)
+        self.watch = FakeWatch()
         self.silent_log = SilentLog()
         self.device_error: DeviceError | None = None
         self.listen_error: Exception | None = None
@@ -111,7 +124,7 @@ class Life:
         monkeypatch.setattr(module, "open_pairs", self.open_pairs)
         monkeypatch.setattr(module, "open_notifier", lambda *_: self.notifier)
         monkeypatch.setattr(module, "ScriptRunner", self.make_scripts)
-        monkeypatch.setattr(module, "NetworkWatch", NoWatch)
+        monkeypatch.setattr(module, "NetworkWatch", self.watch)
         monkeypatch.setattr(module, "original_environment", dict)
         monkeypatch.setattr(
             privileges, "drop", lambda *given: self.dropped.append(given)
@@ -171,6 +184,18 @@ class Life:
         self.tcp.callers.append((caller, ("10.0.0.2", 40000)))
         self.loop.readable(self.tcp.descriptor)
         return caller
+
+    def find_a_peer_in_a_storm(self) -> None:
+        """Let edges with a peer be known while the run for its path is put off."""
+        mesh, runs = self.daemon.mesh, self.daemon.control.runs
+        runs.change(loss=False)
+        runs.batch_done()
+        ends = mesh.myself, mesh.get_or_add("peer")
+        for source, target in (ends, ends[::-1]):
+            mesh.add_edge(source, target, PLACES[target.name], 0xC, 1)
+        runs.change(loss=False)
+        runs.batch_done()
+        assert not ends[1].reachable
 
     def tasks(self) -> list[str]:
         """Return the names of the ConnectTo that are pursued."""

@@ -43,6 +43,16 @@ def test_dumps(
     assert line in caplog.messages
 
 
+def test_the_tables_are_those_of_this_moment(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    life.start()
+    life.find_a_peer_in_a_storm()
+    life.signal("USR2")
+    (line,) = (line for line in caplog.messages if line.startswith(" peer at"))
+    assert " nexthop peer via peer " in line
+
+
 def test_purging(life: Life) -> None:
     life.start()
     life.daemon.mesh.get_or_add("ghost")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.daemon.life import Life
@@ -36,11 +38,34 @@ def test_the_clock_survives_an_error_of_ours(
     assert {record.levelname for record in errors} == {"ERROR"}
 
 
-def test_keys_are_renewed(life: Life, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("drawn", "after"), [(0.0, 60), (0.99, 55)])
+def test_keys_are_renewed_a_little_early_by_chance(
+    life: Life,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    drawn: float,
+    after: int,
+) -> None:
+    monkeypatch.setattr(random, "random", lambda: drawn)
     life.write("KeyExpire = 60\n")
     life.start()
-    life.loop.advance(66)
+    life.loop.advance(after - 1)
+    assert "Expiring symmetric keys" not in caplog.messages
+    life.loop.advance(1)
     assert caplog.messages.count("Expiring symmetric keys") == 1
+
+
+def test_pauses_between_attempts_differ_by_chance(
+    life: Life, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+    life.write("ConnectTo = peer\nMaxTimeout = 60\n")
+    life.start()
+    caplog.clear()
+    life.loop.advance(60)
+    assert "Cannot open config file" not in caplog.text
+    life.loop.advance(0.5)
+    assert "Cannot open config file" in caplog.text
 
 
 def test_a_node_of_our_name_stops_dialling_for_a_while(
@@ -84,3 +109,13 @@ def test_the_state_of_the_net_is_told_when_it_changes(life: Life) -> None:
     life.loop.advance(60)
     (line,) = life.take()
     assert line.startswith("STATUS=0 connected, 0 of 0 nodes reachable")
+
+
+def test_the_state_of_the_net_is_that_of_this_moment(life: Life) -> None:
+    life.start()
+    life.loop.advance(4.99)
+    life.take()
+    life.find_a_peer_in_a_storm()
+    life.loop.advance(0.01)
+    (line,) = (line for line in life.take() if "STATUS" in line)
+    assert line.startswith("STATUS=0 connected, 1 of 1 nodes reachable, 0 of them")

@@ -128,6 +128,17 @@ def test_pauses_have_bounds(world: World) -> None:
     assert world.attempts() == [0, 7, 19, 31, 43]
 
 
+def test_pauses_differ_by_chance(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or two nodes that have called each other at once do so for ever."""
+    world.jitter = 0.75
+    world.go()
+    assert caplog.messages[-1].endswith(" in 5 seconds")
+    world.loop.advance(40)
+    assert world.attempts() == [0, 5.75, 16.5, 32.25]
+
+
 @pytest.mark.parametrize(
     ("host", "line"),
     [

@@ -14,6 +14,7 @@ from tests.transport.fakes import FakeLoop, oserror
 from tincd_compat import logs
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.daemon import links
+from tincd_compat.mesh.node import Node
 from tincd_compat.meta.connection import Status
 from tincd_compat.transport.tcp import TARPIT_SLOTS
 
@@ -152,6 +153,25 @@ def test_nothing_is_left_of_a_link(world: World) -> None:
         assert link() is None
     finally:
         gc.enable()
+
+
+def test_nothing_is_left_of_a_node(world: World) -> None:
+    """Whether it goes before it has told all that it knows or after that."""
+    for logger in logs.THRESHOLDS:
+        logger.setLevel(logging.CRITICAL)
+    early, late = world.call_in("peer"), world.connect("other")
+    early.shake_hands()
+    numbers = {id(world["peer"]), id(world["other"])}
+    assert nodes_in_memory() >= numbers
+    early.hang_up()
+    late.hang_up()
+    del early, late
+    assert not nodes_in_memory() & numbers
+
+
+def nodes_in_memory() -> set[int]:
+    gc.collect()
+    return {id(each) for each in gc.get_objects() if type(each) is Node}
 
 
 # Reload.

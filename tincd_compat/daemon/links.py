@@ -314,7 +314,6 @@ class Links:
                 "Established a second connection with %s, closing old connection", old
             )
             self.terminate(old, report=False)
-            self._control.settle()
         self._by_node[node] = link
         link.node = node
         # What has dialled is what can be dialled, unless a proxy has.
