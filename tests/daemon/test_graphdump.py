@@ -111,8 +111,11 @@ def test_a_command_gets_the_text(tmp_path: Path) -> None:
     assert (tmp_path / "graph").read_text() == "digraph {}"
 
 
-def test_a_command_that_does_not_read_is_no_error(tmp_path: Path) -> None:
+def test_a_command_that_does_not_read_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     asyncio.run(feed("true", "digraph {}" * 100_000))
+    assert caplog.messages == []
 
 
 def test_a_command_that_hangs_is_ended_with_all_of_its_own(

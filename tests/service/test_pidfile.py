@@ -99,7 +99,10 @@ def test_our_own_number_is_stale_too(path: Path) -> None:
     path.write_text(f"{os.getpid()}\n")
     pidfile = PidFile(path, None)
     pidfile.claim()
+    pidfile.publish()
+    assert read_pid(path) == os.getpid()
     pidfile.remove()
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(("netname", "net"), [(None, ""), ("foo", " for net `foo'")])
@@ -182,6 +185,7 @@ def test_a_file_that_is_gone_already_is_no_error(path: Path) -> None:
     pidfile.publish()
     path.unlink()
     pidfile.remove()
+    assert not path.exists()
 
 
 def test_nothing_is_open_while_the_daemon_runs(path: Path) -> None:

@@ -78,10 +78,13 @@ def test_the_parent_ends_as_the_child_says(code: str, status: int) -> None:
     child.wait()  # already reaped in most cases: Popen takes that for status 0
 
 
-def test_ready_in_the_foreground_does_nothing() -> None:
+def test_ready_in_the_foreground_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    nulled: list[int] = []
+    monkeypatch.setattr(process, "null_streams", nulled.append)
     readiness = Readiness()
     readiness.ready()
     readiness.ready()
+    assert nulled == []
 
 
 def test_ready_tells_the_parent_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,11 +110,15 @@ def test_ready_after_the_parent_was_killed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_name_the_kernel_refuses_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Path] = []
+
     def refuse(path: Path, text: str) -> int:
+        tried.append(path)
         raise PermissionError
 
     monkeypatch.setattr(Path, "write_text", refuse)
     process.set_name(["tincd", "-n", "vpn"])
+    assert tried == [Path("/proc/self/comm")]
 
 
 CLOSED_STREAMS = """

@@ -281,8 +281,12 @@ def test_stopping_in_the_middle_of_a_burst(watched: Watched) -> None:
 
 def test_stopping_while_the_library_is_loaded(watched: Watched) -> None:
     watched.begin()
+    watched.arrives(NEWS)
     watched.loop.run(watched.watch.stop())
+    assert watched.netlink.closed
     watched.loop.work.clear()
+    watched.loop.advance(2 * SETTLE)
+    assert watched.changes == 0
 
 
 @pytest.mark.parametrize(
