@@ -121,7 +121,7 @@ def test_purge(caplog: pytest.LogCaptureFixture) -> None:
     assert world.edges() == {"alpha-other", "other-alpha"}
     assert world.subnets() == {"alpha 10.1.0.0/24#10"}
     assert caplog.messages == ["Purging unreachable nodes"]
-    assert graph.run(world.mesh).flips == []
+    assert not graph.run(world.mesh).flips
 
 
 def test_a_restarted_peer_is_heard_though_it_repeats_its_nonces() -> None:

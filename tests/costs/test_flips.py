@@ -21,8 +21,8 @@ from tincd_compat.daemon import slices
 FEW: Final = 128
 MANY: Final = 2 * FEW
 #: Lines that a node may cost in the turn in which it comes or goes, edges and subnet
-#: included: a hundred milliseconds for ten thousand nodes.
-MOST: Final = 70
+#: included: forty milliseconds for ten thousand nodes.
+MOST: Final = 50
 
 
 def _no_edge(crowded: Crowded) -> Callable[[], object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
@@ -14,7 +14,7 @@ from tincd_compat.control.rules import Policy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.mesh import graph
-from tincd_compat.mesh.graph import Change
+from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey, parse
 
@@ -96,10 +96,8 @@ class Scripts:
     def __init__(self) -> None:
         self.flips: Counter[tuple[str, bool]] = Counter()
 
-    def nodes(
-        self, changes: Sequence[Change], subnets: Callable[[Node], list[Subnet]]
-    ) -> None:
-        self.flips.update((node.name, up) for node, up, _ in changes)
+    def nodes(self, flips: Flips, subnets: Callable[[Node], list[Subnet]]) -> None:
+        self.flips.update((node.name, up) for node, up, _ in flips)
 
     def subnets(
         self,

@@ -7,7 +7,7 @@ told is written down in order.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, cast
@@ -30,7 +30,7 @@ from tincd_compat.daemon.link import Link
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError
-from tincd_compat.mesh.graph import Change
+from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.connection import (
     Activated,
@@ -178,10 +178,8 @@ class FakeEvents:
     def __init__(self, log: list[str]) -> None:
         self._log = log
 
-    def nodes(
-        self, changes: Sequence[Change], subnets: Callable[[Node], list[Subnet]]
-    ) -> None:
-        for node, up, address in changes:
+    def nodes(self, flips: Flips, subnets: Callable[[Node], list[Subnet]]) -> None:
+        for node, up, address in flips:
             word = "up" if up else "down"
             self._log.append(f"host-{word} {node.name} {address}")
             self.subnets(node, subnets(node), up, address)

@@ -10,7 +10,7 @@ from tests.daemon.fakes import subnet
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.daemon import events as module
 from tincd_compat.daemon.events import ScriptEvents
-from tincd_compat.mesh.graph import Change
+from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Node
 from tincd_compat.service.scripts import ScriptRunner
 
@@ -44,6 +44,11 @@ def events(runner: Recorder) -> ScriptEvents:
     )
 
 
+def flips(*names: str, up: bool = True) -> Flips:
+    """Return that nodes came or went, in this order."""
+    return Flips([Node(name, PLACE, reachable=up) for name in names])
+
+
 #: As captured from tincd 1.0.36.
 OWN = "DEVICE=dummy INTERFACE=dummy NAME=alpha NETNAME=vpn"
 BETA = f"{OWN} NODE=beta REMOTEADDRESS=10.99.0.2 REMOTEPORT=6552"
@@ -57,7 +62,7 @@ def test_device(runner: Recorder, events: ScriptEvents) -> None:
 
 @pytest.mark.parametrize(("up", "word"), [(True, "up"), (False, "down")])
 def test_host(runner: Recorder, events: ScriptEvents, up: bool, word: str) -> None:
-    events.nodes([Change(Node("beta"), up, PLACE)], lambda node: [])
+    events.nodes(flips("beta", up=up), lambda node: [])
     assert runner.calls == [f"host-{word} {BETA}", f"hosts/beta-{word} {BETA}"]
 
 
@@ -115,8 +120,7 @@ def names(runner: Recorder) -> list[str]:
 def test_events_wait_in_their_order(
     runner: Recorder, later: Later, waiting: ScriptEvents
 ) -> None:
-    nodes = [Change(Node(name), True, PLACE) for name in ("b", "a")]
-    waiting.nodes(nodes, lambda node: [subnet("10.2.0.0/16")])
+    waiting.nodes(flips("b", "a"), lambda node: [subnet("10.2.0.0/16")])
     assert runner.calls == []
     later.go_on()
     assert names(runner) == [
@@ -126,7 +130,7 @@ def test_events_wait_in_their_order(
 
 
 def test_the_device_comes_last(runner: Recorder, waiting: ScriptEvents) -> None:
-    waiting.nodes([Change(Node("a"), False, PLACE)], lambda node: [])
+    waiting.nodes(flips("a", up=False), lambda node: [])
     waiting.device(False)
     assert names(runner) == ["host-down", "hosts/a-down", "tinc-down"]
 
@@ -143,7 +147,7 @@ def test_more_than_can_wait_is_left_out_and_told_once(
     for _ in range(2):
         for name in ("a", "b"):
             waiting.subnets(Node(name), subnets, True, PLACE)
-        waiting.nodes([Change(Node("c"), False, PLACE)], lambda node: subnets)
+        waiting.nodes(flips("c", up=False), lambda node: subnets)
         later.go_on()
         assert names(runner) == ["subnet-up"] * 3
         runner.calls.clear()
@@ -159,7 +163,7 @@ def test_a_step_is_one_subnet(
 ) -> None:
     """A node can have thousands; whoever cannot wait gets the rest in its order."""
     subnets = [subnet(f"10.{number}.0.0/16") for number in range(3)]
-    waiting.nodes([Change(Node("a"), True, PLACE)], lambda node: subnets)
+    waiting.nodes(flips("a"), lambda node: subnets)
     steps = iter(later.work["scripts"])
     for count in (2, 3):
         next(steps)
@@ -188,9 +192,9 @@ def test_subnets_are_only_asked_for_where_there_is_a_script(
         asked.append(node.name)
         return [subnet("10.2.0.0/16")]
 
-    changes = [Change(Node("a"), False, PLACE), Change(Node("b"), True, PLACE)]
-    waiting.nodes(changes[:1], subnets)
-    waiting.nodes(changes, subnets)
+    waiting.nodes(flips("a", up=False), subnets)
+    both = Flips([*flips("a", up=False).nodes, *flips("b").nodes])
+    waiting.nodes(both, subnets)
     assert asked == ["b"]
     later.go_on()
     assert names(runner) == [

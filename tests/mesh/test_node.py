@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from unittest import mock
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.mesh.heard import Heard
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.mesh import graph
@@ -140,3 +146,55 @@ def test_an_address_that_another_has_left_is_taken_over() -> None:
     mesh.set_address(a, ELSEWHERE)
     mesh.set_address(b, PLACE)
     assert mesh.node_by_address(PLACE) is b
+
+
+def literal_owners(story: Sequence[tuple[str, int | None]]) -> dict[int, str]:
+    """Who is at which address, if what is left is forgotten at once."""
+    places: dict[str, int] = {}
+    owners: dict[int, str] = {}
+    for name, place in story:
+        before = places.pop(name, None)
+        if before is not None and owners.get(before) == name:
+            del owners[before]
+        if place is not None:
+            places[name] = place
+            owners.setdefault(place, name)
+    return owners
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.none() | st.integers(1, 3)), max_size=40
+    ),
+    st.booleans(),
+)
+def test_an_address_is_of_the_first_who_is_there(
+    story: list[tuple[str, int | None]], again: bool
+) -> None:
+    mesh = Mesh("m")
+    # Who comes back does with the same object or with one that is only equal.
+    kept = {number: SocketAddress(f"10.0.0.{number}", 655) for number in (1, 2, 3)}
+    for name, number in story:
+        place = None if number is None else kept[number]
+        if again and number is not None:
+            place = SocketAddress(f"10.0.0.{number}", 655)
+        mesh.put_at(mesh.get_or_add(name), place)
+    owners = literal_owners(story)
+    for number, place in kept.items():
+        found = mesh.node_by_address(place)
+        assert (found and found.name) == owners.get(number)
+    for name in "abc":
+        mesh.remove_node(mesh.get_or_add(name))
+    assert not mesh._by_address
+
+
+def test_who_comes_back_is_where_it_was() -> None:
+    """Ten thousand may, and none of them is looked up."""
+    mesh = Mesh("m")
+    node = mesh.get_or_add("a")
+    mesh.put_at(node, PLACE)
+    mesh.put_at(node, None)
+    assert mesh.node_by_address(PLACE) is None
+    with mock.patch.object(SocketAddress, "__hash__", side_effect=AssertionError):
+        mesh.put_at(node, PLACE)
+    assert mesh.node_by_address(PLACE) is node

@@ -31,12 +31,12 @@ def reachable(mesh: Mesh) -> set[str]:
     return {name for name, node in mesh.nodes.items() if node.reachable}
 
 
-def add(mesh: Mesh, source: str, target: str, options: int = C) -> list[graph.Change]:
+def add(mesh: Mesh, source: str, target: str, options: int = C) -> graph.Flips:
     ends = mesh.get_or_add(source), mesh.get_or_add(target)
     return reach.join(mesh, mesh.add_edge(*ends, place(target), options, 1))
 
 
-def remove(mesh: Mesh, source: str, target: str) -> list[graph.Change] | None:
+def remove(mesh: Mesh, source: str, target: str) -> graph.Flips | None:
     edge = mesh.nodes[source].edges[target]
     mesh.remove_edge(edge)
     return reach.lose(mesh, edge)
@@ -112,7 +112,7 @@ def test_who_is_joined_has_what_a_run_would_give(
         change.node: (change.node.nexthop, change.node.address, change.node.indirect)
         for change in changes
     }
-    assert graph.run(mesh).flips == []
+    assert not graph.run(mesh).flips
     for node, (nexthop, address, indirect) in found.items():
         assert (node.nexthop, node.address) == (nexthop, address)
         assert node.indirect is indirect

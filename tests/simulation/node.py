@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, cast
@@ -30,7 +30,7 @@ from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.errors import ConfigError
-from tincd_compat.mesh.graph import Change
+from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.connection import Identity, PeerIdentity
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey
@@ -135,10 +135,8 @@ class Scripts:
         self.runs: Counter[str] = Counter()
         self.up: set[str] = set()
 
-    def nodes(
-        self, changes: Sequence[Change], subnets: Callable[[Node], list[Subnet]]
-    ) -> None:
-        for node, up, address in changes:
+    def nodes(self, flips: Flips, subnets: Callable[[Node], list[Subnet]]) -> None:
+        for node, up, address in flips:
             self.runs["host-up" if up else "host-down"] += 1
             assert (node.name in self.up) is not up
             (self.up.add if up else self.up.remove)(node.name)

@@ -170,7 +170,7 @@ class Story:
             self.world.flip(changes)
         back = edge.target.edges[edge.source.name]
         mesh.remove_edge(back)
-        assert reach.lose(mesh, back) in ([], None)
+        assert not reach.lose(mesh, back)
 
     def _of_keys(self, kind: str, name: str, number: int) -> bool:
         world = self.world

@@ -6,12 +6,11 @@ or event produced the effects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tincd_compat.addresses import Subnet
-from tincd_compat.mesh.graph import Change
+from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey
 
@@ -104,7 +103,7 @@ class GraphChanged:
 
     loss: bool
     detour: bool = False
-    flips: Sequence[Change] | None = field(default=None, compare=False)
+    flips: Flips | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

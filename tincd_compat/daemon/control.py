@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tincd_compat import logs
@@ -87,7 +87,7 @@ class Events(Protocol):
     """Scripts to run when the mesh changes."""
 
     def nodes(
-        self, changes: Sequence[graph.Change], subnets: Callable[[Node], list[Subnet]]
+        self, flips: graph.Flips, subnets: Callable[[Node], list[Subnet]]
     ) -> None: ...
 
     def subnets(
@@ -187,7 +187,8 @@ class ControlPlane:
                 case fx.SubnetDown(node, subnet):
                     self._events.subnets(node, (subnet,), False, node.address)
                 case fx.GraphChanged(loss, detour, flips):
-                    self._flip(flips or ())
+                    if flips:
+                        self._flip(flips)
                     unknown, count = loss and flips is None, len(flips or ())
                     self.runs.change(loss=unknown, detour=detour, flips=count)
                 case fx.CheckReverse(node):
@@ -257,18 +258,17 @@ class ControlPlane:
         self.runs.settle_detours()
 
     def _run_graph(self) -> None:
-        self._flip(graph.run(self.mesh).flips)
+        if flips := graph.run(self.mesh).flips:
+            self._flip(flips)
 
-    def _flip(self, changes: Sequence[graph.Change]) -> None:
+    def _flip(self, flips: graph.Flips) -> None:
         """Act on who came and who went."""
-        if not changes:
-            return
-        self._keys.nodes_changed([change.node for change in changes])
-        self._events.nodes(changes, self.mesh.subnets.of)
-        graph.settle_down(self.mesh, [each.node for each in changes if not each.up])
-        for change in changes:
-            if change.up and self._links.of(change.node) is not None:
-                self._offer_key(change.node)
+        self._keys.nodes_changed(flips.nodes)
+        self._events.nodes(flips, self.mesh.subnets.of)
+        graph.settle_down(self.mesh, flips.nodes)
+        for node in filter(self._links.of, flips.nodes):
+            if node.reachable:
+                self._offer_key(node)
 
     def _offer_key(self, neighbour: Node) -> None:
         """Send a neighbour that has just come up a key that it has not asked for."""

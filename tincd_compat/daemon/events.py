@@ -7,19 +7,22 @@ the events wait here until there is time to look for their scripts.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from typing import Any, Final, TypeAlias
 
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.daemon.slices import Begin, at_once
-from tincd_compat.mesh.graph import Change
+from tincd_compat.mesh.graph import Change, Flips
 from tincd_compat.mesh.node import Node
 from tincd_compat.service.scripts import LeftOut, ScriptRunner, script_environment
 
 #: Nodes and subnets that wait at most; nobody has that many scripts run.
 MAX_WAITING: Final = 65_536
-#: A node that came or went, or its subnets then, for which there are other scripts.
-_Event: TypeAlias = tuple[Change, list[Subnet] | None]
+#: A node that came or went, or a subnet that it had then and that has another script.
+_Event: TypeAlias = tuple[Change, Subnet | None]
+#: A node that came or went, or all subnets that it had then.
+_Group: TypeAlias = tuple[Change, list[Subnet] | None]
 
 
 class ScriptEvents:
@@ -41,8 +44,9 @@ class ScriptEvents:
         self._runner = runner
         self._name = name
         self._begin = begin
-        self._waiting: deque[_Event] = deque()
-        #: How many wait, each subnet counted.
+        #: What each event of the mesh has brought; made as it is asked for.
+        self._waiting: deque[Iterator[_Event]] = deque()
+        #: How many nodes and subnets that is.
         self._count = 0
         self._left_out = LeftOut()
         self._variables: Callable[..., dict[str, str]] = lambda **more: (
@@ -60,23 +64,21 @@ class ScriptEvents:
         """Hand over the scripts of all events so far, however long that takes."""
         deque(self._work(), maxlen=0)
 
-    def nodes(
-        self, changes: Sequence[Change], subnets: Callable[[Node], Iterable[Subnet]]
-    ) -> None:
+    def nodes(self, flips: Flips, subnets: Callable[[Node], list[Subnet]]) -> None:
         """host-up and hosts/NAME-up, or their counterparts, for each that came or went.
 
         Before the next node come subnet-up or subnet-down for each of its ``subnets``.
         """
         wanted = {up for up in (True, False) if not self._runner.absent(_subnet(up))}
-        if not wanted:
-            self._put([(change, None) for change in changes])
+        if wanted.isdisjoint(flips.up):
+            self._put(zip(flips, repeat(None)), len(flips))
             return
-        events: list[_Event] = []
-        for change in changes:
-            events.append((change, None))
-            if change.up in wanted:
-                events.append((change, [*subnets(change.node)]))
-        self._put(events)
+        owned = [
+            subnets(node) if up in wanted else []
+            for node, up in zip(flips.nodes, flips.up, strict=True)
+        ]
+        count = len(flips) + sum(map(len, owned))
+        self._put(_with_subnets(flips, owned), count)
 
     def subnets(
         self,
@@ -87,26 +89,22 @@ class ScriptEvents:
     ) -> None:
         """subnet-up or subnet-down; subnets of ours have no remote address."""
         if not self._runner.absent(_subnet(up)):
-            self._put([(Change(node, up, address), [*subnets])])
+            every = [*subnets]
+            self._put([(Change(node, up, address), every)], len(every))
 
-    def _put(self, events: list[_Event]) -> None:
-        under_way = bool(self._waiting)
-        count = sum(1 if each is None else len(each) for _, each in events)
+    def _put(self, groups: Iterable[_Group], count: int) -> None:
+        under_way = self._count > 0
         if self._count + count > MAX_WAITING:
-            events = list(self._as_there_is_room(events))
+            groups = list(self._as_there_is_room(groups))
             count = MAX_WAITING - self._count
         self._count += count
-        for _, subnets in events:
-            if subnets:
-                # The next one is taken from the end.
-                subnets.reverse()
-        self._waiting += (event for event in events if event[1] != [])
+        self._waiting.append(_one_by_one(groups))
         if not under_way:
             self._begin("scripts", self._work())
 
-    def _as_there_is_room(self, events: list[_Event]) -> Iterator[_Event]:
+    def _as_there_is_room(self, groups: Iterable[_Group]) -> Iterator[_Group]:
         room = MAX_WAITING - self._count
-        for change, subnets in events:
+        for change, subnets in groups:
             if subnets is not None:
                 first, rest = subnets[:room], subnets[room:]
                 room -= len(first)
@@ -120,10 +118,11 @@ class ScriptEvents:
 
     def _work(self) -> Iterator[None]:
         while self._waiting:
-            change, subnets = self._waiting[0]
-            subnet = None if subnets is None else subnets.pop()
-            if not subnets:
+            event = next(self._waiting[0], None)
+            if event is None:
                 self._waiting.popleft()
+                continue
+            change, subnet = event
             self._count -= 1
             if subnet is None:
                 self._of_host(*change)
@@ -145,6 +144,18 @@ class ScriptEvents:
     def _run(self, name: str, **about: Any) -> None:
         if not self._runner.absent(name):
             self._runner.run(name, self._variables(**about))
+
+
+def _with_subnets(flips: Flips, owned: list[list[Subnet]]) -> Iterator[_Group]:
+    for change, subnets in zip(flips, owned, strict=True):
+        yield change, None
+        yield change, subnets
+
+
+def _one_by_one(groups: Iterable[_Group]) -> Iterator[_Event]:
+    for change, subnets in groups:
+        for subnet in (None,) if subnets is None else subnets:
+            yield change, subnet
 
 
 def _subnet(up: bool) -> str:

@@ -55,8 +55,8 @@ class Tunnels:
 
     def nodes_changed(self, nodes: Iterable[Node]) -> None:
         """Nodes became reachable or unreachable."""
-        made = self._made
-        self._outdated.update((node, None) for node in nodes if node in made)
+        made = filter(self._made.__contains__, nodes)
+        self._outdated.update(dict.fromkeys(made))
         if self._outdated:
             self._begin("tunnels", self._work())
 

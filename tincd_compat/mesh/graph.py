@@ -7,9 +7,9 @@ names.  It is everybody's own, but relays rely on its rules too.
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -29,6 +29,26 @@ class Change(NamedTuple):
     address: SocketAddress | None
 
 
+class Flips:
+    """Nodes that became reachable or unreachable by one event, in name order.
+
+    There may be ten thousand, and ten thousand objects would have the collector search
+    while everybody waits.  So a :class:`Change` is made when it is asked for.
+    """
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        #: Which of them can be reached now, in the same order.
+        self.up = [node.reachable for node in nodes]
+        self._addresses = [node.address for node in nodes]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[Change]:
+        return map(Change, self.nodes, self.up, self._addresses)
+
+
 #: The order in which nodes come and go.
 _by_name = attrgetter("name")
 
@@ -37,7 +57,7 @@ _by_name = attrgetter("name")
 class GraphChanges:
     """What a run found: flips in name order, and who got a UDP address."""
 
-    flips: list[Change]
+    flips: Flips
     addressed: list[Node]
 
     @property
@@ -55,7 +75,8 @@ def run(mesh: Mesh) -> GraphChanges:
     A node that became unreachable keeps its address and options, for the scripts:
     :func:`settle_down` clears them afterwards.
     """
-    addressed = _search(mesh)
+    _start_anew(mesh)
+    _, addressed = search(mesh, mesh.myself.sorted_edges())
     flipped = [node for node in mesh.nodes.values() if node.visited != node.reachable]
     flips = flip(mesh, flipped)
     mesh.myself.visited = _starts_the_tree(mesh)
@@ -63,20 +84,20 @@ def run(mesh: Mesh) -> GraphChanges:
     return GraphChanges(flips, addressed)
 
 
-def flip(mesh: Mesh, nodes: Iterable[Node]) -> list[Change]:
-    """Turn round whether these nodes can be reached; return that in name order."""
-    changes = []
-    logged = logs.traffic.isEnabledFor(logging.DEBUG)
-    for node in sorted(nodes, key=_by_name):
+def flip(mesh: Mesh, nodes: Iterable[Node]) -> Flips:
+    """Turn round whether these nodes can be reached."""
+    turned = sorted(nodes, key=_by_name)
+    for node in turned:
         node.reachable = not node.reachable
-        changes.append(Change(node, node.reachable, node.address))
-        if logged:
-            state = "reachable" if node.reachable else "unreachable"
-            place = _place(node.address)
+    flips = Flips(turned)
+    if logs.traffic.isEnabledFor(logging.DEBUG):
+        for node, up, address in flips:
+            state = "reachable" if up else "unreachable"
+            place = _place(address)
             logs.traffic.debug("Node %s (%s) became %s", node.name, place, state)
-    if changes:
+    if turned:
         mesh.subnets.invalidate()
-    return changes
+    return flips
 
 
 def _starts_the_tree(mesh: Mesh) -> bool:
@@ -85,8 +106,13 @@ def _starts_the_tree(mesh: Mesh) -> bool:
     It draws the broadcast tree with the same flag: where there are edges, but none that
     starts at a reachable node, nobody is visited by the end.
     """
-    linked = [node for node in mesh.nodes.values() if node.edges]
-    return not linked or any(node.reachable for node in linked)
+    linked = False
+    for node in mesh.nodes.values():
+        if node.edges:
+            linked = True
+            if node.reachable:
+                return True
+    return not linked
 
 
 def settle_down(mesh: Mesh, nodes: Iterable[Node]) -> None:
@@ -126,51 +152,57 @@ def _place(address: SocketAddress | None) -> str:
     return "(null)" if address is None else str(address)
 
 
-def _search(mesh: Mesh) -> list[Node]:
-    """Breadth-first search from ourselves; return who got a UDP address."""
-    myself = mesh.myself
+def _start_anew(mesh: Mesh) -> None:
+    """Find ourselves, and nobody else yet."""
     for node in mesh.nodes.values():
         node.visited = False
         node.indirect = True
         node.lifeline = None
+    myself = mesh.myself
     myself.visited = True
     myself.indirect = False
     myself.nexthop = myself.via = myself
     myself.prevedge = None
+
+
+def search(
+    mesh: Mesh, edges: Iterable[Edge], *, joining: bool = False
+) -> tuple[list[Node], list[Node]]:
+    """Search breadth-first along edges, then along those of whom they lead to.
+
+    Returns who was found, some twice, and who got a UDP address by that, of which the
+    listener has not been told.  ``joining`` looks only for who is out of reach.
+    """
+    found: list[Node] = []
     addressed: list[Node] = []
-    queue = deque([myself])
-    while queue:
-        node = queue.popleft()
-        for edge in node.sorted_edges():
-            target = edge.target
-            # A second visit is only worth it from indirect to direct.
-            if target.visited and not target.indirect:
-                continue
-            indirect = is_indirect(edge)
-            if target.visited and indirect:
-                continue
-            if node.name not in target.edges:
-                continue
-            if find(mesh, edge, indirect):
-                addressed.append(target)
-            queue.append(target)
-    return addressed
+    onward = chain.from_iterable(map(Node.sorted_edges, found))
+    for edge in chain(edges, onward):
+        source, target = edge.source, edge.target
+        # A second visit is only worth it from indirect to direct.
+        if target.visited and not target.indirect:
+            continue
+        indirect = source.indirect or bool(edge.options & options.INDIRECT)
+        if target.visited and indirect:
+            continue
+        if (joining and target.reachable) or source.name not in target.edges:
+            continue
+        if _find(mesh, edge, indirect):
+            addressed.append(target)
+        found.append(target)
+    if addressed and logs.protocol.isEnabledFor(logging.DEBUG):
+        for node in addressed:
+            text = "UDP address of %s set to %s"
+            logs.protocol.debug(text, node.name, node.address)
+    return found, addressed
 
 
-def is_indirect(edge: Edge) -> bool:
-    """Tell whether packets over this edge do not leave for its target directly."""
-    return edge.source.indirect or bool(edge.options & options.INDIRECT)
+def _find(mesh: Mesh, edge: Edge, indirect: bool) -> bool:
+    """Write into its target that an edge leads there; tell if that has an address now.
 
-
-def find(mesh: Mesh, edge: Edge, indirect: bool) -> bool:
-    """Write into its target what a search has found: that this edge leads there.
-
-    Tells whether the target got its UDP address by that, of which the listener has not
-    been told.
+    A better path found later changes via, never the next hop.
     """
     node, target = edge.source, edge.target
     if not target.visited:
-        # A better path found later changes via, never the next hop.
         target.nexthop = target if node is mesh.myself else node.nexthop
     target.visited = True
     target.indirect = indirect
@@ -180,5 +212,4 @@ def find(mesh: Mesh, edge: Edge, indirect: bool) -> bool:
     if target.address is not None:
         return False
     mesh.put_at(target, edge.address)
-    logs.protocol.debug("UDP address of %s set to %s", target.name, edge.address)
     return True

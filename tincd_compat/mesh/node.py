@@ -25,6 +25,8 @@ class Node:
 
     name: str
     address: SocketAddress | None = None
+    #: Its address in the index of the mesh, as long as no other node is there.
+    listed: SocketAddress | None = field(default=None, init=False)
     #: Where our connection leads, if we have dialled the node ourselves.
     dialled: SocketAddress | None = None
     options: int = 0
@@ -145,6 +147,7 @@ class Mesh:
     def remove_node(self, node: Node) -> None:
         """Forget a node that is not needed."""
         self.set_address(node, None)
+        self._unlist(node)
         del self.nodes[node.name]
         # It would hold itself, until a search for cyclic garbage.
         node.nexthop = node.via = node.prevedge = node.lifeline = None
@@ -186,14 +189,29 @@ class Mesh:
     def put_at(self, node: Node, address: SocketAddress | None) -> None:
         """Set or clear the UDP address of a node that the listener is told of anyway.
 
-        Many may come or go at once, and be told in one word.
+        Many may come or go at once, and be told in one word.  Most come back to where
+        they were: so the index keeps what was cleared until somebody else is there.
         """
-        if node.address is not None and self._by_address.get(node.address) is node:
-            del self._by_address[node.address]
         node.address = address
-        if address is not None:
-            self._by_address.setdefault(address, node)
+        if address is not None and address is not node.listed:
+            self._list(node, address)
+
+    def _list(self, node: Node, address: SocketAddress) -> None:
+        self._unlist(node)
+        before = self._by_address.setdefault(address, node)
+        if before is not node:
+            if before.address is before.listed:
+                return
+            before.listed = None
+            self._by_address[address] = node
+        node.listed = address
+
+    def _unlist(self, node: Node) -> None:
+        if node.listed is not None:
+            del self._by_address[node.listed]
+            node.listed = None
 
     def node_by_address(self, address: SocketAddress) -> Node | None:
         """Return the node whose UDP address this is."""
-        return self._by_address.get(address)
+        node = self._by_address.get(address)
+        return node if node is not None and node.address is node.listed else None

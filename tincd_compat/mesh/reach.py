@@ -12,54 +12,35 @@ Paths may be longer than they need to be until the next run.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
-from tincd_compat import options
-from tincd_compat.mesh.graph import Change, find, flip, is_indirect
+from tincd_compat.mesh.graph import Flips, flip, search
 from tincd_compat.mesh.node import Edge, Mesh, Node
 
 #: Steps after a loss before it is left to a run who is cut off: about as many take as
 #: long as a run does in a mesh of a few hundred nodes.
 MAX_STEPS: Final = 1000
 
+#: What an event comes to that changes nobody's reachability.
+NOBODY: Final = Flips([])
 
-def join(mesh: Mesh, edge: Edge) -> list[Change]:
-    """Reach whom an edge, just added, joins to us; return who came, in name order."""
+
+def join(mesh: Mesh, edge: Edge) -> Flips:
+    """Reach whom an edge, just added, joins to us; return who came."""
     back = edge.reverse
     if back is None or edge.source.reachable is edge.target.reachable:
-        return []
-    found = _follow(mesh, edge if edge.source.reachable else back)
-    return _flip(mesh, found)
+        return NOBODY
+    line = edge if edge.source.reachable else back
+    found, _ = search(mesh, (line,), joining=True)
+    # Who is found twice comes once.
+    return _flip(mesh, list(dict.fromkeys(found)))
 
 
-def _follow(mesh: Mesh, line: Edge) -> list[Node]:
-    """Search from an edge on, as a run does, among those who were out of reach."""
-    find(mesh, line, is_indirect(line))
-    found = {line.target: None}
-    queue = deque(found)
-    while queue:
-        node = queue.popleft()
-        name, behind = node.name, node.indirect
-        for edge in node.sorted_edges():
-            target = edge.target
-            if target.reachable or name not in target.edges:
-                continue
-            # A second visit is only worth it from indirect to direct.
-            indirect = behind or bool(edge.options & options.INDIRECT)
-            if target in found and (indirect or not target.indirect):
-                continue
-            find(mesh, edge, indirect)
-            found[target] = None
-            queue.append(target)
-    return list(found)
-
-
-def lose(mesh: Mesh, edge: Edge) -> list[Change] | None:
+def lose(mesh: Mesh, edge: Edge) -> Flips | None:
     """Give up whom the loss of an edge, just removed, cuts off.
 
-    Returns who went, in name order; None if finding out takes too many steps: a run has
-    to do that, before any edge is added.
+    Returns who went; None if finding out takes too many steps: a run has to do that,
+    before any edge is added.
     """
     source, target = edge.source, edge.target
     if _hangs_on(target, source):
@@ -67,9 +48,14 @@ def lose(mesh: Mesh, edge: Edge) -> list[Change] | None:
     elif _hangs_on(source, target):
         lost = source
     else:
-        return []
+        return NOBODY
     cut_off = _look_around(lost)
-    return None if cut_off is None else _flip(mesh, cut_off)
+    if cut_off is None:
+        return None
+    for node in cut_off:
+        # As the next search would leave it.
+        node.visited, node.indirect, node.lifeline = False, True, None
+    return _flip(mesh, cut_off)
 
 
 def _hangs_on(node: Node, above: Node) -> bool:
@@ -113,12 +99,9 @@ def _hang(line: Edge, found_from: dict[Node, Node]) -> None:
         node = above
 
 
-def _flip(mesh: Mesh, nodes: list[Node]) -> list[Change]:
-    for node in nodes:
-        if node.reachable:
-            # As the next search would leave it.
-            node.visited, node.indirect, node.lifeline = False, True, None
-    changes = flip(mesh, nodes)
-    if nodes:
-        mesh.listener.reachability_changed(nodes)
-    return changes
+def _flip(mesh: Mesh, nodes: list[Node]) -> Flips:
+    if not nodes:
+        return NOBODY
+    flips = flip(mesh, nodes)
+    mesh.listener.reachability_changed(nodes)
+    return flips
