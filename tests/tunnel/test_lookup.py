@@ -15,6 +15,7 @@ from tincd_compat.tunnel.lookup import (
     MAX_LINES,
     MAX_NEARBY_TESTS,
     MAX_TESTS,
+    MAX_VAIN,
     TURNS,
     LogLimit,
     SenderLookup,
@@ -202,6 +203,31 @@ def test_a_look_is_in_vain_when_the_budget_is_spent() -> None:
         world.find("x", source, 5.0)
     assert vain(world, "192.0.2.2", 5.1)
     assert not vain(world, "192.0.2.2", 5.0 + 1 / TURNS)
+
+
+def test_a_look_that_was_in_vain_no_longer_is_when_there_is_a_key_or_a_node() -> None:
+    """In the same turn: what a node says first may be behind what brought its key."""
+    world = three()
+    world.keyless |= {"b"}
+    world.find("x", SocketAddress("192.0.2.2", 1), 5.0)
+    assert vain(world, "192.0.2.2")
+    world.keyless.clear()
+    world.lookup.keys_changed()
+    assert not vain(world, "192.0.2.2")
+    world.mesh.nodes["b"].reachable = False
+    assert vain(world, "192.0.2.2")
+    world.mesh.nodes["b"].reachable = True
+    world.lookup.invalidate()
+    assert not vain(world, "192.0.2.2")
+
+
+def test_what_is_in_vain_does_not_fill_the_memory() -> None:
+    world = three()
+    assert not vain(world, STRANGER.host)
+    world.lookup._tests = MAX_TESTS
+    for number in range(2 * MAX_VAIN + 5):
+        assert vain(world, f"203.0.{number >> 8}.{number & 0xFF}")
+    assert 0 < len(world.lookup._vain) <= MAX_VAIN
 
 
 @given(

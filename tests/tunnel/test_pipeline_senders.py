@@ -61,6 +61,27 @@ def test_a_genuine_datagram_shows_the_path(
     assert (node.address.scope, node.address.local) == (other.scope, other.local)
 
 
+def test_who_comes_up_or_gets_a_key_is_looked_for_in_the_same_turn() -> None:
+    world = neighbours("b")
+    world.link("a", "c")
+    node, lookup = world.node("c"), world.pipeline.receiver.lookup
+    host = world.peers["c"].address.host
+
+    def in_vain() -> bool:
+        lookup.find(b"", SocketAddress(host, 1), world.now)
+        return lookup.in_vain(host, world.now)
+
+    assert in_vain()
+    world.give_key("c")
+    assert not in_vain()
+    node.reachable = False
+    world.mesh.listener.reachability_changed([node])
+    assert in_vain()
+    node.reachable = True
+    world.mesh.listener.reachability_changed([node])
+    assert not in_vain()
+
+
 def test_a_replayed_datagram_does_not_move_the_address() -> None:
     world = neighbours("b")
     address = world.peers["b"].address
