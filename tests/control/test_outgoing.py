@@ -1,4 +1,4 @@
-"""ConnectTo: order of addresses and the wait between attempts."""
+"""ConnectTo: the wait between attempts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tincd_compat import logs
-from tincd_compat.addresses import SocketAddress
-from tincd_compat.control.outgoing import Lookup, Outgoing
-
-FIRST, SECOND = Lookup("one.example", "655"), Lookup("10.0.0.2", "656")
-A, B, C = (SocketAddress(f"192.0.2.{number}", 655) for number in (1, 2, 3))
+from tincd_compat.control.outgoing import Outgoing
 
 
 def waits(outgoing: Outgoing, count: int) -> list[float]:
@@ -25,48 +21,12 @@ def waits(outgoing: Outgoing, count: int) -> list[float]:
     return found
 
 
-def test_all_addresses_of_a_line_come_before_the_next_line() -> None:
-    outgoing = Outgoing("beta")
-    outgoing.restart([FIRST, SECOND])
-    assert outgoing.next_address() == FIRST
-    outgoing.resolved([A, B])
-    assert outgoing.next_address() == A
-    assert outgoing.next_address() == B
-    assert outgoing.next_address() == SECOND
-    outgoing.resolved([C])
-    assert outgoing.next_address() == C
-    assert outgoing.next_address() is None
-
-
-def test_line_that_does_not_resolve_is_passed_over() -> None:
-    outgoing = Outgoing("beta")
-    outgoing.restart([FIRST, SECOND])
-    outgoing.next_address()
-    outgoing.resolved([])
-    assert outgoing.next_address() == SECOND
-
-
-def test_lost_connection_goes_on_with_the_next_address() -> None:
-    outgoing = Outgoing("beta")
-    outgoing.restart([FIRST])
-    outgoing.next_address()
-    outgoing.resolved([A, B])
-    assert outgoing.next_address() == A
-    assert outgoing.next_address() == B
-
-
-def test_after_a_pong_the_next_attempt_starts_over() -> None:
+def test_after_a_pong_the_wait_starts_over() -> None:
     outgoing = Outgoing("beta")
     outgoing.failed(0)
-    outgoing.restart([FIRST, SECOND])
-    outgoing.next_address()
-    outgoing.resolved([A, B])
-    outgoing.next_address()
+    outgoing.failed(5)
     outgoing.rewind()
-    assert outgoing.next_address() is None
     assert outgoing.failed(100) == 105
-    outgoing.restart([FIRST, SECOND])
-    assert outgoing.next_address() == FIRST
 
 
 def test_wait_grows_by_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,7 +88,7 @@ def test_wait_is_clamped(low: int, high: int, expected: list[int]) -> None:
     assert waits(outgoing, 4) == expected
 
 
-@given(st.lists(st.sampled_from(["failed", "unusable", "rewind", "restart", "early"])))
+@given(st.lists(st.sampled_from(["failed", "unusable", "rewind", "early"])))
 def test_wait_stays_within_its_bounds(steps: list[str]) -> None:
     outgoing = Outgoing("beta", min_timeout=10, max_timeout=100)
     now = 0.0
@@ -136,8 +96,6 @@ def test_wait_stays_within_its_bounds(steps: list[str]) -> None:
         if step == "rewind":
             outgoing.rewind()
             assert outgoing.timeout == 0
-        elif step == "restart":
-            outgoing.restart([FIRST])
         else:
             before, planned = outgoing.timeout, outgoing.retry_at
             if planned is not None:
@@ -148,4 +106,3 @@ def test_wait_stays_within_its_bounds(steps: list[str]) -> None:
             else:
                 assert 10 <= retry_at - now <= 100
                 assert outgoing.timeout >= before
-            assert outgoing.next_address() is None

@@ -85,7 +85,9 @@ class World:
         for effect in effects:
             done.append(effect)
             if isinstance(effect, GraphChanged):
-                graph.settle_down(self.mesh, graph.run(self.mesh).down)
+                flips = graph.run(self.mesh).flips
+                lost = [each.node for each in flips if not each.up]
+                graph.settle_down(self.mesh, lost)
             elif isinstance(effect, CheckReverse):
                 done += self.gossip.withdraw_reverse(effect.node)
         return done

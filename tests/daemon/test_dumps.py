@@ -96,7 +96,7 @@ def test_counters(loop: FakeLoop) -> None:
         "received KEY_CHANGED": 2,
         "duplicates": 1,
         "remembered requests": 6,
-        "graph runs": world.control.graph_runs,
+        "graph runs": world.control.runs.count,
         "graph runs put off": 0,
         "bytes queued": 20,
         "most bytes queued for one peer": world.links.most_queued,

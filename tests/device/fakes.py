@@ -92,7 +92,3 @@ class FakeSystem(System):
     def set_header_size(self, fd: int, size: int) -> None:
         self._fail("TUNSETVNETHDRSZ")
         self.header_sizes.append(size)
-
-    def interface_mtu(self, interface: str) -> int:
-        self._fail("SIOCGIFMTU")
-        return {"tun0": 1500, "tap0": 1400}[interface]

@@ -156,7 +156,3 @@ class SocketSystem(FakeSystem):
         if interface not in self.interfaces:
             raise oserror(errno.ENODEV)
         return self.interfaces[interface]
-
-    def interface_mtu(self, interface: str) -> int:
-        self._fail("SIOCGIFMTU")
-        return 1400

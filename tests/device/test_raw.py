@@ -56,15 +56,6 @@ def test_names(
     assert system.sockets[0].bound == [(interface, 3)]
     assert caplog.messages == [f"{path} is a raw_socket"]
     assert device.fileno() == 10
-    assert device.mtu == 1400
-
-
-def test_an_interface_that_is_gone() -> None:
-    system = SocketSystem()
-    device = raw(system)
-    system.failing["SIOCGIFMTU"] = errno.ENODEV
-    with pytest.raises(DeviceError, match=r"Could not read the MTU of eth0: No such"):
-        _ = device.mtu
 
 
 def test_no_such_interface() -> None:

@@ -20,7 +20,6 @@ def test_dummy() -> None:
     assert dummy.fileno() == -1
     assert dummy.read_batch(64) == []
     assert dummy.read_pause == 0
-    assert dummy.mtu == 1500
     dummy.write_batch([bytearray(98), bytearray(60)])
     assert (dummy.bytes_in, dummy.bytes_out) == (0, 158)
     dummy.close()

@@ -48,13 +48,12 @@ def test_a_new_tunnel_has_no_keys() -> None:
 
 
 def test_two_tunnels_talk() -> None:
-    here, there = tunnel("aes-128-cfb", "sha1", 20), tunnel("bf-cbc", "md5", 0, 9)
+    here, there = tunnel("aes-128-cfb", "sha1", 20), tunnel("bf-cbc", "md5", 4, 9)
     for giver, taker in ((here, there), (there, here)):
         fields = giver.new_own_key(random.Random(2).randbytes)
         assert taker.install_peer_key(
             *(fields.key, fields.cipher, fields.digest),
             *(fields.maclength, fields.compression),
-            allow_null=True,
         )
     for sender, receiver in ((here, there), (there, here)):
         assert sender.sealer is not None
@@ -314,9 +313,9 @@ class TestPlaintextByThePeersWish:
     ) -> None:
         assert tunnel(*own).install_peer_key(*fields)
 
-    def test_may_be_allowed(self) -> None:
-        keys = tunnel()
-        assert keys.install_peer_key("5A", 0, 0, 4, 0, allow_null=True)
+    def test_leaves_packets_as_they_are(self) -> None:
+        keys = tunnel("none", "none", 4)
+        assert keys.install_peer_key("5A", 0, 0, 4, 0)
         assert keys.sealer is not None
         assert keys.sealer.seal_train([b"frame"]) == [b"\0\0\0\1frame"]
 

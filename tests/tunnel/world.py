@@ -70,9 +70,9 @@ def make_tunnel(
     return Tunnel(name, parameters, PmtuDiscovery(name), changed)
 
 
-def install(tunnel: Tunnel, key: KeyFields, *, allow_null: bool = False) -> None:
+def install(tunnel: Tunnel, key: KeyFields) -> None:
     fields = (key.cipher, key.digest, key.maclength, key.compression)
-    assert tunnel.install_peer_key(key.key, *fields, allow_null=allow_null)
+    assert tunnel.install_peer_key(key.key, *fields)
 
 
 class FakePorts:
@@ -139,9 +139,9 @@ class FakePorts:
 class Peer:
     """The far end of a tunnel of the daemon under test."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, parameters: Parameters) -> None:
         self.node = node
-        self.tunnel = make_tunnel("a")
+        self.tunnel = make_tunnel("a", parameters)
 
     @property
     def address(self) -> SocketAddress:
@@ -230,7 +230,7 @@ class World:
         self.settle()
         for name in (source, target):
             if name != "a" and name not in self.peers:
-                self.peers[name] = Peer(self.node(name))
+                self.peers[name] = Peer(self.node(name), self._parameters)
 
     def unlink(self, source: str, target: str) -> None:
         for one, other in ((source, target), (target, source)):
@@ -258,7 +258,7 @@ class World:
     def give_key(self, name: str) -> None:
         """Let the node send to us."""
         key = self.tunnel(self.node(name)).new_own_key(self.random.randbytes)
-        install(self.peers[name].tunnel, key, allow_null=True)
+        install(self.peers[name].tunnel, key)
 
     def cross_keys(self, name: str) -> None:
         """Give the node a newer key, whose line overtakes that of the one before."""

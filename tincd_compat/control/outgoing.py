@@ -1,18 +1,11 @@
-"""ConnectTo: which address to try next, and when to try again.
-
-No socket, no resolver: the daemon resolves the lines this hands out and reports back.
-"""
+"""ConnectTo: when to try again, which depends on what became of the tries before."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat import logs
-from tincd_compat.addresses import SocketAddress
 
 #: Seconds by which each failure lengthens the wait.
 STEP: Final = 5
@@ -20,19 +13,10 @@ STEP: Final = 5
 EARLY: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """An Address line: a host and a port, each a name or a number."""
-
-    host: str
-    port: str
-
-
 class Outgoing:
     """One ConnectTo.
 
-    Only a PONG proves a connection good and resets the wait, and it makes the iteration
-    start over: when the connection ends later, the addresses are read afresh.
+    Only a PONG proves a connection good and resets the wait.
     """
 
     def __init__(
@@ -45,27 +29,6 @@ class Outgoing:
         self.retry_at: float | None = None
         self._min_timeout = min_timeout
         self._max_timeout = max_timeout
-        self._lines: deque[Lookup] = deque()
-        self._resolved: deque[SocketAddress] = deque()
-
-    def restart(self, lines: Iterable[Lookup]) -> None:
-        """Begin an attempt with the Address lines the host file has now."""
-        self._lines = deque(lines)
-        self._resolved.clear()
-
-    def next_address(self) -> SocketAddress | Lookup | None:
-        """Return what to connect to next.
-
-        A :class:`Lookup` has to be resolved and answered with :meth:`resolved`, then
-        this is asked again.  None means that all have been tried: see :meth:`failed`.
-        """
-        if self._resolved:
-            return self._resolved.popleft()
-        return self._lines.popleft() if self._lines else None
-
-    def resolved(self, addresses: Iterable[SocketAddress]) -> None:
-        """Take the addresses of the last line, in the resolver's order; maybe none."""
-        self._resolved = deque(addresses)
 
     def failed(self, now: float, *, unusable: bool = False) -> float:
         """Give up for now and return when to try again.
@@ -87,8 +50,6 @@ class Outgoing:
             "Trying to re-establish outgoing connection in %d seconds",
             math.ceil(self.retry_at - now),
         )
-        self._lines.clear()
-        self._resolved.clear()
         return self.retry_at
 
     def _lengthen(self, *, unusable: bool) -> int:
@@ -99,8 +60,6 @@ class Outgoing:
         return self.timeout
 
     def rewind(self) -> None:
-        """Note a PONG: no wait next time, and no further addresses of this list."""
+        """Note a PONG: there is no wait next time."""
         self.timeout = 0
         self.retry_at = None
-        self._lines.clear()
-        self._resolved.clear()

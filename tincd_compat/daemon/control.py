@@ -128,11 +128,6 @@ class ControlPlane:
         self._begin = begin
         self.runs = GraphRuns(self._run_graph, clock, call_later)
 
-    @property
-    def graph_runs(self) -> int:
-        """Graph runs so far."""
-        return self.runs.count
-
     # Messages.
 
     def handle(self, link: Link, message: Message, line: bytes) -> None:

@@ -39,10 +39,6 @@ class Device(Protocol):
     #: Seconds for which the caller lets a failing device rest before it reads again.
     read_pause: float
 
-    @property
-    def mtu(self) -> int:
-        """The MTU of the interface now: bytes of payload, without Ethernet header."""
-
     def fileno(self) -> int:
         """The descriptor to watch for readability, or -1 if nothing is ever read."""
 

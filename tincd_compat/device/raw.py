@@ -38,7 +38,7 @@ _TAG_SIZE: Final = 4
 
 
 class RawSocket(SocketDevice):
-    """One interface; ``mtu`` is that of the interface."""
+    """A packet socket on one interface, which sees all that the interface sees."""
 
     def __init__(
         self, sock: socket.socket, path: str, interface: str, system: System
@@ -50,16 +50,6 @@ class RawSocket(SocketDevice):
         self._header = bytearray(HEADER_SIZE if self._vnet else 0)
         self._buffer = bytearray(MAX_FRAME)
         self._offloads = Offloads(system, sock.fileno(), 0)
-
-    @property
-    def mtu(self) -> int:  # type: ignore[override]
-        """The MTU of the interface now; DeviceError if the interface is gone."""
-        try:
-            return self._system.interface_mtu(self.interface)
-        except OSError as error:
-            raise DeviceError(
-                f"Could not read the MTU of {self.interface}: {error.strerror}"
-            ) from error
 
     def _receive(self) -> bytearray | SuperPacket:
         buffers = [self._header, self._buffer] if self._vnet else [self._buffer]

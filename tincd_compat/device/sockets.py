@@ -17,8 +17,6 @@ from tincd_compat.tunnel.offload import SuperPacket
 
 #: The largest IP packet, an Ethernet header and a VLAN tag.
 MAX_FRAME = 65535 + 18
-#: Payload of an Ethernet frame where no interface says otherwise.
-ETHERNET_MTU = 1500
 
 
 class SocketDevice:
@@ -26,8 +24,6 @@ class SocketDevice:
 
     A subclass may change ``_receive`` and ``_send``.
     """
-
-    mtu = ETHERNET_MTU
 
     def __init__(self, sock: socket.socket, path: str, interface: str, info: str):
         self.path = path

@@ -19,7 +19,6 @@ Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, by
 TUNSETIFF: Final = 0x400454CA
 TUNSETOFFLOAD: Final = 0x400454D0
 TUNSETVNETHDRSZ: Final = 0x400454D8
-SIOCGIFMTU: Final = 0x8921
 SIOCGIFHWADDR: Final = 0x8927
 
 
@@ -89,10 +88,3 @@ class System:
 
     def interface_index(self, interface: str) -> int:
         return socket.if_nametoindex(interface)
-
-    def interface_mtu(self, interface: str) -> int:
-        """Return how many bytes of payload a packet on the interface may have."""
-        request = interface_request(os.fsencode(interface))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-            answer = fcntl.ioctl(asker, SIOCGIFMTU, request)
-        return int(struct.unpack_from("i", answer, 16)[0])

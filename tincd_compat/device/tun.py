@@ -165,16 +165,6 @@ class TunTap:
         except OSError:
             return DEFAULT_MAC
 
-    @property
-    def mtu(self) -> int:
-        """The MTU of the interface now; DeviceError if the interface is gone."""
-        try:
-            return self._system.interface_mtu(self.interface)
-        except OSError as error:
-            raise DeviceError(
-                f"Could not read the MTU of {self.interface}: {error.strerror}"
-            ) from error
-
     def fileno(self) -> int:
         return self._fd
 

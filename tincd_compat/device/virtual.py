@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.checksums import Buffer
 from tincd_compat.tunnel.offload import SuperPacket
-
-_ETHERNET_MTU: Final = 1500
 
 
 class Dummy:
@@ -18,7 +15,6 @@ class Dummy:
     path = "dummy"
     interface = "dummy"
     info = "dummy device"
-    mtu = _ETHERNET_MTU
 
     def __init__(self) -> None:
         self.bytes_in = 0

@@ -64,10 +64,6 @@ class GraphChanges:
     def up(self) -> list[Node]:
         return [change.node for change in self.flips if change.up]
 
-    @property
-    def down(self) -> list[Node]:
-        return [change.node for change in self.flips if not change.up]
-
 
 def run(mesh: Mesh) -> GraphChanges:
     """Search the graph, write the results into the nodes and say what changed.

@@ -71,11 +71,6 @@ class MetaCipher:
     iv_length: int
 
     @property
-    def block_length(self) -> int:
-        """The least length of the random block that carries key and IV."""
-        return self.key_length + self.iv_length
-
-    @property
     def budget(self) -> int:
         """Bytes per direction: repeated blocks become likely beyond (Sweet32)."""
         return 1 << (4 * self.iv_length - 1)

@@ -182,15 +182,11 @@ class Tunnel:
         digest: int,
         maclength: int,
         level: int,
-        *,
-        allow_null: bool = False,
     ) -> bool:
         """Seal as the node's ANS_KEY says; False, and no valid key, if that is bad.
 
-        ``level`` is the compression level.
-
-        ``allow_null`` honours a null cipher or a missing MAC that our own configuration
-        does not have.
+        ``level`` is the compression level.  A null cipher or a missing MAC is only
+        honoured if our own configuration has that, too.
         """
         self.sealer = None
         self._answered_in_vain = False
@@ -206,7 +202,7 @@ class Tunnel:
         ):
             return self._bad("Node %s uses bogus compression level!")
         self._outgoing = (cipher, digest, maclength, level)
-        if not self._acceptable(suite, level, allow_null):
+        if not self._acceptable(suite, level):
             return False
         self.sealer = Sealer(suite, key_block, level)
         return True
@@ -265,12 +261,12 @@ class Tunnel:
             return None
         return Suite(cipher, digest, maclength)
 
-    def _acceptable(self, suite: Suite, level: int, allow_null: bool) -> bool:
+    def _acceptable(self, suite: Suite, level: int) -> bool:
         """Tell whether we may and can seal like that."""
         own = self._parameters.suite
-        if not (suite.encrypts or allow_null or not own.encrypts):
+        if not (suite.encrypts or not own.encrypts):
             return self._refuse("Node %s wants no encryption, forwarding via TCP")
-        if not (suite.authenticates or allow_null or not own.authenticates):
+        if not (suite.authenticates or not own.authenticates):
             return self._refuse("Node %s wants no MAC, forwarding via TCP")
         reason = unusable(suite, level)
         if reason is None:
