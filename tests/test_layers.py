@@ -206,9 +206,9 @@ def test_modules_stay_readable(module: str) -> None:
 
 def arrows() -> list[tuple[tuple[str, ...], str]]:
     """Return the arrows of the table; those of ``tunnel``'s mesh side count once."""
-    rows = {(row,): targets for row, targets in LAYERS.items() if row not in MESH_SIDE}
-    rows[MESH_SIDE] = LAYERS[MESH_SIDE[0]]
-    return [(row, target) for row, targets in rows.items() for target in targets]
+    rows: list[tuple[str, ...]] = [(row,) for row in LAYERS if row not in MESH_SIDE]
+    rows.append(MESH_SIDE)
+    return [(row, target) for row in rows for target in LAYERS[row[0]]]
 
 
 @pytest.mark.parametrize(("row", "target"), arrows())
