@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.daemon.descriptors import FakeUdp
+from tests.daemon.fakes import PLACES
 from tests.daemon.plane import Plane
 from tests.device.fakes import FakeSystem
 from tests.transport.fakes import FakeLoop
@@ -223,6 +225,34 @@ def test_the_data_plane_reads_so_without_compiled_pumps(
     assert [len(packet) + 10 for packet in system.written] == list(sizes)
     # What came later was nobody's business but the short way's.
     assert sorted(trains) == ["from_device", "from_udp", "from_udp"]
+
+
+def test_after_a_change_of_routes_a_way_is_found_anew(
+    loop: FakeLoop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "tincd.traffic")
+    monkeypatch.setattr(pumps, "core", None)
+    asked: list[bytes] = []
+
+    def route(packed: bytes) -> bytes:
+        asked.append(packed)
+        return b"\x0a\0\0\x01"
+
+    system = FakeSystem()
+    plane = Plane(loop, tun(system))
+    udp = UdpSocket(plane.udp, segmentation=False, coalescing=False)
+    plane.subject.attach_sockets(UdpSockets([udp], route=route))
+    plane.peer.options = CLAMP_MSS
+    plane.give_key(plane.far_end())
+    plane.mesh.set_address(plane.peer, replace(PLACES["peer"], local="10.0.0.1"))
+    for number in range(6):
+        system.to_read.append(b"\0\0" + bytes(sized(60, "10.2.0.1")[12:]))
+        loop.now += 1
+        loop.readable(5)
+        assert len(asked) == 1 + number // 3
+        if number == 2:
+            plane.subject.routes_changed()
+    assert len(plane.sent()) == 6
 
 
 def _noting(calls: list[str], method: Callable[..., None]) -> Callable[..., None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,7 @@ from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node
 from tincd_compat.options import CLAMP_MSS
+from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel import codec
 
 
@@ -201,6 +203,30 @@ def test_closing(plane: Plane) -> None:
     assert plane.udp.closed
     assert plane.loop.readers == {}
     assert (plane.sent(), plane.device.written) == ([], [])
+
+
+# The network of the host.
+
+
+def test_after_a_change_of_routes_nothing_known_of_them_counts(plane: Plane) -> None:
+    asked: list[bytes] = []
+
+    def route(packed: bytes) -> bytes:
+        asked.append(packed)
+        return b"\x0a\0\0\x01"
+
+    udp = UdpSocket(plane.udp, segmentation=False, coalescing=False)
+    plane.subject.attach_sockets(UdpSockets([udp], route=route))
+    # Without a path MTU to search for, UDP is used at once.
+    plane.peer.options = CLAMP_MSS
+    plane.give_key(make_tunnel("us"))
+    spoken_to = replace(PLACES["peer"], local="10.0.0.1")
+    plane.mesh.set_address(plane.peer, spoken_to)
+    for known in (False, True):
+        plane.from_device(ipv4(*TO_PEER), ipv4(*TO_PEER))
+        assert len(plane.sent()) == 2
+        assert len(asked) == 1 + known
+        plane.subject.routes_changed()
 
 
 # Nodes that come and go.

@@ -9,6 +9,7 @@ from tests.daemon.plane import TO_PEER, Plane
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import ipv4, make_tunnel
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.daemon.dataplane import NO_TUNNEL
 from tincd_compat.meta.messages import ReqKey
 
 # Keys.
@@ -188,4 +189,6 @@ def test_a_forgotten_node(plane: Plane) -> None:
     plane.subject.forget(plane.peer)
     plane.loop.advance(100)
     assert plane.sent() == []
+    # No probe that was planned has made another tunnel for it.
+    assert plane.subject.dump(plane.peer) is NO_TUNNEL
     assert plane.subject.tunnel(plane.peer) is not tunnel
