@@ -173,13 +173,17 @@ class World:
 
     def hear(self, *lines: str, source: str = "a") -> None:
         """Take lines that arrive in one read."""
+        self.tell(*lines, source=source)
+        self.control.batch_done()
+
+    def tell(self, *lines: str, source: str = "a") -> None:
+        """Take lines in the middle of a read."""
         link = self._neighbours[source]
         for line in lines:
             raw = line.encode()
             self.control.handle(cast("Link", link), parse(raw), raw)
             if self._eager:
                 self.control.settle()
-        self.control.batch_done()
 
     def reachable(self) -> set[str]:
         return {name for name, node in self.mesh.nodes.items() if node.reachable}

@@ -208,8 +208,10 @@ class World:
         policy: Policy | None = None,
         *,
         bypass_security: bool = False,
+        deferring: bool = False,
         **settings: Any,
     ) -> None:
+        """With ``deferring`` a storm puts runs of the graph off."""
         self.loop = loop
         self.bypass_security = bypass_security
         self.log: list[str] = []
@@ -255,6 +257,7 @@ class World:
             self.keys,
             FakeEvents(self.log),
             loop.time,
+            loop.call_later if deferring else None,
         )
         self.links.attach(
             self.control,
@@ -347,6 +350,14 @@ class Remote:
         self._start()
         while self.link.block is None and not self.link.ended.is_set():
             assert self._give() or self._take_bytes()
+
+    def shake_to_ack(self) -> bytes:
+        """Go as far as to our activation; return what brings it about."""
+        self._start()
+        while not self.connection.active:
+            assert self._give() or self._take_bytes()
+            self.world.loop.finish_work()
+        return self.connection.data_to_send()
 
     def _start(self) -> None:
         if self.connection.name == "us":

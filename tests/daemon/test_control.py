@@ -21,6 +21,7 @@ from tincd_compat.daemon.control import (
     new_nonce,
 )
 from tincd_compat.daemon.links import CONGESTION
+from tincd_compat.mesh import reach
 from tincd_compat.meta.messages import KeyChanged, ReqKey
 
 PEER_UP = [
@@ -146,6 +147,17 @@ def test_a_node_that_goes_and_comes_back_loses_its_keys(
         "host-up far 10.0.0.4 port 655",
         "key of far: CD",
     ]
+
+
+def test_a_new_link_is_a_way_at_once_even_in_a_storm(loop: FakeLoop) -> None:
+    world = World(loop, deferring=True)
+    other = world.connect("other")
+    other.say(other.edge("other", "peer"), other.edge("peer", "other"))
+    other.say(other.edge("peer", "us"))
+    assert world["peer"].nexthop is world["other"]
+    peer = world.call_in("peer")
+    peer.shake_hands()
+    assert world["peer"].nexthop is world["peer"]
 
 
 def test_an_edge_that_comes_and_goes_leaves_nothing(world: World, peer: Remote) -> None:
@@ -306,9 +318,16 @@ def test_a_node_with_another_way_keeps_its_edge(
     assert world["peer"].nexthop is world["other"]
 
 
+@pytest.mark.parametrize("steps", [reach.MAX_STEPS, 0])
 def test_a_withdrawn_edge_of_a_lost_node(
-    world: World, peer: Remote, other: Remote
+    world: World,
+    peer: Remote,
+    other: Remote,
+    steps: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """It is withdrawn too where only a run of the graph finds out who is lost."""
+    monkeypatch.setattr(reach, "MAX_STEPS", steps)
     # far was our neighbour's neighbour, and once said to have an edge to us.
     peer.say(peer.edge("peer", "far"), peer.edge("far", "peer"), peer.edge("far", "us"))
     other.take()

@@ -19,14 +19,23 @@ from tincd_compat.mesh import reach
 from tincd_compat.mesh.backoff import LONG_DELAY, SHORT_DELAY
 
 
+@pytest.fixture
+def tangled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let only a run find out who is cut off."""
+    monkeypatch.setattr(reach, "MAX_STEPS", 0)
+
+
+@pytest.mark.parametrize("steps", [reach.MAX_STEPS, 0])
+@pytest.mark.parametrize("gone", [["13 2 a c", "13 2 c a"], ["13 2 a c"]])
 @pytest.mark.parametrize("back", [both(3, "a", "c"), both(3, "b", "c")])
 def test_node_that_goes_and_comes_back_in_one_read_loses_its_key(
-    back: list[str],
+    back: list[str], gone: list[str], steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reach, "MAX_STEPS", steps)
     world = World(eager=False)
     world.hear(*both(1, "a", "c"), answer("c", "AA"))
     assert world.keys.held == {"c": "AA"}
-    world.hear("13 2 a c", "13 2 c a", *back)
+    world.hear(*gone, *back)
     assert world.keys.held == {}
     assert world.scripts.flips == {("c", True): 2, ("c", False): 1}
     assert world.reachable() == {"us", "a", "b", "c"}
@@ -55,18 +64,18 @@ def test_losses_are_acted_upon_at_once_and_share_a_run() -> None:
     assert runs.count == before + 1
 
 
-def test_losses_that_take_long_to_judge_share_a_run(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_losses_that_take_long_to_judge_share_a_run(tangled: None) -> None:
     world = World(eager=False)
     for nonce, name in enumerate(FAR):
         world.hear(*both(nonce, "a", name))
     runs = world.control.runs
     before = runs.count
-    monkeypatch.setattr(reach, "MAX_STEPS", 0)
     world.hear(*(f"13 9 a {name}" for name in FAR))
     assert runs.count == before + 1
     assert world.reachable() == {"us", "a", "b"}
+    assert world.scripts.flips == Counter(
+        (name, up) for name in FAR for up in (True, False)
+    )
     world.hear("13 10 us a", "13 11 a us", *both(12, "b", "c"))
     assert "c" in world.reachable()
 
@@ -135,6 +144,20 @@ def test_keys_of_reachable_nodes_ask_for_no_run() -> None:
     world.hear(answer("d", "DD"))
     assert runs.count == before
     assert world.keys.held == {"d": "DD"}
+
+
+def test_a_walk_goes_by_who_is_cut_off_when_it_comes_there(tangled: None) -> None:
+    world = World(eager=False)
+    for nonce, name in enumerate(FAR):
+        world.hear(*both(nonce, "a", name))
+    world.tell("13 9 a c")
+    steps = world.control.walk(world.control.gossip.purge)
+    # What is withdrawn first is the edge of c.
+    next(steps)
+    assert "c" not in world.reachable()
+    world.tell("13 a a e")
+    assert len(list(steps)) > 1
+    assert set(world.mesh.nodes) == {"us", "a", "b", "d"}
 
 
 _pairs = st.permutations(NAMES).map(

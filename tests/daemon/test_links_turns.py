@@ -10,7 +10,9 @@ from tests.daemon.fakes import Remote, World, link_of
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 from tincd_compat.daemon.link import Link
-from tincd_compat.meta.messages import Message
+from tincd_compat.mesh import reach
+from tincd_compat.meta.messages import KeyChanged, Message
+from tincd_compat.transport.turns import TURN
 
 #: Seconds for a message, as on a slow machine.
 COST = 0.0005
@@ -127,3 +129,34 @@ def test_a_check_of_many_takes_several_turns(
     busy.loop.settle()
     assert len(checked) == len(set(busy.links)) == 2 + len(strangers)
     assert busy.loop.longest_turn < 0.02
+
+
+def test_who_is_cut_off_and_becomes_a_neighbour_in_one_turn_loses_its_keys(
+    world: World, peer: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where only a run of the graph finds out who is cut off."""
+    monkeypatch.setattr(reach, "MAX_STEPS", 0)
+    for source, target in ("peer", "other"), ("other", "far"):
+        peer.say(peer.edge(source, target), peer.edge(target, source))
+    peer.say(peer.edge("far", "us"))
+    far = world.call_in("far")
+    last = far.shake_to_ack()
+    world.take_log()
+    handle = world.control.handle
+
+    def slowly(link: Link, message: Message, line: bytes) -> None:
+        handle(link, message, line)
+        if isinstance(message, KeyChanged):
+            world.loop.now += 2 * TURN
+
+    world.control.handle = slowly  # type: ignore[method-assign]
+    reads = [world.loop.readers[each.sock.descriptor] for each in (peer, peer, far)]
+    for remote, data in (peer, peer.raw("14 aa peer")), (far, last):
+        remote.sock.incoming.append(data)
+    peer.sock.incoming.append(peer.raw("13 aa peer other"))
+    # What comes after the first message waits for the next turn.
+    for read in reads:
+        world.loop.call_soon(read)
+    world.loop.settle()
+    log = [line for line in world.take_log() if line.startswith("far ")]
+    assert log == ["far down", "far up"]
