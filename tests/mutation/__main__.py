@@ -23,7 +23,7 @@ from tests.proofs import ROOT
 PACKAGES: Final = {
     "control": ("tests/control",),
     "daemon": ("tests/daemon",),
-    "mesh": ("tests/mesh", "tests/control"),
+    "mesh": ("tests/mesh",),
     "config": ("tests/config",),
 }
 #: Git ignores it.
@@ -31,6 +31,15 @@ WORK: Final = ROOT / "build" / "mutants"
 #: What tests need of the tree.
 _PARTS: Final = ("tests", "conformance", "man", "contrib", "docs")
 _FILES: Final = ("setup.cfg", "setup.py", "README.md", "SECURITY.md", "CHANGELOG.md")
+#: What hypothesis does beyond the first failing example is of no use here, and what it
+#: draws is the same each time.
+_PROFILE: Final = """
+from hypothesis import Phase
+
+phases = [Phase.explicit, Phase.generate]
+settings.register_profile("mutants", settings(), derandomize=True, phases=phases)
+settings.load_profile("mutants")
+"""
 _TOOL: Final = Path(__file__).with_name("tool.py")
 
 
@@ -67,6 +76,8 @@ def _copy(copy: Path, package: str) -> None:
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     for name in _FILES:
         shutil.copy(ROOT / name, copy)
+    with (copy / "tests/conftest.py").open("a") as conftest:
+        conftest.write(_PROFILE)
     settings = (ROOT / "pyproject.toml").read_text() + configuration(package)
     (copy / "pyproject.toml").write_text(settings)
 
@@ -87,7 +98,7 @@ def configuration(package: str) -> str:
 
 
 def _tool(what: str, copy: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-B", "-bb", "-X", "dev", str(_TOOL), what]
+    command = [sys.executable, "-B", "-bb", str(_TOOL), what]
     return subprocess.run(command, cwd=copy, text=True, check=False, **options)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,10 +19,14 @@ import libcst as cst
 from mutmut.__main__ import cli
 from mutmut.mutation import diff_apply, mutators
 from mutmut.mutation.data import SourceFileMutationData
+from mutmut.runners.harness import PytestRunner
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.file_utils import walk_mutatable_files
+from mutmut.workers import isolation
 
 NOTICED = ("killed", "timeout", "segfault", "caught by type check")
+#: Seconds for the tests of one change; what is broken may make them wait.
+PATIENCE = 300
 
 
 # Changes that mutmut does not make: what is left out, and what is done regardless.
@@ -67,6 +72,29 @@ def extend() -> None:
         (cst.CompIf, decide_filter),
         (cst.SimpleString, spoil),
     ]
+
+
+# How the tests of a change are run.
+
+
+class Runner(PytestRunner):  # type: ignore[misc]
+    """Ends what does not end by itself.
+
+    mutmut sends a signal to a process by its number, a while after that may have become
+    another's.
+    """
+
+    def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
+        if mutant_name is not None:
+            signal.alarm(PATIENCE)
+        return int(super().run_tests(mutant_name=mutant_name, tests=tests))
+
+
+def take_the_place_of_mutmut_s() -> None:
+    """Let mutmut use the runner above, and send no signals."""
+    isolation.PytestRunner = Runner
+    isolation.register_timeout = lambda **_: None
+    status_by_exit_code[-signal.SIGALRM] = "timeout"
 
 
 # Results.
@@ -115,6 +143,7 @@ def line_of(path: str, function: str, owner: str | None) -> int:
 
 
 if __name__ == "__main__":
+    take_the_place_of_mutmut_s()
     if sys.argv[1:] == ["report"]:
         json.dump(results(), sys.stdout)
     else:
