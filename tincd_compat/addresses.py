@@ -95,6 +95,11 @@ class SocketAddress:
         """The host as 4 or 16 bytes."""
         return ipaddress.ip_address(self.host).packed
 
+    @property
+    def network(self) -> bytes:
+        """What one customer has to himself: the host, or 64 bits of an IPv6 address."""
+        return self.packed[:8]
+
     def with_port(self, port: int) -> SocketAddress:
         return replace(self, port=port)
 

@@ -36,8 +36,9 @@ _UNAUTHORIZED: Final = r"Unauthorized request from member \(.+\)"
 #: What a stream in another key can look like, most often with an LF in it.
 _GARBAGE: Final = r"(Bogus|Unauthorized|Unknown|Metadata|Timeout) .*member \(.+\).*"
 _CROWD: Final = 40
-#: Accepted in one second; the crowd may meet two of them.
-_ACCEPTED: Final = 2 * 10
+#: Accepted in a second, and for how long the crowd waits.
+_A_SECOND: Final = 10
+_PATIENCE: Final = 0.8
 
 
 def play(lab: Lab, placement: Placement) -> None:
@@ -180,18 +181,22 @@ def _fall_silent(target: Target, victim: TincNode, member: TincNode) -> None:
 
 def _crowd(victim: TincNode, member: TincNode) -> None:
     """Forty callers at once are let in ten a second (CVE-2018-16738)."""
+    started = time.monotonic()
     crowd = [
         Stranger(member.namespace, victim.outer[0], hurry=True) for _ in range(_CROWD)
     ]
     for each in crowd:
         each.say(b"0 member 17\n")
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         for each in crowd:
             each.turn()
         time.sleep(0.02)
+    # Less than a second is a part of two; a busy machine may have taken longer.
+    seconds = int(time.monotonic() - started) + 2
     answered = sum(bool(each.received) for each in crowd)
-    expect_between(f"of {_CROWD} at once answered", answered, 1, _ACCEPTED)
+    most = seconds * _A_SECOND
+    expect_between(f"of {_CROWD} at once answered", answered, 1, most)
     for each in crowd:
         each.close()
 

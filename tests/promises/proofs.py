@@ -45,6 +45,11 @@ STRANGERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_TRANSPORT}/test_tcp.py::test_too_many_callers_wait_in_silence",
         f"{_SCENARIOS}/handshakes.py::_crowd",
     ),
+    "elsewhere": (
+        f"{_TRANSPORT}/test_tcp.py::test_one_address_does_not_keep_others_out",
+        f"{_TRANSPORT}/test_tcp.py::test_a_network_of_ipv6_is_one_address",
+        f"{_TRANSPORT}/test_tcp.py::test_who_was_among_the_ten_is_no_other",
+    ),
     "tarpit": (
         f"{_TRANSPORT}/test_tcp.py::test_the_tarpit_closes_the_oldest_for_one_more",
         f"{_DAEMON}/test_links_end.py::test_the_tarpit_is_bounded",

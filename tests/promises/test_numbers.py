@@ -14,7 +14,7 @@ from tincd_compat.daemon.links import MAX_STRANGERS
 from tincd_compat.daemon.privateops import LEAST_CALLERS, PATIENCE
 from tincd_compat.service.backlog import MOST_BYTES
 from tincd_compat.service.scripts import QUEUE_LIMIT
-from tincd_compat.transport.tcp import ACCEPT_BURST, TARPIT_SLOTS
+from tincd_compat.transport.tcp import ACCEPT_BURST, ACCEPT_RESERVE, TARPIT_SLOTS
 from tincd_compat.transport.turns import TURN
 
 TEXTS = dict(promises(DOCUMENT.read_text()))
@@ -25,7 +25,7 @@ LIMITS = Limits()
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
-        ("rate", [ACCEPT_BURST]),
+        ("rate", [ACCEPT_BURST, ACCEPT_RESERVE]),
         ("tarpit", [TARPIT_SLOTS]),
         ("callers", [MAX_STRANGERS]),
         ("key-turns", [PATIENCE, LEAST_CALLERS]),

@@ -325,10 +325,10 @@ class Daemon:
 
     def _accept(self, end: End, caller: str) -> None:
         sock = cast(socket.socket, end)
-        if self._limit.admit(self._loop.time()):
-            host = self._files.address(caller)
-            port = self._random.randrange(32768, 61000)
-            self.links.accepted(sock, SocketAddress(host, port))
+        host = self._files.address(caller)
+        place = SocketAddress(host, self._random.randrange(32768, 61000))
+        if self._limit.admit(place, self._loop.time()):
+            self.links.accepted(sock, place)
         else:
             self._tarpit.add(sock)
 

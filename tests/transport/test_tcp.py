@@ -161,16 +161,54 @@ def test_an_interface_that_cannot_be_had(
 
 def test_ten_connections_a_second(caplog: pytest.LogCaptureFixture) -> None:
     limit = AcceptLimit()
-    assert [limit.admit(7.0 + i / 20) for i in range(20)] == [True] * 10 + [False] * 10
+    admitted = [limit.admit(PEER, 7.0 + i / 20) for i in range(20)]
+    assert admitted == [True] * 10 + [False] * 10
     assert caplog.messages == ["Throttling incoming connections"]
-    assert limit.admit(8.0)
+    assert limit.admit(PEER, 8.0)
 
 
 def test_the_second_counts_not_the_pause_between_calls() -> None:
     limit = AcceptLimit()
-    assert all(limit.admit(7.9) for _ in range(10))
-    assert not limit.admit(7.99)
-    assert limit.admit(8.0)
+    assert all(limit.admit(PEER, 7.9) for _ in range(10))
+    assert not limit.admit(PEER, 7.99)
+    assert limit.admit(PEER, 8.0)
+
+
+def test_one_address_does_not_keep_others_out(caplog: pytest.LogCaptureFixture) -> None:
+    limit = AcceptLimit()
+    for second in (7.0, 8.0):
+        for _ in range(100):
+            limit.admit(PEER, second)
+        others = [SocketAddress(f"10.0.1.{number}", 40000) for number in range(20)]
+        admitted = [limit.admit(other, second) for other in others for _ in range(2)]
+        assert admitted == [True, False] * 10 + [False] * 20
+        assert caplog.messages == ["Throttling incoming connections"]
+        caplog.clear()
+
+
+@pytest.mark.parametrize(
+    ("other", "admitted"),
+    [
+        ("10.0.0.3", True),
+        ("fd00:0:0:2::1", True),
+        ("fd00:0:0:1::99", False),
+    ],
+)
+def test_a_network_of_ipv6_is_one_address(other: str, admitted: bool) -> None:
+    limit = AcceptLimit()
+    for number in range(10):
+        limit.admit(SocketAddress(f"fd00:0:0:1::{number}", 40000), 7.0)
+    assert limit.admit(SocketAddress(other, 40000), 7.0) is admitted
+
+
+def test_who_was_among_the_ten_is_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """Eleven callers from eleven places are as welcome as ten."""
+    limit = AcceptLimit()
+    places = [SocketAddress(f"10.0.1.{number}", 40000) for number in range(11)]
+    assert all(limit.admit(place, 7.0) for place in places)
+    assert caplog.messages == []
+    assert not limit.admit(places[0], 7.0)
+    assert caplog.messages == ["Throttling incoming connections"]
 
 
 def test_the_tarpit_closes_the_oldest_for_one_more() -> None:

@@ -282,7 +282,7 @@ class Links:
 
     def _decrypt(self, link: Link, ciphertext: bytes) -> None:
         """Ask for the private-key operation; callers share by where they call from."""
-        source = None if link.outgoing is not None else link.address.packed[:8]
+        source = None if link.outgoing is not None else link.address.network
         link.block = self.operations.ask(ciphertext, source)
         link.block.add_done_callback(partial(self._decrypted, link))
 

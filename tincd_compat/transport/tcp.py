@@ -17,6 +17,8 @@ from tincd_compat.transport.local import allow_any, from_sockaddr, why_unbound
 
 #: Accepted connections per second before the rest goes to the tarpit (tinc 1.0.36).
 ACCEPT_BURST: Final = 10
+#: Further ones of callers from elsewhere, one each.
+ACCEPT_RESERVE: Final = 10
 #: Sockets held open in silence; one more closes the oldest (tinc 1.0.36).
 TARPIT_SLOTS: Final = 10
 #: Length of the accept queue (tinc 1.0.36).
@@ -90,21 +92,36 @@ def open_listener(
 
 
 class AcceptLimit:
-    """At most ``ACCEPT_BURST`` connections a second are served, whoever calls."""
+    """At most ``ACCEPT_BURST`` connections a second are served, whoever calls.
+
+    One caller can take all of them, again each second, and is not to keep others out.
+    So there is a reserve for whom none of that second's connections came from.
+    """
 
     def __init__(self) -> None:
         self._second = -1
-        self._count = 0
+        self._served = 0
+        self._throttling = False
+        #: Where those that are served in this second come from.
+        self._networks: set[bytes] = set()
 
-    def admit(self, now: float) -> bool:
+    def admit(self, caller: SocketAddress, now: float) -> bool:
         """Count one connection; False sends it to the tarpit."""
         if int(now) != self._second:
-            self._second, self._count = int(now), 0
-        else:
-            self._count += 1
-        if self._count == ACCEPT_BURST:
+            self._second, self._served, self._throttling = int(now), 0, False
+            self._networks.clear()
+        network = caller.network
+        most = ACCEPT_BURST
+        if network not in self._networks:
+            most += ACCEPT_RESERVE
+        if self._served < most:
+            self._served += 1
+            self._networks.add(network)
+            return True
+        if not self._throttling:
+            self._throttling = True
             logs.connections.warning("Throttling incoming connections")
-        return self._count < ACCEPT_BURST
+        return False
 
 
 class Tarpit:
@@ -161,11 +178,12 @@ class Listener:
             self._failed(error)
             return
         self._exhausted = False
-        if not self._limit.admit(self._loop.time()):
+        caller = from_sockaddr(sockaddr, _own_host(sock))
+        if not self._limit.admit(caller, self._loop.time()):
             self._tarpit.add(sock)
             return
         configure(sock)
-        self._accepted(sock, from_sockaddr(sockaddr, _own_host(sock)))
+        self._accepted(sock, caller)
 
     def _failed(self, error: OSError) -> None:
         if error.errno not in _EXHAUSTED:
