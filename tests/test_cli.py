@@ -209,6 +209,14 @@ def test_the_light_commands_are_light(words: list[str]) -> None:
     assert not set(HEAVY) & set(imported)
 
 
+def test_a_daemon_is_spared_what_only_checks_need() -> None:
+    code = "import sys, tincd_compat.daemon.run; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    # It takes twelve megabytes.
+    assert "pyroute2" not in done.stdout.split()
+
+
 def test_generating_keys(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "hosts").mkdir()
     (tmp_path / "tinc.conf").write_text("Name = alpha\n")

@@ -129,8 +129,10 @@ def _check(line: Line, paths: Paths) -> int:
     from tincd_compat.config.check.findings import exit_status, summary
     from tincd_compat.config.paths import CONFIGURATION
     from tincd_compat.daemon.configuration import SUITES
+    from tincd_compat.service.interfaces import host_addresses
     from tincd_compat.service.outputs import printable
 
+    here = paths.directory.is_relative_to(CONFIGURATION)
     findings = check_configuration(
         paths.directory,
         line.settings,
@@ -141,6 +143,8 @@ def _check(line: Line, paths: Paths) -> int:
         nets=CONFIGURATION,
         chroot=line.chroot,
         user=line.user,
+        # What lies elsewhere may be for another host.
+        host_addresses=host_addresses if here else dict,
     )
     if line.json:
         _show(json.dumps([finding.as_dict() for finding in findings], indent=2))

@@ -25,7 +25,6 @@ MODULES: Final = (
     "tincd_compat.config.keygen",
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "cryptography.hazmat.primitives.serialization",
-    "pyroute2.netlink.rtnl.marshal",
     "sdnotify",
 )
 

@@ -80,7 +80,7 @@ class FakeWatch:
     def start(self) -> None:
         self.watching = True
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         self.watching = False
 
     def change(self) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from tests.transport import netlink
 from tests.transport.netlink import UP, address, link, route
-from tincd_compat.transport import netwatch
+from tincd_compat.transport import hostnetwork
 from tincd_compat.transport.hostnetwork import MOST, HostNetwork, requests, split
 
 OWN = 7
@@ -19,7 +22,7 @@ TENTATIVE = 0x40
 
 @pytest.fixture
 def network() -> HostNetwork:
-    return HostNetwork(OWN, netwatch._load())
+    return HostNetwork(OWN)
 
 
 def told(network: HostNetwork, *messages: bytes) -> list[bool]:
@@ -153,11 +156,48 @@ def test_the_kernel_is_asked_for_all() -> None:
         st.binary(max_size=80),
         st.builds(
             lambda kind, body: netlink.message(kind, body),
-            st.sampled_from([16, 17]),
+            st.sampled_from([16, 17, 20, 21, 24, 25]),
             st.binary(max_size=60),
         ),
     )
 )
 def test_any_bytes_are_read_to_their_end(data: bytes) -> None:
-    network = HostNetwork(OWN, lambda _: ())
+    network = HostNetwork(OWN)
     assert len(told(network, data)) <= 5
+
+
+@pytest.mark.parametrize(
+    ("message", "numbers"),
+    [
+        (
+            address(2, "10.0.0.1", flags=TENTATIVE),
+            {"IFA_ADDRESS": 1, "IFA_LOCAL": 2, "IFA_FLAGS": 8},
+        ),
+        (
+            route("10.1.1.0", 2, metric=5),
+            {
+                **{"RTA_DST": 1, "RTA_OIF": 4, "RTA_GATEWAY": 5},
+                **{"RTA_PRIORITY": 6, "RTA_TABLE": 15},
+            },
+        ),
+        (link(2), {"IFLA_MTU": 4}),
+    ],
+)
+def test_attributes_are_where_the_library_finds_them(
+    message: bytes, numbers: dict[str, int]
+) -> None:
+    [fields] = MarshalRtnl().parse(message)
+    heads = {20: 24, 24: 28, 16: 32}
+    found = hostnetwork._attributes(message, heads[fields["header"]["type"]])
+    for name, number in numbers.items():
+        value, raw = fields.get_attr(name), found[number]
+        if isinstance(value, str):
+            assert value == socket.inet_ntop(socket.AF_INET, raw)
+        else:
+            assert value == int.from_bytes(raw, sys.byteorder)
+
+
+@given(st.binary(max_size=40))
+def test_attributes_end_with_their_message(data: bytes) -> None:
+    found = hostnetwork._attributes(data, 0)
+    assert sum(4 + len(value) for value in found.values()) <= len(data)

@@ -463,7 +463,7 @@ class Daemon:
         if logs.connections.isEnabledFor(logging.DEBUG):
             at_once("statistics", dumps.write(dumps.statistics(self._device)))
         try:
-            await self._close()
+            self._close()
         except Exception as error:
             # What tinc-up has done has to be undone all the same.
             self._mishaps.report("Stop", error)
@@ -472,11 +472,11 @@ class Daemon:
         self._device.close()
         logs.always.log(logs.NOTICE, "Terminating")
 
-    async def _close(self) -> None:
+    def _close(self) -> None:
         self._dialer.stop()
         self._names.stop()
         if self._watch is not None:
-            await self._watch.stop()
+            self._watch.stop()
         self._graph_dump.stop()
         self.links.close()
         logs.connections.log(

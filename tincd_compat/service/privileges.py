@@ -26,7 +26,6 @@ _LATE_IMPORTS: Final = (
     "concurrent.futures.thread",
     "encodings.idna",
     "linecache",
-    "pyroute2.netlink.rtnl.marshal",
     "subprocess",
     "traceback",
     "unicodedata",

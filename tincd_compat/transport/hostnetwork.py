@@ -9,11 +9,8 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
-
-#: Reads netlink messages into dictionaries, as pyroute2 does.
-Parse: TypeAlias = Callable[[bytes], Iterable[Any]]
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 #: Entries of each table.  Where there are more links or addresses, the rest is passed
 #: over; where there are more routes, only the default ones count.
@@ -35,7 +32,20 @@ _LINK: Final = struct.Struct("=BxHiII")
 _ADDRESS: Final = struct.Struct("=BBBBI")
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
 _ATTRIBUTE: Final = struct.Struct("=HH")
+#: NLA_TYPE_MASK: the rest of a number are flags.
+_KIND: Final = 0x3FFF
+#: Attributes of a link, of an address, of a route (rtnetlink(7)).
 _IFLA_MTU: Final = 4
+_IFA_ADDRESS: Final = 1
+_IFA_LOCAL: Final = 2
+_IFA_FLAGS: Final = 8
+_RTA_DST: Final = 1
+_RTA_SRC: Final = 2
+_RTA_OIF: Final = 4
+_RTA_PRIORITY: Final = 6
+_RTA_TABLE: Final = 15
+#: RTA_GATEWAY, PREFSRC, MULTIPATH and VIA: by which ways a route leads, as they come.
+_WAYS: Final = (5, 7, 9, 18)
 #: RTM_GETLINK, GETADDR and GETROUTE, each its own sequence number too, and their heads.
 _REQUESTS: Final = {18: _LINK.size, 22: _ADDRESS.size, 26: _ROUTE.size}
 
@@ -91,10 +101,8 @@ class HostNetwork:
     :param own_index: the interface that our scripts configure; nothing there counts.
     """
 
-    def __init__(self, own_index: int, parse: Parse = lambda _: ()) -> None:
+    def __init__(self, own_index: int) -> None:
         self._own_index = own_index
-        #: Reads messages of addresses and of routes.
-        self.parse = parse
         #: The MTU of each link that works.
         self._links: dict[int, int] = {}
         self._addresses: set[tuple[object, ...]] = set()
@@ -133,14 +141,9 @@ class HostNetwork:
             _, _, index, flags, _ = _LINK.unpack_from(message.data, 16)
             works = kind == NEWLINK and flags & _WORKS == _WORKS
             return self._link(index, _mtu(message.data) if works else None)
-        changed = False
-        for fields in self.parse(message.data):
-            attributes = dict(fields.get("attrs") or ())
-            if kind in (NEWADDR, DELADDR):
-                changed |= self._address(kind == NEWADDR, fields, attributes)
-            elif attributes.get("RTA_OIF") != self._own_index:
-                changed |= self._route(kind == NEWROUTE, fields, attributes)
-        return changed
+        if kind in (NEWADDR, DELADDR):
+            return self._address(kind == NEWADDR, message.data)
+        return self._route(kind == NEWROUTE, message.data)
 
     def _link(self, index: int, mtu: int | None) -> bool:
         if self._links.get(index) == mtu:
@@ -154,13 +157,12 @@ class HostNetwork:
             return False
         return True
 
-    def _address(
-        self, there: bool, fields: dict[str, Any], attributes: dict[str, Any]
-    ) -> bool:
-        usable = not attributes.get("IFA_FLAGS", fields["flags"]) & _UNUSABLE
-        address = attributes.get("IFA_LOCAL", attributes.get("IFA_ADDRESS"))
-        index: int = fields["index"]
-        entry = index, fields["family"], address, fields["prefixlen"]
+    def _address(self, there: bool, data: bytes) -> bool:
+        family, length, flags, _, index = _ADDRESS.unpack_from(data, 16)
+        attributes = _attributes(data, 16 + _ADDRESS.size)
+        usable = not _number(attributes, _IFA_FLAGS, flags) & _UNUSABLE
+        address = attributes.get(_IFA_LOCAL, attributes.get(_IFA_ADDRESS))
+        entry = index, family, address, length
         there = there and usable
         if there == (entry in self._addresses):
             return False
@@ -181,21 +183,23 @@ class HostNetwork:
         kept = self._routes.items()
         self._routes = {key: to for key, to in kept if to[0] not in (index, None)}
 
-    def _route(
-        self, there: bool, fields: dict[str, Any], attributes: dict[str, Any]
-    ) -> bool:
+    def _route(self, there: bool, data: bytes) -> bool:
         """Note a route by what the kernel tells routes apart by, and where it leads."""
+        head = _ROUTE.unpack_from(data, 16)
+        family, to_length, from_length, tos, table, _, _, sort, _ = head
+        attributes = _attributes(data, 16 + _ROUTE.size)
+        link = _number(attributes, _RTA_OIF, 0) or None
+        if link == self._own_index:
+            return False
         key = (
-            *(fields["dst_len"], attributes.get("RTA_DST"), fields["family"]),
-            *(fields["src_len"], attributes.get("RTA_SRC"), fields["tos"]),
-            attributes.get("RTA_TABLE", fields["table"]),
-            attributes.get("RTA_PRIORITY"),
+            *(to_length, attributes.get(_RTA_DST), family),
+            *(from_length, attributes.get(_RTA_SRC), tos),
+            _number(attributes, _RTA_TABLE, table),
+            _number(attributes, _RTA_PRIORITY, 0),
         )
         if not there:
             return self._routes.pop(key, None) is not None
-        ways = ("RTA_GATEWAY", "RTA_VIA", "RTA_MULTIPATH", "RTA_PREFSRC")
-        rest = repr([attributes.get(name) for name in ways])
-        leads = attributes.get("RTA_OIF"), fields["type"], rest
+        leads = link, sort, tuple(attributes.get(each) for each in _WAYS)
         if self._routes.get(key) == leads or not self._room(key):
             return False
         self._routes[key] = leads
@@ -211,12 +215,26 @@ class HostNetwork:
         return not key[0] and len(self._routes) < MOST
 
 
-def _mtu(data: bytes) -> int:
-    """Find the MTU among what a message says of a link, 0 if it does not say."""
-    offset = 16 + _LINK.size
+def _attributes(data: bytes, offset: int) -> dict[int, bytes]:
+    """Return the attributes that begin at ``offset``, by number; the last of each kind.
+
+    What is cut off or has an impossible length ends the message, as with the kernel.
+    """
+    found = dict[int, bytes]()
     while offset + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, offset)
-        if kind == _IFLA_MTU and len(data) >= offset + 8:
-            return int.from_bytes(data[offset + 4 : offset + 8], sys.byteorder)
-        offset += max(4, (length + 3) & ~3)
-    return 0
+        if length < _ATTRIBUTE.size or offset + length > len(data):
+            break
+        found[kind & _KIND] = data[offset + _ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
+def _number(attributes: Mapping[int, bytes], kind: int, default: int) -> int:
+    value = attributes.get(kind)
+    return default if value is None else int.from_bytes(value[:4], sys.byteorder)
+
+
+def _mtu(data: bytes) -> int:
+    """Return the MTU that a message says of a link, 0 if it does not say."""
+    return _number(_attributes(data, 16 + _LINK.size), _IFLA_MTU, 0)

@@ -18,30 +18,18 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from tincd_compat import logs
-from tincd_compat.transport.hostnetwork import (
-    HostNetwork,
-    Message,
-    Parse,
-    requests,
-    split,
-)
+from tincd_compat.transport.hostnetwork import HostNetwork, Message, requests, split
 
 #: Seconds to wait for more: one cable makes a dozen messages.
 SETTLE: Final = 1.0
-#: Seconds after the start before the library is loaded, which would take half of the
-#: interpreter from the first handshakes.  No pause of a ConnectTo is over by then.
-LOAD_AFTER: Final = 3.0
 #: Bursts told at once, and the seconds that each costs later ones.  Where the network
 #: never rests, containers or routes coming and going, the back-off has to keep its
 #: meaning.
 PROMPT: Final = 10
 RECOVERY: Final = 10.0
 
-#: Messages that wait for the library at most, and how many are taken in one turn then.
-MOST_WAITING: Final = 4096
-AT_ONCE: Final = 100
 #: Bytes of one read.  The kernel makes its answers no longer, and so many of them are
-#: read by the library in a few milliseconds.
+#: understood in a millisecond.
 _READ_SIZE: Final = 1 << 14
 #: What the kernel calls RTMGRP_LINK, and _IFADDR and _ROUTE of IPv4 and of IPv6.
 _GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
@@ -90,16 +78,12 @@ class NetworkWatch:
         self._unanswered = 0
         #: News was passed over, so what is known is not what there is.
         self._stale = False
-        #: What came before the library, and what came after it meanwhile.
-        self._waiting: deque[Message] = deque()
-        self._loaded = False
-        self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._allowance = float(PROMPT)
         self._counted = 0.0
 
     def start(self) -> None:
-        """Begin to listen; messages wait until the library is there to read them."""
+        """Begin to listen, and ask what there is."""
         try:
             self._socket = self._connect()
         except OSError as error:
@@ -108,28 +92,11 @@ class NetworkWatch:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._socket.fileno(), self._readable)
         self._ask_again()
-        self._task = loop.create_task(self._watch())
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
         self._close()
-
-    async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await asyncio.sleep(LOAD_AFTER)
-            # Loading the library takes a third of a second; packets need not wait.
-            parse = await loop.run_in_executor(None, _load)
-        except Exception as error:
-            self._give_up(error)
-            return
-        self._network.parse = parse
-        self._loaded = True
-        self._work_off()
 
     def _readable(self) -> None:
         assert self._socket is not None
@@ -143,41 +110,16 @@ class NetworkWatch:
             self._miss()
 
     def _heard(self, message: Message) -> None:
-        """Take a netlink message now or in its turn."""
+        """Learn from a netlink message; news counts unless it is known already."""
         if message.ends_answer:
             self._ask_next()
+            self._answered()
         elif not self._network.concerns(message):
             return
-        if self._loaded and not self._waiting:
-            self._note(message)
-        elif len(self._waiting) < MOST_WAITING or message.ends_answer:
-            self._waiting.append(message)
-        else:
-            self._stale = True
-
-    def _work_off(self) -> None:
-        """Take some of the messages that wait, the others in another turn."""
-        for _ in range(min(AT_ONCE, len(self._waiting))):
-            self._note(self._waiting.popleft())
-        if self._socket is None:
-            return
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._work_off)
-        elif self._stale:
-            self._plan()
-
-    def _note(self, message: Message) -> None:
-        """Learn from a message; news counts unless it is known already."""
-        if message.ends_answer:
-            self._answered()
         elif not message.answers and self._timer is not None:
             self._stale = True
         else:
-            try:
-                changed = self._network.take(message)
-            except Exception as error:
-                self._give_up(error)
-                return
+            changed = self._network.take(message)
             if not message.answers and (changed or self._unanswered):
                 self._plan()
 
@@ -238,7 +180,7 @@ class NetworkWatch:
         self._changed()
 
     def _give_up(self, error: Exception) -> None:
-        """The library or the kernel does not want to: the daemon can do without."""
+        """The kernel does not want to: the daemon can do without."""
         logs.status.warning("Cannot watch the network: %s", error)
         self._close()
 
@@ -247,11 +189,3 @@ class NetworkWatch:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
             self._socket.close()
             self._socket = None
-            self._waiting.clear()
-
-
-def _load() -> Parse:
-    from pyroute2.netlink.rtnl.marshal import MarshalRtnl
-
-    parse: Parse = MarshalRtnl().parse
-    return parse

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ def said_about(
     nets: Path | None = None,
     chroot: bool = False,
     user: str | None = None,
+    addresses: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return the lines about ``net``, with paths from there."""
     findings = check_configuration(
@@ -37,6 +38,7 @@ def said_about(
         nets=nets,
         chroot=chroot,
         user=user,
+        host_addresses=lambda: addresses or {},
     )
     # The directory as a whole is called "here".
     return [

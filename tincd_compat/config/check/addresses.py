@@ -6,14 +6,18 @@ which a start or a connection hears of much later, as an unknown name.
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from tincd_compat.config.check.findings import Report
-from tincd_compat.config.parser import Entry
+from tincd_compat.config.parser import Config, Entry
 
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9]+")
 _MAX_PORT: Final = 0xFFFF
+#: Addresses of this host that a finding names at most.
+_SHOWN: Final = 4
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/ \t]*).*")
 _BRACKETS: Final = re.compile(r"\[([^\]]*)\](?::([0-9]*))?")
 _WITH_PORT: Final = re.compile(r"([^:]+):([0-9]+)")
@@ -40,6 +44,42 @@ def check_port(entry: Entry, port: str, report: Report) -> None:
         report.error(entry, f"`{port}' is neither a number nor the name of a service")
     elif not 0 <= int(port[:9]) <= _MAX_PORT:
         report.error(entry, f"there is no port {port}, the highest is {_MAX_PORT}")
+
+
+def check_bound(
+    config: Config, host_addresses: Callable[[], Mapping[str, str]], report: Report
+) -> None:
+    """Look whether this host has the addresses that its sockets are bound to.
+
+    ``host_addresses`` returns the addresses of this host, each with the name of its
+    interface; none if it does not know.
+    """
+    for entry in config.all("BindToAddress"):
+        wanted = _own_address(entry.value.partition(" ")[0])
+        there = host_addresses() if wanted is not None else {}
+        if wanted is None or not there or str(wanted) in there:
+            continue
+        alike = [
+            f"{text} ({interface})"
+            for text, interface in there.items()
+            if (own := _own_address(text)) and own.version == wanted.version
+        ]
+        known = f"there is {', '.join(alike[:_SHOWN])}" if alike else "there is none"
+        report.warning(
+            entry,
+            f"no interface of this host has {wanted} now: {known}; tincd only starts"
+            " without it with `FreeBind = yes'",
+        )
+
+
+def _own_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address that a single interface has; None for names and all others."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    common = address.is_unspecified or address.is_loopback or address.is_multicast
+    return None if common or address.is_link_local else address
 
 
 def _fault(entry: Entry, host: str) -> str | None:

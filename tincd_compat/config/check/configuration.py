@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tincd_compat.config.check import files, lines, users
+from tincd_compat.config.check.addresses import check_bound
 from tincd_compat.config.check.devices import check_device
 from tincd_compat.config.check.findings import Finding, Report, Severity, listening
 from tincd_compat.config.check.keys import (
@@ -64,16 +65,18 @@ def check_configuration(
     nets: Path | None = None,
     chroot: bool = False,
     user: str | None = None,
+    host_addresses: Callable[[], Mapping[str, str]] = dict,
 ) -> list[Finding]:
     """Return what is wrong with the configuration in ``directory``.
 
     ``options`` is what ``-o`` gave, ``nets`` where the other nets of this host are, if
     they are to be looked at, ``chroot`` whether the start is with ``--chroot``,
-    ``user`` whom it is told to become.  Nothing is raised because of what the files
-    say.
+    ``user`` whom it is told to become.  ``host_addresses`` returns the addresses of
+    this host, each with the name of its interface.  Nothing is raised because of what
+    the files say.
     """
     report = Report()
-    host = Host(environment, hostname, netname, nets, chroot)
+    host = Host(environment, hostname, netname, nets, chroot, host_addresses)
     check = _Check(directory, options, suites, host, report)
     check.run()
     if user is not None:
@@ -90,6 +93,7 @@ class Host:
     netname: str | None
     nets: Path | None
     chroot: bool
+    addresses: Callable[[], Mapping[str, str]]
 
 
 class _Check:
@@ -145,6 +149,8 @@ class _Check:
             check_ports(
                 config, directory, host.nets, host.environment, host.name, report
             )
+        if not settings.free_bind:
+            check_bound(config, host.addresses, report)
         runner = Runner(
             settings.scripts_interpreter,
             config.first("ScriptsInterpreter"),
