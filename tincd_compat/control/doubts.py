@@ -1,12 +1,13 @@
-"""Which of our edges others may have got wrong, and when to set them right.
+"""Contested edges: own edges that others may have wrong, and when to announce them.
 
-Two floods about one edge that cross each other leave some nodes with the older word:
-what was said of a link before it broke, or a DEL_EDGE that overtakes the new ADD_EDGE.
-A correction goes to whoever sent the old word and dies where it is no news, so nodes
-behind that one would keep the old word for ever, and draw another broadcast tree.
+Two floods about one edge that cross each other leave some nodes with the older state: a
+link's edge from before it broke, or a DEL_EDGE that overtook the new ADD_EDGE.  A
+correction goes to the node that sent the old state and dies where it is no news.  The
+nodes behind that one would keep the old state for ever, and with it another broadcast
+tree.
 
-What passes every node is an edge that is news to each of them.  Hence, once the old
-words have died down, it is announced with a weight that nobody can have heard before.
+An edge passes every node only if it is news to each of them.  So once the old messages
+have died down, the edge is announced with a weight that no node has heard before.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-#: Seconds after the last contradiction in which old words may still be under way, and
-#: the most that is waited for that after the first.
+#: Seconds after the last contradiction in which old messages may still be under way,
+#: and the longest wait for that after the first contradiction.
 ECHO: Final = 3.0
 LONGEST_ECHO: Final = 15.0
-#: Edges and weights of each that are remembered; who sends more is not just mistaken.
+#: Edges, and weights of each, that are remembered; honest nodes do not send more.
 MAX_EDGES: Final = 1024
 MAX_WEIGHTS: Final = 16
 
 
 @dataclass(slots=True)
 class _Doubt:
-    """The weights heard of one edge, and when all may have heard the last word."""
+    """The weights heard of one edge, and when the last flood about it is over."""
 
     over_at: float
     latest: float
@@ -36,7 +37,7 @@ class _Doubt:
 
 
 class Doubts:
-    """Contradictions about our edges, by the name of the other end."""
+    """Contradictions about our own edges, by the name of the other end."""
 
     def __init__(self) -> None:
         self._doubts: dict[str, _Doubt] = {}
@@ -44,7 +45,7 @@ class Doubts:
         self._withdrawn_earlier: set[str] = set()
 
     def note(self, name: str, now: float, weight: int | None = None) -> bool:
-        """Remember that somebody gave the edge another weight, or took it away.
+        """Remember that a node gave the edge another weight, or withdrew it.
 
         Returns False if there are too many doubts already.
         """
@@ -59,18 +60,18 @@ class Doubts:
         return True
 
     def put_off(self, name: str, now: float) -> None:
-        """The edge has just been announced: let that die down too."""
+        """Wait for the end of another flood: the edge has just been announced."""
         if name in self._doubts:
             self._doubts[name].put_off(now)
 
     def settled(self, now: float) -> list[str]:
-        """Return the edges about which nothing false has been heard for a while."""
+        """Return the edges without a contradiction for some time, by name."""
         return sorted(
             name for name, doubt in self._doubts.items() if doubt.over_at <= now
         )
 
     def resolve(self, name: str, weight: int) -> int:
-        """Forget the doubts about an edge; return a new weight close to the old."""
+        """Forget contradictions about an edge; return a new weight close to the old."""
         heard = self._doubts.pop(name).weights
         weight += 1
         while weight in heard:
@@ -80,14 +81,14 @@ class Doubts:
     # The opposite edges, which are not ours.
 
     def note_withdrawn(self, name: str) -> None:
-        """We have told everybody that this node has no edge to us."""
+        """Remember that we have withdrawn the edge of this node to us."""
         self._withdrawn.add(name)
 
     def was_withdrawn(self, name: str) -> bool:
-        """Tell whether that may still be under way."""
+        """Tell whether our withdrawal of the edge may still be under way."""
         return name in self._withdrawn or name in self._withdrawn_earlier
 
     def age(self) -> None:
-        """Let a tick pass, which takes longer than anything is under way."""
+        """Forget withdrawals of the tick before the last: no flood takes that long."""
         self._withdrawn_earlier = self._withdrawn
         self._withdrawn = set()

@@ -29,7 +29,7 @@ from tincd_compat.meta.messages import AddEdge, DelEdge
 
 #: More contradictions of each kind than this per tick mean that a node uses our name.
 MAX_CONTRADICTIONS: Final = 100
-#: Seconds of the first pause; each further one lasts twice as long, up to the longest.
+#: Seconds of the first pause; each further pause is twice as long, up to the longest.
 FIRST_PAUSE: Final = 10
 LONGEST_PAUSE: Final = 3600
 
@@ -46,7 +46,7 @@ class EdgeRules:
         self._silent_until = float("-inf")
         self._doubts = Doubts()
         self._hearsay = Hearsay()
-        #: When the latest of our links has become known to all, and when each had.
+        #: When all nodes know of our latest link, and when they know of each link.
         self._settled_at = float("-inf")
         self._link_settled_at: dict[str, float] = {}
 
@@ -110,14 +110,14 @@ class EdgeRules:
         denied = self._hearsay.settle(source.name, target.name)
         if edge is None:
             logs.protocol.warning(missing, arrival.peer)
-            # Who has the edge and told us so has to hear that it is gone.
+            # A neighbour that announced the edge has to hear that it is gone.
             return self._forward(message, arrival) if denied else []
         if source is self._mesh.myself:
             logs.protocol.warning("Got DEL_EDGE from %s for ourself", arrival.peer)
             self.contradicting_dels += 1
             noted = self._doubts.note(target.name, arrival.now)
-            # Traffic is lost where this is believed: only of a link that is young
-            # itself may it be an old word.
+            # A node that believes this message loses traffic, so it is corrected at
+            # once.  Only about a young link may the message be an old one.
             young = arrival.now < self._link_settled_at.get(target.name, 0)
             return self._correct(self.describe(edge), arrival, noted and young)
         effects = self._forward(message, arrival)
@@ -136,7 +136,7 @@ class EdgeRules:
         """Add and announce the edge to a node whose connection became active."""
         edge = self._ground.add_edge(self._mesh.myself, node, address, options, weight)
         if node.address == address:
-            # Others may have named it before, but the connection knows the path.
+            # The connection has proved the address, whatever other nodes said of it.
             self._mesh.set_address(node, address)
         message = self.describe(edge)
         self._doubts.put_off(node.name, now)
@@ -145,8 +145,8 @@ class EdgeRules:
             return [Reply(message), self._joined(edge)]
         effects: list[Effect] = [Announce(message), self._joined(edge)]
         if self._doubts.was_withdrawn(node.name) and len(self._mesh.myself.edges) > 1:
-            # Our DEL_EDGE may overtake its ADD_EDGE somewhere, and only it can know
-            # how to mend that.  As a contradiction it makes it do so.
+            # Our DEL_EDGE of the reverse edge may overtake the peer's ADD_EDGE on some
+            # path.  Only the peer can mend that, and a contradiction makes it do so.
             ends = node.name, self._mesh.myself.name
             effects.append(Reply(DelEdge(self._ground.nonce(), *ends)))
         return effects
@@ -165,7 +165,7 @@ class EdgeRules:
     def withdraw_reverse(self, node: Node) -> list[Effect]:
         """Remove the edge to us of a node that the last run found unreachable.
 
-        Nobody else may be left who could withdraw it.
+        The node itself cannot withdraw the edge, and no other node would.
         """
         edge = node.edges.get(self._mesh.myself.name)
         if edge is None or node.reachable:
@@ -189,7 +189,7 @@ class EdgeRules:
                 yield NodeForgotten(node)
 
     def resolve_doubts(self, now: float) -> Iterator[Effect]:
-        """Announce anew what others have got wrong of our edges; once per tick."""
+        """Announce contested edges of ours anew; called once per tick."""
         self._doubts.age()
         if now < self._silent_until or self._ground.policy.tunnel_server:
             return
@@ -204,14 +204,14 @@ class EdgeRules:
                 yield Announce(self._no_edge_to(name))
 
     def judge_hearsay(self, now: float) -> Iterator[Effect]:
-        """Settle what was set aside and nobody has talked about since; once per tick.
+        """Settle deferred updates that no message has settled; called once per tick.
 
-        The two ends of a link differ, and one of them has to tell the other what it
-        knows, this time as news.  Were both to speak at once they would swap.  Hence
-        the greater form of an edge speaks first, with no edge at all as the greatest,
-        and the other one only if nothing was said after some more time: a tincd 1.0,
-        for one, sets nothing aside.  Should the wrong one prevail, the news reaches the
-        owner of the edge, who knows.
+        The two ends of a link have different states of an edge, and one end has to send
+        its state to the other, this time as news.  If both did so at once, they would
+        swap their states.  So the end with the greater rank sends first, a missing edge
+        being the greatest; the other end only if nothing arrived after some more time,
+        since a tincd 1.0 defers nothing.  If the wrong state prevails, it reaches the
+        owner of the edge, which corrects it.
         """
         for word in self._hearsay.due(now):
             yield from self._judge(word, now)
@@ -231,7 +231,7 @@ class EdgeRules:
             return []
         if edge is not None:
             return [Relay(word.neighbour, self.describe(edge).encode())]
-        # What may be the only way to a node is not denied.
+        # An edge that may be the only way to its target is not withdrawn.
         if target.reachable:
             denial = DelEdge(self._ground.nonce(), source.name, target.name)
             return [Relay(word.neighbour, denial.encode())]
@@ -250,9 +250,10 @@ class EdgeRules:
         return [Announce(self.describe(edge)), self._joined(edge)]
 
     def repeated(self, message: AddEdge | DelEdge, neighbour: Node, now: float) -> None:
-        """Compare what we know with a line that had been heard before.
+        """Compare our table with a line that is a repetition.
 
-        A neighbour passes on only what is news to it, so this is what it believes now.
+        The neighbour passes on only what is news to it, so the line says what its table
+        has now.
         """
         source = self._mesh.nodes.get(message.source)
         if source is None or message.target not in self._mesh.nodes:
@@ -269,7 +270,7 @@ class EdgeRules:
             self._hearsay.hold(message, neighbour, now)
 
     def dump(self, source: Node, neighbour: Node) -> Iterator[AddEdge]:
-        """Describe edges that are there now and still are when they are asked for.
+        """Yield the messages about a node's edges, without those lost in the meantime.
 
         Our own edge to the neighbour is left out: it follows the dump and ends it.
         """
@@ -289,8 +290,8 @@ class EdgeRules:
     def pause(self, now: float) -> int:
         """Judge the contradictions since the last call; called once per tick.
 
-        Returns for how many seconds outgoing connections should rest, 0 if all is well.
-        For that time our own edges are not defended either; traffic of others goes on.
+        The answer is for how many seconds no ConnectTo should be dialled, mostly 0.
+        During a pause our own edges are not defended; packets of all nodes go on.
         """
         adds, dels = self.contradicting_adds, self.contradicting_dels
         self.contradicting_adds = self.contradicting_dels = 0
@@ -308,7 +309,7 @@ class EdgeRules:
         return pause
 
     def _is_indirect(self, message: AddEdge | DelEdge, arrival: Arrival) -> bool:
-        """Whether TunnelServer makes the edge none of our business."""
+        """Tell whether TunnelServer makes us ignore the edge."""
         if not self._ground.policy.tunnel_server:
             return False
         neighbours = {self._mesh.myself.name, arrival.source.name}
@@ -319,7 +320,7 @@ class EdgeRules:
         return True
 
     def _is_hearsay(self, message: AddEdge, source: Node, arrival: Arrival) -> bool:
-        """Set the word aside if it is a dump's and others can tell us better."""
+        """Defer an update from a dump if the edge's own node can tell us by itself."""
         if not arrival.in_dump or arrival.source is source:
             return False
         if not (source.reachable or source.name in self._mesh.myself.edges):
@@ -327,7 +328,7 @@ class EdgeRules:
         return self._hearsay.hold(message, arrival.source, arrival.now)
 
     def _confirm(self, message: AddEdge, arrival: Arrival) -> list[Effect]:
-        """Pass on what we know already if a neighbour is known to differ."""
+        """Pass on an edge that we know already, if a neighbour is known to differ."""
         if arrival.in_dump or not self._hearsay.settle(message.source, message.target):
             return []
         return self._forward(message, arrival)
@@ -364,9 +365,9 @@ class EdgeRules:
     ) -> list[Effect]:
         """Contradict the sender at once, unless that would only feed a storm.
 
-        While links of ours come up, all that is known of our edges is in motion, and
-        whoever is wrong now will most likely hear better before the answer gets there.
-        What is noted is set right for everybody when the words have died down.
+        While links of ours come up, floods about our edges are under way, and a node
+        that is wrong now will most likely get the right one before our answer.  A
+        contested edge is announced to all nodes when the floods have died down.
         """
         if arrival.now < self._silent_until:
             return []

@@ -1,11 +1,11 @@
-"""The flooded messages: what the mesh tells each other about edges, subnets and keys.
+"""Flooded messages: ADD_EDGE, DEL_EDGE, ADD_SUBNET, DEL_SUBNET and KEY_CHANGED.
 
 A received line is handled once, however often it comes back, and passed on unchanged.
 The rules are in :mod:`~tincd_compat.control.edges` and
-:mod:`~tincd_compat.control.subnets`; this is their one door.
+:mod:`~tincd_compat.control.subnets`; the daemon calls them through this module only.
 
-Who can be reached is up to date, unless a :class:`GraphChanged` says that a run has to
-find out: then the graph has to run before anything else is asked of this.
+Reachability is up to date, unless a :class:`GraphChanged` says that a graph run has to
+find it out: then the graph has to run before any other method is called.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Flooded: TypeAlias = AddSubnet | DelSubnet | AddEdge | DelEdge | KeyChanged
 
 
 def _subject(message: Flooded) -> str:
-    """Return the node that says such things, and says them again after a restart."""
+    """Return the node that sends such a message, and again after a restart."""
     match message:
         case AddSubnet() | DelSubnet():
             return message.owner
@@ -45,16 +45,16 @@ def _subject(message: Flooded) -> str:
 
 
 def link_weight(ours: int, theirs: int) -> int:
-    """The weight of a new edge: the mean of both ACKs, rounded towards zero."""
+    """Return the weight of a new edge: the mean of both ACKs, rounded towards zero."""
     total = ours + theirs
     return total // 2 if total >= 0 else -(-total // 2)
 
 
 class Gossip:
-    """Changes the mesh as messages and connections demand; returns what is left to do.
+    """The rules for flooded messages: methods change the mesh and return effects.
 
-    ``nonce`` yields fresh random numbers of 31 bits: a line that repeats an old one is
-    swallowed by the others.
+    ``nonce`` returns fresh random numbers of 31 bits: other nodes drop a line that
+    repeats an old one.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Gossip:
         self._mesh = mesh
         self._seen = seen
         self._ground = Ground(mesh, policy, limits or Limits(), nonce)
-        #: When the present connection with a neighbour became active.
+        #: When the connection with each neighbour became active.
         self._connected: dict[Node, float] = {}
-        #: New neighbours that have not yet told all they know.
+        #: New neighbours whose dump has not ended.
         self._dumping: set[Node] = set()
-        #: Lines so far that had been seen before.
+        #: Repeated lines so far.
         self.duplicates = 0
         self._edges = EdgeRules(self._ground)
         self._subnets = SubnetRules(self._ground)
@@ -83,12 +83,12 @@ class Gossip:
 
     @property
     def remembered(self) -> int:
-        """How many lines would be recognised now."""
+        """The number of lines whose repetition would be recognised now."""
         return len(self._seen)
 
     @property
     def contradictions(self) -> tuple[int, int]:
-        """ADD_EDGEs and DEL_EDGEs about our own edges in this tick that were wrong."""
+        """Wrong ADD_EDGEs and DEL_EDGEs about our own edges in this tick."""
         return (self._edges.contradicting_adds, self._edges.contradicting_dels)
 
     def handle(
@@ -140,7 +140,7 @@ class Gossip:
         return []
 
     def _ends_dump(self, message: Flooded, source: Node) -> bool:
-        """Tell whether this is the edge to us, which follows a neighbour's dump."""
+        """Tell whether the message is the edge to us, which ends a neighbour's dump."""
         match message:
             case AddEdge():
                 ends = (message.source, message.target)
@@ -151,12 +151,12 @@ class Gossip:
     def _said_anew(
         self, message: Flooded, line: bytes, source: Node, now: float
     ) -> bool:
-        """Tell whether a known line is news all the same.
+        """Tell whether a repeated line is news all the same.
 
-        A tincd 1.0 that was killed and starts again repeats its "random" nonces.  What
-        a node says of itself over its own connection is news if it was last heard
-        before that connection; copies that come by way of others stay repetitions, so
-        nothing can go round in circles.
+        A tincd 1.0 that was killed and started again repeats its "random" nonces.  A
+        line about a node that comes over that node's own connection is news if it was
+        last heard before that connection.  Copies that come from other nodes stay
+        repetitions, so no line goes round in circles.
         """
         since = self._connected.get(source)
         if since is None or _subject(message) != source.name:
@@ -164,7 +164,7 @@ class Gossip:
         return self._seen.renew(line, now, since)
 
     def _with_new_nonce(self, line: bytes, now: float) -> bytes:
-        """Return a line that the others have not heard yet either."""
+        """Return the line with a new nonce: other nodes have heard the old one, too."""
         number, _, rest = line.split(maxsplit=2)
         renewed = b"%s %x %s" % (number, self._ground.nonce(), rest)
         self._seen.add(renewed, now)
@@ -179,18 +179,18 @@ class Gossip:
                 message.origin,
             )
             return []
-        # Our own name changes nothing here, but others take it as any other.
+        # Our own name as origin changes nothing here, but the line goes on as any.
         effects: list[Effect] = [] if origin is self._mesh.myself else [KeyVoid(origin)]
         if not self.policy.tunnel_server:
             effects.append(forward(message.request, arrival))
         return effects
 
     def state_dump(self, neighbour: Node) -> Iterator[Message]:
-        """All that a new neighbour has to know, but for the new edge to it.
+        """Yield the messages of a dump for a new neighbour, but for the edge to it.
 
-        Each message says what is known by the time that it is asked for.  The mesh may
-        change before the next: the neighbour hears of that as all others do, and so
-        what comes later need not be told.
+        Each message has the state of the moment when it is asked for.  The mesh may
+        change before the next one: the neighbour hears of that change as all others do,
+        so entries that are new since then need not be in the dump.
         """
         if self.policy.tunnel_server:
             yield from self._subnets.dump(self._mesh.myself)
@@ -224,8 +224,8 @@ class Gossip:
     def connection_down(self, node: Node, *, report: bool) -> list[Effect]:
         """Remove our edge to a node whose connection has ended.
 
-        With ``report`` the others are told, and after the graph run comes the second
-        step, :meth:`withdraw_reverse`, if the effects ask for it.
+        With ``report`` a DEL_EDGE is sent to all, and if the effects ask for it, the
+        second step, :meth:`withdraw_reverse`, follows after the graph run.
         """
         self._connected.pop(node, None)
         self._dumping.discard(node)
@@ -235,11 +235,11 @@ class Gossip:
         """Perform :class:`CheckReverse`: withdraw the edge to us of a lost node."""
         return self._edges.withdraw_reverse(node)
 
-    # Walks through whole tables: the mesh changes by what each effect tells when that
-    # is asked for, and may change otherwise before the next.
+    # Walks through whole tables.  The mesh is changed when an effect is asked for, and
+    # other events may change it before the next effect.
 
     def purge(self) -> Iterator[Effect]:
-        """Forget what belongs to unreachable nodes, and tell the others."""
+        """Withdraw subnets and edges of unreachable nodes, and forget these nodes."""
         logs.protocol.debug("Purging unreachable nodes")
         for node in self._mesh.sorted_nodes():
             if node.reachable:
@@ -278,5 +278,5 @@ class Gossip:
         yield from self._edges.judge_hearsay(now)
 
     def pause(self, now: float) -> int:
-        """Seconds to rest because another node uses our name; after each tick."""
+        """Return for how many seconds to dial no one; called after each tick."""
         return self._edges.pause(now)

@@ -1,22 +1,22 @@
-"""What neighbours have of edges otherwise than we do, kept until it can be judged.
+"""Deferred updates: messages of neighbours about edges, kept until they can be judged.
 
-A connection begins with a dump of all that the other end knows.  Its lines are as old
-as they may be, but look like news.  While nodes come back in numbers the two ends of a
-new link disagree about many edges, mostly because a flood has reached one of them and
-is still on its way to the other.  Were each to take the word of the other and pass it
-on, they would exchange their errors, and the new word and the old would chase each
-other through the mesh, once more with every link that comes up.
+A connection begins with a dump of everything the other end knows.  The lines of a dump
+may be old, but look like news.  While many nodes come back, the two ends of a new link
+disagree about many edges, mostly because a flood has reached one end and is still on
+its way to the other.  If each end believed the other and passed the line on, the ends
+would exchange their errors; the new and the old state of an edge would chase each other
+through the mesh, again with every link that comes up.
 
-So a word from a dump that concerns third nodes is set aside if what these say reaches
-us without the new link: what is true will come that way.
+So a line of a dump about an edge of third nodes is set aside, if messages of these
+nodes reach us without the new link: the true state will arrive that way.
 
-Where two floods about one edge cross, the ends of a link may swap their words, and the
-lines that would show it are swallowed as repetitions of what was heard before.  But a
-neighbour passes on only what is news to it, so a repeated line that differs from what
-we know is set aside as well.
+Where two floods about one edge cross, the ends of a link may swap their states of it,
+and the lines that would show this are dropped as repetitions.  But a neighbour passes
+on only what is news to it, so a repeated line that differs from our table is set aside,
+too.
 
-Any other word about the same edge settles the matter.  If none comes the two ends may
-differ for good, and after a while one of them speaks up; see
+Any further message about the same edge settles the matter.  If none comes, the two ends
+may differ for good, and after a while one of them sends its state again; see
 :meth:`EdgeRules.judge_hearsay`.
 """
 
@@ -28,21 +28,21 @@ from typing import Final, TypeAlias
 from tincd_compat.mesh.node import Edge, Node
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
-#: Seconds that the flood with the truth may need, and then, longer than the ticks of
-#: two nodes can lie apart, that the other end of the link has for speaking first.
+#: Seconds that the flood with the true state may need; then seconds that the other end
+#: of the link has for sending first, longer than the ticks of two nodes lie apart.
 PATIENCE: Final = 3.0
 LAST_PATIENCE: Final = 7.0
-#: Words set aside at most; beyond that every word is taken as it comes.
+#: Messages set aside at most; beyond that every message is believed at once.
 MAX_HELD: Final = 16384
 
 
-#: What is said of an edge, in the order in which the ends of a link yield.
+#: The state of an edge as a tuple; the end of a link with the lower one yields.
 Rank: TypeAlias = tuple[int, int, int, str, str]
 _ABSENT: Final[Rank] = (1, 0, 0, "", "")
 
 
 def rank(edge: Edge | None) -> Rank:
-    """The rank of what we know of an edge; None stands for an edge that is not."""
+    """Return the rank of an edge of our table; None stands for a missing edge."""
     if edge is None:
         return _ABSENT
     address = edge.address
@@ -50,7 +50,7 @@ def rank(edge: Edge | None) -> Rank:
 
 
 def rank_of(message: AddEdge | DelEdge) -> Rank:
-    """The rank of what a message says of an edge."""
+    """Return the rank of the edge that a message describes or denies."""
     if isinstance(message, DelEdge):
         return _ABSENT
     return (0, message.weight, message.options, message.address, message.port)
@@ -58,7 +58,7 @@ def rank_of(message: AddEdge | DelEdge) -> Rank:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a neighbour said, and when to judge it, for the last time if ``final``."""
+    """A message that was set aside and when it is due; ``final`` the second time."""
 
     message: AddEdge | DelEdge
     neighbour: Node
@@ -67,7 +67,7 @@ class Word:
 
 
 class Hearsay:
-    """Words set aside, by the names of both ends of the edge."""
+    """Messages set aside, by the names of both ends of the edge."""
 
     def __init__(self) -> None:
         self._words: dict[tuple[str, str], dict[str, Word]] = {}
@@ -77,11 +77,11 @@ class Hearsay:
         return self._count
 
     def hold(self, message: AddEdge | DelEdge, neighbour: Node, now: float) -> bool:
-        """Set a word aside; False if there is no room."""
+        """Set a message aside; False if there is no room."""
         return self._put(Word(message, neighbour, now + PATIENCE))
 
     def hold_on(self, word: Word, now: float) -> bool:
-        """Set a word that was due aside once more; False if there is no room."""
+        """Set a due message aside for a second time; False if there is no room."""
         due = now + LAST_PATIENCE
         return self._put(Word(word.message, word.neighbour, due, final=True))
 
@@ -95,7 +95,7 @@ class Hearsay:
         return True
 
     def settle(self, source: str, target: str) -> bool:
-        """The edge is being talked about: forget what was set aside, if anything."""
+        """Forget messages about an edge that a new one has arrived for; tell if any."""
         words = self._words.pop((source, target), None)
         if words is None:
             return False
@@ -103,7 +103,7 @@ class Hearsay:
         return True
 
     def agree(self, source: str, target: str, neighbour: Node) -> None:
-        """A neighbour has said since what we know too."""
+        """Forget the message of a neighbour that agrees with our table by now."""
         words = self._words.get((source, target))
         if words is not None and words.pop(neighbour.name, None) is not None:
             self._count -= 1
@@ -111,12 +111,12 @@ class Hearsay:
                 del self._words[source, target]
 
     def forget(self, neighbour: Node) -> None:
-        """Its connection has ended; the next one begins with a new dump."""
+        """Forget all messages of a neighbour: a new connection brings a new dump."""
         for ends in list(self._words):
             self.agree(*ends, neighbour)
 
     def due(self, now: float) -> list[Word]:
-        """Return and forget the words that have waited long enough, oldest first."""
+        """Return and forget the messages that are due, oldest first."""
         found = [
             word
             for words in self._words.values()

@@ -1,7 +1,7 @@
-"""Reachability and next hops.
+"""The graph search: reachability and next hops.
 
-The breadth-first search ignores weights, and ties are broken by the byte order of
-names.  It is everybody's own, but relays rely on its rules too.
+The breadth-first search ignores weights; among equal paths the byte order of names
+decides.  Each node searches for itself, but relays rely on the same rules at all nodes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Flips:
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
-        #: Which of them can be reached now, in the same order.
+        #: Whether each node can be reached now, in the same order.
         self.up = [node.reachable for node in nodes]
         self._addresses = [node.address for node in nodes]
 
@@ -49,13 +49,13 @@ class Flips:
         return map(Change, self.nodes, self.up, self._addresses)
 
 
-#: The order in which nodes come and go.
+#: The order of nodes that come or go by one event.
 _by_name = attrgetter("name")
 
 
 @dataclass(frozen=True, slots=True)
 class GraphChanges:
-    """What a run found: flips in name order, and who got a UDP address."""
+    """The result of a run: flips in name order, and nodes that got a UDP address."""
 
     flips: Flips
     addressed: list[Node]
@@ -81,7 +81,7 @@ def run(mesh: Mesh) -> GraphChanges:
 
 
 def flip(mesh: Mesh, nodes: Iterable[Node]) -> Flips:
-    """Turn round whether these nodes can be reached."""
+    """Make reachable nodes unreachable and the other way round."""
     turned = sorted(nodes, key=_by_name)
     for node in turned:
         node.reachable = not node.reachable
@@ -97,10 +97,10 @@ def flip(mesh: Mesh, nodes: Iterable[Node]) -> Flips:
 
 
 def _starts_the_tree(mesh: Mesh) -> bool:
-    """Tell whether tincd's dump shows us as visited.
+    """Tell whether tincd's dump shows our own node as visited.
 
-    It draws the broadcast tree with the same flag: where there are edges, but none that
-    starts at a reachable node, nobody is visited by the end.
+    C tincd draws the broadcast tree with the same flag: where there are edges, but none
+    that starts at a reachable node, it leaves no node visited.
     """
     linked = False
     for node in mesh.nodes.values():
@@ -114,7 +114,7 @@ def _starts_the_tree(mesh: Mesh) -> bool:
 def settle_down(mesh: Mesh, nodes: Iterable[Node]) -> None:
     """Forget address, flags and options of nodes that became unreachable.
 
-    Nothing is forgotten of those that have become reachable again in the meantime.
+    A node that has become reachable again in the meantime keeps them.
     """
     moved = []
     logged = logs.protocol.isEnabledFor(logging.DEBUG)
@@ -126,7 +126,7 @@ def settle_down(mesh: Mesh, nodes: Iterable[Node]) -> None:
             moved.append(node)
             if logged:
                 logs.protocol.debug("UDP address of %s cleared", node.name)
-        # As the next search, for the other direction of the same loss, would leave it.
+        # The next search, for the reverse edge, would leave the node like this.
         node.visited, node.indirect = False, True
         node.options = 0
     if moved:
@@ -134,9 +134,9 @@ def settle_down(mesh: Mesh, nodes: Iterable[Node]) -> None:
 
 
 def relied_on(edge: Edge) -> bool:
-    """Tell whether the last run reached anybody by way of this edge.
+    """Tell whether the last run reached a node by way of this edge.
 
-    An edge counts only as long as there is the opposite one too.
+    An edge counts only together with its reverse.
     """
     ahead, back = edge.target.prevedge, edge.source.prevedge
     return (ahead is not None and ahead.source is edge.source) or (
@@ -149,7 +149,7 @@ def _place(address: SocketAddress | None) -> str:
 
 
 def _start_anew(mesh: Mesh) -> None:
-    """Find ourselves, and nobody else yet."""
+    """Mark our own node as visited and every other node as not."""
     for node in mesh.nodes.values():
         node.visited = False
         node.indirect = True
@@ -164,17 +164,18 @@ def _start_anew(mesh: Mesh) -> None:
 def search(
     mesh: Mesh, edges: Iterable[Edge], *, joining: bool = False
 ) -> tuple[list[Node], list[Node]]:
-    """Search breadth-first along edges, then along those of whom they lead to.
+    """Search breadth-first along edges, then along the edges of the nodes found.
 
-    Returns who was found, some twice, and who got a UDP address by that, of which the
-    listener has not been told.  ``joining`` looks only for who is out of reach.
+    The answer is the nodes found, some twice, and those that got a UDP address by that,
+    about which the listener has not been told.  ``joining`` looks for unreachable nodes
+    only.
     """
     found: list[Node] = []
     addressed: list[Node] = []
     onward = chain.from_iterable(map(Node.sorted_edges, found))
     for edge in chain(edges, onward):
         source, target = edge.source, edge.target
-        # A second visit is only worth it from indirect to direct.
+        # A second visit of a node only makes an indirect path direct.
         if target.visited and not target.indirect:
             continue
         indirect = source.indirect or bool(edge.options & options.INDIRECT)
@@ -193,9 +194,9 @@ def search(
 
 
 def _find(mesh: Mesh, edge: Edge, indirect: bool) -> bool:
-    """Write into its target that an edge leads there; tell if that has an address now.
+    """Write the path over an edge into its target; tell if it has got an address.
 
-    A better path found later changes via, never the next hop.
+    A better path that is found later changes via, never the next hop.
     """
     node, target = edge.source, edge.target
     if not target.visited:

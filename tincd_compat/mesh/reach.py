@@ -1,13 +1,14 @@
-"""Who can be reached, kept up to date with every edge that comes or goes.
+"""Reachability of nodes, kept up to date with every edge that comes or goes.
 
-A run of the graph looks at all there is.  Whether an edge joins somebody to us, or its
-loss cuts somebody off, mostly shows without one.  Beside the path that the last run has
-found each node keeps a lifeline, the last edge of some path from us that is whole, and
-lifelines make a tree.  A node whose line breaks looks around for another, among those
-that hang on it; if there is none, they are cut off.  So what a member causes by a line
-costs what it changes, and who comes back does not wait for a run.
+A graph run looks at every node and edge.  Whether a new edge joins nodes to us, or a
+lost edge cuts nodes off, mostly shows without a run.  Beside the path that the last run
+found, each node keeps a lifeline: the last edge of some unbroken path from us.  The
+lifelines of all nodes form a tree.  When a lifeline breaks, the nodes below it are
+searched for an edge to a node outside; without such an edge they are cut off.  So the
+cost of a message is that of the change it makes, and a node that comes back does not
+wait for a run.
 
-Paths may be longer than they need to be until the next run.
+Paths may be longer than necessary until the next run.
 """
 
 from __future__ import annotations
@@ -17,29 +18,30 @@ from typing import Final
 from tincd_compat.mesh.graph import Flips, flip, search
 from tincd_compat.mesh.node import Edge, Mesh, Node
 
-#: Steps after a loss before it is left to a run who is cut off: about as many take as
-#: long as a run does in a mesh of a few hundred nodes.
+#: Steps of a search for another edge; after these a graph run has to find out which
+#: nodes are cut off.  A search of that length takes as long as a run over a few hundred
+#: nodes.
 MAX_STEPS: Final = 1000
 
-#: What an event comes to that changes nobody's reachability.
+#: The answer for an event that changes the reachability of no node.
 NOBODY: Final = Flips([])
 
 
 def join(mesh: Mesh, edge: Edge) -> Flips:
-    """Reach whom an edge, just added, joins to us; return who came."""
+    """Mark nodes reachable that an added edge joins to us; return these nodes."""
     back = edge.reverse
     if back is None or edge.source.reachable is edge.target.reachable:
         return NOBODY
     line = edge if edge.source.reachable else back
     found, _ = search(mesh, (line,), joining=True)
-    # Who is found twice comes once.
+    # A node that the search found twice became reachable once.
     return _flip(mesh, list(dict.fromkeys(found)))
 
 
 def lose(mesh: Mesh, edge: Edge) -> Flips | None:
-    """Give up whom the loss of an edge, just removed, cuts off.
+    """Mark nodes unreachable that a removed edge cuts off; return these nodes.
 
-    Returns who went; None if finding out takes too many steps: a run has to do that,
+    None means that the search took too many steps: a graph run has to find the nodes,
     before any edge is added.
     """
     source, target = edge.source, edge.target
@@ -53,7 +55,7 @@ def lose(mesh: Mesh, edge: Edge) -> Flips | None:
     if cut_off is None:
         return None
     for node in cut_off:
-        # As the next search would leave it.
+        # The next search would leave the node like this.
         node.visited, node.indirect, node.lifeline = False, True, None
     return _flip(mesh, cut_off)
 
@@ -63,9 +65,10 @@ def _hangs_on(node: Node, above: Node) -> bool:
 
 
 def _look_around(lost: Node) -> list[Node] | None:
-    """Look for an edge from anybody else to a node, or to one that hangs on it.
+    """Search for an edge to a node or to one below it, from a node that is neither.
 
-    Returns whom there is no such edge to, or None after too many steps.
+    If there is none, the answer is all these nodes; if one was found it is empty, and
+    their lifelines lead over it.  None means too many steps.
     """
     found_from = {lost: lost}
     steps = MAX_STEPS
@@ -91,7 +94,7 @@ def _look_around(lost: Node) -> list[Node] | None:
 
 
 def _hang(line: Edge, found_from: dict[Node, Node]) -> None:
-    """Turn the lifelines round that lead from where an edge was found to its target."""
+    """Turn round the lifelines between the target of a found edge and the lost node."""
     node = line.target
     node.lifeline = line
     while (above := found_from[node]) is not node:
