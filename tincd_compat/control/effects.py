@@ -1,4 +1,4 @@
-"""What the rules want done: small values, performed by the daemon in list order.
+"""Effects of the rules: small values, performed by the daemon in list order.
 
 The rules themselves change the mesh only.  "The source" is the connection whose message
 or event produced the effects.
@@ -92,13 +92,13 @@ class SubnetDown:
 
 @dataclass(frozen=True, slots=True)
 class GraphChanged:
-    """The edges are not what they were; a ``loss`` has cut nodes off, or may have.
+    """Edges have come or gone; a ``loss`` has cut nodes off, or may have.
 
-    ``flips`` tells who can be reached now, and who cannot any more.  Runs may be put
-    off and merged, as they only make paths shorter.  But after a loss without flips the
-    graph has to run before edges are added or keys are handled: a node that goes and
-    comes back must lose its keys.  A ``detour`` cuts nobody off, but paths lead over an
-    edge that has gone: that must not stay so for long.
+    ``flips`` has the nodes whose reachability changed.  Graph runs may be put off and
+    merged, as they only make paths shorter.  But after a loss without flips the graph
+    has to run before edges are added or keys are handled: a node that goes and comes
+    back must lose its keys.  A ``detour`` cuts no node off, but paths lead over an edge
+    that has gone, which must not stay so for long.
     """
 
     loss: bool

@@ -1,4 +1,4 @@
-"""KEY_CHANGED, REQ_KEY and ANS_KEY: who hands which line to whom, and when keys expire.
+"""KEY_CHANGED, REQ_KEY and ANS_KEY: routing of their lines, and when our keys expire.
 
 REQ_KEY and ANS_KEY travel hop by hop over meta connections and are not flooded.  A
 tincd 1.0 crashes on a REQ_KEY from a node it has never reached, so none is passed on
@@ -96,7 +96,7 @@ class KeyExchange:
             )
             return None
         if origin is destination:
-            # A node that talked to itself would replace or believe its own keys.
+            # A node that answered itself would replace or believe its own keys.
             logs.always.warning(
                 "Got %s from %s from and to %s", name, peer, origin.name
             )
@@ -114,7 +114,7 @@ class KeyExchange:
     def _with_address(
         self, message: AnsKey, line: bytes, origin: Node, destination: Node
     ) -> bytes:
-        """Append the UDP address from which the origin reaches us, if that may help."""
+        """Append the UDP address at which the origin reaches us, if that may help."""
         if origin.address is None or len(line.split()) > _PLAIN_ANS_KEY:
             return line
         if not self._udp_confirmed(destination):
@@ -149,7 +149,7 @@ class KeyExchange:
         return [Announce(changed), *keys]
 
     def _lifetime(self) -> float:
-        """Seconds that our keys last this time."""
+        """Return the lifetime of our next keys in seconds."""
         return self._key_expire * (1 - MAX_JITTER * self._jitter())
 
     def expire_now(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""What the rules for edges and the rules for subnets have in common."""
+"""Common ground of the rules for edges and of the rules for subnets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_NAME: Final = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The settings that decide whom to believe and what to pass on."""
+    """The settings that decide which messages are believed and passed on."""
 
     strict_subnets: bool = False
     tunnel_server: bool = False
@@ -75,7 +75,7 @@ class Arrival:
 
 
 class Notices:
-    """Keeps warnings that peers can provoke from filling a disk."""
+    """Rate limit for warnings that peers can provoke."""
 
     def __init__(self) -> None:
         self._given: set[str] = set()
@@ -151,7 +151,7 @@ class Ground:
 
     @property
     def room_to_learn(self) -> bool:
-        """Whether there is room for one more subnet of this node."""
+        """Tell whether there is room for one more subnet of this node."""
         subnets, limits = self.mesh.subnets, self.limits
         full = self._is_full(len(subnets), limits.subnets)
         most = limits.own if full else limits.of_one

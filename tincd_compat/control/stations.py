@@ -1,7 +1,7 @@
 """MAC addresses learned from our own device, and who else has announced them.
 
-Where sites are bridged in a ring, or a station moves, two nodes and more announce the
-same address; to all others the order of the table says whom to believe.  So a word that
+Where sites are bridged in a ring, or a station moves, several nodes announce the same
+address; for all other nodes the order of the table decides who owns it.  So a word that
 has got old is taken back at once when the station is heard from elsewhere, and one that
 holds is said again after that of others, which makes a tincd take back its own.
 
@@ -58,11 +58,11 @@ class Stations:
         return self._known.get(mac)
 
     def add(self, mac: bytes, now: float) -> None:
-        """A station is new."""
+        """Note a new station."""
         self._known[mac] = Station(now, now + self._lifetime)
 
     def speaks(self, mac: bytes, now: float) -> None:
-        """A station that is known has sent something here."""
+        """Note a frame of a known station at our own device."""
         station = self._known[mac]
         station.heard, station.expiry = now, now + self._lifetime
 
@@ -75,7 +75,7 @@ class Stations:
         return station is not None and now - station.heard >= FRESH
 
     def claimed(self, mac: bytes, rival: str, now: float) -> None:
-        """Another node has announced a station of ours: it goes unless it speaks."""
+        """Note another node's claim to our station, which goes unless it speaks."""
         station = self._known[mac]
         station.expiry = now
         if not station.rivals:
@@ -93,7 +93,7 @@ class Stations:
         return True
 
     def expired(self, now: float) -> Iterator[bytes]:
-        """Yield, once per tick, who has been silent too long when its turn comes."""
+        """Yield the stations that have been silent too long; called once per tick."""
         self._repeated = 0
         silent = (mac for mac, each in self._known.items() if each.expiry <= now)
         for mac in sorted(silent):

@@ -113,7 +113,7 @@ class SubnetRules:
             yield from self._announce_missing(owner, configured[name])
 
     def _keep(self, configured: Collection[Subnet]) -> None:
-        """Note what must not expire any more, though it may have been learned."""
+        """Make a subnet permanent that may have been learned."""
         self._configured_macs = frozenset(
             subnet.address for subnet in configured if subnet.kind is SubnetKind.MAC
         )
@@ -157,11 +157,11 @@ class SubnetRules:
             yield from self._lose(mac)
 
     def heard_elsewhere(self, mac: bytes, now: float) -> list[Effect]:
-        """A frame with this source came from the mesh: it may have moved there."""
+        """Note a frame of this source from the mesh: the station may have moved."""
         return self._lose(mac) if self._learned.is_stale(mac, now) else []
 
     def _claimed(self, owner: Node, subnet: Subnet, now: float) -> list[Effect]:
-        """Another node has announced what may be a station of ours."""
+        """Note that another node has announced a MAC that may be our station's."""
         mac = subnet.address
         if mac not in self._learned:
             return []
@@ -172,7 +172,7 @@ class SubnetRules:
         return []
 
     def _repeat(self, mac: bytes, station: Station, now: float) -> list[Effect]:
-        """Say again that a station is ours, if others still say that it is theirs."""
+        """Announce our station again, if other nodes still announce it as theirs."""
         subnet, myself = _mac_subnet(mac), self._mesh.myself
         nodes = self._mesh.nodes
         station.rivals = {
@@ -197,7 +197,7 @@ class SubnetRules:
         ]
 
     def dump(self, owner: Node) -> Iterator[AddSubnet]:
-        """Describe what the owner has now and still has when it is asked for."""
+        """Yield the messages about a node's subnets, without those lost meanwhile."""
         for subnet in self._subnets.of(owner):
             if self._subnets.has(owner, subnet):
                 yield self.describe(owner, subnet)
@@ -210,7 +210,7 @@ class SubnetRules:
         return DelSubnet(self._ground.nonce(), owner.name, subnet)
 
     def _is_indirect(self, message: AddSubnet | DelSubnet, arrival: Arrival) -> bool:
-        """Whether TunnelServer makes the subnet none of our business."""
+        """Tell whether TunnelServer makes us ignore the subnet."""
         if not self._ground.policy.tunnel_server:
             return False
         if message.owner in (self._mesh.myself.name, arrival.source.name):

@@ -1,8 +1,8 @@
-"""How long a graph run that nothing depends on may wait, after RFC 8405.
+"""Delays of graph runs that no other message depends on, after RFC 8405.
 
-A lone change is acted upon at once, and so is the first of a storm.  The further ones
-share runs: at first with a short delay, and with a long one if the storm does not end.
-After a time without changes everything is as at the beginning.
+A lone change has its run at once, and so has the first change of a storm.  Further
+changes share runs: at first with a short delay, later with a long one if the storm does
+not end.  After a time without changes the state is the first one again.
 
 ::
 
@@ -34,7 +34,7 @@ HOLD_DOWN: Final = 10.0
 
 
 class State(Enum):
-    """What is to be expected, going by the latest changes."""
+    """How often changes have come lately."""
 
     QUIET = "a lone change"
     SHORT_WAIT = "the rest of a single event"
@@ -62,7 +62,7 @@ class Backoff:
         return self._state
 
     def change(self, now: float) -> float:
-        """Note a change; return in how many seconds the graph should run.
+        """Note a change; return the delay of its graph run in seconds.
 
         A run that is planned already serves this change too, and is not put off.
         """

@@ -1,11 +1,11 @@
-"""The broadcast tree: along which of its edges a node passes broadcasts on.
+"""The broadcast tree: the edges along which a node passes broadcasts on.
 
 All nodes of a mesh must draw the same tree from the same edges, or broadcasts loop or
-get lost.  The rule that all follow is to grow from one reachable node, always by the
-first edge in (weight, from, to) order that leaves what has been reached.  That order is
-total, so there is one smallest tree, and an edge is in it unless lighter edges join its
-ends already.  A node asks that of its own edges alone: they are tried in their order,
-and before each the others that are lighter are followed, in whatever order.
+get lost.  The common rule is to grow the tree from one reachable node, always by the
+first edge in (weight, from, to) order that leads to a new node.  That order is total,
+so there is one smallest tree, and an edge is in it unless lighter edges join its ends
+already.  A node needs the answer for its own edges only: they are tried in their order,
+and before each the lighter edges of other nodes are followed, in any order.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ def broadcast_neighbours(mesh: Mesh) -> set[Node]:
 def tree_edges(node: Node) -> list[Edge]:
     """Return the edges of a reachable node in the tree, in their order.
 
-    Of two opposite edges it is the lighter.  Reachability is that of the last run.
+    Of an edge and its reverse the lighter one counts.  Reachability is that of the last
+    run.
     """
     own = sorted(_own_edges(node), key=lambda edge: edge.sort_key)
     if len(own) < 2:
-        # There is no other way to where it leads.
+        # No other edge leads to this target.
         return own
     growth = _Growth(node, [edge.sort_key for edge in own])
     found = []
@@ -46,10 +47,10 @@ def tree_edges(node: Node) -> list[Edge]:
 
 
 class _Growth:
-    """What has been reached from a node by all edges lighter than one of its own.
+    """The nodes reached from a node by all edges lighter than one of its own edges.
 
-    ``waiting`` are nodes next to those, at the place of the first own edge that is
-    heavier than what leads to them; behind the last one they wait in vain.
+    ``waiting`` has the nodes next to these, at the index of the first own edge that is
+    heavier than the edge to them; nodes behind the last index are never reached.
     """
 
     def __init__(self, node: Node, keys: list[_Key]) -> None:
@@ -58,7 +59,7 @@ class _Growth:
         self._keys = keys
 
     def follow_lighter(self, place: int) -> None:
-        """Reach what edges lighter than the own one at that place lead to."""
+        """Reach the nodes behind edges lighter than the own edge of that index."""
         waiting = self.waiting[place]
         while waiting:
             node = waiting.pop()

@@ -1,8 +1,8 @@
-"""Who owns an address, remembered until a subnet that covers it comes or goes.
+"""Owners of addresses, remembered until a subnet that covers an address comes or goes.
 
-Packets ask for the same few addresses again and again.  Beside the answers the
-addresses are kept in their order: what a subnet covers is one stretch of it, so an
-answer is forgotten for what touches it alone, and an event costs what it voids.
+Packets ask for the same few addresses again and again.  The addresses are also kept in
+order: a subnet covers one range of them, so an event forgets the answers in that range
+only, and costs as much as it forgets.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _LENGTHS: Final = (4, 6, 16)
 
 
 class Destinations(Generic[OwnerT]):
-    """Answers of a table of subnets.
+    """The remembered answers of a table of subnets.
 
-    ``owners`` holds them by packed address, None for what is nobody's.  Whoever finds
-    an address missing there asks :meth:`find`.
+    ``owners`` holds owners by packed address, None for an address without owner.  The
+    caller that finds an address missing there calls :meth:`find`.
     """
 
     def __init__(self, table: SubnetTable[OwnerT]) -> None:
@@ -33,7 +33,7 @@ class Destinations(Generic[OwnerT]):
         return len(self.owners)
 
     def find(self, address: bytes) -> OwnerT | None:
-        """Ask the table, and remember its answer."""
+        """Look an address up in the table, and remember the answer."""
         if address in self.owners:
             return self.owners[address]
         found = self._table.lookup(address)
@@ -42,7 +42,7 @@ class Destinations(Generic[OwnerT]):
         return owner
 
     def forget(self, subnet: Subnet) -> list[bytes]:
-        """Forget and return the addresses in a subnet, which has come or gone."""
+        """Forget and return the addresses in a subnet that has come or gone."""
         known = self._in_order[len(subnet.address)]
         first, last = _ends(subnet)
         start, stop = bisect_left(known, first), bisect_right(known, last)
@@ -53,7 +53,7 @@ class Destinations(Generic[OwnerT]):
         return void
 
     def clear(self) -> None:
-        """Forget everything: a node became reachable or unreachable, or it is full."""
+        """Forget all: the reachability of nodes has changed, or the memory is full."""
         self.owners.clear()
         for known in self._in_order.values():
             known.clear()

@@ -25,9 +25,9 @@ class Node:
 
     name: str
     address: SocketAddress | None = None
-    #: Its address in the index of the mesh, as long as no other node is there.
+    #: The node's address in the index of the mesh, unless another node is there.
     listed: SocketAddress | None = field(default=None, init=False)
-    #: Where our connection leads, if we have dialled the node ourselves.
+    #: The address of our connection with the node, if we have dialled it.
     dialled: SocketAddress | None = None
     options: int = 0
     mtu: int = MAX_MTU
@@ -37,12 +37,12 @@ class Node:
     nexthop: Node | None = None
     via: Node | None = None
     prevedge: Edge | None = None
-    #: The last edge of a path from us that is whole; see :mod:`~.mesh.reach`.
+    #: The last edge of some unbroken path from us; see :mod:`~.mesh.reach`.
     lifeline: Edge | None = None
     edges: dict[str, Edge] = field(default_factory=dict)
-    #: How many edges lead here.
+    #: The number of edges that lead to the node.
     incoming: int = 0
-    #: The edges by name of the target; None until asked for after a change.
+    #: The edges by name of their targets; None after a change, until asked for.
     _in_order: list[Edge] | None = field(default=None, init=False)
 
     def __repr__(self) -> str:
@@ -52,7 +52,7 @@ class Node:
         """The outgoing edges in ascending order of the target's name."""
         if self._in_order is None:
             edges = self.edges
-            # Most nodes have one, and a search asks each of ten thousand.
+            # Most nodes have one edge, and a search asks each of ten thousand nodes.
             if len(edges) < 2:
                 self._in_order = [*edges.values()]
             else:
@@ -90,10 +90,10 @@ class Edge:
 
 
 class Listener(Protocol):
-    """Who remembers what follows from the tables, and hears what of them changes."""
+    """A holder of answers that follow from the tables, told of every change there."""
 
     def graph_changed(self) -> None:
-        """The graph was searched: anything may be true of any node."""
+        """The graph was searched: every answer about a node may have changed."""
 
     def reachability_changed(self, nodes: Sequence[Node]) -> None:
         """These nodes alone became reachable or unreachable, by one event."""
@@ -102,7 +102,7 @@ class Listener(Protocol):
         """A node has got the subnet or lost it."""
 
     def addresses_changed(self, nodes: Sequence[Node]) -> None:
-        """The UDP addresses of the nodes are other ones, or they have none."""
+        """The UDP addresses of these nodes have changed or are gone."""
 
 
 class _Nobody:
@@ -118,7 +118,7 @@ class _Nobody:
 class Mesh:
     """The tables of one daemon: its own node, all others, their edges and subnets.
 
-    Whatever changes them says so to the ``listener``.
+    Every change is reported to the ``listener``.
     """
 
     def __init__(self, name: str) -> None:
@@ -149,7 +149,7 @@ class Mesh:
         self.set_address(node, None)
         self._unlist(node)
         del self.nodes[node.name]
-        # It would hold itself, until a search for cyclic garbage.
+        # The node would hold itself, until a search for cyclic garbage.
         node.nexthop = node.via = node.prevedge = node.lifeline = None
 
     def edges(self) -> Iterator[Edge]:
@@ -177,7 +177,7 @@ class Mesh:
     def set_address(self, node: Node, address: SocketAddress | None) -> None:
         """Set or clear the UDP address of a node; the first at an address keeps it.
 
-        Who has only heard of the address does not know the path there: it stays.
+        A second node at the address has only heard of it; the first one stays there.
         """
         if address is not None and address.agrees_with(node.address):
             address = node.address

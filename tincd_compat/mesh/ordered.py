@@ -1,8 +1,7 @@
-"""A table that is always in order, however many items it has and in whatever order
-they come and go.
+"""An ordered table whose cost does not depend on the order of additions and removals.
 
-A sorted list finds an item in few steps, but to insert or take out one it moves all
-those behind.  So the items lie in pieces of bounded length: what moves is one piece.
+A sorted list finds an item in few steps, but an insertion moves all items behind it.
+So the items lie in pieces of bounded length, and an insertion moves one piece.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Ordered(Generic[T]):
         if self._is_at(item, number, index):
             return False
         if number == len(self._pieces):
-            # Greater than all: the last piece takes it, if there is any.
+            # An item greater than all goes into the last piece, if there is one.
             if not self._pieces:
                 self._pieces.append([item])
                 return True

@@ -1,4 +1,4 @@
-"""Which node owns an address: subnets with weights, looked up as tinc does.
+"""The table of subnets, which tells the owner of an address as tinc does.
 
 The order of the table is tinc's: family, longer prefixes first, address, weight, owner.
 A lookup takes the first entry of that order which contains the address and whose owner
@@ -26,7 +26,7 @@ MAX_CACHED: Final = 4096
 
 
 class Owner(Protocol):
-    """What the table has to know of a node."""
+    """The part of a node that the table needs."""
 
     name: str
     reachable: bool
