@@ -1,9 +1,10 @@
-"""Reading device and sockets in Python while packets come one at a time.
+"""Reading of device and sockets in Python while packets come one at a time.
 
-Whether a packet comes alone only a further read can tell, and one that finds nothing
-costs as much as the packet, before whose answer it would stand.  What came last is a
-good guess instead: after a burst of one, packets go their short way (:class:`Lone`),
-and back to waiting, until one follows another so closely that more may be there.
+Only a further read tells whether a packet came alone.  A read that finds nothing costs
+as much as moving the packet, and would delay its answer.  The burst before is a good
+guess instead: after a burst of one packet, each packet takes the single-packet path
+(:class:`Lone`) and the loop waits again, until one packet follows another so closely
+that more may be there.
 """
 
 from __future__ import annotations
@@ -62,10 +63,10 @@ class CalmReader:
         #: When packets were moved last: outward, and inward.
         self._moved_out = self._moved_in = 0.0
 
-    # Each function on the way of a lone packet is felt: hence their length.
+    # A function call on the single-packet path is felt: hence these long functions.
 
     def from_device(self) -> bool:
-        """Move what is in the device."""
+        """Move the packets that are in the device."""
         last, self._moved_out = self._moved_out, self._clock()
         # The level and not what the logger makes of it: see above.
         if (
@@ -94,7 +95,7 @@ class CalmReader:
         return False
 
     def from_udp(self, index: int) -> bool:
-        """Move what is in a socket."""
+        """Move the datagrams that are in a socket."""
         last, self._moved_in = self._moved_in, self._clock()
         if (
             index not in self._calm_sockets

@@ -1,4 +1,4 @@
-"""The search for cyclic garbage, in pieces that nobody notices.
+"""The search for cyclic garbage, in pieces too short to be noticed.
 
 While CPython searches nothing else runs, and now and then it searches all objects there
 are: for 0.15 s in a mesh of ten thousand nodes, for seconds where members have filled
@@ -30,13 +30,13 @@ class Collector:
         self._started = 0.0
 
     def start(self) -> None:
-        """Leave out what there is by now, which stays to the end."""
+        """Leave out all objects of the start, which stay to the end."""
         gc.freeze()
         gc.set_threshold(*THRESHOLDS)
         gc.callbacks.append(self._searching)
 
     def _searching(self, phase: str, info: Mapping[str, int]) -> None:
-        """Leave out of further searches what has taken long to search."""
+        """Leave objects out of further searches once a search of them took long."""
         if info["generation"] < _OLDEST:
             return
         if phase == "start":

@@ -1,8 +1,9 @@
-"""The control plane at work: rules give effects, this performs them.
+"""The performer of the control plane: rules return effects, and they are done here.
 
-Who comes and who goes by a message is acted upon at once, but the graph is not run for
-each.  One run serves all messages of one turn, and under a storm of several.  It runs
-first where a message depends on it: keys and packets do not take a path that is broken.
+A node that comes or goes by a message does so at once, but the graph is not run for
+each message.  One run serves all messages of one turn, and of several under a storm.
+The graph runs first where a message depends on it: keys and packets do not take a path
+that is broken.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Keys(Protocol):
         """Tell whether to send a request of ours ahead of an unasked key."""
 
     def restarted(self, node: Node) -> None:
-        """The node may have started anew: nothing that it said counts."""
+        """Forget what the node said: it may have started anew."""
 
     def install_key(self, node: Node, answer: AnsKey) -> None:
         """Use a key for packets to that node."""
@@ -80,7 +81,7 @@ class Keys(Protocol):
         """Begin with no more than ``mtu`` towards that node."""
 
     def forget(self, node: Node) -> None:
-        """The node has left the tables."""
+        """Forget a node that has left the tables."""
 
 
 class Events(Protocol):
@@ -241,11 +242,11 @@ class ControlPlane:
     # The graph.
 
     def settle(self) -> None:
-        """Run the graph if edges changed and act on who came and who went."""
+        """Run the graph if edges changed, and act on nodes that came or went."""
         self.runs.settle()
 
     def batch_done(self) -> None:
-        """All messages of one turn have been handled."""
+        """Note that all messages of one turn have been handled."""
         self.runs.batch_done()
 
     def settle_detours(self) -> None:
@@ -257,7 +258,7 @@ class ControlPlane:
             self._flip(flips)
 
     def _flip(self, flips: graph.Flips) -> None:
-        """Act on who came and who went."""
+        """Act on nodes that came or went."""
         self._keys.nodes_changed(flips.nodes)
         self._events.nodes(flips, self.mesh.subnets.of)
         graph.settle_down(self.mesh, flips.nodes)
@@ -278,7 +279,7 @@ class ControlPlane:
         self._keys.limit_mtu(node, mtu)
 
     def link_up(self, link: Link, event: Activated, bits: int) -> None:
-        """Tell a new neighbour everything and everyone of the new edge."""
+        """Send a new neighbour the dump, and everybody the new edge."""
         node = link.node
         assert node is not None
         self.runs.settle_losses()
@@ -291,7 +292,7 @@ class ControlPlane:
         self.settle()
 
     def link_down(self, node: Node, report: bool, settle: bool = True) -> None:
-        """Take our edge away; then the opposite one, if that cuts the node off.
+        """Remove our edge; then its reverse, if that cuts the node off.
 
         Without ``settle`` the daemon is about to end, and the graph is run later.
         """
@@ -358,11 +359,11 @@ class ControlPlane:
         self.batch_done()
 
     def learn_mac(self, mac: bytes, now: float) -> None:
-        """Announce that a MAC address is behind our device, if that is news."""
+        """Announce a MAC address behind our device, if it is new."""
         self.perform(self.gossip.learn_mac(mac, now))
 
     def heard_elsewhere(self, mac: bytes, now: float) -> None:
-        """Withdraw a MAC address that was behind our device, but is so no longer."""
+        """Withdraw a MAC address that is not behind our device any longer."""
         self.perform(self.gossip.heard_elsewhere(mac, now))
 
     def expire_keys_now(self) -> None:

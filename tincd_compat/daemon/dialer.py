@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """What dialling needs of the rest of the daemon."""
+    """The rest of the daemon, as the dialer needs it."""
 
     def link_to(self, name: str) -> Link | None:
         """Return the active link with that node, if any."""
@@ -211,7 +211,7 @@ class Dialer:
         return True
 
     async def _adopted(self, outgoing: Outgoing) -> bool:
-        """Follow a link somebody else set up, until it ends; False if there is none."""
+        """Wait for the end of a link that the peer dialled; False if there is none."""
         link = self._network.link_to(outgoing.name)
         if link is None:
             return False

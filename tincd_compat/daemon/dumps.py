@@ -1,4 +1,4 @@
-"""What SIGUSR1, SIGUSR2 and the end of the daemon write to the log."""
+"""Dumps in the log, by SIGUSR1, SIGUSR2 and at the end of the daemon."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""When the graph runs: at once where order matters, else rarely under a storm.
+"""The times of graph runs: at once where order matters, else rarely under a storm.
 
-Who can be reached is known without a run (:mod:`tincd_compat.mesh.reach`); paths are
-not.  An edge that was added makes them shorter at best, and waits with others.  So does
-a loss that only makes them longer, but not for long.  Until then what must be relayed
-goes to a neighbour that is still linked and that knows better; should its way lead back
-over us, what comes back makes us run first.
+Reachability is known without a run (:mod:`tincd_compat.mesh.reach`); paths are not.  An
+added edge makes paths shorter at best, so its run waits for other changes.  A loss that
+only makes paths longer waits, too, but not for long.  Until then packets to be relayed
+go to a neighbour that is still linked and knows the new path; if its path leads back
+through us, the packet that comes back makes the graph run first.
 
-Only after a loss in a tangle does a run have to find out who is cut off.  That does not
-wait, as packets would go to where nobody is, and it comes before an edge is added: that
-could hide that a node was gone for a moment, and such a node has to lose its keys.
+Only after a loss among many edges does a run have to find out which nodes are cut off.
+That run does not wait, as packets would go to unreachable nodes.  It comes before an
+edge is added: the edge could hide that a node was gone for a moment, and such a node
+has to lose its keys.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Address translations that forget: which nodes need a sign of life, and how often.
+"""Keepalive probes for nodes behind an address translation that forgets.
 
 A translation between us and a node whom we have dialled lets its datagrams in only for
 as long as it remembers ours.  Some forget after twenty seconds.  What the node sends is
@@ -77,7 +77,7 @@ class Keepalive:
             path.since = now
 
     def forget(self, node: Node) -> None:
-        """The node has become reachable or unreachable, or its link has gone."""
+        """Forget a node that became reachable or unreachable, or whose link ended."""
         self._paths.pop(node, None)
 
     def _look(self, node: Node, number: int, now: float) -> _Path:

@@ -1,11 +1,11 @@
-"""How long what has come from one place is worked on before others have their turn.
+"""The rest of a burst whose turn is over, which waits for the next turn of the loop.
 
-What a packet costs is for a guest or a member to choose, and how many come in one piece
-too: to cut, to route, to answer, to compress or to fragment them may take longer than a
-neighbour or a timer can wait.  So the work of a burst comes in steps, and when its turn
-is over the rest waits here for the next one.  Meanwhile nothing more is read from where
-it came: packets keep their order, not more than one burst is kept here, and what is too
-much is lost in the kernel's queue, which is where it is lost to a daemon that is slow.
+A guest or a member chooses what a packet costs and how many come in one piece.  To cut,
+route, answer, compress or fragment them may take longer than a neighbour or a timer can
+wait.  So the work of a burst comes in steps, and when its turn is over the
+rest waits here.  Meanwhile nothing more is read from the origin of the burst: packets
+keep their order, only one burst is kept here, and excess packets are lost in the
+kernel's queue, as with any slow daemon.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from tincd_compat.tunnel.pipeline import Origin, Work
 
-#: Seconds of work on what came from one place, in one turn of the loop.
+#: Seconds of work on packets of one origin in one turn of the loop.
 TURN: Final = 0.005
 
 
@@ -42,16 +42,16 @@ class Leftovers:
     def attach(
         self, hold: Callable[[Origin], None], release: Callable[[Origin], None]
     ) -> None:
-        """Name who stops reading at an origin, and who begins again."""
+        """Set the functions that stop reading from an origin, and begin again."""
         self._hold = hold
         self._release = release
 
     def holds(self, origin: Origin) -> bool:
-        """Tell whether work on what came from there is waiting."""
+        """Tell whether work on packets of an origin is waiting."""
         return origin in self._waiting
 
     def run(self, origin: Origin, work: Work) -> None:
-        """Do work as long as its turn lasts; behind other work it only waits."""
+        """Do work as long as a turn lasts; behind other work it only waits."""
         if origin in self._waiting:
             self._waiting[origin].append(work)
         elif not self._is_done(work, self._clock() + TURN, None):
@@ -74,7 +74,7 @@ class Leftovers:
         return False
 
     def _go_on(self) -> None:
-        """Let everything that waits have its turn."""
+        """Give each waiting work a turn."""
         try:
             for origin in list(self._waiting):
                 self._go_on_with(origin)

@@ -28,7 +28,7 @@ _PACKET_LINE: Final = 8
 
 
 class LinkHandler(Protocol):
-    """Who acts on what a link has to tell."""
+    """The receiver of a link's events."""
 
     def link_event(self, link: Link, event: Event) -> None: ...
 
@@ -130,7 +130,7 @@ class Link:
         if not self.socket.closed:
             self.socket.feed(step)
 
-    # What MetaSocket reports.
+    # Reports of MetaSocket.
 
     def link_event(self, event: Event) -> None:
         self._handler.link_event(self, event)

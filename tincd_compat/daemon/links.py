@@ -62,7 +62,7 @@ MAX_STRANGERS: Final = 128
 
 
 class Control(Protocol):
-    """Who is told of messages and of links that come and go."""
+    """The control plane, as links report messages, beginnings and ends to it."""
 
     @property
     def mesh(self) -> Mesh: ...
@@ -77,16 +77,16 @@ class Control(Protocol):
         """Run the graph, if a path leads over an edge that has gone."""
 
     def batch_done(self) -> None:
-        """All messages of a turn have been handled."""
+        """Note that all messages of a turn have been handled."""
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Begin with no more than ``mtu`` towards that node."""
 
     def link_up(self, link: Link, event: Activated, bits: int) -> None:
-        """A link is active with these options."""
+        """Note that a link is active with these options."""
 
     def link_down(self, node: Node, report: bool, settle: bool = True) -> None:
-        """The link with the node has ended; ``report`` tells the others.
+        """Note that the link with the node has ended; ``report`` sends a DEL_EDGE.
 
         Without ``settle`` the graph is run later.
         """
@@ -134,7 +134,7 @@ class Links:
     def attach(
         self, control: Control, packets_received: Callable[[list[bytes], Link], None]
     ) -> None:
-        """Name those who act on what the links bring."""
+        """Set the receivers of messages and of packets."""
         self._control = control
         self._packets_received = packets_received
 
@@ -150,7 +150,7 @@ class Links:
 
     @property
     def congested(self) -> bool:
-        """Tell whether a peer has much to take before it gets what is said now."""
+        """Tell whether some peer has a long queue in front of a new message."""
         return any(link.socket.queued > CONGESTION for link in self.active())
 
     @property
@@ -163,7 +163,7 @@ class Links:
         """Return the active link with a node."""
         return self._by_node.get(node)
 
-    # What the dialer needs.
+    # For the dialer.
 
     def link_to(self, name: str) -> Link | None:
         node = self._control.mesh.nodes.get(name)
@@ -196,13 +196,13 @@ class Links:
         return link
 
     def accepted(self, sock: socket.socket, address: SocketAddress) -> None:
-        """Begin the handshake with whoever called."""
+        """Begin the handshake with a caller."""
         logs.connections.log(logs.NOTICE, "Connection from %s", address)
         self._make_room()
         self._new_link(Role.RESPONDER, sock, address, None, self._loop.time())
 
     def _make_room(self) -> None:
-        """Give up the caller that has been in the handshake for the longest time."""
+        """End the connection of the oldest caller in the handshake, of too many."""
         strangers = [link for link in self._all if not (link.active or link.outgoing)]
         if len(strangers) >= MAX_STRANGERS:
             logs.connections.warning("Too many callers, giving up the oldest")
@@ -246,7 +246,7 @@ class Links:
             self._names.improve(connection, address)
         return link
 
-    # What links report.
+    # Reports of links.
 
     def link_event(self, link: Link, event: Event) -> None:
         match event:
@@ -316,7 +316,7 @@ class Links:
             self.terminate(old, report=False)
         self._by_node[node] = link
         link.node = node
-        # What has dialled is what can be dialled, unless a proxy has.
+        # An address that we dialled can be dialled again, unless a proxy did it.
         ours = link.outgoing is not None and self._settings.current.proxy is None
         node.dialled = link.address if ours else None
         self._limit_mtu(link, node)
@@ -343,7 +343,7 @@ class Links:
     # The end of a link.
 
     def terminate(self, link: Link, *, report: bool, settle: bool = True) -> None:
-        """End a connection; ``report`` tells the others that our edge is gone.
+        """End a connection; ``report`` sends a DEL_EDGE of our edge to all.
 
         Without ``settle`` the graph is left for the caller to run.
         """
@@ -430,7 +430,7 @@ class Links:
             self._give_up(link, now - since, logs.connections.info)
 
     def link_overflowed(self, link: Link) -> None:
-        """Give a peer up for which too much is waiting, and let that be seen."""
+        """End the link of a peer with too long a queue, with a line at level 0."""
         since = link.socket.blocked_since
         now = self._loop.time()
         self._give_up(link, now - (since or now), logs.always.warning)

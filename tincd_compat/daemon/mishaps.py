@@ -1,4 +1,4 @@
-"""The last resort: errors of ours that nobody foresaw.
+"""Unexpected errors: faults of ours, caught as a last resort.
 
 Whatever an event loop calls has nobody above it.  An error there must be seen, cost no
 more than the connection or the attempt it belongs to, and not fill a disk when it comes

@@ -1,4 +1,4 @@
-"""Names of hosts, and what they stood for before the root directory changed.
+"""Host names, and their addresses from before the root directory changed.
 
 In the new root directory there is a resolver only as far as somebody has put its files
 there.  So with ``-R`` every name that we may dial is looked up once before: that loads
@@ -75,6 +75,6 @@ class Names:
         return found
 
     def stop(self) -> None:
-        """Wait for no answer any more."""
+        """Stop waiting for answers of the resolver."""
         for task in self._tasks:
             task.cancel()

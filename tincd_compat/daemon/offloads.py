@@ -31,7 +31,7 @@ ENVIRONMENT: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offloads:
-    """Which offloads may be used."""
+    """Offloads that may be used."""
 
     udp_gso: bool = True
     """Datagrams for one peer leave in one piece (UDPGSO)."""

@@ -1,4 +1,4 @@
-"""What the configuration says about the data plane, in the data plane's own words."""
+"""The settings of the data plane, in the data plane's own types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the steps of path MTU discovery are due, and how many are made in one turn.
+"""The times of steps of path MTU discovery, and how many are made in one turn.
 
 A member can bring thousands of nodes with keys at once.  Then thousands of steps fall
 due in the same moment, once a second, and SIGALRM makes all that are planned due.  Each

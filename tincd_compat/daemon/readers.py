@@ -1,4 +1,4 @@
-"""Who reads the device and the UDP sockets, in which way, and how much at a time.
+"""The readers of the device and of the UDP sockets, and how much they read at a time.
 
 The compiled pumps read first, if they can be had; what they leave is read in Python, in
 bursts, or by a :class:`CalmReader` while packets come alone.  What a burst has left at
@@ -134,7 +134,7 @@ class Readers:
             remove_packet_reader(self._loop, self._device.fileno())
         self._device = None
 
-    # What is watched.
+    # Watched descriptors.
 
     def _watch_device(self) -> None:
         if self._device is None or self._device.fileno() < 0:
@@ -155,7 +155,7 @@ class Readers:
         add_packet_reader(self._loop, udp.sock.fileno(), partial(receive, index))
 
     def _hold(self, origin: Origin) -> None:
-        """Leave what comes next from there to the kernel's queue."""
+        """Leave the next packets of an origin to the kernel's queue."""
         if origin is not None:
             udp = self._sockets.sockets[origin]
             remove_packet_reader(self._loop, udp.sock.fileno())

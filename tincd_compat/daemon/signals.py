@@ -1,4 +1,4 @@
-"""What signals ask for, and when that is done.
+"""Signals of the daemon, and when each is acted upon.
 
 TERM, QUIT, INT, USR1 and USR2 are acted upon at once.  HUP, ALRM and WINCH need a
 daemon that serves: during the start they are held until it is over, and after the end
