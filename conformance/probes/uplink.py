@@ -16,6 +16,8 @@ _SECONDS: Final = 6.0
 _OFFERED: Final = 30
 #: Milliseconds that a ping waits behind what is too much: C tincd's buffer and a half.
 _MOST_PING: Final = 90.0
+#: Percent of pings: a third would be what is too much of the stream, C loses half.
+_MOST_LOST: Final = 30.0
 
 
 def _measure(lab: Lab, contender: Contender) -> Iterable[Figure]:
@@ -41,7 +43,9 @@ def _slow(lab: Lab, a: TincNode, b: TincNode) -> Iterator[Figure]:
     what = "30 Mbit/s of UDP into 20"
     yield Figure(f"{what}: ping", times[len(times) // 2], "ms", _MOST_PING)
     yield Figure(f"{what}: worst ping", times[-1], "ms")
-    yield Figure(f"{what}: pings lost", 100 * result.lost / result.sent, "%")
+    yield Figure(
+        f"{what}: pings lost", 100 * result.lost / result.sent, "%", _MOST_LOST
+    )
 
 
 def _streams(lab: Lab, a: TincNode, b: TincNode) -> Iterator[Figure]:

@@ -43,10 +43,9 @@ static void leave(const struct iovec *part)
     wire.left[wire.count++] = get32(part->iov_base);
 }
 
-static int send_message(const struct msghdr *message)
+static int send_message(const struct msghdr *message, unsigned *length)
 {
     bool run = message->msg_iovlen > 1;
-
     size_t total = 0;
 
     for (size_t i = 0; i < message->msg_iovlen; i++)
@@ -63,6 +62,7 @@ static int send_message(const struct msghdr *message)
         return refuse(wire.full);
     for (size_t i = 0; i < message->msg_iovlen; i++)
         leave(&message->msg_iov[i]);
+    *length = (unsigned)total;
     return 0;
 }
 
@@ -71,15 +71,18 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     unsigned done = 0;
 
     check(fd == 5 && flags == MSG_DONTWAIT && count > 0, "another call");
-    while (done < count && send_message(&messages[done].msg_hdr) == 0)
+    while (done < count &&
+           send_message(&messages[done].msg_hdr, &messages[done].msg_len) == 0)
         done++;
     return done > 0 ? (int)done : -1;
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
+    unsigned length;
+
     check(fd == 5 && flags == MSG_DONTWAIT && message->msg_namelen > 0, "another call");
-    return send_message(message) < 0 ? -1 : (ssize_t)message->msg_iov->iov_len;
+    return send_message(message, &length) < 0 ? -1 : (ssize_t)length;
 }
 
 static struct reports reports;
@@ -210,12 +213,30 @@ static void check_patience(void)
     }
 }
 
+/* A socket that is full takes less in one message, until so much more has left. */
+static void check_limit(void)
+{
+    struct outlet outlet = {.longest = 2 * LONG + 100, .limited_until = 10000};
+
+    forget();
+    peer.outlet = &outlet;
+    play(0, EVERYTHING, 0, EVERYTHING, 0);
+    check(messages(LONG) == 5, "a limit is no limit");
+    outlet.longest = 1;
+    check(messages(LONG) == 10, "what is longer than the limit is no message");
+    outlet.sent = outlet.limited_until - 1;
+    check(messages(LONG) == 10, "the limit ends too early");
+    check(outlet.sent >= outlet.limited_until, "what has left is not counted");
+    check(messages(LONG) == 1, "the limit has no end");
+}
+
 void check_refusals(void)
 {
     const int errors[] = {EIO, EINVAL}, buffers[] = {EAGAIN, ENOBUFS, EINTR};
 
     check_runs();
     check_patience();
+    check_limit();
     play(0, EVERYTHING, 0, EVERYTHING, 0);
     check(send_train(100), "offload given up for nothing");
     have_left(100);

@@ -14,14 +14,17 @@ from tests.transport.fakes import FakeSocket
 from tincd_compat.transport.buffers import (
     DELAY,
     LONGEST,
+    MESSAGE,
     NARROW,
     PAUSE,
     SEND_BUFFER,
     SHORTEST,
     ReceiveBuffer,
+    RunLimit,
     SendBuffer,
     granting,
 )
+from tincd_compat.transport.trains import MAX_RUN_BYTES
 from tincd_compat.transport.udp_options import SO_RCVBUFFORCE, SO_SNDBUFFORCE
 
 WIDE: Final = 2 << 20
@@ -242,3 +245,60 @@ def test_a_size_to_send_that_somebody_wants_stays() -> None:
     for _ in range(3):
         sock.fill(buffer, 125_000_000)
     assert (sock.size, buffer.lost) == (NARROW, 3)
+
+
+# What one message may carry.
+
+
+@pytest.mark.parametrize("elastic", [True, False])
+def test_before_a_slow_uplink_a_message_is_what_leaves_in_a_moment(
+    elastic: bool,
+) -> None:
+    sock = Uplink()
+    buffer = sock.buffer(elastic=elastic)
+    speed = 10_000_000
+    for _ in range(3):
+        # One measurement alone may be that of a busy machine.
+        assert buffer.longest_run == MAX_RUN_BYTES
+        sock.fill(buffer, speed)
+    assert buffer.longest_run == round(speed * MESSAGE)
+    assert buffer.limit == RunLimit(buffer.longest_run, round(speed * LONGEST))
+
+
+def test_the_limit_ends_with_what_leaves_before_a_speed_is_none() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    for _ in range(3):
+        sock.fill(buffer, 10_000_000)
+    limit = buffer.limit
+    buffer.sent += limit.lasts - 1
+    assert buffer.longest_run == limit.longest
+    buffer.sent += 1
+    assert buffer.longest_run == MAX_RUN_BYTES
+
+
+def test_in_a_fast_network_a_message_is_as_long_as_it_can_be() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    for _ in range(3):
+        sock.fill(buffer, 125_000_000)
+    assert buffer.longest_run == MAX_RUN_BYTES
+
+
+def test_of_two_speeds_the_faster_one_tells_how_long_a_message_is() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    for speed in (1_000_000, 10_000_000, 1_000_000):
+        sock.fill(buffer, speed)
+    assert buffer.longest_run == round(10_000_000 * MESSAGE)
+    sock.fill(buffer, 1_000_000)
+    assert buffer.longest_run == round(1_000_000 * MESSAGE)
+
+
+def test_a_pause_ends_the_limit() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    for _ in range(3):
+        sock.fill(buffer, 10_000_000)
+    sock.fill(buffer, 0, seconds=LONGEST * 1.01)
+    assert buffer.longest_run == MAX_RUN_BYTES

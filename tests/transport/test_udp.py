@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.transport.datagrams import PEER, PEER6, FakeSocket, make
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.transport.buffers import SendBuffer
 from tincd_compat.transport.local import from_sockaddr
 from tincd_compat.transport.trains import (
     MAX_REFUSALS,
@@ -64,6 +65,12 @@ def test_runs_of_what_is_not_too_long() -> None:
     sizes = [5, 5, 3, 6, 6, 4, 4]
     assert split_runs(sizes, 6) == [(0, 3), (3, 4), (4, 5), (5, 7)]
     assert split_runs(sizes, 1) == [(i, i + 1) for i in range(len(sizes))]
+
+
+def test_runs_that_are_limited() -> None:
+    assert split_runs([5, 5, 5, 5, 3], longest=13) == [(0, 2), (2, 5)]
+    assert split_runs([5, 5, 5, 5, 3], longest=12) == [(0, 2), (2, 4), (4, 5)]
+    assert split_runs([5, 5, 3], longest=1) == [(0, 1), (1, 2), (2, 3)]
 
 
 @given(st.lists(st.sampled_from([1, 2, 30, 1500]) | st.integers(1, 65000)))
@@ -380,6 +387,24 @@ def test_what_finds_the_socket_full_is_counted(
     sockets.full(0, 64, 1000)
     assert sockets.lost == 67
     assert "Error sending" not in caplog.text
+
+
+def test_a_socket_that_is_full_is_given_shorter_messages() -> None:
+    fake, now = FakeSocket(), [0.0]
+    udp = make(fake)
+    udp.buffer = SendBuffer(fake, clock=lambda: now[0])
+    sockets = UdpSockets([udp])
+    limits = []
+    for sent in (0, 100_000, 200_000):
+        now[0] += 0.05
+        limits.append(sockets.full(0, 1, sent))
+    assert limits[-1] == udp.buffer.limit == (2000, 500_000)
+    assert limits[0] == limits[1] == (MAX_RUN_BYTES, 0)
+    sockets.send_train(PEER, [bytes(900)] * 5)
+    assert [len(message) for message in fake.messages] == [2, 2, 1]
+    udp.buffer.sent += 500_000
+    sockets.send_train(PEER, [bytes(900)] * 5)
+    assert len(fake.messages[-1]) == 5
 
 
 def test_a_sender_takes_the_type_of_service_back() -> None:

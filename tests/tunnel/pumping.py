@@ -70,8 +70,9 @@ class Sockets:
     def choose(self, address: SocketAddress, remembered: int) -> int | None:
         return None if address.is_ipv6 else remembered
 
-    def full(self, index: int, lost: int, sent: int) -> None:
+    def full(self, index: int, lost: int, sent: int) -> tuple[int, int]:
         self.filled.append((index, lost, sent))
+        return 3000, 500_000
 
     def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
         if address.is_ipv6:

@@ -31,13 +31,20 @@ def test_single_packets_are_logged_by_python(lab: Lab) -> None:
 
 
 class FullPump:
-    """Has sent 1000 bytes from the socket 0, and lost five datagrams for a node."""
+    """Has sent 1000 bytes from the socket 0, and lost five datagrams for a node.
+
+    It is told how long a message may be.
+    """
 
     drops: Final = (0,) * 64
     bytes_in = bytes_out = 0
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.limits: list[tuple[int, int, int]] = []
+
+    def limit_runs(self, index: int, longest: int, lasts: int) -> None:
+        self.limits.append((index, longest, lasts))
 
     def out(self, _budget: int) -> tuple[object, ...]:
         return [], [], [], [(4, self._node, 5)], 0, 0, 0
@@ -48,15 +55,17 @@ class FullPump:
 
 def test_a_full_socket_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     node = lab.world.node("b")
+    pump = FullPump(node)
     with monkeypatch.context() as patched:
-        patched.setattr(lab.pumps, "_pump", FullPump(node))
+        patched.setattr(lab.pumps, "_pump", pump)
         patched.setattr(lab.pumps, "_dropped", FullPump.drops)
         lab.out()
         assert lab.sockets.filled == [(0, 5, 1000)]
+        assert pump.limits == [(0, 3000, 500_000)]
         # Its address has changed meanwhile, and there is no socket for that one.
         lab.world.mesh.set_address(node, SocketAddress("fd00::2", 655))
         lab.out()
-        assert len(lab.sockets.filled) == 1
+        assert len(lab.sockets.filled) == len(pump.limits) == 1
 
 
 def test_what_a_socket_takes_is_counted(lab: Lab) -> None:

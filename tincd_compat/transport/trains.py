@@ -26,25 +26,27 @@ MAX_REFUSALS: Final = 1024
 _REFUSALS: Final = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE})
 
 
-def split_runs(sizes: Sequence[int], refused: int = 0) -> list[tuple[int, int]]:
+def split_runs(
+    sizes: Sequence[int], refused: int = 0, longest: int = MAX_RUN_BYTES
+) -> list[tuple[int, int]]:
     """Cut a train into the ``[start, end)`` runs that one message each can carry.
 
-    A run is equal sizes, of which the last may be shorter; what has ``refused`` bytes
-    or more is alone, unless that is 0.
+    A run is equal sizes, of which the last may be shorter, and ``longest`` bytes at the
+    most; what has ``refused`` bytes or more is alone, unless that is 0.
     """
     runs: list[tuple[int, int]] = []
     start = 0
     while start < len(sizes):
         alone = 0 < refused <= sizes[start]
-        end = start + 1 if alone else _run_end(sizes, start)
+        end = start + 1 if alone else _run_end(sizes, start, longest)
         runs.append((start, end))
         start = end
     return runs
 
 
-def _run_end(sizes: Sequence[int], start: int) -> int:
+def _run_end(sizes: Sequence[int], start: int, longest: int) -> int:
     size = sizes[start]
-    room = max(1, min(MAX_SEGMENTS, MAX_RUN_BYTES // max(1, size)))
+    room = max(1, min(MAX_SEGMENTS, longest // max(1, size)))
     equal = sizes[start : start + room]
     count = len(equal)
     if equal.count(size) < count:
@@ -52,7 +54,7 @@ def _run_end(sizes: Sequence[int], start: int) -> int:
     end = start + count
     # One shorter datagram may follow, and ends the run.
     if end < len(sizes) and sizes[end] < size and count < MAX_SEGMENTS:
-        end += count * size + sizes[end] <= MAX_RUN_BYTES
+        end += count * size + sizes[end] <= longest
     return end
 
 

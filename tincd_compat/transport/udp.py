@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.transport.buffers import SendBuffer
+from tincd_compat.transport.buffers import RunLimit, SendBuffer
 from tincd_compat.transport.local import from_sockaddr, local_address
 from tincd_compat.transport.pktinfo import (
     PKTINFO_SPACE,
@@ -193,8 +193,8 @@ class UdpSocket:
         if not self.segmentation or len(train) == 1:
             return self._send_singly(train, 0, len(train), sockaddr, source)
         refused: list[tuple[int, OSError]] = []
-        shortest = self._refusals.shortest(sockaddr)
-        for start, end in split_runs([len(each) for each in train], shortest):
+        limits = self._refusals.shortest(sockaddr), self.buffer.longest_run
+        for start, end in split_runs([len(each) for each in train], *limits):
             failure = self._send_run(train[start:end], sockaddr, source)
             if failure is None:
                 continue
@@ -437,12 +437,15 @@ class UdpSockets:
         self._complain(peer, address, os.strerror(error))
         return address is not None and self._sources.refused(address, error)
 
-    def full(self, index: int, lost: int, sent: int) -> None:
+    def full(self, index: int, lost: int, sent: int) -> RunLimit:
         """So many datagrams of a compiled pump have found the buffer of a socket full.
 
-        ``sent`` counts the bytes that the socket has ever taken from the pump.
+        ``sent`` counts the bytes that the socket has ever taken from the pump, which is
+        told how long its messages may be.
         """
-        self.sockets[index].buffer.full(lost, sent)
+        buffer = self.sockets[index].buffer
+        buffer.full(lost, sent)
+        return buffer.limit
 
     @property
     def lost(self) -> int:

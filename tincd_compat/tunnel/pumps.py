@@ -91,10 +91,11 @@ class Sockets(ways.Sockets, sources.Sockets, Protocol):
     def choose(self, address: SocketAddress, remembered: int) -> int | None:
         """Return the index of the socket to send from, None if no family fits."""
 
-    def full(self, index: int, lost: int, sent: int) -> None:
+    def full(self, index: int, lost: int, sent: int) -> tuple[int, int]:
         """So many datagrams have found the buffer of a socket full.
 
-        ``sent`` counts the bytes that the socket has ever taken from the pump.
+        ``sent`` counts the bytes that the socket has ever taken from the pump.  Returns
+        the bytes of a message from now on, and after how many more that is over.
         """
 
 
@@ -298,7 +299,8 @@ class Pumps:
         address, heard_on = node.address, self._pipeline.heard_on(node)
         index = None if address is None else self._sockets.choose(address, heard_on)
         if index is not None:
-            self._sockets.full(index, lost, self._pump.sent(index))
+            limit = self._sockets.full(index, lost, self._pump.sent(index))
+            self._pump.limit_runs(index, *limit)
 
     # Inward.
 

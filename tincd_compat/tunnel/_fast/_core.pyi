@@ -198,6 +198,9 @@ class Pump:
     def sent(self, socket: int, /) -> int:
         """Return how many bytes a socket that is looked after has taken."""
 
+    def limit_runs(self, socket: int, longest: int, lasts: int, /) -> None:
+        """Put no more bytes into a message until the socket has taken so many more."""
+
     def serve(
         self, epoll: int, wait: int, packets: int, batches: int, /
     ) -> bool | tuple[int | None, Outcome]:

@@ -157,17 +157,41 @@ static PyObject *watch(PyObject *object, PyObject *args)
     return PyBool_FromLong(pump_watch(&self->core, fd, number));
 }
 
+static struct outlet *find_outlet(PumpObject *self, uint32_t socket)
+{
+    for (size_t i = 0; i < self->core.watch_count; i++)
+        if (self->core.watches[i].socket == socket)
+            return &self->core.watches[i].outlet;
+    return NULL;
+}
+
 static PyObject *sent(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);
+    const struct outlet *outlet;
     uint32_t socket;
 
     if (self == NULL || !PyArg_ParseTuple(args, "O&", to_number, &socket))
         return NULL;
-    for (size_t i = 0; i < self->core.watch_count; i++)
-        if (self->core.watches[i].socket == socket)
-            return PyLong_FromUnsignedLongLong(self->core.watches[i].sent);
-    return PyLong_FromLong(0);
+    outlet = find_outlet(self, socket);
+    return PyLong_FromUnsignedLongLong(outlet == NULL ? 0 : outlet->sent);
+}
+
+static PyObject *limit_runs(PyObject *object, PyObject *args)
+{
+    PumpObject *self = idle(object);
+    struct outlet *outlet;
+    uint32_t socket, longest, lasts;
+
+    if (self == NULL || !PyArg_ParseTuple(args, "O&O&O&", to_number, &socket, to_number,
+                                          &longest, to_number, &lasts))
+        return NULL;
+    outlet = find_outlet(self, socket);
+    if (outlet != NULL) {
+        outlet->longest = longest < MAX_RUN_BYTES ? longest : MAX_RUN_BYTES;
+        outlet->limited_until = outlet->sent + lasts;
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *serve(PyObject *object, PyObject *args)
@@ -242,6 +266,7 @@ static PyMethodDef pump_methods[] = {
     {"receive", receive, METH_VARARGS, "Move datagrams of a socket."},
     {"watch", watch, METH_VARARGS, "Look after a descriptor."},
     {"sent", sent, METH_VARARGS, "Bytes that a socket has taken."},
+    {"limit_runs", limit_runs, METH_VARARGS, "Let messages be shorter for a while."},
     {"serve", serve, METH_VARARGS, "Wait for packets and move them."},
     {NULL, NULL, 0, NULL},
 };

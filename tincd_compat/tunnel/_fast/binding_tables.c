@@ -63,7 +63,7 @@ PyObject *set_peer(PyObject *object, PyObject *args)
     peer.sealer = &((SealerObject *)sealer)->core;
     peer.fd = fd;
     peer.segmentation = segmentation;
-    peer.sent = pump_sent(&self->core, fd);
+    peer.outlet = pump_outlet(&self->core, fd);
     if (keep(self->peers, number, sealer, node) < 0)
         return NULL;
     count_node(&self->core, number);

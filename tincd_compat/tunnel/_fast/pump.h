@@ -125,6 +125,13 @@ struct local {
     uint8_t bytes[16];
 };
 
+/* What a socket has taken, and takes in one message until that has grown so far. */
+struct outlet {
+    uint64_t sent;
+    uint64_t limited_until;
+    size_t longest;
+};
+
 /* A node to send to; nothing is sent without a sealer. */
 struct peer {
     struct sealer *sealer;
@@ -137,8 +144,8 @@ struct peer {
     socklen_t address_length;
     /* Where its datagrams come from; else the routing table says so. */
     struct local local;
-    /* Counts the bytes that the socket has taken, if anybody does. */
-    uint64_t *sent;
+    /* Where the bytes are counted that the socket has taken, if anybody does. */
+    struct outlet *outlet;
     struct train *train;
 };
 
@@ -203,8 +210,7 @@ enum { DROP_STRANGER = DROP_FUTURE + 1, DROP_TOO_LONG, DROP_EMPTY, DROPS };
 struct watch {
     int fd;
     uint32_t socket;
-    /* Bytes that trains have put in. */
-    uint64_t sent;
+    struct outlet outlet;
 };
 
 /*
@@ -354,7 +360,7 @@ void pump_in(struct pump *pump, int fd, uint32_t socket, size_t batches);
 /* Look after a descriptor; false if there are too many. */
 bool pump_watch(struct pump *pump, int fd, uint32_t socket);
 /* Return where the bytes are counted that a descriptor takes, NULL if nowhere. */
-uint64_t *pump_sent(struct pump *pump, int fd);
+struct outlet *pump_outlet(struct pump *pump, int fd);
 /*
  * Wait on an epoll instance and move the packets of watched descriptors, until one hands
  * something back (``*socket`` says which), another descriptor is ready, a signal came or

@@ -28,15 +28,15 @@ bool pump_watch(struct pump *pump, int fd, uint32_t socket)
 {
     if (pump->watch_count == MAX_WATCHES)
         return false;
-    pump->watches[pump->watch_count++] = (struct watch){fd, socket, 0};
+    pump->watches[pump->watch_count++] = (struct watch){.fd = fd, .socket = socket};
     return true;
 }
 
-uint64_t *pump_sent(struct pump *pump, int fd)
+struct outlet *pump_outlet(struct pump *pump, int fd)
 {
     for (size_t i = 0; i < pump->watch_count; i++)
         if (pump->watches[i].fd == fd)
-            return &pump->watches[i].sent;
+            return &pump->watches[i].outlet;
     return NULL;
 }
 

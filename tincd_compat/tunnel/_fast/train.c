@@ -53,12 +53,22 @@ static bool is_full(int reason)
 
 static void count_sent(struct peer *peer, size_t length)
 {
-    if (peer->sent != NULL)
-        *peer->sent += length;
+    if (peer->outlet != NULL)
+        peer->outlet->sent += length;
+}
+
+/* Return the bytes that one message may carry; buffers.py for why not as many as can. */
+static size_t longest_run(const struct peer *peer)
+{
+    const struct outlet *outlet = peer->outlet;
+
+    if (outlet == NULL || outlet->sent >= outlet->limited_until)
+        return MAX_RUN_BYTES;
+    return outlet->longest;
 }
 
 /* Find the end of the run that begins at ``start``: one size, but the last shorter. */
-static size_t run_end(const struct peer *peer, size_t start)
+static size_t run_end(const struct peer *peer, size_t start, size_t longest)
 {
     const struct train *train = peer->train;
     size_t size = train->packets[start].length, total = size, end = start + 1;
@@ -68,7 +78,7 @@ static size_t run_end(const struct peer *peer, size_t start)
     while (end < train->count && end - start < MAX_SEGMENTS) {
         size_t next = train->packets[end].length;
         total += next;
-        if (next > size || total > MAX_RUN_BYTES)
+        if (next > size || total > longest)
             break;
         end++;
         if (next < size)
@@ -79,12 +89,12 @@ static size_t run_end(const struct peer *peer, size_t start)
 
 static size_t cut_runs(struct peer *peer, struct run *runs)
 {
-    size_t count = 0;
+    size_t count = 0, longest = longest_run(peer);
 
     if (peer->patience > 0 && peer->train->count > 1 && --peer->patience == 0)
         peer->refused = 0;
     for (size_t start = 0; start < peer->train->count; start = runs[count++].end)
-        runs[count] = (struct run){start, run_end(peer, start)};
+        runs[count] = (struct run){start, run_end(peer, start, longest)};
     return count;
 }
 
