@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.control.world import (
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.effects import (
     Announce,
+    Effect,
     Forward,
     KeyVoid,
     NodeForgotten,
@@ -147,6 +149,68 @@ def test_a_restarted_peer_is_heard_though_it_repeats_its_nonces() -> None:
     assert world.hear(own, now=3) == []
     assert world.hear(renewed.decode(), source="other", now=3) == []
     assert "peer 10.9.0.0/24#10" in world.subnets()
+
+
+def test_a_word_that_was_renewed_comes_back_as_an_old_one() -> None:
+    world = World()
+    own = "14 5eed peer"
+    assert world.hear(own) != []
+    place = SocketAddress("10.0.0.2", 40000)
+    world.gossip.connection_up(world["peer"], place, "655", 5, 0xC, now=2)
+    void, passed_on = world.hear(own, now=3)
+    assert void == KeyVoid(world["peer"])
+    assert isinstance(passed_on, Forward)
+    assert passed_on.line != own.encode()
+    assert world.hear(passed_on.line.decode(), source="other", now=3) == []
+
+
+def purge_until(world: World, last: Announce) -> Iterator[Effect]:
+    """Purge up to a message; return what is left to do."""
+    lose_peer(world)
+    steps = world.gossip.purge()
+    for effect in steps:
+        if isinstance(effect, Announce) and same(effect, last):
+            return steps
+    raise AssertionError(last)
+
+
+def same(one: Announce, other: Announce) -> bool:
+    """Tell whether two messages differ in nothing but the nonce."""
+    first, second = (each.message.encode().split() for each in (one, other))
+    return first[:1] + first[2:] == second[:1] + second[2:]
+
+
+def withdrawn(steps: Iterator[Effect]) -> list[str]:
+    """Return what the rest of a purge says, without nonces."""
+    said = [each.message.encode() for each in steps if isinstance(each, Announce)]
+    return [line.decode().split(maxsplit=2)[2] for line in said]
+
+
+FIRST_SUBNET = Announce(DelSubnet(0, "far", subnet("10.4.0.0/24")))
+FIRST_EDGE = Announce(DelEdge(0, "peer", "alpha"))
+
+
+def test_purge_spares_who_comes_back_between_two_steps() -> None:
+    for last, name in (FIRST_SUBNET, "far"), (FIRST_EDGE, "peer"):
+        world = World()
+        world.hear("10 a far 10.4.1.0/24")
+        steps = purge_until(world, last)
+        world.hear(f"12 b other {name} 10.99.0.9 655 c 5", "other")
+        world.hear(f"12 c {name} other 10.99.0.3 7002 c 5", "other")
+        assert world[name].reachable
+        assert [text for text in withdrawn(steps) if text.startswith(name)] == []
+
+
+def test_purge_does_not_withdraw_what_has_gone_between_two_steps() -> None:
+    world = World()
+    world.hear("10 a far 10.4.1.0/24")
+    steps = purge_until(world, FIRST_SUBNET)
+    assert world.hear("11 b far 10.4.1.0/24") != []
+    assert "far 10.4.1.0/24#10" not in withdrawn(steps)
+    world = World()
+    steps = purge_until(world, FIRST_EDGE)
+    assert world.hear("13 b peer far") != []
+    assert withdrawn(steps) == []
 
 
 def test_purge_keeps_nodes_that_edges_point_to() -> None:

@@ -405,3 +405,42 @@ def test_reload_and_learned_macs() -> None:
     assert list(world.gossip.reload_subnets(configured)) == []
     assert list(world.gossip.tick(10_000)) == []
     assert world.mesh.subnets.has(world["alpha"], LEARNED)
+
+
+def test_reload_goes_by_owner_and_address() -> None:
+    """A learned MAC stays for us alone, and whom no file names has nothing."""
+    world = World()
+    world.gossip.learn_mac(MAC, 0)
+    world.mesh.subnets.add(world["far"], LEARNED)
+    withdrawn = [
+        effect.message
+        for effect in world.gossip.reload_subnets({})
+        if isinstance(effect, Announce)
+    ]
+    assert world.subnets() == {f"alpha {LEARNED}"}
+    assert all(isinstance(message, DelSubnet) for message in withdrawn)
+    assert len(withdrawn) == 5
+
+
+def test_reload_of_our_own_subnets() -> None:
+    world = World()
+    alpha = world["alpha"]
+    world.gossip.learn_mac(MAC, 0)
+    others = {text for text in world.subnets() if not text.startswith("alpha")}
+    wanted = [subnet("10.1.2.0/24"), subnet("10.1.1.0/24")]
+    assert list(world.gossip.reload_own_subnets(wanted)) == [
+        Announce(DelSubnet(0x101, "alpha", subnet("10.1.0.0/24"))),
+        SubnetDown(alpha, subnet("10.1.0.0/24")),
+        Announce(AddSubnet(0x102, "alpha", subnet("10.1.1.0/24"))),
+        SubnetUp(alpha, subnet("10.1.1.0/24")),
+        Announce(AddSubnet(0x103, "alpha", subnet("10.1.2.0/24"))),
+        SubnetUp(alpha, subnet("10.1.2.0/24")),
+    ]
+    assert list(world.gossip.reload_own_subnets(wanted)) == []
+    # What was learned becomes ours for good when it is configured.
+    assert list(world.gossip.reload_own_subnets([*wanted, LEARNED])) == []
+    assert list(world.gossip.tick(10_000)) == []
+    assert world.subnets() == {
+        *others,
+        *(f"alpha {each}" for each in (*wanted, LEARNED)),
+    }

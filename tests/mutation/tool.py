@@ -24,9 +24,19 @@ from mutmut.stats import status_by_exit_code
 from mutmut.utils.file_utils import walk_mutatable_files
 from mutmut.workers import isolation
 
-NOTICED = ("killed", "timeout", "segfault", "caught by type check")
+UNNOTICED = ("survived", "no tests", "suspicious")
 #: Seconds for the tests of one change; what is broken may make them wait.
 PATIENCE = 300
+
+
+#: Changes of mutmut's that mypy notices mostly: None where something is to be, and
+#: arguments that are missing.  One change of a text is enough.
+LEFT_OUT = (
+    mutators.operator_arg_removal,
+    mutators.operator_assignment,
+    mutators.operator_lambda,
+    mutators.operator_string,
+)
 
 
 # Changes that mutmut does not make: what is left out, and what is done regardless.
@@ -54,22 +64,29 @@ def decide_filter(condition: cst.CompIf) -> Iterator[cst.CompIf]:
     yield condition.with_changes(test=cst.Name("True"))
 
 
+def leave_out_keyword(call: cst.Call) -> Iterator[cst.Call]:
+    """Take what is the default of an argument."""
+    for number, argument in enumerate(call.args):
+        if argument.keyword is not None:
+            args = (*call.args[:number], *call.args[number + 1 :])
+            yield call.with_changes(args=args)
+
+
 def spoil(text: cst.SimpleString) -> Iterable[cst.BaseString]:
     """Change a string once; another case of it would be noticed by the same test."""
     return list(mutators.operator_string(text))[:1]
 
 
 def extend() -> None:
-    """Add the changes above to mutmut's."""
+    """Have mutmut make the changes above, and of its own not those left out."""
     operators: list[Any] = mutators.mutation_operators
-    operators[:] = [
-        each for each in operators if each[1] is not mutators.operator_string
-    ]
+    operators[:] = [each for each in operators if each[1] not in LEFT_OUT]
     operators += [
         (cst.Expr, leave_out),
         (cst.If, decide),
         (cst.While, decide),
         (cst.CompIf, decide_filter),
+        (cst.Call, leave_out_keyword),
         (cst.SimpleString, spoil),
     ]
 
@@ -110,7 +127,7 @@ def results() -> dict[str, Any]:
         for name, code in data.exit_code_by_key.items():
             status = status_by_exit_code[code]
             counts[status] += 1
-            if status not in NOTICED:
+            if status in UNNOTICED:
                 survivors.append({"status": status, **describe(name, str(path))})
     return {"counts": dict(counts), "survivors": survivors}
 
