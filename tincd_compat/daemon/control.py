@@ -139,10 +139,7 @@ class ControlPlane:
             case AddEdge():
                 self.runs.settle_losses()
                 found = self._gossiped(message, line, link)
-            case DelEdge() | AddSubnet() | DelSubnet():
-                found = self._gossiped(message, line, link)
-            case KeyChanged():
-                self.runs.settle_detours()
+            case DelEdge() | AddSubnet() | DelSubnet() | KeyChanged():
                 found = self._gossiped(message, line, link)
             case ReqKey() | AnsKey():
                 self.runs.settle_detours()
