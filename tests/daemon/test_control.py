@@ -160,6 +160,21 @@ def test_a_new_link_is_a_way_at_once_even_in_a_storm(loop: FakeLoop) -> None:
     assert world["peer"].nexthop is world["peer"]
 
 
+def test_packets_do_not_take_a_way_that_is_lost(loop: FakeLoop) -> None:
+    """In a storm another way is found when something is to take it."""
+    world = World(loop, deferring=True)
+    other, peer = world.connect("other"), world.connect("peer")
+    for remote in (other, peer):
+        remote.say(remote.edge(remote.name, "far"), remote.edge("far", remote.name))
+    world.control.settle()
+    other.say("13 1 other far")
+    assert world["far"].nexthop is world["other"]
+    peer.connection.send_packet(b"frame")
+    peer.pump()
+    assert world.packets == [(b"frame", "peer")]
+    assert world["far"].nexthop is world["peer"]
+
+
 def test_an_edge_that_comes_and_goes_leaves_nothing(world: World, peer: Remote) -> None:
     peer.say(
         peer.edge("peer", "far"),
@@ -217,6 +232,21 @@ def test_key_messages_take_the_next_hop(
     peer.say("15 far us")
     assert world.take_log() == ["new key for far"]
     assert peer.take() == ["16 us far AB 427 672 4 0"]
+
+
+def test_keys_for_a_neighbour_take_its_link_where_only_a_detour_is_known(
+    world: World, other: Remote
+) -> None:
+    """Or they and those that come over the link overtake each other."""
+    other.say(other.edge("other", "far"), other.edge("far", "other"))
+    far = world.call_in("far")
+    far.shake_hands()
+    far.take()
+    other.take()
+    assert world["far"].nexthop is world["other"]
+    far.say("15 far us")
+    assert far.take() == ["16 us far AB 427 672 4 0"]
+    assert other.take() == []
 
 
 def test_whoever_names_methods_hears_ours_ahead_of_the_key(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.daemon.fakes import PLACES, Remote, World, link_of
 from tests.daemon.logged import shown
-from tests.transport.fakes import FakeLoop
+from tests.transport.fakes import FakeLoop, FakeSocket
 from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.hosts import HostSettings
+from tincd_compat.control.outgoing import Outgoing
+from tincd_compat.daemon import links
+from tincd_compat.daemon.hostnames import HostNames
 from tincd_compat.daemon.link import Link
 from tincd_compat.daemon.privateops import LEAST_CALLERS
 from tincd_compat.meta.messages import Message
@@ -152,6 +158,25 @@ def test_the_newer_of_two_connections_stays(
         "host-up peer 10.0.0.2 port 655",
         "new key for peer",
     ]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_names_of_hosts_are_looked_up_if_that_is_wanted(
+    loop: FakeLoop, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    async def name_of(address: SocketAddress) -> str:
+        return f"{address.host}.test port {address.port}"
+
+    monkeypatch.setattr(links, "HostNames", lambda: HostNames(name_of))
+    world = World(loop, hostnames=wanted)
+    peer = loop.call(world.call_in, "peer")
+    name = "10.0.0.2.test port 40000" if wanted else "10.0.0.2 port 40000"
+    assert peer.link.connection.hostname == name
+    # What a proxy looks up is for it to know.
+    sock, place = FakeSocket(loop.new_descriptor()).socket, PLACES["other"]
+    dial = partial(world.links.dialled, proxied=PLACES["far"])
+    link = loop.call(dial, sock, place, Outgoing("far"), loop.now)
+    assert link.connection.hostname == str(PLACES["far"])
 
 
 # The private key.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import weakref
@@ -12,8 +13,10 @@ import pytest
 from tests.daemon.fakes import Remote, World, link_of
 from tests.transport.fakes import FakeLoop, oserror
 from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.daemon import links
+from tincd_compat.daemon.hostnames import HostNames
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.connection import Status
 from tincd_compat.transport.tcp import TARPIT_SLOTS
@@ -120,6 +123,30 @@ def test_closing_tells_nobody(world: World, peer: Remote, other: Remote) -> None
         "host-down other 10.0.0.3 port 655",
     ]
     assert list(world.links) == []
+
+
+def test_closing_leaves_nothing_to_be_waited_for(
+    loop: FakeLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[str] = []
+
+    async def name_of(address: SocketAddress) -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.append(address.host)
+        return ""
+
+    monkeypatch.setattr(links, "HostNames", lambda: HostNames(name_of))
+    world = World(loop, hostnames=True)
+    for name in ("peer", "other"):
+        loop.call(world.call_in, name).shake_to_decryption()
+    loop.call(world.links.close)
+    assert left == ["10.0.0.2", "10.0.0.3"]
+    # The thread does what it has begun with, and nothing after it.
+    assert len(loop.work) == 1
+    loop.finish_work()
+    assert loop.work == []
 
 
 @pytest.mark.parametrize("runs", [0, 1, 2])
