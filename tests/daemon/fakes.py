@@ -335,6 +335,8 @@ class Remote:
         #: Lines and frames from us since the handshake.
         self.heard: list[bytes] = []
         self.frames: list[bytes] = []
+        #: What we have called our port.
+        self.port_of_us = ""
         self.link = next(
             link for link in world.links if link.socket.fileno() == sock.descriptor
         )
@@ -401,8 +403,8 @@ class Remote:
                 self.heard.append(line)
             case PacketsReceived(frames):
                 self.frames += frames
-            case Activated():
-                pass
+            case Activated(port=port):
+                self.port_of_us = port
 
     def say(self, *lines: str | bytes | Message) -> None:
         """Say lines, all in one piece."""

@@ -65,8 +65,7 @@ def test_the_announced_port_is_in_the_ack(world: World) -> None:
     world.links.announce_port("7777")
     peer = world.call_in("peer")
     peer.shake_hands()
-    peer.announce("peer", "us")
-    assert peer.connection.active
+    assert peer.port_of_us == "7777"
 
 
 def test_weights_count_from_before_the_look_up(loop: FakeLoop, world: World) -> None:
