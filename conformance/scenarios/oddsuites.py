@@ -11,9 +11,9 @@ import itertools
 from typing import Final
 
 from conformance.harness.checks import expect, expect_equal
-from conformance.harness.kinds import TWO, Kind, Placement
+from conformance.harness.kinds import THREE, TWO, Kind, Placement
 from conformance.harness.lab import Lab
-from conformance.harness.mesh import Mesh, pair
+from conformance.harness.mesh import Mesh, Plan, pair
 from conformance.harness.openssl import legacy_ciphers
 from conformance.harness.probes import expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
@@ -151,6 +151,33 @@ def _play_over_tcp(mesh: Mesh, suite_a: Suite, suite_b: Suite) -> None:
     mesh.stop()
 
 
+def untried(lab: Lab, placement: Placement) -> None:
+    """Who has no path MTU discovery sends by UDP whatever becomes of it.
+
+    C opens that until a packet is lost.  Ours cannot, so nothing may come that way.
+    """
+    kind_a, kind_b, kind_c = placement
+    plans = [
+        Plan(name="a", kind=kind_a, server=("Cipher = aes-256-ctr",)),
+        Plan(name="b", kind=kind_b, connect_to=("a",), server=("PMTUDiscovery = no",)),
+        Plan(name="c", kind=kind_c, connect_to=("b",)),
+    ]
+    mesh = Mesh(lab, plans)
+    mesh.start()
+    mesh.wait_reachable()
+    a, b, c = mesh
+    for node, peer in ((a, b), (a, c)):
+        for source, target in ((node, peer), (peer, node)):
+            wait_ping(source, target.address)
+            expect_ping(source, target.address, count=20)
+
+
+UNTRIED = Scenario(
+    name="oddsuites-untried",
+    summary="a suite that needs TCP, and peers without path MTU discovery",
+    placements=THREE,
+    play=untried,
+)
 SCENARIO = Scenario(
     name="oddsuites",
     summary="every other suite that OpenSSL knows, by UDP where that can be, else TCP",

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from tests.control.world import PEER, small_mesh
+from tests.control.world import PEER, PLACES, small_mesh
 from tincd_compat.control.effects import (
     Announce,
     Effect,
@@ -20,6 +20,7 @@ from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta import messages
 from tincd_compat.meta.messages import MAX_LINE, AnsKey, KeyChanged, ReqKey
+from tincd_compat.options import PMTU_DISCOVERY
 
 KEY = "ABAB 427 672 4 0"
 
@@ -27,7 +28,9 @@ KEY = "ABAB 427 672 4 0"
 class Desk:
     """A key exchange in the small mesh; UDP is confirmed to the nodes named."""
 
-    def __init__(self, *confirmed: str, tunnel_server: bool = False) -> None:
+    def __init__(
+        self, *confirmed: str, tunnel_server: bool = False, opens: bool = True
+    ) -> None:
         self.mesh: Mesh = small_mesh()
         self.exchange = KeyExchange(
             self.mesh,
@@ -36,6 +39,7 @@ class Desk:
             nonce=lambda: 0x77,
             key_expire=3600,
             now=1000,
+            opens=opens,
         )
 
     def __getitem__(self, name: str) -> Node:
@@ -244,6 +248,31 @@ def test_neighbours_that_are_not_reachable_get_no_key() -> None:
         Announce(KeyChanged(0x77, "alpha")),
         SendKey(desk["other"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("opens", "options", "given"),
+    [
+        (True, 0, ["peer", "other", "far"]),
+        (False, PMTU_DISCOVERY, ["peer", "other", "far"]),
+        # A farther node may come over the neighbour that uses UDP untried.
+        (False, 0, ["other"]),
+    ],
+)
+def test_what_cannot_be_opened_is_sealed_by_nobody_who_would_use_udp_untried(
+    opens: bool, options: int, given: list[str]
+) -> None:
+    desk = Desk(opens=opens)
+    ends = desk["peer"], desk["alpha"]
+    desk.mesh.add_edge(*ends, PLACES["alpha"], options, 5)
+    names = ["peer", "other", "far"]
+    assert [name for name in names if desk.exchange.gives_key(desk[name])] == given
+
+
+def test_an_edge_that_is_not_there_says_nothing() -> None:
+    desk = Desk(opens=False)
+    desk.mesh.remove_edge(desk["peer"].edges["alpha"])
+    assert desk.exchange.gives_key(desk["far"])
 
 
 def test_default_name_of_the_connection(caplog: pytest.LogCaptureFixture) -> None:

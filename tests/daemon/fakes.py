@@ -209,6 +209,7 @@ class World:
         *,
         bypass_security: bool = False,
         deferring: bool = False,
+        opens: bool = True,
         **settings: Any,
     ) -> None:
         """With ``deferring`` a storm puts runs of the graph off."""
@@ -243,6 +244,7 @@ class World:
             nonce=lambda: next(nonces),
             key_expire=self.settings.key_expire,
             now=loop.now,
+            opens=opens,
         )
         self.control = ControlPlane(
             self.mesh,

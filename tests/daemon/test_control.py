@@ -287,6 +287,20 @@ def test_a_key_that_cannot_leave_is_not_made(world: World, peer: Remote) -> None
     assert peer.take() == []
 
 
+def test_who_would_use_udp_untried_gets_no_key_for_what_cannot_be_opened(
+    loop: FakeLoop,
+) -> None:
+    for options, keys in ((0x4, 3), (0, 0)):
+        world = World(loop, opens=False)
+        peer = world.call_in("peer", options=options)
+        peer.shake_hands()
+        peer.say(f"12 1 peer us 10.0.0.1 655 {options:x} 10", "15 peer us")
+        world.control.perform([fx.SendKey(world["peer"])])
+        assert world.take_log().count("new key for peer") == keys
+        heard = [line for line in peer.take() if line.startswith("16 ")]
+        assert len(heard) == keys
+
+
 def test_nobody_to_reply_to(world: World, peer: Remote) -> None:
     world.control.perform([fx.Reply(ReqKey("us", "peer"))])
     assert peer.take() == []

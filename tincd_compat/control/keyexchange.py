@@ -8,7 +8,7 @@ messages are handled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from tincd_compat import logs
@@ -20,8 +20,9 @@ from tincd_compat.control.effects import (
     Relay,
     SendKey,
 )
-from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.mesh.node import Edge, Mesh, Node
 from tincd_compat.meta.messages import MAX_LINE, AnsKey, KeyChanged, ReqKey
+from tincd_compat.options import PMTU_DISCOVERY
 
 #: Part of KeyExpire by which a key may end early.  Nodes that were started together
 #: would otherwise all renew their keys in the same second, for ever.
@@ -35,7 +36,8 @@ class KeyExchange:
 
     ``udp_confirmed`` says whether packets are known to reach a node by UDP: only then
     an address seen here is worth telling it.  ``jitter`` draws from 0 to 1.  Times are
-    monotonic seconds.
+    monotonic seconds.  ``opens`` says whether this machine can open what is sealed for
+    us: else all has to come over TCP.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class KeyExchange:
         key_expire: float,
         now: float,
         jitter: Callable[[], float] = lambda: 0.0,
+        opens: bool = True,
     ) -> None:
         self._mesh = mesh
         self._tunnel_server = tunnel_server
@@ -55,6 +58,7 @@ class KeyExchange:
         self._nonce = nonce
         self._key_expire = key_expire
         self._jitter = jitter
+        self._opens = opens
         self.expires_at = now + self._lifetime()
 
     def handle(
@@ -129,6 +133,28 @@ class KeyExchange:
             message.target,
         )
         return longer
+
+    def gives_key(self, node: Node) -> bool:
+        """Tell whether a node is given a key of ours.
+
+        Who has one sends by UDP what is not known to get through, unless the last edge
+        on its way to us has path MTU discovery: what we cannot open would be lost.
+        """
+        return self._opens or all(
+            edge.options & PMTU_DISCOVERY for edge in self._last_edges(node)
+        )
+
+    def _last_edges(self, node: Node) -> Iterator[Edge]:
+        """Yield the edges over which a node may see us: only its own if it has one."""
+        myself = self._mesh.myself
+        own = node.edges.get(myself.name)
+        if own is not None:
+            yield own
+            return
+        for edge in myself.edges.values():
+            opposite = edge.target.edges.get(myself.name)
+            if opposite is not None:
+                yield opposite
 
     def tick(self, now: float) -> list[Effect]:
         """Renew the keys if they are old enough; due every PingTimeout seconds."""

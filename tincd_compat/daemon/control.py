@@ -227,7 +227,7 @@ class ControlPlane:
     def _send_key(self, node: Node) -> None:
         """Send a new key; it replaces the old, so only if it can leave."""
         link = self._link_towards(node)
-        if link is not None:
+        if link is not None and self._exchange.gives_key(node):
             link.send(self._keys.new_key(node))
 
     def request_key(self, node: Node) -> None:

@@ -215,6 +215,7 @@ class Daemon:
             key_expire=settings.key_expire,
             now=self._loop.time(),
             jitter=random.random,
+            opens=self.dataplane.opens,
         )
         self.control = ControlPlane(
             self.mesh,

@@ -96,6 +96,8 @@ class DataPlane:
             # every PingInterval.
             key_patience=given.ping_interval + 2 * given.ping_timeout,
         )
+        #: Whether this machine can open what is sealed for us.
+        self.opens = suite.usable
         self._device: Device | None = None
         self._sockets = UdpSockets([])
         self._control: ControlSide
