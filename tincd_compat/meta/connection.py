@@ -1,6 +1,6 @@
 """A meta connection: bytes in, events out, bytes out.
 
-The shape is that of other sans-I/O protocols: whoever owns the socket calls
+The shape is that of other sans-I/O protocols: the owner of the socket calls
 ``receive_data`` with what arrived, ``process`` as long as there is something to do,
 takes events with ``next_event`` until there is none, and writes ``data_to_send``.
 ``process`` looks at so many lines at a time, so that whoever calls can turn to
@@ -101,15 +101,15 @@ class MetaConnection:
         bypass_security: bool = False,
     ) -> None:
         self.hostname = hostname
-        #: Option bits of the link; what both sides' ACKs make of them is for the owner.
+        #: Option bits of the link; the owner combines those of both ACKs.
         self.options = 0
-        #: Set by whoever knows: CONNECTING, MST and what else is not ours to tell.
+        #: Status bits that the owner sets: CONNECTING, MST and the like.
         self.flags = Status(0)
         self.pinged = False
         #: When the connection began or was last pinged.
         self.last_ping_time = now
-        #: The handshake is complete; stays so after an error, because whoever ends the
-        #: connection has to know what to undo.
+        #: Whether the handshake is complete; stays true after an error, because the
+        #: owner has to know what to undo.
         self.active = False
         self._failed = False
         self._stream = MetaStream()
@@ -125,7 +125,7 @@ class MetaConnection:
             bypass_security=bypass_security,
         )
         self._events: deque[Event] = deque()
-        #: When DecryptNeeded was given that is not answered yet.
+        #: The time of the DecryptNeeded that has no answer yet.
         self._paused_at = now
 
     @property
@@ -171,7 +171,7 @@ class MetaConnection:
             return False
         found = True
         with self._ending():
-            # One by one, with their events in between, they would cost a third more.
+            # Lines one by one, with events in between, would cost a third more.
             for _ in range(MAX_BURST):
                 found = self._process_next(now)
                 if not found or self._burst_is_full():
@@ -188,7 +188,7 @@ class MetaConnection:
             return
         if not self.paused:
             raise RuntimeError("no decryption was asked for")
-        # The peer has to be quick, not our key.
+        # The time-out is for the peer; the time of our key does not count.
         self.last_ping_time += now - self._paused_at
         with self._ending():
             try:
@@ -209,7 +209,7 @@ class MetaConnection:
     def next_event(self) -> Event | None:
         """Take the next event, or None.
 
-        A PING is answered by that: what came before it has been dealt with.
+        Taking a PING answers it: the events before it have been handled.
         """
         if not self._events:
             return None
@@ -349,10 +349,10 @@ class MetaConnection:
         self.send(Ping())
 
     def send_dump(self, messages: Iterator[Message]) -> None:
-        """Say all that there is to know, each message when the peer can take it.
+        """Send a dump, each message of it when the peer can take it.
 
-        What is sent from now on follows, but for PING and PONG: the peer may have to
-        wait for the end of the dump longer than for them.
+        Later messages follow the dump, but for PING and PONG: the end of the dump may
+        take longer than the peer waits for them.
         """
         self._require_active()
         self._outbox.begin_dump(self._encoded(messages))
@@ -366,7 +366,7 @@ class MetaConnection:
 
     @property
     def queued(self) -> int:
-        """Bytes that wait to be taken; those of a dump only when they are made."""
+        """Bytes that wait to be taken, without the part of a dump not made yet."""
         return self._outbox.queued
 
     @property
@@ -382,7 +382,7 @@ class MetaConnection:
         return data
 
     def _require_active(self) -> None:
-        # What the mesh knows must not reach a peer that has not proved its name.
+        # Messages about the mesh must not reach a peer without a proved name.
         if not self.active:
             raise RuntimeError("nothing may be sent before the handshake is complete")
 

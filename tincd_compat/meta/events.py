@@ -1,4 +1,4 @@
-"""What a meta connection has to tell: events, and the errors that are not faults."""
+"""Events of a meta connection, and errors with a debug level of their own."""
 
 from __future__ import annotations
 

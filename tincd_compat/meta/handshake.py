@@ -1,4 +1,4 @@
-"""How two daemons become sure of each other: ID, METAKEY, CHALLENGE, CHAL_REPLY, ACK.
+"""The handshake of two daemons: ID, METAKEY, CHALLENGE, CHAL_REPLY, ACK.
 
 Each side encrypts a random block with the other's RSA key (METAKEY); the block becomes
 the key of everything the sender of it says from then on.  Each then sends a random
@@ -73,14 +73,14 @@ UNKNOWN_NAME: Final = "<unknown>"
 
 
 class Role(Enum):
-    """Who called whom."""
+    """Whether this side called or was called."""
 
     INITIATOR = "initiator"
     RESPONDER = "responder"
 
 
 class State(Enum):
-    """What is awaited."""
+    """The request that is awaited."""
 
     START = "our own ID"
     ID = "ID"
@@ -260,7 +260,7 @@ class Handshake:
             case _:
                 return [Send(self._ack(now))]
 
-    # What we say.
+    # Output.
 
     def _id(self) -> Id:
         return Id(self._identity.name, VERSION)
@@ -305,7 +305,7 @@ class Handshake:
             raise PeerError(f"No public key for {self.name} specified!")
         return key
 
-    # What the peer says.
+    # Input.
 
     def _check_id(self, message: Id) -> None:
         name = message.name

@@ -1,4 +1,4 @@
-"""Who the two sides of a handshake are: names, keys and what their files say."""
+"""Identities of the two sides of a handshake: names, keys and options."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RawPublicKey(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who we are: ``meta_cipher`` is the number of the cipher we speak with.
+    """Our own identity; ``meta_cipher`` is the number of our stream's cipher.
 
     ``options`` are our own flags, used where no host file is read.
     """
@@ -42,7 +42,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class PeerIdentity:
-    """What hosts/NAME says: key, fixed weight if any, our options for this link.
+    """The peer's identity by hosts/NAME: key, fixed weight, our options for the link.
 
     Only --bypass-security does without a key.
     """

@@ -1,11 +1,11 @@
-"""What is to be said to a peer, in its order, until it can be written.
+"""The queue of messages to a peer, until they can be written.
 
 A new connection begins with a dump of all that we know, which may be many times what a
-socket takes.  Its lines are made when there is room for them, of what is true by then.
-What else is said meanwhile waits behind the dump, since the peer can make sense of it
-only with what the dump says: who the nodes are, and last of all our edge to the peer.
-It may be older than what the dump has said, but whatever has changed since the dump
-began is among it, with the latest word last; so both agree in the end.
+socket takes.  The lines of the dump are made when there is room for them, from the
+tables of that moment.  Other messages wait behind the dump, since the peer needs its
+nodes, and last of all our edge to the peer, to make sense of them.  Such a message may
+be older than a line of the dump, but every change since the beginning of the dump is
+among these messages, the latest last, so both sides agree in the end.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ PIECE: Final = 8192
 
 
 class Outbox:
-    """Puts bytes on a stream, until its cipher must not encrypt any more."""
+    """A queue in front of a stream, until its cipher must not encrypt any more."""
 
     def __init__(self, stream: MetaStream) -> None:
-        #: That the cipher is exhausted; nothing is put on the stream from then on.
+        #: The error that the cipher is exhausted; it ends the stream.
         self.error: PeerError | None = None
         self._stream = stream
         self._dump: Iterator[bytes] | None = None
@@ -33,12 +33,12 @@ class Outbox:
 
     @property
     def queued(self) -> int:
-        """Bytes that wait, not counting what of a dump has not been made yet."""
+        """Bytes that wait, without the part of a dump that has not been made yet."""
         return self._stream.queued + self._behind_size
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing that could be taken, nor will be without a word."""
+        """Whether nothing can be taken, now or later, without a further message."""
         return self._dump is None and not self.queued
 
     def put(self, *parts: bytes) -> bool:
@@ -71,7 +71,7 @@ class Outbox:
         return self._stream.data_to_send(limit)
 
     def _make(self, lines: Iterator[bytes]) -> None:
-        """Make a piece of the dump; what has waited for its end comes behind that."""
+        """Make a piece of the dump; at its end come the messages that have waited."""
         while self._stream.queued < PIECE:
             line = next(lines, None)
             if line is None:

@@ -1,4 +1,4 @@
-"""What is said to a proxy before the meta protocol begins: SOCKS 4, 4a, 5 and HTTP.
+"""Dialogues with a proxy before the meta protocol begins: SOCKS 4, 4a, 5 and HTTP.
 
 A dialogue is one request and one reply (RFC 1928, RFC 1929, RFC 9110 section 9.3.6).
 The request is written at once, as tinc 1.0.36 does it, even where a reply could be
@@ -59,7 +59,7 @@ class Granted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a dialogue is.
+    """The state of a dialogue.
 
     ``leftover`` and ``bound`` belong to a finished one: the bytes behind the reply, and
     the address the proxy says it connects from.

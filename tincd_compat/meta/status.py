@@ -1,4 +1,4 @@
-"""What the dump of connections says of each in one number (tinc 1.0.36 behaviour)."""
+"""The status word of each connection in the dump (tinc 1.0.36 behaviour)."""
 
 from __future__ import annotations
 

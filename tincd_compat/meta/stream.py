@@ -27,7 +27,7 @@ from tincd_compat.errors import PeerError
 from tincd_compat.meta.ciphers import StreamCipher
 from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET
 
-#: A PACKET line as every tincd writes it; what else says the same goes the long way.
+#: A PACKET line as every tincd writes it; other spellings are parsed as any line.
 _PACKET: Final = re.compile(rb"17 ([1-9][0-9]{0,3})\n")
 
 
@@ -53,7 +53,7 @@ class MetaStream:
         self._input += data
 
     def start_decryption(self, cipher: StreamCipher) -> None:
-        """Everything behind the lines taken so far is encrypted."""
+        """Decrypt everything behind the lines taken so far."""
         self._decryptor = cipher
         self._input[:] = cipher.update(bytes(self._input))
         self._searched = 0
@@ -96,8 +96,8 @@ class MetaStream:
     def next_packets(self, limit: int) -> list[bytes]:
         """Take the PACKETs at the front, so many at most, whose bodies are all here.
 
-        Ends at whatever is not one of these, which is for :meth:`next_line` and
-        :meth:`next_body` to judge.  Does nothing that they would not.
+        The packets end at anything else, which :meth:`next_line` and :meth:`next_body`
+        judge.  The result is that of calling these two.
         """
         packets: list[bytes] = []
         taken, length, available = 0, self._body_length, len(self._input)

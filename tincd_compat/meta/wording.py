@@ -1,4 +1,4 @@
-"""How the log words what a peer or a proxy said, and the errors about it."""
+"""Texts of log lines and errors about messages of a peer or a proxy."""
 
 from __future__ import annotations
 
