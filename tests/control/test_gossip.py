@@ -14,6 +14,7 @@ from tests.control.world import (
     World,
     subnet,
 )
+from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.effects import (
     Announce,
@@ -103,7 +104,8 @@ def lose_peer(world: World) -> None:
 
 
 def test_purge(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "tincd.protocol")
+    for logger in (logs.protocol, logs.scary):
+        caplog.set_level(logging.DEBUG, logger.name)
     world = World()
     lose_peer(world)
     far, ghost, peer = world["far"], world["ghost"], world["peer"]
@@ -122,7 +124,12 @@ def test_purge(caplog: pytest.LogCaptureFixture) -> None:
     assert sorted(world.mesh.nodes) == ["alpha", "other"]
     assert world.edges() == {"alpha-other", "other-alpha"}
     assert world.subnets() == {"alpha 10.1.0.0/24#10"}
-    assert caplog.messages == ["Purging unreachable nodes"]
+    assert caplog.messages == [
+        "Purging unreachable nodes",
+        "Purging node far (10.99.0.4 port 7003)",
+        "Purging node ghost ((null))",
+        "Purging node peer (10.99.0.2 port 7001)",
+    ]
     assert not graph.run(world.mesh).flips
 
 
@@ -151,17 +158,31 @@ def test_a_restarted_peer_is_heard_though_it_repeats_its_nonces() -> None:
     assert "peer 10.9.0.0/24#10" in world.subnets()
 
 
-def test_a_word_that_was_renewed_comes_back_as_an_old_one() -> None:
+@pytest.mark.parametrize(
+    ("own", "between"),
+    [
+        ("14 5eed peer", None),
+        ("10 5eed peer 10.9.0.0/24", "11 a peer 10.9.0.0/24"),
+        ("12 5eed peer far 10.99.0.4 7003 c 7", "12 a peer far 10.99.0.4 7003 c 8"),
+        ("13 5eed peer far", "12 a peer far 10.99.0.4 7003 c 8"),
+    ],
+)
+def test_what_a_restarted_peer_says_of_itself_is_news_once(
+    own: str, between: str | None
+) -> None:
+    """Everybody hears it with another nonce, and when that comes back it is old."""
     world = World()
-    own = "14 5eed peer"
     assert world.hear(own) != []
+    if between is not None:
+        assert world.hear(between) != []
     place = SocketAddress("10.0.0.2", 40000)
     world.gossip.connection_up(world["peer"], place, "655", 5, 0xC, now=2)
-    void, passed_on = world.hear(own, now=3)
-    assert void == KeyVoid(world["peer"])
-    assert isinstance(passed_on, Forward)
-    assert passed_on.line != own.encode()
-    assert world.hear(passed_on.line.decode(), source="other", now=3) == []
+    [line] = [each.line for each in world.hear(own, now=3) if isinstance(each, Forward)]
+    assert line != own.encode()
+    assert line.split()[2:] == own.encode().split()[2:]
+    if between is not None:
+        world.hear(between.replace(" a ", " b "), now=3)
+    assert world.hear(line.decode(), source="other", now=3) == []
 
 
 def purge_until(world: World, last: Announce) -> Iterator[Effect]:

@@ -204,3 +204,37 @@ def test_denial_of_a_link_that_came_back_is_an_old_word() -> None:
         world.gossip.connection_up(world["ghost"], place, "7009", 5, OPTIONS, now)
         assert world.hear(f"13 {now:x} alpha ghost", "other", now + 1) == []
         world.gossip.connection_down(world["ghost"], report=True)
+
+
+def lost_and_back(world: World, ticks: int = 0) -> list[Effect]:
+    """Lose peer, and tell everybody that it has no edge to us; link up again."""
+    world.settle(world.gossip.connection_down(world["peer"], report=True))
+    for tick in range(ticks):
+        list(world.gossip.tick(tick))
+    place = SocketAddress("10.99.0.2", 40000)
+    return world.gossip.connection_up(world["peer"], place, "7001", 5, OPTIONS, 9)
+
+
+def test_who_is_back_hears_that_its_edge_was_withdrawn() -> None:
+    """Our DEL_EDGE may overtake its ADD_EDGE, and only it can contradict that."""
+    denial = Reply(DelEdge(0x103, "peer", "alpha"))
+    assert lost_and_back(World())[2:] == [denial]
+    assert lost_and_back(World(), ticks=1)[2:] == [denial]
+    assert lost_and_back(World(), ticks=2)[2:] == []
+
+
+def test_who_is_back_is_told_nothing_if_nobody_else_has_heard_it() -> None:
+    world = World()
+    world.gossip.connection_down(world["other"], report=True)
+    assert lost_and_back(world)[2:] == []
+
+
+def test_nothing_is_left_of_a_link() -> None:
+    world = World()
+    gossip, place = world.gossip, SocketAddress("10.99.0.9", 7009)
+    tables = gossip._connected, gossip._dumping, gossip._edges._link_settled_at
+    before = [len(table) for table in tables]
+    gossip.connection_up(world["ghost"], place, "7009", 5, OPTIONS, 100)
+    assert [len(table) for table in tables] == [1 + size for size in before]
+    gossip.connection_down(world["ghost"], report=False)
+    assert [len(table) for table in tables] == before
