@@ -10,6 +10,8 @@ from tests.daemon.fakes import subnet
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.daemon import events as module
 from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.daemon.graphruns import MANY
+from tincd_compat.daemon.slices import LATER
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Node
 from tincd_compat.service.scripts import ScriptRunner
@@ -127,6 +129,18 @@ def test_events_wait_in_their_order(
         *("host-up", "hosts/b-up", "subnet-up"),
         *("host-up", "hosts/a-up", "subnet-up"),
     ]
+
+
+def test_many_are_left_to_the_next_turn(
+    runner: Recorder, later: Later, waiting: ScriptEvents
+) -> None:
+    many = [f"n{number}" for number in range(MANY + 1)]
+    waiting.nodes(flips(*many), lambda node: [])
+    steps = iter(later.work["scripts"])
+    assert next(steps) == LATER
+    assert runner.calls == []
+    deque(steps, maxlen=0)
+    assert len(runner.calls) == 2 * len(many)
 
 
 def test_the_device_comes_last(runner: Recorder, waiting: ScriptEvents) -> None:

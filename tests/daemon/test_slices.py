@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tincd_compat.daemon.slices import SLICE, Slices, at_once
+from tincd_compat.daemon.slices import LATER, SLICE, Slices, at_once
 
 
 class Turns:
@@ -52,6 +52,19 @@ def test_short_work_is_done_at_once() -> None:
     turns.slices.begin("a", turns.work("a", 2))
     assert turns.done == ["a0", "a1"]
     assert turns.run() == 1
+
+
+def test_a_step_can_leave_the_others_to_the_next_turn() -> None:
+    turns = Turns()
+
+    def work() -> Iterator[object]:
+        yield LATER
+        yield from turns.work("a", 2)
+
+    turns.slices.begin("a", work())
+    assert (turns.done, turns.pauses) == ([], [])
+    turns.turn()
+    assert turns.done == ["a0", "a1"]
 
 
 def test_no_slice_is_longer_than_it_may_be() -> None:

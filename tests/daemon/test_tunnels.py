@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from tests.tunnel.stories import NAMES, Event, Story, events
 from tests.tunnel.world import World, make_tunnel, neighbours
+from tincd_compat.daemon.graphruns import MANY
+from tincd_compat.daemon.slices import LATER
 from tincd_compat.daemon.tunnels import Tunnels
 from tincd_compat.mesh.node import Node
 from tincd_compat.tunnel.tunnel import Tunnel
@@ -66,6 +68,16 @@ def test_nothing_is_reset_at_once() -> None:
         assert sum(tunnel.valid_key for tunnel in tunnels) == left
     assert next(desk.work, None) is None
     assert desk.ended == ["a", "b"]
+
+
+def test_many_are_left_to_the_next_turn() -> None:
+    names = [f"n{number}" for number in range(MANY + 1)]
+    desk = Desk(*names)
+    desk.flip(*names)
+    assert next(desk.work) == LATER
+    assert desk.ended == []
+    assert [*desk.work] == [None] * len(names)
+    assert desk.ended == names
 
 
 def test_who_was_lost_and_is_back_begins_anew() -> None:

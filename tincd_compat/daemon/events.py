@@ -12,7 +12,8 @@ from itertools import repeat
 from typing import Any, Final, TypeAlias
 
 from tincd_compat.addresses import SocketAddress, Subnet
-from tincd_compat.daemon.slices import Begin, at_once
+from tincd_compat.daemon.graphruns import MANY
+from tincd_compat.daemon.slices import LATER, Begin, at_once
 from tincd_compat.mesh.graph import Change, Flips
 from tincd_compat.mesh.node import Node
 from tincd_compat.service.scripts import LeftOut, ScriptRunner, script_environment
@@ -116,7 +117,10 @@ class ScriptEvents:
             else:
                 self._left_out.add(f"host-{_word(change.up)}")
 
-    def _work(self) -> Iterator[None]:
+    def _work(self) -> Iterator[float | None]:
+        if self._count > MANY:
+            # The turn in which so many come or go is long without that.
+            yield LATER
         while self._waiting:
             event = next(self._waiting[0], None)
             if event is None:
@@ -128,7 +132,7 @@ class ScriptEvents:
                 self._of_host(*change)
             else:
                 self._of_subnet(*change, subnet)
-            yield
+            yield None
         self._left_out.tell()
 
     def _of_host(self, node: Node, up: bool, address: SocketAddress | None) -> None:

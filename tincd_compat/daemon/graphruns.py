@@ -20,10 +20,11 @@ from typing import Final
 
 from tincd_compat.mesh.backoff import LONG_DELAY, LONGEST_DELAY, Backoff
 
-#: Nodes that came or went without a run, for which a turn has worked enough.
+#: Nodes that come or go in a turn, for which it has worked enough.
 MANY: Final = 64
-#: Seconds by which a run that waits for nothing is put off then.
-BREATH: Final = 0.005
+#: Seconds by which a run that waits for nothing is put off then.  What has waited for
+#: that turn comes first, and what follows from it is begun in the next few.
+BREATH: Final = 0.02
 
 
 class GraphRuns:

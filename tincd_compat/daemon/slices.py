@@ -13,6 +13,9 @@ from typing import Final, TypeAlias
 #: Seconds of work in a turn of the loop; a packet that comes meanwhile waits for them.
 SLICE: Final = 0.004
 
+#: What a step yields after which the others are for the next turn.
+LATER: Final = 0.0
+
 _NO_STEP: Final = object()
 
 #: Begins work named by its subject; see :meth:`Slices.begin`.

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from tincd_compat.daemon.slices import Begin
+from tincd_compat.daemon.graphruns import MANY
+from tincd_compat.daemon.slices import LATER, Begin
 from tincd_compat.mesh.node import Node
 from tincd_compat.tunnel.tunnel import Tunnel
 
@@ -72,10 +73,13 @@ class Tunnels:
         self._ended(node)
         return True
 
-    def _work(self) -> Iterator[None]:
+    def _work(self) -> Iterator[float | None]:
+        if len(self._outdated) > MANY:
+            # The turn in which so many come or go is long without that.
+            yield LATER
         while self._outdated:
             self.bring_up_to_date(next(iter(self._outdated)))
-            yield
+            yield None
 
     def forget(self, node: Node) -> None:
         """The node has left the tables."""
