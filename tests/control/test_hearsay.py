@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.control.world import PLACES, World
+from tests.control.world import PLACES, TUNNEL_SERVER, World
 from tincd_compat.control import hearsay
 from tincd_compat.control.effects import Announce, Effect, Forward, Relay, Reply
 from tincd_compat.control.hearsay import LAST_PATIENCE, PATIENCE, Hearsay
@@ -174,9 +174,10 @@ def test_repeated_line_without_a_numeric_address_is_never_believed() -> None:
 
 def test_repeated_error_about_our_own_edge_is_set_right() -> None:
     world = World()
-    line = "12 1 alpha peer 10.99.0.2 7001 c 9"
+    line = "12 1 alpha peer 10.99.0.2 7001 c 7"
     assert [type(effect) for effect in world.hear(line)] == [Reply]
     list(world.gossip.tick(10))
+    assert weight(world, "alpha") == 6
     assert world.hear(line, "other", 10) == []
     said = [
         effect.message
@@ -184,6 +185,8 @@ def test_repeated_error_about_our_own_edge_is_set_right() -> None:
         if isinstance(effect, Announce)
     ]
     assert [type(message) for message in said] == [AddEdge]
+    # The next weight is the one that has just been heard.
+    assert weight(world, "alpha") == 8
 
 
 def test_while_links_come_up_errors_are_set_right_once_for_all() -> None:
@@ -201,6 +204,52 @@ def test_while_links_come_up_errors_are_set_right_once_for_all() -> None:
         "far",
         "peer",
     ]
+
+
+@pytest.mark.parametrize("ends", ["far alpha", "far zoe"])
+def test_a_word_about_nodes_that_have_gone_is_void(ends: str) -> None:
+    world = dumping()
+    assert world.hear(f"12 1 {ends} 10.99.0.1 6551 c 4", "other") == []
+    if ends.startswith("far z"):
+        list(world.gossip.purge())
+    else:
+        world.gossip.connection_down(world["peer"], report=False)
+        list(world.gossip.purge())
+        assert "far" not in world.mesh.nodes
+    assert list(world.gossip.tick(PATIENCE)) == []
+
+
+def test_a_denial_that_has_come_true_needs_no_answer() -> None:
+    world = World()
+    peer_to_us = "peer alpha 10.99.0.1 6551 c"
+    world.hear("13 1 peer alpha")
+    world.hear(f"12 2 {peer_to_us} 6")
+    world.hear("13 1 peer alpha", "other")
+    world.settle(world.gossip.connection_down(world["peer"], report=True))
+    assert "alpha" not in world["peer"].edges
+    assert told(list(world.gossip.tick(PATIENCE)), world) == []
+
+
+def test_a_tunnel_server_settles_nothing_between_others() -> None:
+    world = World(TUNNEL_SERVER)
+    peer_to_far = "peer far 10.99.0.4 7003 c"
+    for line in (f"12 1 {peer_to_far} 4", f"12 2 {peer_to_far} 6"):
+        assert world.hear(line) != []
+    assert world.hear(f"12 1 {peer_to_far} 4") == []
+    assert list(world.gossip.tick(PATIENCE)) == []
+
+
+def test_our_own_edge_is_not_announced_anew_for_a_repeated_truth() -> None:
+    world = World()
+    for source in ("peer", "other"):
+        assert world.hear("12 1 alpha peer 10.99.0.2 7001 c 5", source) == []
+    assert list(world.gossip.tick(100)) == []
+
+
+def test_subnets_do_not_end_a_dump() -> None:
+    world = dumping()
+    assert world.hear("10 1 other 10.9.0.0/24", "other") != []
+    assert world.hear(f"12 2 {FAR_TO_PEER} 4", "other") == []
 
 
 def test_full_store_takes_words_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,3 +279,9 @@ def test_store_counts_what_it_holds() -> None:
     assert words.hold_on(word, PATIENCE)
     assert len(words) == 1
     assert [late.final for late in words.due(PATIENCE + LAST_PATIENCE)] == [True]
+    for name in ("peer", "other"):
+        assert words.hold(message, world[name], 0)
+    words.agree("far", "peer", world["peer"])
+    assert len(words) == 1
+    words.agree("far", "peer", world["other"])
+    assert not words.settle("far", "peer")

@@ -168,7 +168,8 @@ def test_relayed_key_gets_the_address_seen_here(
     desk = Desk("other")
     caplog.clear()
     line = f"16 peer other {KEY}"
-    assert desk.hear(line) == [Relay(desk["other"], f"{line} 10.99.0.2 7001".encode())]
+    longer = f"{line} 10.99.0.2 7001".encode()
+    assert desk.hear(f"{line} \r") == [Relay(desk["other"], longer)]
     assert caplog.record_tuples == [
         (
             "tincd.protocol",

@@ -206,6 +206,19 @@ def test_denial_of_a_link_that_came_back_is_an_old_word() -> None:
         world.gossip.connection_down(world["ghost"], report=True)
 
 
+def test_an_edge_that_was_just_announced_is_not_announced_anew() -> None:
+    world = World()
+    world.hear("13 a alpha peer", now=0)
+    place = SocketAddress("10.99.0.2", 40000)
+    world.gossip.connection_up(world["peer"], place, "7001", 5, OPTIONS, 2)
+    assert list(world.gossip.tick(ECHO)) == []
+    announced, changed = world.gossip.tick(2 + ECHO)
+    assert isinstance(announced, Announce)
+    assert isinstance(announced.message, AddEdge)
+    assert announced.message.weight == 6
+    assert changed == GROWN
+
+
 def lost_and_back(world: World, ticks: int = 0) -> list[Effect]:
     """Lose peer, and tell everybody that it has no edge to us; link up again."""
     world.settle(world.gossip.connection_down(world["peer"], report=True))
