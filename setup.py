@@ -2,9 +2,11 @@
 
 ``TINCD_COMPAT_EXTENSION`` in the environment decides what a failing compiler means:
 ``yes`` an error, ``no`` that it is not even asked, ``auto`` (the default) nothing but
-speed: the package is complete without it.
+speed: the package is complete without it.  What comes of that decides the name of a
+wheel: one without compiled code is for every system.
 """
 
+import contextlib
 import glob
 import os
 import shutil
@@ -12,6 +14,8 @@ import subprocess
 import sys
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
 
 WISH = os.environ.get("TINCD_COMPAT_EXTENSION", "auto")
 SOURCES = "tincd_compat/tunnel/_fast"
@@ -45,6 +49,34 @@ def is_too_old() -> bool:
     return major.isdigit() and int(major) < int(LEAST.partition(".")[0])
 
 
+class Build(build_ext):
+    """The build of the compiled half, which may come to nothing."""
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except (CCompilerError, BaseError) as error:
+            if WISH == "yes":
+                raise
+            print(f"Without compiled half: {error}", file=sys.stderr)
+            self.leave_out()
+
+    def leave_out(self) -> None:
+        """Let there be no compiled half, neither a new one nor that of another day.
+
+        A wheel takes its name only now, when all is built, but has asked before what
+        will be built.
+        """
+        for extension in self.extensions:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.get_ext_fullpath(extension.name))
+        self.extensions = []
+        self.distribution.ext_modules = None
+        wheel = self.distribution.get_command_obj("bdist_wheel", create=False)
+        if wheel is not None:
+            wheel.root_is_pure = True
+
+
 if WISH not in ("yes", "no", "auto"):
     raise SystemExit("TINCD_COMPAT_EXTENSION must be yes, no or auto")
 
@@ -66,13 +98,13 @@ core = Extension(
     ],
     extra_link_args=[*LINKING, *libcrypto("--libs")],
     py_limited_api=True,
-    optional=WISH == "auto",
 )
 
 if WISH == "no":
     setup()
 else:
     setup(
+        cmdclass={"build_ext": Build},
         ext_modules=[core],
         options={"bdist_wheel": {"py_limited_api": "cp311"}},
     )
