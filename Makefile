@@ -14,7 +14,6 @@ TOOLS += $(BUILD)
 FAST := tincd_compat/tunnel/_fast
 # For a look at the manual pages, which is left out without.
 TOOLS += mandoc:mandoc
-HEADERS := -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null
 
 # Mirrors fail now and then.
 APT_GET := apt-get -o Acquire::Retries=3
@@ -23,7 +22,7 @@ APT_GET := apt-get -o Acquire::Retries=3
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
 .PHONY: mutants test-sanitized check-core fuzz soak test-arm64 test-armhf test-s390x
-.PHONY: help demo test lint unit simulation conformance probes bench bench-mesh startup install deb tools clean
+.PHONY: help demo test lint unit simulation conformance probes bench bench-mesh startup install uninstall deb tools clean
 
 help:
 	@echo "make demo         a mesh of this daemon and C tincd, shown at work"
@@ -38,6 +37,7 @@ help:
 	@echo "make test-arm64   the compiled half on an emulated ARM; also test-armhf, test-s390x"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
 	@echo "make install      into PREFIX, beside C tincd; 'tincd-compat takeover' does the rest"
+	@echo "make uninstall    undo that, to the last file; refuses while /usr/sbin/tincd is ours"
 	@echo "make deb          a Debian package in dist/ that diverts C tincd"
 	@echo "make bench        the figures of README.md and docs/figures.md"
 	@echo "make bench-mesh   the cost of learning a large mesh beside C tincd"
@@ -91,19 +91,7 @@ bench-mesh: tools $(VENV)/.runtime
 # Installs what is missing and nothing else.  C tincd may be impossible to have; the
 # commands that need it say so themselves.
 tools:
-	@missing=""; \
-	for tool in $(TOOLS); do \
-	  PATH="$$PATH:/usr/sbin:/sbin" command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; \
-	done; \
-	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
-	$(PYTHON) $(HEADERS) || missing="$$missing python3-dev"; \
-	test -e /usr/include/openssl/evp.h || missing="$$missing libssl-dev libc6-dev"; \
-	test -z "$$missing" || { \
-	  $(APT_GET) update -qq; \
-	  for package in $$missing; do \
-	    DEBIAN_FRONTEND=noninteractive $(APT_GET) install -y -qq --no-install-recommends $$package \
-	      || echo "could not install $$package"; \
-	  done; }
+	@PYTHON="$(PYTHON)" sh contrib/install/packages.sh $(TOOLS)
 
 $(VENV)/bin/python: | tools
 	$(PYTHON) -m venv $(VENV)
@@ -120,19 +108,17 @@ $(VENV)/.mutation: $(VENV)/.dev
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[mutation]'
 	touch $@
 
-# An environment of its own; nothing outside it and the manual changes.
+# An environment of its own; outside of it there are only links, for man and shells, and
+# what was missing to build with.  Nothing that is installed gets another version.
 PREFIX ?= /opt/tincd-compat
-MANDIR ?= /usr/local/share/man
+SHAREDIR ?= /usr/local/share
+
+install uninstall:
+	@PREFIX="$(PREFIX)" SHAREDIR="$(SHAREDIR)" PYTHON="$(PYTHON)" BUILD="$(BUILD)" \
+	  sh contrib/install/local.sh $@
 
 # A host that only runs it needs nothing to test it with.
-install deb: TOOLS := $(BUILD)
-
-install: tools
-	$(PYTHON) -m venv $(PREFIX)
-	$(PREFIX)/bin/python -m pip install -q --disable-pip-version-check .
-	install -D -m 644 -t $(MANDIR)/man8 man/*.8
-	install -D -m 644 -t $(MANDIR)/man5 man/*.5
-	@echo "Installed. Next: $(PREFIX)/bin/tincd-compat takeover --dry-run"
+deb: TOOLS := $(BUILD)
 
 deb: tools
 	sh contrib/debian/build.sh dist

@@ -7,10 +7,14 @@ the machine lacks are installed in the overlay alone.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +31,8 @@ _INSIDE: Final = {
     "usr/sbin/ifup": "ifupdown",
 }
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: What pip is told by its environment, and what it trusts.
+_OF_PIP: Final = ("PIP_", "SSL_CERT_")
 _STATES: Final = ("running", "degraded")
 
 
@@ -46,10 +52,11 @@ class Container:
         self._init = 0
         directory.mkdir()
         _command("mount", "-t", "tmpfs", "tmpfs", str(directory))
-        upper, work = directory / "upper", directory / "work"
-        for path in (upper, work, self.root):
+        work = directory / "work"
+        self._upper = directory / "upper"
+        for path in (self._upper, work, self.root):
             path.mkdir()
-        layers = f"lowerdir=/,upperdir={upper},workdir={work}"
+        layers = f"lowerdir=/,upperdir={self._upper},workdir={work}"
         _command("mount", "-t", "overlay", "overlay", "-o", layers, str(self.root))
         self._complete()
 
@@ -63,6 +70,52 @@ class Container:
             install = f"install -y -qq --no-install-recommends {' '.join(missing)}"
             words = f"{_APT_GET} update -qq; {_APT_GET} {install}"
             _command("chroot", str(self.root), "sh", "-c", words, timeout=240)
+
+    def run_before_boot(self, *argv: str, timeout: float = 60) -> str:
+        """Run a command inside, in the network of this machine; return what it says."""
+        words = ["systemd-nspawn", "--quiet", f"--directory={self.root}", "--pipe"]
+        words += [f"--machine={self.name}", "--register=no", "--keep-unit"]
+        words += ["--link-journal=no", "--resolv-conf=off", "--timezone=off"]
+        words += [f"--setenv=PATH={_PATH}"]
+        for name, value in os.environ.items():
+            if name.startswith(_OF_PIP):
+                words.append(f"--setenv={name}={value}")
+        done = subprocess.run(
+            [*words, *argv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise Failed(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}")
+        return done.stdout
+
+    def written(self, *places: str) -> dict[str, str]:
+        """Return what this container has, below some directories, and the machine not.
+
+        Each name has kind and mode, and a checksum or where it leads.  Bytecode is left
+        out: any interpreter writes its own whenever it runs.
+        """
+        return dict(line for place in places for line in self._written(place))
+
+    def _written(self, place: str) -> Iterator[tuple[str, str]]:
+        directory = self._upper / place
+        for entry in os.scandir(directory) if directory.is_dir() else ():
+            name = f"{place}/{entry.name}"
+            if entry.name == "__pycache__":
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._written(name)
+                # The machine's own is there because something in it was written.
+                if (Path("/") / name).is_dir():
+                    continue
+            text = _described(Path(entry.path))
+            # A file that was away and is back is a copy, and no difference.
+            if text != _described(Path("/") / name):
+                yield name, text
 
     def boot(self) -> None:
         """Start the init of the container and wait until it has come to rest."""
@@ -106,9 +159,7 @@ class Container:
             text=True,
             timeout=timeout,
             check=False,
-            env={
-                "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-            },
+            env={"PATH": _PATH},
         )
         if check and done.returncode != 0:
             raise Failed(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}")
@@ -149,6 +200,16 @@ class Container:
         for path in (self.root, self._directory):
             subprocess.run(["umount", "--lazy", str(path)], check=False)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _described(path: Path) -> str:
+    """Return kind and mode of what is there, and a checksum or where it leads."""
+    if not os.path.lexists(path):
+        return "nothing"
+    text = stat.filemode(path.lstat().st_mode)
+    if path.is_symlink():
+        return f"{text} {path.readlink()}"
+    return f"{text} {zlib.crc32(path.read_bytes())}" if path.is_file() else text
 
 
 def _command(*argv: str, timeout: float = 60) -> None:

@@ -1,14 +1,14 @@
 """The interpreter of a host that ours has taken over changes, and the net stays up.
 
-The installation is as ``make install`` makes it, of an interpreter that a link leads
-to.  Then the link leads to another minor version and the first is gone, as after an
-upgrade of Debian; in the end the installation is gone, too.
+The installation is that of ``make install``, of an interpreter that a link leads to.
+Then the link leads to another minor version and the first is gone, as after an upgrade
+of Debian, and the installation is gone for a while, too.  In the end ``make uninstall``
+leaves the host as it was before.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from conformance.harness.container import Container
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import Failed, say, wait_for
+from conformance.harness.waits import say, wait_for
 from conformance.scenarios.takeover import Host, other_interpreters
 
 _PREFIX: Final = "/opt/tincd-compat"
@@ -35,47 +35,57 @@ cd / && find usr/sbin usr/local etc -path etc/tinc -prune -o -type f -print0 |
 find usr/sbin usr/local etc/systemd -type l -printf '%p %l\\n' | sort
 dpkg-divert --list
 """
-#: Neither bytecode nor what is only needed to build or to test.
-_LEFT_OUT: Final = ("__pycache__", "mypy*", "ruff*", "hypothesis*", "*pytest*", "pip*")
+#: Where an installation and what builds it could leave something.
+_PLACES: Final = ("usr", "opt", "srv", "home", "root/.cache", "root/.local")
+_SOURCE: Final = "/usr/src/tincd-compat"
+#: What the source has and an installation does not take.
+_LEFT_OUT: Final = (".*", "__pycache__", "build", "dist", "logs", "*.egg-info", "*.so")
 _LIMIT: Final = 60.0
 
 
-def _install(root: Path) -> None:
-    """Put an installation of this tree into the container that is to be ``root``."""
+def _prepare(root: Path) -> None:
+    """Put this tree and the interpreter into the container that is to be ``root``."""
     first = root / "opt/first/python3"
     for path in (first, root / _PYTHON[1:]):
         path.parent.mkdir(parents=True)
     first.symlink_to(Path(sys.executable).resolve())
     (root / _PYTHON[1:]).symlink_to("/opt/first/python3")
-    words = ["chroot", str(root), _PYTHON, "-m", "venv", "--without-pip", _PREFIX]
-    made = subprocess.run(words, capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        raise Failed(f"venv: {made.stdout}{made.stderr}")
-    (site,) = (root / _PREFIX[1:]).glob("lib/python3*/site-packages")
-    own = Path(tincd_compat.__file__).parent
-    shutil.copytree(own, site / own.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for place in map(Path, sys.path):
-        if place.name == "site-packages":
-            left_out = shutil.ignore_patterns(*_LEFT_OUT)
-            shutil.copytree(place, site, ignore=left_out, dirs_exist_ok=True)
-    # The environment of a developer leads back to the tree.
-    for path in site.glob("__editable__*"):
-        path.unlink()
-    for name, module in (("tincd", "cli"), ("tincd-compat", "admin")):
-        script = root / f"{_PREFIX[1:]}/bin/{name}"
-        script.write_text(
-            f"#!{_PREFIX}/bin/python\nimport sys\n"
-            f"from tincd_compat.{module} import main\nsys.exit(main())\n"
-        )
-        script.chmod(0o755)
+    tree = Path(tincd_compat.__file__).parent.parent
+    left_out = shutil.ignore_patterns(*_LEFT_OUT)
+    shutil.copytree(tree, root / _SOURCE[1:], ignore=left_out)
+
+
+def _install(container: Container) -> None:
+    # Compiling takes longer than all the rest of this, and changes nothing of it.
+    variables = ("TINCD_COMPAT_EXTENSION=no", f"PYTHON={_PYTHON}")
+    words = ("env", *variables, "make", "-C", _SOURCE, "install")
+    said = container.run_before_boot(*words, timeout=360)
+    say(said)
+    (line,) = (line for line in said.splitlines() if line.startswith("Installed"))
+    expect(line.endswith(f"{_PREFIX}/bin/tincd-compat takeover --dry-run"), line)
+    expect("deprecat" not in said.lower(), f"a deprecation: {said}")
+
+
+def _uninstall(host: Host, *, refused: bool = False) -> None:
+    script = f"make -C {_SOURCE} uninstall; echo status $?"
+    said = host.inside.shell(script)
+    say(said)
+    status = said.split()[-1]
+    if refused:
+        expect(status != "0" and _RELEASE in said, "nothing was refused")
+        expect(host.inside.succeeds("test", "-e", _PREFIX), "it is gone all the same")
+    else:
+        expect_equal("status", status, "0")
 
 
 def play(lab: Lab, placement: Placement) -> None:
     container = Container(lab.directory / "container", f"{lab.tag}c")
     try:
-        _install(container.root)
+        _prepare(container.root)
         host = Host(lab, container, Path(f"{_PREFIX}/bin/tincd-compat"))
         host.prepare()
+        files = container.written(*_PLACES)
+        _install(container)
         container.boot()
         host.start_peer()
         before = container.shell(_TREE)
@@ -83,8 +93,14 @@ def play(lab: Lab, placement: Placement) -> None:
         _restart(host, Kind.OURS)
         _under_our_units(host, lab)
         _interpreter_changes(host)
+        _uninstall(host, refused=True)
         _installation_goes(host)
         expect_equal("the host after all", container.shell(_TREE), before)
+        _uninstall(host)
+        now = container.written(*_PLACES)
+        changed = {path for path, _ in files.items() ^ now.items()}
+        expect(not changed, f"not as before: {sorted(changed)}")
+        host.expect_runs(Kind.C)
         container.shut_down()
     finally:
         container.remove()
@@ -123,7 +139,8 @@ def _interpreter_changes(host: Host) -> None:
     _lives_on(host)
     # It has not gone for good.
     inside.shell(
-        f"mkdir -p /opt/first; ln -sfn {Path(sys.executable).resolve()} {_PYTHON}"
+        f"ln -s {Path(sys.executable).resolve()} /opt/first/python3;"
+        f" ln -sfn /opt/first/python3 {_PYTHON}"
     )
     _restart(host, Kind.OURS)
     said = inside.run("/usr/sbin/tincd", "-n", "vpn", "--nonsense", check=False)
@@ -145,7 +162,7 @@ def _lives_on(host: Host) -> None:
 
 def _installation_goes(host: Host) -> None:
     inside = host.inside
-    inside.run("rm", "-rf", _PREFIX)
+    inside.run("mv", _PREFIX, "/opt/away")
     _restart(host, Kind.C)
     said = inside.run("sh", "-c", f"{_RELEASE} --dry-run")
     expect("mv /usr/sbin/tincd.distrib" in said or "dpkg-divert" in said, said)
@@ -161,14 +178,15 @@ def _installation_goes(host: Host) -> None:
         return exe == "/usr/sbin/tincd"
 
     wait_for("C tincd runs from its own place", is_c, _LIMIT)
+    inside.run("mv", "/opt/away", _PREFIX)
 
 
 SCENARIO = Scenario(
     name="upgrade",
-    summary="the interpreter changes and goes under a host of ours: C tincd steps in",
+    summary="installed, under another Python C tincd steps in, uninstalled as before",
     placements=((Kind.OURS,),),
     play=play,
-    limit=420,
+    limit=600,
     needs_c=True,
     tools=("systemd-nspawn",),
 )
