@@ -252,3 +252,8 @@ def test_log_lines_that_are_quoted_are_those_of_the_code() -> None:
     for line in lines:
         for part in re.split(r"\s*…\s*", line):
             assert part in text, line
+
+
+def test_the_module_for_nixos_is_of_this_version() -> None:
+    text = (ROOT / "contrib/nix/tincd-compat.nix").read_text()
+    assert re.findall(r' version = "(.+)";', text) == [tincd_compat.__version__]
