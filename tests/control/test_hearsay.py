@@ -285,3 +285,14 @@ def test_store_counts_what_it_holds() -> None:
     assert len(words) == 1
     words.agree("far", "peer", world["other"])
     assert not words.settle("far", "peer")
+
+
+def test_the_oldest_word_is_judged_first() -> None:
+    world, words = World(), Hearsay()
+    message = AddEdge(1, "far", "peer", "10.0.0.1", "1", 0xC, 5)
+    times = {"other": 2.0, "peer": 1.0, "far": 3.0}
+    for name, now in times.items():
+        words.hold(message, world[name], now)
+    found = words.due(2 + PATIENCE)
+    assert [word.neighbour.name for word in found] == ["peer", "other"]
+    assert len(words) == 1

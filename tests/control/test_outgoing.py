@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tincd_compat import logs
-from tincd_compat.control.outgoing import Outgoing
+from tincd_compat.control.outgoing import EARLY, Outgoing
 
 
 def waits(outgoing: Outgoing, count: int) -> list[float]:
@@ -67,6 +67,7 @@ def test_an_early_look_at_an_unusable_host_file_is_an_early_attempt() -> None:
     outgoing = Outgoing("beta")
     assert outgoing.failed(0) == 5
     assert outgoing.failed(1, unusable=True) == 5
+    assert outgoing.failed(5 - EARLY, unusable=True) == 5
     assert outgoing.failed(5, unusable=True) == 905
 
 

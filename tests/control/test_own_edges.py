@@ -219,6 +219,29 @@ def test_an_edge_that_was_just_announced_is_not_announced_anew() -> None:
     assert changed == GROWN
 
 
+def test_a_tunnel_server_announces_nothing_anew() -> None:
+    world = World(TUNNEL_SERVER)
+    assert world.hear("12 a alpha peer 10.99.0.2 7001 c 999") != []
+    assert list(world.gossip.tick(100)) == []
+
+
+def test_while_a_namesake_makes_us_rest_nothing_is_set_right() -> None:
+    world = World()
+    contradict(world, MAX_CONTRADICTIONS + 1, 0)
+    assert world.gossip.pause(0) == 10
+    assert list(world.gossip.tick(9)) == []
+    said = [each for each in world.gossip.tick(10) if isinstance(each, Announce)]
+    assert [type(each.message) for each in said] == [AddEdge, DelEdge]
+
+
+@pytest.mark.parametrize("port", [1, 655, 65535])
+def test_the_port_of_an_ack_is_that_of_the_edge(port: int) -> None:
+    world = World()
+    tcp = SocketAddress("192.0.2.1", 40000)
+    world.gossip.connection_up(world["ghost"], tcp, str(port), 37, 0, 0)
+    assert world["alpha"].edges["ghost"].address == SocketAddress("192.0.2.1", port)
+
+
 def lost_and_back(world: World, ticks: int = 0) -> list[Effect]:
     """Lose peer, and tell everybody that it has no edge to us; link up again."""
     world.settle(world.gossip.connection_down(world["peer"], report=True))

@@ -112,6 +112,14 @@ def test_a_word_that_holds_is_said_after_that_of_others(world: World) -> None:
     assert world.gossip.learn_mac(MAC, 2 + FIRST_PAUSE) == []
 
 
+def test_a_further_rival_does_not_put_our_word_off(world: World) -> None:
+    claim(world, 1, "far", 1)
+    world.gossip.learn_mac(MAC, FIRST_PAUSE - 1)
+    claim(world, 2, "other", FIRST_PAUSE)
+    found = world.gossip.learn_mac(MAC, 1 + FIRST_PAUSE)
+    assert said(found) == [DelSubnet, AddSubnet]
+
+
 def test_who_has_taken_his_word_back_is_no_rival(world: World) -> None:
     claim(world, 1, "far", 1)
     world.gossip.learn_mac(MAC, 2)

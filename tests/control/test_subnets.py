@@ -304,6 +304,17 @@ def test_learned_mac_is_announced_and_expires(caplog: pytest.LogCaptureFixture) 
     ]
 
 
+def test_every_learned_mac_expires() -> None:
+    """Also one that was heard of only once, and though others are learned later."""
+    world = World(Policy(mac_expire=600))
+    assert world.gossip.learn_mac(MAC, 0) != []
+    assert world.gossip.learn_mac(bytes(6), 1) != []
+    assert list(world.gossip.tick(599)) == []
+    assert len(list(world.gossip.tick(600))) == 2
+    assert len(list(world.gossip.tick(601))) == 2
+    assert world.mesh.subnets.of(world["alpha"]) == [subnet("10.1.0.0/24")]
+
+
 def test_learned_mac_that_moved_goes_at_the_next_tick() -> None:
     world = World()
     world.gossip.learn_mac(MAC, 0)
