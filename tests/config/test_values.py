@@ -76,6 +76,8 @@ def test_bounded() -> None:
             "Bogus level! (Compression in tinc.conf line 7: "
             f"{text} is not allowed, use at least 0 and at most 11)"
         )
+    with pytest.raises(ConfigError, match=r"0 is not allowed, use at least 1\)$"):
+        values.bounded("Bogus maximum timeout!", 1)(entry("0"))
 
 
 def test_one_of() -> None:

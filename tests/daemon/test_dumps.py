@@ -89,11 +89,14 @@ def test_counters(loop: FakeLoop) -> None:
     other.say(seen)
     other.sock.room = 0
     peer.say("14 3 peer", "14 4 peer")
+    peer.connection.send_packets([b"one", b"two"])
+    peer.pump()
     assert dict(dumps.counters(world.links, world.control)) == {
         "received PING": 1,
         "received ADD_SUBNET": 3,
         "received ADD_EDGE": 2,
         "received KEY_CHANGED": 2,
+        "received PACKET": 2,
         "duplicates": 1,
         "remembered requests": 6,
         "graph runs": world.control.runs.count,

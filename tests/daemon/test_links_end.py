@@ -10,15 +10,17 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.daemon.fakes import Remote, World, link_of
+from tests.daemon.fakes import FakeFiles, Remote, World, link_of
 from tests.transport.fakes import FakeLoop, oserror
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.daemon import links
 from tincd_compat.daemon.hostnames import HostNames
+from tincd_compat.errors import PeerError
 from tincd_compat.mesh.node import Node
-from tincd_compat.meta.connection import Status
+from tincd_compat.meta.connection import PeerIdentity, Status
+from tincd_compat.options import TCPONLY
 from tincd_compat.transport.tcp import TARPIT_SLOTS
 
 # The end.
@@ -242,3 +244,19 @@ def test_without_security_no_file_is_read(loop: FakeLoop) -> None:
     peer = world.connect("peer")
     assert world.files.reads == []
     assert peer.link.connection.status_word() == Status.ACTIVE
+
+
+def test_without_security_whom_we_call_needs_no_key(
+    loop: FakeLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_key(*_: object) -> PeerIdentity:
+        raise PeerError("No public key for {peer}")
+
+    monkeypatch.setattr(FakeFiles, "identity", no_key)
+    world = World(loop, bypass_security=True)
+    world.files.hosts["peer"] = HostSettings(weight=30, tcp_only=True)
+    peer, _ = world.dial("peer")
+    peer.shake_hands()
+    (edge,) = world.mesh.myself.edges.values()
+    # What else the file says counts; the peer's weight is 0.
+    assert (edge.weight, bool(edge.options & TCPONLY)) == (15, True)
