@@ -64,16 +64,20 @@ def subnet(text: str) -> Subnet:
 
 
 class SilentLog:
-    """A log of which only reopening and the debug level matter."""
+    """A log of which only reopening and the debug level matter.
+
+    ``counts`` is how often what was left out was asked for.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.counts = 0
 
     def reopen(self) -> None:
         self.calls.append("reopen")
 
     def count_omitted(self) -> None:
-        pass
+        self.counts += 1
 
     def toggle_debug(self) -> None:
         self.calls.append("toggle")

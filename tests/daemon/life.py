@@ -47,6 +47,9 @@ class Scripts(ScriptRunner):
         subnet = variables.get("SUBNET")
         self._log.append(name if subnet is None else f"{name} {subnet}")
 
+    def hide(self, variable: str) -> None:
+        self._log.append(f"without {variable}")
+
     async def drain(
         self, seconds: float | None = None, hurry: asyncio.Event | None = None
     ) -> bool:
@@ -128,6 +131,9 @@ class Life:
         monkeypatch.setattr(module, "original_environment", dict)
         monkeypatch.setattr(
             privileges, "drop", lambda *given: self.dropped.append(given)
+        )
+        monkeypatch.setattr(
+            privileges, "allow_growth", lambda: self.log.append("memory may grow")
         )
         monkeypatch.setattr(
             privileges, "set_priority", lambda nice: self.log.append(f"nice {nice}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -179,11 +180,38 @@ def test_links_end_with_the_daemon(life: Life) -> None:
     assert life.tasks() == []
 
 
+def test_who_is_left_in_silence_is_so_until_the_end(life: Life) -> None:
+    life.start()
+    caller = life.call()
+    caller.incoming.append(b"")
+    life.loop.readable(caller.descriptor)
+    assert list(life.daemon.links) == []
+    assert not caller.closed
+    assert life.end() == 0
+    assert caller.closed
+
+
 def test_priority_and_privileges(life: Life) -> None:
     life.write("ProcessPriority = high\n")
     life.start(user="nobody")
     assert life.take()[-1] == "nice -10"
     assert life.dropped == [("nobody", None)]
+
+
+@pytest.mark.parametrize(
+    ("options", "grows"),
+    [
+        ({"mlock": True, "user": "nobody"}, True),
+        ({"user": "nobody"}, False),
+        ({"mlock": True}, False),
+        ({"mlock": True, "chroot": True}, False),
+    ],
+)
+def test_locked_memory_may_grow_without_privileges(
+    life: Life, options: dict[str, Any], grows: bool
+) -> None:
+    life.start(**options)
+    assert life.take() == [*START, *["memory may grow"] * grows]
 
 
 @pytest.mark.parametrize("user", [None, "nobody"])
@@ -262,7 +290,8 @@ def test_sockets_that_are_handed_over(
     monkeypatch.setattr(module, "adopt_pairs", adopt)
     monkeypatch.setattr(module, "open_pairs", None)
     life.start(listen_fds=1)
-    assert life.take() == START
+    # tinc-up has seen what the daemon was started with, whoever follows does not.
+    assert life.take() == [*START[:4], "without LISTEN_FDS", *START[4:]]
 
 
 def test_strict_subnets_are_known_from_the_start(life: Life) -> None:
@@ -275,6 +304,20 @@ def test_strict_subnets_are_known_from_the_start(life: Life) -> None:
         "10.2.0.0/24#10",
     ]
     assert life.take() == START
+
+
+def test_strict_subnets_that_cannot_be_read_end_the_start(
+    life: Life, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreadable(*_: object) -> None:
+        raise ConfigError("Cannot read hosts")
+
+    monkeypatch.setattr(module, "read_subnets", unreadable)
+    life.write("StrictSubnets = yes\n")
+    life.start()
+    assert life.result.result() == 1
+    assert told(caplog) == ["Cannot read hosts", "Terminating"]
+    assert life.take() == [*START[:2], END[0], *END[-2:]]
 
 
 # The last resort.

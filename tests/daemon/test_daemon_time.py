@@ -96,6 +96,12 @@ def test_the_watchdog_is_fed_in_time(life: Life, ping_timeout: str) -> None:
     assert [line for line in told if "STATUS" not in line] == ["WATCHDOG=1"] * 6
 
 
+def test_what_the_log_has_left_out_is_counted_in_time(life: Life) -> None:
+    life.start()
+    life.loop.advance(20)
+    assert life.silent_log.counts == 4
+
+
 def test_nobody_watches(life: Life) -> None:
     life.start()
     life.take()
