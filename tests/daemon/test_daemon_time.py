@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import pytest
 
 from tests.daemon.life import Life
+from tincd_compat.daemon.graphdump import INTERVAL
+from tincd_compat.daemon.slices import Slices
 from tincd_compat.service.notify import Notifier
 
 
@@ -125,3 +128,25 @@ def test_the_state_of_the_net_is_that_of_this_moment(life: Life) -> None:
     life.loop.advance(0.01)
     (line,) = (line for line in life.take() if "STATUS" in line)
     assert line.startswith("STATUS=0 connected, 1 of 1 nodes reachable, 0 of them")
+
+
+def test_whatever_walks_through_a_table_gives_way_to_the_loop(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: set[str] = set()
+    begin = Slices.begin
+
+    def note(slices: Slices, subject: str, work: Iterable[object]) -> None:
+        begun.add(subject)
+        begin(slices, subject, work)
+
+    monkeypatch.setattr(Slices, "begin", note)
+    life.write(f"GraphDumpFile = {life.directory}/graph\n")
+    life.start()
+    for name in ("HUP", "USR1", "USR2", "WINCH"):
+        life.signal(name)
+    life.daemon.dataplane.tunnel(life.daemon.mesh.get_or_add("peer"))
+    life.find_a_peer_in_a_storm()
+    life.loop.advance(INTERVAL)
+    signals = {"reload", "connections", "tables", "purge"}
+    assert begun == {*signals, "tick", "keys", "tunnels", "scripts", "graph"}

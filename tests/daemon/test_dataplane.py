@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.daemon.descriptors import FakeDevice, FakeUdp
 from tests.daemon.fakes import PLACES, World
 from tests.daemon.plane import OPTIONS, SUITE, TO_PEER, Plane, answer
-from tests.transport.fakes import FakeLoop
+from tests.transport.fakes import FakeLoop, oserror
 from tests.tunnel.world import ipv4, make_tunnel, sized
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import Mode
@@ -121,9 +123,22 @@ def test_a_burst_is_no_backlog(plane: Plane) -> None:
     remote = plane.world.connect("peer")
     frames = to_peer(BURST)
     plane.from_device(*frames)
-    assert "dropped meta connection is full" not in dict(plane.subject.counters())
+    assert plane.subject.counters() == []
     remote.pump()
     assert remote.frames == frames
+
+
+def test_what_a_full_socket_does_not_take_is_counted(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sendto(_data: bytes, _address: tuple[Any, ...]) -> int:
+        raise oserror(errno.EAGAIN)
+
+    plane.peer.options = CLAMP_MSS
+    plane.give_key(make_tunnel("us"))
+    monkeypatch.setattr(plane.udp, "sendto", sendto)
+    plane.from_device(ipv4(*TO_PEER))
+    assert plane.subject.counters() == [("dropped send buffer is full", 1)]
 
 
 def test_the_backlog_goes_first(plane: Plane) -> None:
@@ -285,6 +300,26 @@ def test_a_path_that_is_too_narrow(plane: Plane) -> None:
 # Local discovery.
 
 
+def test_whom_we_have_dialled_is_looked_for_there_too(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[str] = []
+
+    def sendto(data: bytes, address: tuple[Any, ...]) -> int:
+        places.append(address[0])
+        if address[0] == "192.0.2.9":
+            raise oserror(errno.EMSGSIZE)
+        return len(data)
+
+    monkeypatch.setattr(plane.udp, "sendto", sendto)
+    plane.peer.dialled = SocketAddress("192.0.2.9", 655)
+    plane.give_key(make_tunnel("us"))
+    plane.loop.advance(2)
+    assert set(places) == {PLACES["peer"].host, "192.0.2.9"}
+    # What the system refuses there is too long here as well.
+    assert plane.subject.dump(plane.peer).maxmtu < 1518
+
+
 def test_probes_to_everybody_nearby(plane: Plane) -> None:
     assert plane.subject.broadcast_probe(plane.peer, b"probe", 655)
     assert plane.udp.datagrams == [(b"probe", ("255.255.255.255", 655))]
@@ -299,6 +334,11 @@ def test_switch_mode_reports_who_is_behind_the_device(loop: FakeLoop) -> None:
     plane.device.frames = [bytearray(bytes(range(60)))]
     loop.readable(plane.device.descriptor)
     assert plane.requests.calls[:1] == [f"learn 060708090a0b at {loop.now:g}"]
+    plane.subnet("us", "6:7:8:9:a:b")
+    far_end = plane.far_end()
+    assert far_end.sealer is not None
+    plane.from_udp(*far_end.sealer.seal_train([bytes(range(60))]))
+    assert plane.requests.calls[-1] == f"elsewhere 060708090a0b at {loop.now:g}"
 
 
 def test_the_log_says_who_handles_packets(

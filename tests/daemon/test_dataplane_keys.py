@@ -67,8 +67,10 @@ def test_levels_of_tinc_need_no_introduction(loop: FakeLoop) -> None:
 def test_a_bad_key_is_none(plane: Plane) -> None:
     plane.give_key(make_tunnel("us"))
     plane.sent()
-    plane.give_key(make_tunnel("us"), key="AB")
+    plane.give_key(make_tunnel("us"), key="AB", address="192.0.2.9", port="4655")
     assert not plane.subject.tunnel(plane.peer).valid_key
+    # Nor does anything else count that was said with it.
+    assert plane.peer.address == PLACES["peer"]
 
 
 def test_a_key_starts_the_search_for_the_path_mtu(plane: Plane) -> None:

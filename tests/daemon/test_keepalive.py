@@ -102,6 +102,22 @@ def test_only_nodes_that_we_dialled_get_it(loop: FakeLoop, dialled: bool) -> Non
     assert len(plane.sent()) == (4 if dialled else 0)
 
 
+def test_a_node_whose_link_is_its_own_gets_it_no_more(loop: FakeLoop) -> None:
+    plane = Plane(loop, udp_keepalive=10)
+    settled(plane, dialled=True).link.outgoing = None
+    loop.advance(45)
+    assert plane.sent() == []
+
+
+def test_a_path_is_looked_at_at_once_if_that_is_wanted(loop: FakeLoop) -> None:
+    plane = Plane(loop)
+    settled(plane, dialled=False)
+    loop.advance(10)
+    assert plane.sent() == []
+    plane.subject.probe_now()
+    assert len(plane.sent()) > 0
+
+
 def test_a_translation_that_was_seen_to_forget(loop: FakeLoop) -> None:
     plane = Plane(loop)
     remote = settled(plane, dialled=True)
