@@ -8,13 +8,16 @@ from typing import cast
 import pytest
 
 from tests.daemon.plane import TO_PEER, Plane
+from tests.transport.fakes import FakeLoop
 from tests.tunnel.segments import Segment
 from tests.tunnel.world import ipv4, sized
+from tincd_compat.daemon import readers
 from tincd_compat.daemon.leftovers import TURN
 from tincd_compat.daemon.readers import BURST
 from tincd_compat.mesh.node import Node
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import Verdict
+from tincd_compat.tunnel import pumps
 from tincd_compat.tunnel.pipeline import STEP
 from tincd_compat.tunnel.pumps import Progress, Pumps
 from tincd_compat.tunnel.superpacket import SMALL, SuperPacket
@@ -31,8 +34,9 @@ class Routed:
         self.plane = plane
         self.turns: list[int] = []
         self.targets: list[bytes] = []
-        #: Whether somebody read the device then.
+        #: Whether somebody read the device then, and the socket.
         self.reading: list[bool] = []
+        self.listening: list[bool] = []
         self.on_verdict: Callable[[int], None] = lambda _: None
         route = Router.route
 
@@ -42,6 +46,7 @@ class Routed:
             self.turns.append(loop.turns)
             self.targets.append(bytes(frame[30:34]))
             self.reading.append(plane.device.descriptor in loop.readers)
+            self.listening.append(plane.udp.descriptor in loop.readers)
             self.on_verdict(len(self.turns))
             return route(router, frame, source, now)
 
@@ -101,6 +106,7 @@ def test_what_comes_meanwhile_stays_in_the_device(plane: Plane, routed: Routed) 
     # It is read as long as nothing is left, and then again.
     assert routed.reading[:STEP] == [True] * STEP
     assert routed.reading[STEP:SEGMENTS] == [False] * (SEGMENTS - STEP)
+    assert all(routed.listening)
 
 
 def test_expensive_datagrams_take_turns(plane: Plane, routed: Routed) -> None:
@@ -112,7 +118,68 @@ def test_expensive_datagrams_take_turns(plane: Plane, routed: Routed) -> None:
     plane.from_udp(b"".join(datagrams))
     assert len(routed.turns) == SEGMENTS
     assert routed.longest <= COST * STEP
+    assert routed.listening == [True] * STEP + [False] * (SEGMENTS - STEP)
+    assert all(routed.reading)
     assert plane.udp.descriptor in plane.loop.readers
+
+
+class Serving:
+    """Pumps that make of everything what they are told."""
+
+    outward = True
+
+    def __init__(self) -> None:
+        self.progress = Progress.QUIET
+        self.did: list[str] = []
+
+    def from_device(self, now: float) -> Progress:
+        self.did.append(f"device at {now:g}")
+        return self.progress
+
+    def from_udp(self, index: int, now: float) -> Progress:
+        self.did.append(f"socket {index} at {now:g}")
+        return self.progress
+
+    def serve(self, epoll: int, seconds: float, _clock: object) -> Progress:
+        self.did.append(f"wait {seconds:g} for {epoll}")
+        return self.progress
+
+    def close(self) -> None:
+        self.did.append("close")
+
+
+def test_pumps_read_first_and_python_what_they_refuse(
+    loop: FakeLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = [Serving()]
+    servers: list[Callable[[int, float], bool] | None] = []
+    # Whoever starts them twice finds none.
+    monkeypatch.setattr(pumps, "start", lambda *_: serving.pop())
+    (subject,) = serving
+    monkeypatch.setattr(
+        readers, "set_packet_server", lambda _, server: servers.append(server)
+    )
+    plane = Plane(loop)
+    (server,) = servers
+    assert server is not None
+    for progress in Progress:
+        subject.progress = progress
+        assert server(5, 0.5) == (progress is not Progress.REFUSED)
+        plane.device.frames = [ipv4(*TO_PEER)]
+        plane.udp.arriving = [(b"junk", ("10.0.0.2", 655))]
+        # Whoever has touched nothing but packets says so.
+        for descriptor in plane.device.descriptor, plane.udp.descriptor:
+            quiet = loop.call(loop.readers[descriptor])
+            assert quiet is (progress is Progress.QUIET)
+        refused = progress is Progress.REFUSED
+        assert (plane.device.frames == []) == (plane.udp.arriving == []) == refused
+        plane.device.frames, plane.udp.arriving = [], []
+        calls = ["wait 0.5 for 5", "device at 1000", "socket 0 at 1000"]
+        assert subject.did == calls
+        subject.did.clear()
+    plane.subject.close()
+    assert (subject.did, servers[1:]) == (["close"], [None])
+    assert plane.loop.readers == {}
 
 
 class Refusing:
