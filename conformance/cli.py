@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
-from conformance import runner, worker
+from conformance import runner
 from conformance.harness.kinds import Kind, placement_text
 from conformance.harness.scenario import Case
 from conformance.scenarios import SCENARIOS
-
-#: One case more than there are processors; what counts is that none starves.
-_JOBS: Final = min(4, (os.cpu_count() or 1) + 1)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,9 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     if not cases:
         print("no scenario has that name and placement", file=sys.stderr)
         return 2
-    if options.work is not None:
-        return worker.run(cases[0], options.work, options.keys, options.tag)
-    return runner.run(cases, jobs=options.jobs, keep=options.keep)
+    return runner.run(cases, jobs=options.jobs, keep=options.keep, times=options.times)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,16 +43,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--jobs",
         type=int,
-        default=_JOBS,
         metavar="N",
-        help=f"cases at a time (here {_JOBS}): they mostly wait",
+        help="cases at a time, at most; else as many as leave processors idle",
     )
     parser.add_argument(
         "--keep", action="store_true", help="keep the logs of cases that pass, too"
     )
-    for hidden in ("--work", "--keys"):
-        parser.add_argument(hidden, type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--tag", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--times", action="store_true", help="print what each case took in the end"
+    )
     return parser
 
 

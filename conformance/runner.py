@@ -2,77 +2,65 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import Enum
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
-from conformance import worker
-from conformance.attend import Attended
+from conformance import schedule, worker
+from conformance.attend import Attended, End
 from conformance.harness.keys import KeyStore
-from conformance.harness.kinds import placement_text
 from conformance.harness.lab import new_tag
 from conformance.harness.netns import remove_all
 from conformance.harness.scenario import Case
+from conformance.processors import Processors
+from conformance.report import (
+    Outcome,
+    Result,
+    StatusLine,
+    print_times,
+    quote,
+    report,
+    summary,
+)
 from conformance.requirements import Requirements, strict
+from conformance.schedule import Places, Progress
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 LOGS: Final = Path(__file__).resolve().parent / "logs"
 
 #: So many failures may be accidents.
 _ACCIDENTS: Final = 5
-#: A comparison can differ everywhere; the report is for reading.
-_REASON_LINES: Final = 20
-#: Of each log where nobody can look at the files afterwards, without rows of tables.
-_LOG_LINES: Final = 40
-_ROW: Final = "]:  "
+_POLL: Final = 0.05
 
 
-class Outcome(Enum):
-    PASSED = "ok"
-    FAILED = "FAIL"
-    SKIPPED = "skip"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a case; ``logs`` is set where they were kept."""
-
-    case: Case
-    outcome: Outcome
-    seconds: float = 0.0
-    reason: str = ""
-    logs: Path | None = None
-
-
-def run(cases: Sequence[Case], *, jobs: int, keep: bool) -> int:
+def run(cases: Sequence[Case], *, jobs: int | None, keep: bool, times: bool) -> int:
     """Run the cases and print the report; the answer is the exit status."""
     session = _Session(keep)
+    places = schedule.places(os.cpu_count() or 1, jobs)
     signal.signal(signal.SIGTERM, _interrupt)
+    started = time.monotonic()
     results: list[Result] = []
     try:
         session.prepare(cases)
-        with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-            try:
-                for result in pool.map(session.run, cases):
-                    _report(result)
-                    results.append(result)
-                _try_again(session, results)
-            except KeyboardInterrupt:
-                session.stop()
-                pool.shutdown(cancel_futures=True)
-                print("interrupted", flush=True)
+        # What forks share stays shared if nobody looks through it for garbage.
+        gc.freeze()
+        try:
+            _Round(session, cases, places, results).play()
+            _try_again(session, results)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
     finally:
         session.close()
-    return _summary(results, len(cases))
+    if times:
+        print_times(results)
+    return summary(results, len(cases), time.monotonic() - started)
 
 
 def _try_again(session: _Session, results: list[Result]) -> None:
@@ -86,10 +74,110 @@ def _try_again(session: _Session, results: list[Result]) -> None:
         return
     print("once more, alone:", flush=True)
     for index in failed:
-        results[index] = session.run(results[index].case)
-        _report(results[index])
+        again: list[Result] = []
+        _Round(session, [results[index].case], schedule.places(1, 1), again).play()
+        (results[index],) = again
         if strict():
-            _quote(results[index])
+            quote(results[index])
+
+
+class _Round:
+    """Cases that are run side by side, and their results as they come."""
+
+    def __init__(
+        self,
+        session: _Session,
+        cases: Sequence[Case],
+        places: Places,
+        results: list[Result],
+    ) -> None:
+        self._session = session
+        self._places = places
+        self._results = results
+        self._waiting = schedule.in_order(cases)
+        self._total = len(cases)
+        self._running: list[_Running] = []
+        self._started = time.monotonic()
+        self._processors = Processors()
+        self._status = StatusLine()
+
+    def play(self) -> None:
+        """Run all of them; an interrupt lets those that run tidy up."""
+        try:
+            while self._waiting or self._running:
+                self._start()
+                for result in self._ended():
+                    self._add(result)
+                self._status.show(self._now())
+                time.sleep(_POLL)
+        except KeyboardInterrupt:
+            for each in self._running:
+                each.attended.interrupt()
+            while self._running:
+                self._ended()
+                time.sleep(_POLL)
+            raise
+        finally:
+            self._status.clear()
+
+    def _start(self) -> None:
+        """Start what may start now."""
+        while self._waiting:
+            case = self._waiting[0]
+            running = [each.case for each in self._running]
+            if not self._places.admits(case, running, self._processors.idle()):
+                return
+            del self._waiting[0]
+            refused = self._session.refused(case)
+            if refused is not None:
+                self._add(refused)
+                continue
+            self._running.append(self._session.start(case))
+            self._processors.look_anew()
+
+    def _ended(self) -> list[Result]:
+        results = []
+        for each in list(self._running):
+            end = each.attended.poll()
+            if end is not None:
+                self._running.remove(each)
+                results.append(self._session.result(each, end))
+        return results
+
+    def _add(self, result: Result) -> None:
+        self._results.append(result)
+        self._status.clear()
+        report(result, f"[{len(self._results)}/{self._total}{self._left()}]")
+
+    def _now(self) -> str:
+        titles = ", ".join(each.case.title for each in self._running)
+        waiting = len(self._waiting)
+        return (
+            f"{len(self._running)} running, {waiting} to come{self._left()}: {titles}"
+        )
+
+    def _left(self) -> str:
+        if not self._waiting and not self._running:
+            return ""
+        now = time.monotonic()
+        progress = Progress(
+            elapsed=now - self._started,
+            ended=[result.case for result in self._results],
+            running=[
+                (each.case, now - each.attended.started) for each in self._running
+            ],
+            waiting=self._waiting,
+        )
+        return f", {schedule.time_text(progress.seconds_left(self._places.many))} left"
+
+
+class _Running(NamedTuple):
+    """A case that runs, in what directory, and what its namespaces are called by."""
+
+    case: Case
+    attended: Attended
+    directory: Path
+    tag: str
 
 
 class _Session:
@@ -97,17 +185,16 @@ class _Session:
 
     def __init__(self, keep: bool) -> None:
         self._keep = keep
-        self._stopping = False
         self._requirements = Requirements()
         self._directory = Path(tempfile.mkdtemp(prefix="tincd-conformance-"))
-        self._keys = self._directory / "keys"
+        self._keys = KeyStore(self._directory / "keys")
 
     def prepare(self, cases: Sequence[Case]) -> None:
         if any(self._requirements.missing_for(case) is None for case in cases):
-            KeyStore(self._keys).fill()
+            self._keys.fill()
 
-    def run(self, case: Case) -> Result:
-        """Run one case in a worker, unless it cannot be run."""
+    def refused(self, case: Case) -> Result | None:
+        """Return what becomes of a case that cannot be run, None if it can."""
         missing = self._requirements.missing_for(case)
         if missing is not None:
             outcome = Outcome.FAILED if strict() else Outcome.SKIPPED
@@ -115,47 +202,38 @@ class _Session:
         fault = self._requirements.fault_for(case)
         if fault is not None:
             return Result(case, Outcome.FAILED, reason=fault)
-        if self._stopping:
-            return Result(case, Outcome.SKIPPED, reason="interrupted")
-        return self._work(case)
+        return None
 
-    def stop(self) -> None:
-        """Let running workers tidy up, and start no more."""
-        self._stopping = True
+    def start(self, case: Case) -> _Running:
+        """Start a case in a worker."""
+        directory = self._directory / case.slug
+        directory.mkdir()
+        tag = new_tag()
+        work = partial(worker.run, case, directory, self._keys, tag)
+        attended = Attended(work, directory / "output.txt", case.scenario.limit)
+        return _Running(case, attended, directory, tag)
+
+    def result(self, ran: _Running, end: End) -> Result:
+        """Judge a case whose worker has ended, and tidy up after it."""
+        seconds = time.monotonic() - ran.attended.started
+        left = [*end.left, *remove_all(ran.tag)]
+        reason = _verdict(ran.directory) if end.status != worker.PASSED else ""
+        if left:
+            reason = f"{reason}\nleft behind: {', '.join(left)}".strip()
+        outcome = Outcome.FAILED if reason else Outcome.PASSED
+        logs = self._keep_logs(ran, outcome)
+        return Result(ran.case, outcome, seconds, end.cpu, reason, logs)
 
     def close(self) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _work(self, case: Case) -> Result:
-        directory = self._directory / case.slug
-        directory.mkdir()
-        tag = new_tag()
-        started = time.monotonic()
-        attended = self._start(case, directory, tag)
-        status = attended.wait(case.scenario.limit, lambda: self._stopping)
-        left = [*attended.left, *remove_all(tag)]
-        reason = _verdict(directory) if status != worker.PASSED else ""
-        if left:
-            reason = f"{reason}\nleft behind: {', '.join(left)}".strip()
-        if self._stopping:
-            return Result(case, Outcome.SKIPPED, reason="interrupted")
-        outcome = Outcome.FAILED if reason else Outcome.PASSED
-        logs = self._keep_logs(case, directory, outcome)
-        return Result(case, outcome, time.monotonic() - started, reason, logs)
-
-    def _start(self, case: Case, directory: Path, tag: str) -> Attended:
-        argv = [sys.executable, "-m", "conformance", case.scenario.name]
-        argv += ["--placement", placement_text(case.placement)]
-        argv += ["--work", str(directory), "--keys", str(self._keys), "--tag", tag]
-        return Attended(argv, directory / "output.txt", ROOT)
-
-    def _keep_logs(self, case: Case, directory: Path, outcome: Outcome) -> Path | None:
+    def _keep_logs(self, ran: _Running, outcome: Outcome) -> Path | None:
         if outcome is Outcome.PASSED and not self._keep:
-            shutil.rmtree(directory)
+            shutil.rmtree(ran.directory)
             return None
-        place = LOGS / f"{case.slug}-{time.strftime('%Y%m%d-%H%M%S')}"
+        place = LOGS / f"{ran.case.slug}-{time.strftime('%Y%m%d-%H%M%S')}"
         place.parent.mkdir(exist_ok=True)
-        shutil.move(directory, place)
+        shutil.move(ran.directory, place)
         return place
 
 
@@ -165,41 +243,6 @@ def _verdict(directory: Path) -> str:
     if found:
         return reason.strip()
     return f"the case ended without a verdict: {text.strip()[-400:]}"
-
-
-def _report(result: Result) -> None:
-    seconds = f"{result.seconds:6.1f} s" if result.seconds else " " * 8
-    print(f"{result.outcome.value:<5}{result.case.title:<32}{seconds}", end="")
-    first, *more = result.reason.splitlines() or [""]
-    print(f"  {first}".rstrip())
-    for line in more[:_REASON_LINES]:
-        print(f"     {line}")
-    if len(more) > _REASON_LINES:
-        print(f"     ... and {len(more) - _REASON_LINES} lines more in output.txt")
-    if result.logs is not None:
-        print(f"     logs: {result.logs}")
-    sys.stdout.flush()
-
-
-def _quote(result: Result) -> None:
-    """Print how the logs of a failed case end: what CI ran on is gone afterwards."""
-    if result.logs is None or result.outcome is not Outcome.FAILED:
-        return
-    for path in (result.logs / "output.txt", *sorted(result.logs.rglob("*.log"))):
-        print(f"     {path.relative_to(result.logs)} ends with:")
-        lines = path.read_text(errors="replace").splitlines()
-        for line in [line for line in lines if _ROW not in line][-_LOG_LINES:]:
-            print(f"       {line}")
-    sys.stdout.flush()
-
-
-def _summary(results: Sequence[Result], wanted: int) -> int:
-    outcomes = [result.outcome for result in results]
-    passed, failed = outcomes.count(Outcome.PASSED), outcomes.count(Outcome.FAILED)
-    # Cases that an interrupt kept from running were neither proved nor refuted.
-    skipped = wanted - passed - failed
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or len(results) < wanted else 0
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

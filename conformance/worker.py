@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import time
 import traceback
@@ -20,11 +21,11 @@ FAILED: Final = 1
 VERDICT: Final = "verdict: "
 
 
-def run(case: Case, directory: Path, keys: Path, tag: str) -> int:
+def run(case: Case, directory: Path, keys: KeyStore, tag: str) -> int:
     """Play a case and tidy up; the answer is the exit status."""
     # Not SIGTERM: pyroute2 ends its own forks by that, and they inherit our handlers.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    lab = Lab(directory, KeyStore(keys), tag)
+    lab = Lab(directory, keys, tag)
     started = time.monotonic()
     say(f"{case.title}: {case.scenario.summary}")
     try:
@@ -41,6 +42,14 @@ def run(case: Case, directory: Path, keys: Path, tag: str) -> int:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         lab.close()
-    say(f"  {time.monotonic() - started:6.2f} s  in all")
+    say(f"  {time.monotonic() - started:6.2f} s  in all; {_cpu()}")
     say(f"{VERDICT}{verdict or 'passed'}")
     return PASSED if verdict is None else FAILED
+
+
+def _cpu() -> str:
+    seconds = []
+    for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        usage = resource.getrusage(whose)
+        seconds.append(usage.ru_utime + usage.ru_stime)
+    return f"CPU {seconds[0]:.2f} s here, {seconds[1]:.2f} s in what was started"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import struct
 import subprocess
@@ -11,6 +12,7 @@ from typing import Final
 from conformance.harness.netns import Namespace
 from conformance.harness.processes import Processes
 from conformance.harness.waits import Failed, wait_for
+from conformance.harness.wire import datagram_length
 
 _SNAP_LENGTH: Final = 256
 _FILE_HEADER: Final = 24
@@ -19,6 +21,7 @@ _RECORD: Final = struct.Struct("=8xII")
 _ETHERNET: Final = 14
 _UDP: Final = 8
 _IPV4: Final = b"\x08\x00"
+_LENGTH: Final = re.compile(r"UDP, length (\d+)")
 
 
 class Capture:
@@ -66,6 +69,16 @@ class Capture:
             raise OSError(f"tcpdump: {done.stderr.strip()}")
         return done.stdout.splitlines()
 
+    def pings(self, size: int, expression: str = "") -> int:
+        """Return how many pings of a size passed, in tinc's datagrams.
+
+        What a daemon sends at once, since it had to wait for a processor say, passes in
+        one piece, which the kernel cuts up later.
+        """
+        each = datagram_length(size) - _UDP
+        lengths = (_LENGTH.search(line) for line in self.lines(expression))
+        return sum(_pieces(int(found[1]), each) for found in lengths if found)
+
     def payloads(self) -> list[bytes]:
         """Return what the UDP datagrams said; Failed if one was cut off or is IPv6."""
         data = self.path.read_bytes()
@@ -87,3 +100,8 @@ class Capture:
         if self._child.poll() is not None:
             raise Failed(f"tcpdump ended: {text.strip()}")
         return "listening on" in text
+
+
+def _pieces(length: int, each: int) -> int:
+    """Return how many datagrams of a length are in what passed, none if others are."""
+    return length // each if length % each == 0 else 0

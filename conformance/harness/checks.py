@@ -94,8 +94,11 @@ def footprint(namespace: Namespace, directory: Path) -> Mapping[str, object]:
 
     Keys are names for messages, values can be compared.
     """
+    # One shell for all: this is done before and after each daemon.
+    script = " && printf '\\0' && ".join(" ".join(argv) for argv in _IP_STATE.values())
+    texts = namespace.run("sh", "-c", script).stdout.split("\0")
     state: dict[str, object] = {
-        what: _rows(namespace.run(*argv).stdout) for what, argv in _IP_STATE.items()
+        what: _rows(text) for what, text in zip(_IP_STATE, texts, strict=True)
     }
     state["the configuration directory"] = sorted(
         str(path.relative_to(directory)) for path in directory.rglob("*")

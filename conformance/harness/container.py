@@ -18,12 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from conformance.harness.packages import install
 from conformance.harness.processes import Processes
 from conformance.harness.waits import Failed, wait_for
 
 BOOT_LIMIT: Final = 90.0
-#: Mirrors fail now and then.
-_APT_GET: Final = "DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3"
 #: Programs that have to be inside, and the packages that bring them.
 _INSIDE: Final = {
     "usr/lib/systemd/systemd": "systemd",
@@ -67,9 +66,7 @@ class Container:
             if not (self.root / path).exists()
         ]
         if missing:
-            install = f"install -y -qq --no-install-recommends {' '.join(missing)}"
-            words = f"{_APT_GET} update -qq; {_APT_GET} {install}"
-            _command("chroot", str(self.root), "sh", "-c", words, timeout=240)
+            install(self.root, missing)
 
     def run_before_boot(self, *argv: str, timeout: float = 60) -> str:
         """Run a command inside, in the network of this machine; return what it says."""

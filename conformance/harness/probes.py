@@ -26,6 +26,13 @@ _SUMMARY: Final = re.compile(
 )
 _TIME: Final = re.compile(r"time=([\d.]+) ms")
 _SEQUENCE: Final = re.compile(r"bytes from .*icmp_seq=(\d+)")
+#: What ping tells when it gets SIGQUIT: received/sent.
+_SO_FAR: Final = re.compile(r"^\d+/(\d+) packets, \d+% loss", re.M)
+#: Pings at the end of a series that may still be on their way.
+_TAIL: Final = 2
+#: Seconds that the last answer may take on a busy machine.
+_LATEST: Final = 2.0
+_LOOK: Final = 0.05
 
 
 class Party(Protocol):
@@ -103,17 +110,21 @@ def ping(
         timeout=count * interval + 30,
     )
     text = done.stdout + done.stderr
-    return _without_tail(_parse_ping(text), text)
+    return _without_tail(_parse_ping(text), text, _TAIL)
 
 
-def expect_ping(node: Party, address: str, **settings: Any) -> None:
-    """Demand that every ping is answered exactly once."""
+def expect_ping(node: Party, address: str, **settings: Any) -> PingResult:
+    """Demand that every ping is answered exactly once.
+
+    What a capture has of them can be less than was asked for: see :func:`ping`.
+    """
     result = ping(node, address, **settings)
     text = ", ".join(f"{key} {value}" for key, value in settings.items())
     say(f"          ping {node.name} > {address} {text}: {result}")
     expect(result.received > 0, f"no ping from {node.name} to {address} was answered")
     expect_equal(f"pings lost from {node.name} to {address}", result.lost, 0)
     expect_equal("duplicate ping answers", result.duplicates, 0)
+    return result
 
 
 def expect_no_ping(node: Party, address: str) -> None:
@@ -166,11 +177,26 @@ class SteadyPing:
 
     def finish(self) -> PingResult:
         """End it and return the totals, an answer still on its way not counted lost."""
+        answered = self._child.poll() is None and self._all_answered()
         if self._child.poll() is None:
             self._child.send_signal(signal.SIGINT)
         self._child.wait(30)
         text = self._out.read_text()
-        return _without_tail(_parse_ping(text), text)
+        result = _parse_ping(text)
+        # What was sent after they were all answered says nothing.
+        return _without_tail(result, text, result.sent if answered else _TAIL)
+
+    def _all_answered(self) -> bool:
+        """Wait for an answer to the last of those sent by now, or a later one."""
+        self._child.send_signal(signal.SIGQUIT)
+        deadline = time.monotonic() + _LATEST
+        while time.monotonic() < deadline and self._child.poll() is None:
+            text = self._out.read_text()
+            shown = _SO_FAR.search(text)
+            if shown is not None and _last_answered(text) >= int(shown[1]):
+                return True
+            time.sleep(_LOOK)
+        return False
 
     def wait(self) -> None:
         """Let it go on to its end."""
@@ -312,13 +338,17 @@ def _wait_child(
     expect(status == 0, f"{what}: {output.read_text().strip()}")
 
 
-def _without_tail(result: PingResult, text: str) -> PingResult:
-    """Do not count as lost what may still be on its way: the last two at most."""
-    answered = {int(number) for number in _SEQUENCE.findall(text)}
-    on_its_way = result.sent - max(answered, default=0)
-    if answered and 0 < on_its_way <= 2:
+def _without_tail(result: PingResult, text: str, most: int) -> PingResult:
+    """Do not count as lost what may still be on its way: so many of the last."""
+    last = _last_answered(text)
+    on_its_way = result.sent - last
+    if last and 0 < on_its_way <= most:
         return replace(result, sent=result.sent - on_its_way)
     return result
+
+
+def _last_answered(text: str) -> int:
+    return max(map(int, _SEQUENCE.findall(text)), default=0)
 
 
 def _parse_ping(text: str) -> PingResult:

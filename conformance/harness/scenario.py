@@ -19,6 +19,10 @@ class Scenario:
     ``play`` raises Failed if it does not hold. ``limit`` is the time in seconds after
     which a case is ended from outside. ``needs_c`` is true where the C daemon takes
     part in every placement, as the one to be compared with.
+
+    ``seconds`` is about what a case takes on an idle machine: the longest are run
+    first, and the time that is left is estimated by it. ``quiet`` is true where a case
+    measures time or throughput: it runs with few neighbours.
     """
 
     name: str
@@ -26,6 +30,8 @@ class Scenario:
     placements: tuple[Placement, ...]
     play: Play
     limit: float = 180.0
+    seconds: float = 10.0
+    quiet: bool = False
     needs_c: bool = False
     tools: tuple[str, ...] = ()
 

@@ -164,5 +164,6 @@ SCENARIO = Scenario(
     summary="addresses, names and ports are dialled in the order of C",
     placements=ONE,
     play=play,
+    seconds=25,
     needs_c=True,
 )

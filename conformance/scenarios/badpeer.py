@@ -221,4 +221,5 @@ SCENARIO = Scenario(
     summary="strangers get silence, impostors nothing, the mesh goes on",
     placements=TWO,
     play=play,
+    seconds=20,
 )

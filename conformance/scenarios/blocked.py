@@ -1,4 +1,8 @@
-"""UDP is blocked one way, then both ways, then let through: never without a path."""
+"""UDP is blocked one way, then both ways, then let through: never without a path.
+
+C notices that datagrams are lost after PingInterval and PingTimeout, and looks for the
+path MTU once a second: that is what a case waits for, at each change.
+"""
 
 from __future__ import annotations
 
@@ -59,4 +63,5 @@ SCENARIO = Scenario(
         (Kind.OURS, Kind.OURS),
     ),
     play=play,
+    seconds=25,
 )

@@ -227,4 +227,5 @@ SCENARIO: Final = Scenario(
     play=play,
     needs_c=True,
     limit=300,
+    seconds=15,
 )

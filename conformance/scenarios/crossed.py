@@ -5,6 +5,9 @@ first.  What the relay has for the user is held back; meanwhile the two link up,
 the user, who asks again after ten seconds, gets another key over that link.  When the
 first one arrives after all, the user goes on with it, and a giver that has given it up
 hears nothing more: so does C, until keys are renewed.
+
+The ten seconds are a constant of C's, and what a case waits for; then for TCP, which
+tries again after pauses that grow as long as it was held back.
 """
 
 from __future__ import annotations
@@ -85,4 +88,5 @@ SCENARIO = Scenario(
     summary="two keys for a C node, the older one arrives last",
     placements=((Kind.OURS, Kind.C, Kind.C), (Kind.OURS, Kind.C, Kind.OURS)),
     play=play,
+    seconds=30,
 )

@@ -178,6 +178,7 @@ RAW = Scenario(
     summary="the frames of a network interface, bridged to a tap",
     placements=_PLACEMENTS,
     play=play_raw,
+    seconds=5,
 )
 
 MULTICAST = Scenario(
@@ -185,6 +186,7 @@ MULTICAST = Scenario(
     summary="frames of a multicast group, bridged to a tap",
     placements=_PLACEMENTS,
     play=play_multicast,
+    seconds=3,
 )
 
 UML = Scenario(
@@ -192,6 +194,7 @@ UML = Scenario(
     summary="a User Mode Linux as the device's other side",
     placements=_PLACEMENTS,
     play=play_uml,
+    seconds=3,
 )
 
 PERSISTENT = Scenario(

@@ -95,5 +95,6 @@ SCENARIO = Scenario(
     summary="USR1 and USR2 as C prints them",
     placements=ONE,
     play=play,
+    seconds=15,
     needs_c=True,
 )

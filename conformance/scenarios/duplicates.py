@@ -85,4 +85,5 @@ SCENARIO = Scenario(
     summary="a second connection of the same node replaces the first",
     placements=TWO,
     play=play,
+    seconds=3,
 )

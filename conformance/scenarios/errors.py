@@ -168,6 +168,7 @@ ERRORS: Final = Scenario(
     summary="errors about packets that cannot go on, byte for byte as C's",
     placements=ONE,
     play=play_errors,
+    seconds=15,
     needs_c=True,
 )
 LIMIT: Final = Scenario(

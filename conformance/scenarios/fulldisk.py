@@ -94,5 +94,6 @@ SCENARIO: Final = Scenario(
     summary="a full disk for log and pid file, while running and at the start",
     placements=ONE,
     play=play,
+    seconds=3,
     needs_c=True,
 )

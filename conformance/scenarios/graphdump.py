@@ -1,4 +1,7 @@
-"""GraphDumpFile, once a minute: to a file, to a command, and under another root."""
+"""GraphDumpFile, once a minute: to a file, to a command, and under another root.
+
+The minute is a constant of C's, and what a case waits for.
+"""
 
 from __future__ import annotations
 
@@ -73,4 +76,5 @@ SCENARIO = Scenario(
     summary="the graph in a file and in a pipe, after a minute",
     placements=ONE,
     play=play,
+    seconds=55,
 )

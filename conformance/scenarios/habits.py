@@ -393,6 +393,7 @@ SCENARIO: Final = Scenario(
     summary="command lines and scraping of distributions and appliances, as with C",
     placements=ONE,
     play=play,
+    seconds=20,
     needs_c=True,
     tools=("killall", "openssl", "pgrep", "pidof", "start-stop-daemon"),
 )

@@ -228,4 +228,5 @@ SCENARIO = Scenario(
     summary="a known name goes wrong at each step of its handshake",
     placements=TWO,
     play=play,
+    seconds=15,
 )

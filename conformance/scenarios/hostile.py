@@ -127,4 +127,5 @@ SCENARIO = Scenario(
     summary="a member that says everything wrong: cut off or corrected",
     placements=TWO,
     play=play,
+    seconds=15,
 )

@@ -1,6 +1,9 @@
 """An idle node behind an address translation that forgets: packets to it go on.
 
 C tincd has no remedy but a PingInterval that is shorter than the translation's memory.
+
+A case waits for silences that are longer than the translation remembers, and where C is
+to notice that datagrams are lost, for its PingInterval and PingTimeout.
 """
 
 from __future__ import annotations
@@ -98,6 +101,7 @@ CONFIGURED = Scenario(
     summary="an idle node behind a translation that forgets stays reachable",
     placements=((Kind.C, Kind.C), (Kind.OURS, Kind.C), (Kind.OURS, Kind.OURS)),
     play=configured,
+    seconds=35,
 )
 SEEN = Scenario(
     name="keepalive-seen",
@@ -105,4 +109,5 @@ SEEN = Scenario(
     placements=((Kind.OURS, Kind.C), (Kind.OURS, Kind.OURS)),
     play=seen,
     limit=300,
+    seconds=80,
 )

@@ -186,6 +186,7 @@ SCENARIO: Final = Scenario(
     summary="-K with every stdin, name and old key; files, modes and texts as of C",
     placements=ONE,
     play=play,
+    seconds=5,
     needs_c=True,
     tools=("openssl", "script"),
 )

@@ -270,5 +270,6 @@ SCENARIO: Final = Scenario(
     summary="a life detached: syslog, log and pid files, signals, scripts as of C",
     placements=ONE,
     play=play,
+    seconds=20,
     needs_c=True,
 )

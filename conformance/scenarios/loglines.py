@@ -136,5 +136,6 @@ SCENARIO: Final = Scenario(
     summary="what a session logs at each debug level, as C logs it",
     placements=ONE,
     play=play,
+    seconds=20,
     needs_c=True,
 )

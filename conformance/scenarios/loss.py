@@ -100,4 +100,5 @@ SCENARIO = Scenario(
         (Kind.OURS, Kind.OURS),
     ),
     play=play,
+    seconds=25,
 )

@@ -163,5 +163,6 @@ SCENARIO: Final = Scenario(
     summary="MSS and TCP checksum after clamping, as after C",
     placements=ONE,
     play=play,
+    seconds=15,
     needs_c=True,
 )

@@ -166,4 +166,5 @@ SCENARIO = Scenario(
     placements=((Kind.C, Kind.C), (Kind.OURS, Kind.C)),
     play=play,
     limit=_LIMIT,
+    seconds=25,
 )

@@ -184,4 +184,5 @@ SCENARIO = Scenario(
     placements=TWO,
     play=play,
     limit=300,
+    seconds=60,
 )

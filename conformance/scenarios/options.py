@@ -159,4 +159,5 @@ SCENARIO = Scenario(
     summary="ACK: option bits, weight and port of a link",
     placements=ONE,
     play=play,
+    seconds=15,
 )

@@ -1,4 +1,8 @@
-"""Datagrams that are longer than a tincd takes: what the log says of them."""
+"""Datagrams that are longer than a tincd takes: what the log says of them.
+
+C looks for the path MTU once a second, by sizes that it draws by lot: that is what a
+case waits for, five to fifteen seconds and never more than thirty.
+"""
 
 from __future__ import annotations
 
@@ -61,4 +65,5 @@ SCENARIO = Scenario(
     summary="datagrams longer than a tincd takes are told of as junk",
     placements=((Kind.C, Kind.C), (Kind.OURS, Kind.C)),
     play=play,
+    seconds=5,
 )

@@ -57,5 +57,6 @@ SCENARIO: Final = Scenario(
     summary="overlapping subnets, and owners who are not there",
     placements=ONE,
     play=play,
+    seconds=5,
     needs_c=True,
 )

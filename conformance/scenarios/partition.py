@@ -1,4 +1,7 @@
-"""A node cut off from two others, each of which dials the other two; then healed."""
+"""A node cut off from two others, each of which dials the other two; then healed.
+
+A dead link is found after PingInterval and PingTimeout, for which a case waits.
+"""
 
 from __future__ import annotations
 
@@ -87,4 +90,5 @@ SCENARIO = Scenario(
     summary="a node is cut off and joined again, twice",
     placements=THREE,
     play=play,
+    seconds=15,
 )

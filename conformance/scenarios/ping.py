@@ -1,4 +1,8 @@
-"""Pings of several sizes through the tunnel, over IPv4 and over IPv6."""
+"""Pings of several sizes through the tunnel, over IPv4 and over IPv6.
+
+C looks for the path MTU once a second, by sizes that it draws by lot: that is what a
+case waits for, five to fifteen seconds and never more than thirty.
+"""
 
 from __future__ import annotations
 
@@ -63,12 +67,14 @@ OVER_IPV4 = Scenario(
     summary="IPv4 pings of several sizes, both ways",
     placements=TWO,
     play=play4,
+    seconds=15,
 )
 OVER_IPV6 = Scenario(
     name="ping6",
     summary="IPv6 pings of several sizes, IPv6 under the tunnel too",
     placements=TWO,
     play=play6,
+    seconds=15,
 )
 OVER_TAP = Scenario(
     name="ping-tap",

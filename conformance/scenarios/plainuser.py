@@ -100,4 +100,5 @@ SCENARIO = Scenario(
     summary="a plain user's configuration between two C gateways",
     placements=((Kind.C, Kind.C, Kind.C), (Kind.OURS, Kind.C, Kind.C)),
     play=play,
+    seconds=15,
 )

@@ -1,4 +1,8 @@
-"""A path whose middle takes only 1400 bytes: its MTU is found, and big pings pass."""
+"""A path whose middle takes only 1400 bytes: its MTU is found, and big pings pass.
+
+C looks for the path MTU once a second, by sizes that it draws by lot: that is what a
+case waits for, five to fifteen seconds and never more than thirty.
+"""
 
 from __future__ import annotations
 
@@ -44,4 +48,5 @@ SCENARIO = Scenario(
     summary="a path of 1400 bytes: MTU found, big packets pass",
     placements=TWO,
     play=play,
+    seconds=15,
 )

@@ -1,4 +1,8 @@
-"""A path that becomes narrower, in silence or not, and a path that becomes wider."""
+"""A path that becomes narrower, in silence or not, and a path that becomes wider.
+
+C notices what is lost after PingInterval and PingTimeout, then looks for the path MTU
+once a second, by sizes that it draws by lot: each change is waited for in this way.
+"""
 
 from __future__ import annotations
 
@@ -167,10 +171,12 @@ SHRINK = Scenario(
     summary="a path silently becomes narrower: big packets are soon back",
     placements=_PLACEMENTS,
     play=shrink,
+    seconds=35,
 )
 GROW = Scenario(
     name="pmtu-grow",
     summary="a path becomes wider: noticed, measured and used",
     placements=_PLACEMENTS,
     play=grow,
+    seconds=20,
 )

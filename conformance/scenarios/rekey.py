@@ -1,4 +1,7 @@
-"""Packet keys expire every ten seconds under steady traffic."""
+"""Packet keys expire every ten seconds under steady traffic.
+
+The ends of three such periods are what a case waits for, whoever it is between.
+"""
 
 from __future__ import annotations
 
@@ -56,4 +59,5 @@ SCENARIO = Scenario(
     summary="KeyExpire = 10: three renewals under steady pings",
     placements=TWO,
     play=play,
+    seconds=30,
 )

@@ -42,6 +42,9 @@ def play_hosts(lab: Lab, placement: Placement) -> None:
     say("  near's file has changed")
     _next_second()
     _add_line(subject, "near", f"Weight = {_WEIGHT}")
+    # C's clock is that of its last turn: as old as the file, or older, and the next
+    # signal finds the file changed once more.
+    _next_second()
     mark = _hang_up(subject)
     subject.log.wait(r"^Connection with near .* activated", 10, mark)
     expect_equal("closed", _closed(subject, mark), {"near"})
@@ -309,16 +312,19 @@ CONNECT_TO = Scenario(
     summary="HUP: other peers to dial, links that are up stay",
     placements=TWO,
     play=play_connect_to,
+    seconds=5,
 )
 BROKEN = Scenario(
     name="reload-broken",
     summary="HUP: a configuration that cannot be used changes nothing",
     placements=((Kind.OURS, Kind.C), (Kind.OURS, Kind.OURS)),
     play=play_broken,
+    seconds=5,
 )
 SUBNETS = Scenario(
     name="reload-subnets",
     summary="HUP: subnets of host files if strict, else our own",
     placements=TWO,
     play=play_subnets,
+    seconds=5,
 )

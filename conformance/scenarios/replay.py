@@ -149,4 +149,5 @@ SCENARIO = Scenario(
     summary="datagrams sent again from true and false addresses lose no ping",
     placements=((Kind.C, Kind.C), (Kind.OURS, Kind.C)),
     play=play,
+    seconds=20,
 )

@@ -1,4 +1,8 @@
-"""kill -9 and a new start: traffic resumes, and the survivor's tables are right."""
+"""kill -9 and a new start: traffic resumes, and the survivor's tables are right.
+
+What C has heard it does not take again until PingInterval is over: two of C wait for
+that after each crash.
+"""
 
 from __future__ import annotations
 
@@ -66,4 +70,5 @@ SCENARIO = Scenario(
     summary="kill -9 of either side, twice, and traffic resumes",
     placements=TWO,
     play=play,
+    seconds=25,
 )

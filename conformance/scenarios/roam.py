@@ -1,4 +1,8 @@
-"""A node gets another address in the middle of a transfer: the transfer completes."""
+"""A node gets another address in the middle of a transfer: the transfer completes.
+
+Meta connections stay at the old address until PingInterval and PingTimeout are over,
+and C looks for the path MTU once a second: both are waited for.
+"""
 
 from __future__ import annotations
 
@@ -81,4 +85,5 @@ SCENARIO = Scenario(
         (Kind.OURS, Kind.OURS),
     ),
     play=play,
+    seconds=20,
 )

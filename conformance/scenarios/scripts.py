@@ -94,5 +94,6 @@ SCENARIO = Scenario(
     summary="all eight scripts: order and environment as under C",
     placements=ONE,
     play=play,
+    seconds=3,
     needs_c=True,
 )

@@ -180,5 +180,6 @@ SCENARIO: Final = Scenario(
     summary="signals while scripts of the start and of the stop run, as of C",
     placements=ONE,
     play=play,
+    seconds=25,
     needs_c=True,
 )

@@ -220,4 +220,5 @@ SCENARIO: Final = Scenario(
     play=play,
     needs_c=True,
     limit=300,
+    seconds=40,
 )

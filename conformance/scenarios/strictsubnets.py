@@ -101,4 +101,5 @@ SCENARIO = Scenario(
     summary="only subnets on file are believed, all are passed on",
     placements=THREE,
     play=play,
+    seconds=5,
 )

@@ -67,4 +67,5 @@ SCENARIO = Scenario(
     summary="overlapping prefixes, weights, and an owner that goes down",
     placements=THREE,
     play=play,
+    seconds=5,
 )

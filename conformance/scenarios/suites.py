@@ -161,4 +161,5 @@ SCENARIO = Scenario(
     placements=TWO,
     play=play,
     limit=300,
+    seconds=50,
 )

@@ -206,16 +206,19 @@ RING: Final = Scenario(
         (Kind.OURS, Kind.C, Kind.C),
     ),
     play=play_ring,
+    seconds=5,
 )
 HUB: Final = Scenario(
     name="hub",
     summary="everybody gets everything, and nothing is learned",
     placements=THREE[:3],
     play=play_hub,
+    seconds=5,
 )
 VLAN: Final = Scenario(
     name="vlan",
     summary="tagged frames of every size through switch mode",
     placements=TWO,
     play=play_vlan,
+    seconds=5,
 )

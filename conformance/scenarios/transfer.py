@@ -26,4 +26,5 @@ SCENARIO = Scenario(
     placements=TWO,
     play=play,
     limit=240,
+    seconds=25,
 )

@@ -106,4 +106,5 @@ SCENARIO = Scenario(
     summary="who connects to a tunnel server hears of nobody else",
     placements=THREE,
     play=play,
+    seconds=5,
 )

@@ -187,6 +187,7 @@ SCENARIO = Scenario(
     placements=((Kind.OURS,),),
     play=play,
     limit=600,
+    seconds=60,
     needs_c=True,
     tools=("systemd-nspawn",),
 )
