@@ -18,9 +18,17 @@ from tests.control.world import (
 )
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.control.effects import CheckReverse, Effect, Forward, Reply
+from tincd_compat.control.effects import (
+    CheckReverse,
+    Effect,
+    Forward,
+    GraphChanged,
+    Reply,
+)
 from tincd_compat.control.rules import MAX_NAME, Limits, Policy
 from tincd_compat.errors import PeerError
+from tincd_compat.mesh import reach
+from tincd_compat.mesh.graph import Change
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
 TRUE_EDGE = AddEdge(0x100, "alpha", "peer", "10.99.0.2", "7001", 0xC, 5)
@@ -329,5 +337,51 @@ def test_limit_on_edges(caplog: pytest.LogCaptureFixture) -> None:
     assert world.hear("12 c far other 10.0.0.1 1 c 2") != []
     assert world.hear("13 d far other") != []
     assert world.hear("12 e other far 10.0.0.1 1 c 1") != []
+    assert world.hear("12 aa far other 10.0.0.1 1 c 1") == []
     world.gossip.connection_down(world["other"], report=True)
     assert world.hear("12 f far other 10.0.0.1 1 c 1") != []
+
+
+def test_what_is_counted_is_what_there_is() -> None:
+    world = World()
+    ground = world.gossip._ground
+    world.hear("12 a far carol 10.0.0.1 655 c 1")
+    world.hear("12 b far carol 10.0.0.1 655 c 2")
+    world.hear("13 c peer far")
+    world.gossip.connection_down(world["other"], report=True)
+    ends = world.edges()
+    assert ground._edges == len(ends) == 5
+    assert ground._letters_of_edges == sum(len(each) - 1 for each in ends)
+
+
+def lost(world: World, line: str) -> tuple[bool, bool, list[Change] | None]:
+    """Return what a DEL_EDGE says of the graph: whether it is a loss or a detour."""
+    [changed] = [each for each in world.hear(line) if isinstance(each, GraphChanged)]
+    flips = None if changed.flips is None else list(changed.flips)
+    return changed.loss, changed.detour, flips
+
+
+def test_whom_a_loss_cuts_off_is_told_with_it() -> None:
+    world = World()
+    change = Change(world["far"], False, PLACES["far"])
+    assert lost(world, "13 a peer far") == (True, False, [change])
+    assert not world["far"].reachable
+
+
+def test_a_loss_that_cuts_nobody_off_may_be_a_detour() -> None:
+    world = World()
+    for ends in ("12 a other far 10.99.0.4 7003", "12 b far other 10.99.0.3 7002"):
+        world.hear(f"{ends} c 5")
+    # The path of the last run led over peer, and none leads over other.
+    assert lost(world, "13 c other far") == (False, False, [])
+    world.hear("12 d other far 10.99.0.4 7003 c 5")
+    assert lost(world, "13 e peer far") == (False, True, [])
+
+
+def test_a_loss_that_takes_long_to_judge_is_left_to_a_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reach, "MAX_STEPS", 0)
+    world = World()
+    assert lost(world, "13 a peer far") == (True, False, None)
+    assert world["far"].reachable

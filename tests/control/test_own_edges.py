@@ -178,10 +178,14 @@ def test_rest_has_a_longest_time() -> None:
     assert rests == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
 
 
-def test_one_kind_of_contradiction_is_no_namesake() -> None:
+@pytest.mark.parametrize("missing", ["12", "13"])
+def test_it_takes_both_kinds_of_contradiction_to_show_a_namesake(missing: str) -> None:
     world = World()
     for number in range(MAX_CONTRADICTIONS + 1):
-        world.hear(f"13 {number:x} alpha peer")
+        for line in ("12 %x alpha zoe 10.0.0.1 1 c 1", "13 %x alpha peer"):
+            if number or not line.startswith(missing):
+                world.hear(line % number)
+    assert max(world.gossip.contradictions) == MAX_CONTRADICTIONS + 1
     assert world.gossip.pause(0) == 0
 
 
@@ -193,8 +197,9 @@ def test_denial_of_an_old_link_is_set_right_at_once_though_another_is_young() ->
     assert [type(effect) for effect in effects] == [Reply]
     assert world.hear("13 b alpha ghost", "other", 101) == []
     assert world.hear("12 c alpha peer 10.99.0.2 7001 c 9", "other", 101) == []
-    effects = world.hear("13 d alpha ghost", "other", 100 + ECHO)
-    assert [type(effect) for effect in effects] == [Reply]
+    for line in ("13 d alpha ghost", "12 e alpha peer 10.99.0.2 7001 c 9"):
+        effects = world.hear(line, "other", 100 + ECHO)
+        assert [type(effect) for effect in effects] == [Reply]
 
 
 def test_denial_of_a_link_that_came_back_is_an_old_word() -> None:

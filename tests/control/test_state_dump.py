@@ -96,6 +96,22 @@ def test_state_dump_bears_changes_of_what_is_being_told(lost: str) -> None:
     ]
 
 
+def test_state_dump_leaves_out_an_edge_that_goes_while_its_node_is_told_of() -> None:
+    world = World()
+    for number in range(3):
+        world.hear(f"12 b{number} far n{number} 10.0.0.1 655 c 1")
+    dump = world.gossip.state_dump(world["ghost"])
+    for message in dump:
+        if b"far n0" in message.encode():
+            break
+    world.hear("13 d far n1")
+    told_after = [message.encode().decode().split()[2:4] for message in dump]
+    assert [ends for ends in told_after if ends[0] == "far"] == [
+        ["far", "n2"],
+        ["far", "peer"],
+    ]
+
+
 class Newcomer:
     """A neighbour that knows nothing but what alpha tells it."""
 

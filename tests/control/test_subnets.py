@@ -121,6 +121,13 @@ DEL_SUBNET: dict[str, Row] = {
         None,
         ("protocol", "Ignoring indirect DEL_SUBNET from {peer} for 10.4.0.0/24"),
     ),
+    "tunnel server: unknown subnet of a stranger": (
+        "11 a far 10.9.0.0/24",
+        TUNNEL_SERVER,
+        [],
+        None,
+        ("protocol", "Ignoring indirect DEL_SUBNET from {peer} for 10.9.0.0/24"),
+    ),
     "unknown owner": (
         "11 a nobody 10.4.0.0/24",
         STRICT,
@@ -373,6 +380,8 @@ def test_long_names_fill_the_tables_sooner(caplog: pytest.LogCaptureFixture) -> 
     assert world.hear("10 e peer 10.9.0.0/24") != []
     assert world.hear(f"13 f {long} far") != []
     assert world.hear("10 a1 far 10.9.0.0/24") != []
+    assert world.hear(f"12 a2 {long} far 10.0.0.1 655 c 1") != []
+    assert world.hear("10 a3 far 10.9.1.0/24") == []
 
 
 def test_a_neighbour_tells_of_itself_whatever_others_have_filled() -> None:
