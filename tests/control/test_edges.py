@@ -348,6 +348,8 @@ def test_what_is_counted_is_what_there_is() -> None:
     world.hear("12 a far carol 10.0.0.1 655 c 1")
     world.hear("12 b far carol 10.0.0.1 655 c 2")
     world.hear("13 c peer far")
+    # An edge of ours takes the place of the one that was there.
+    world.gossip.connection_up(world["peer"], PLACES["peer"], "7001", 9, 0xC, 0)
     world.gossip.connection_down(world["other"], report=True)
     ends = world.edges()
     assert ground._edges == len(ends) == 5
@@ -359,6 +361,15 @@ def lost(world: World, line: str) -> tuple[bool, bool, list[Change] | None]:
     [changed] = [each for each in world.hear(line) if isinstance(each, GraphChanged)]
     flips = None if changed.flips is None else list(changed.flips)
     return changed.loss, changed.detour, flips
+
+
+def test_whom_an_edge_joins_to_us_is_told_with_it() -> None:
+    world = World()
+    world.hear("12 a far ghost 10.99.0.5 655 c 5")
+    *_, changed = world.hear("12 b ghost far 10.99.0.4 7003 c 5")
+    assert isinstance(changed, GraphChanged)
+    place = SocketAddress("10.99.0.5", 655)
+    assert list(changed.flips or ()) == [Change(world["ghost"], True, place)]
 
 
 def test_whom_a_loss_cuts_off_is_told_with_it() -> None:
