@@ -10,6 +10,7 @@ from tincd_compat.control.rules import Policy
 from tincd_compat.control.stations import (
     FIRST_PAUSE,
     FRESH,
+    LONGEST_PAUSE,
     MAX_REPEATED,
     MAX_RIVALS,
     Stations,
@@ -127,10 +128,36 @@ def test_who_has_taken_his_word_back_is_no_rival(world: World) -> None:
     assert world.gossip.learn_mac(MAC, 100) == []
 
 
+def test_who_has_left_the_mesh_is_no_rival(world: World) -> None:
+    claim(world, 1, "new", 1)
+    world.gossip.learn_mac(MAC, 2)
+    world.hear("11 2 new 0:1a:2b:3c:4d:5e", now=3)
+    assert "new" in world.mesh.nodes
+    list(world.gossip.purge())
+    assert "new" not in world.mesh.nodes
+    assert world.gossip.learn_mac(MAC, 100) == []
+
+
 def test_a_station_that_is_learned_anew_has_no_rivals(world: World) -> None:
     claim(world, 1, "far", FRESH)
     assert SubnetUp(world["alpha"], LEARNED) in world.gossip.learn_mac(MAC, 20)
     assert world.gossip.learn_mac(MAC, 100) == []
+
+
+def test_a_word_is_said_again_ever_more_rarely_but_not_never() -> None:
+    stations = Stations(600)
+    stations.add(MAC, 0)
+    stations.claimed(MAC, "far", 0)
+    station = stations.get(MAC)
+    assert station is not None
+    pauses, now = list[float](), 0.0
+    for _ in range(10):
+        pauses.append(station.due - now)
+        now = station.due
+        list(stations.expired(now))
+        assert stations.repeats(station, now)
+    rising = [FIRST_PAUSE * 2**number for number in range(7)]
+    assert pauses == [*rising, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
 
 
 def test_few_words_are_said_again_in_a_tick() -> None:

@@ -12,6 +12,7 @@ from tests.transport.fakes import FakeLoop, FakeSocket
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.hosts import HostSettings
+from tincd_compat.config.values import ProxyCommand
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon import links
 from tincd_compat.daemon.hostnames import HostNames
@@ -59,6 +60,14 @@ def test_whoever_we_have_dialled_can_be_looked_for_there(world: World) -> None:
     # Who calls comes from a port that is good for nothing.
     world.connect("other")
     assert world.mesh.nodes["other"].dialled is None
+
+
+def test_where_a_proxy_has_dialled_nobody_is_looked_for(loop: FakeLoop) -> None:
+    world = World(loop, proxy=ProxyCommand("proxy"))
+    peer, _ = world.dial("peer")
+    peer.shake_hands()
+    assert peer.link.active
+    assert world.mesh.nodes["peer"].dialled is None
 
 
 def test_the_announced_port_is_in_the_ack(world: World) -> None:

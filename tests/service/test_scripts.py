@@ -361,6 +361,31 @@ def test_a_slow_script_is_complained_about_and_waited_for(
     ]
 
 
+def test_a_script_that_has_ended_is_not_complained_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "host-up", "exit 0\n")
+    timers = []
+
+    async def events() -> None:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def noted(seconds: float, *call: Any) -> asyncio.TimerHandle:
+            timer = call_later(seconds, *call)
+            if seconds == scripts.SLOW_SCRIPT:
+                timers.append(timer)
+            return timer
+
+        monkeypatch.setattr(loop, "call_later", noted)
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        runner.run("host-up", {})
+        await runner.drain()
+
+    run(events())
+    assert [timer.cancelled() for timer in timers] == [True]
+
+
 #: Each kind by a name of it.
 KINDS = {name.replace("NAME", "beta"): name for name in scripts.PATIENCE}
 
@@ -423,7 +448,33 @@ def test_of_too_many_that_never_end_the_oldest_is_killed(
     assert lines[6][0] == logging.ERROR
     killing = "Killing script host-up (pid N): 2 others have not finished either"
     assert masked(lines[6][1]) == killing
+    oldest = re.findall(r"\(pid \d+\)", lines[1][1])
+    assert re.findall(r"\(pid \d+\)", lines[6][1]) == oldest
     assert lines[7:] == [failed("host-up", status) for status in (137, 3, 3)]
+
+
+def test_those_that_have_ended_after_all_make_room(
+    tmp_path: Path,
+    fifo: Path,
+    lines: list[tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(scripts.PATIENCE, "host-up", 0.0)
+    monkeypatch.setattr(scripts, "MAX_LEFT", 1)
+    write(tmp_path / "host-up", f"read line < {fifo}; exit 3\n")
+
+    async def events() -> None:
+        runner = ScriptRunner(tmp_path, ENVIRONMENT)
+        for number in (1, 2):
+            runner.run("host-up", {})
+            assert await runner.drain()
+            tell(fifo, "go\n")
+            await until(lines, 3 * number)
+
+    run(events())
+    assert [line for line in lines if line[0] == logging.ERROR] == [
+        failed("host-up", 3)
+    ] * 2
 
 
 def test_what_is_dropped_is_named(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 LINK, ADDR, ROUTE = 16, 20, 24
@@ -43,15 +44,24 @@ def address(
     *,
     lifetime: int = 300,
     flags: int = 0,
+    length: int = 24,
+    peer: str | None = None,
     gone: bool = False,
     asked: bool = False,
 ) -> bytes:
+    """Return what is said of an address, with a ``peer`` at the other end or without.
+
+    Of IPv6 the kernel says twice only what has one.
+    """
     family = socket.AF_INET6 if ":" in text else socket.AF_INET
     packed = socket.inet_pton(family, text)
+    places = [(1, packed if peer is None else socket.inet_pton(family, peer))]
+    if family == socket.AF_INET or peer is not None:
+        places.append((2, packed))
     return message(
         ADDR + gone,
-        struct.pack("=BBBBI", family, 24, flags & 0xFF, 0, index),
-        *((1, packed), (2, packed)),
+        struct.pack("=BBBBI", family, length, flags & 0xFF, 0, index),
+        *places,
         (6, struct.pack("=IIII", lifetime, lifetime, 0, 0)),
         (8, struct.pack("=I", flags)),
         asked=asked,
@@ -66,16 +76,29 @@ def route(
     sort: int = 1,
     flags: int = 0,
     metric: int = 0,
+    length: int = 24,
+    source: str | None = None,
+    tos: int = 0,
+    table: int = 254,
+    short: bool = False,
+    family: int = socket.AF_INET,
+    more: Sequence[tuple[int, bytes]] = (),
     gone: bool = False,
     asked: bool = False,
 ) -> bytes:
-    length = 0 if text is None else 24
+    """Return what is said of a route; ``more`` are further attributes.
+
+    A ``short`` one names its table in its head only, which has room for small numbers.
+    """
+    length = 0 if text is None else length
     head = struct.pack(
-        *("=BBBBBBBBI", socket.AF_INET, length, 0, 0),
-        *(254, 3, 0, sort, flags),
+        *("=BBBBBBBBI", family, length, 24 if source else 0, tos),
+        *(table if table < 256 else 252, 3, 0, sort, flags),
     )
     attributes = [
-        (15, struct.pack("=I", 254)),
+        *(() if short else ((15, struct.pack("=I", table)),)),
+        *(((2, socket.inet_aton(source)),) if source else ()),
+        *more,
         (6, struct.pack("=I", metric)),
         (5, socket.inet_aton(via)),
         (4, struct.pack("=I", index)),

@@ -65,11 +65,12 @@ def test_narrow_as_long_as_there_is_a_flood(limit: int) -> None:
     buffer = sock.buffer()
     buffer.calm(1.0)
     assert sock.asked == []
-    for now in (1.0, 1.5, 1.9):
+    # The last of them comes after the pause that the first has begun.
+    for now in (1.0, 1.5, 1.0 + 1.2 * PAUSE):
         buffer.flooded(now)
         buffer.calm(now + 0.01)
         assert sock.size == NARROW
-    buffer.calm(1.9 + PAUSE)
+    buffer.calm(1.0 + 2.2 * PAUSE)
     assert (sock.size, sock.asked) == (WIDE, [NARROW, WIDE])
     buffer.flooded(4.0)
     assert sock.size == NARROW
@@ -192,6 +193,14 @@ def test_a_fast_network_has_as_much_as_leaves_in_a_moment() -> None:
     assert sock.size == NARROW
 
 
+def test_a_speed_that_is_little_more_or_less_changes_nothing() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    for speed in (0, *[12_500_000] * 2, *[14_000_000] * 2, *[11_000_000] * 2):
+        sock.fill(buffer, speed)
+    assert sock.size == round(12_500_000 * DELAY / 2)
+
+
 def test_one_speed_that_is_another_changes_nothing() -> None:
     sock = Uplink()
     buffer = sock.buffer()
@@ -214,13 +223,25 @@ def test_what_others_have_sent_counts() -> None:
     assert (sock.size, buffer.lost) == (SEND_BUFFER, 192)
 
 
-@pytest.mark.parametrize("seconds", [SHORTEST / 2, LONGEST * 1.01])
+@pytest.mark.parametrize("seconds", [SHORTEST / 4, LONGEST * 1.01])
 def test_too_short_or_too_long_a_time_tells_no_speed(seconds: float) -> None:
     sock = Uplink()
     buffer = sock.buffer()
     buffer.full(1)
-    sock.fill(buffer, 125_000_000, seconds=seconds)
+    for _ in range(3):
+        sock.fill(buffer, 125_000_000, seconds=seconds)
     assert sock.size == NARROW
+
+
+def test_a_speed_from_before_a_pause_agrees_with_nothing() -> None:
+    sock = Uplink()
+    buffer = sock.buffer()
+    buffer.full(1)
+    for seconds in (SHORTEST, LONGEST * 1.01, SHORTEST):
+        sock.fill(buffer, 125_000_000, seconds=seconds)
+    assert sock.size == NARROW
+    sock.fill(buffer, 125_000_000)
+    assert sock.size == SEND_BUFFER
 
 
 def test_short_times_add_up() -> None:

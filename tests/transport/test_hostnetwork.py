@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import struct
 import sys
-from itertools import product
+from itertools import islice, product
 
 import pytest
 from hypothesis import given
@@ -74,7 +75,31 @@ def test_only_a_difference_is_a_change(
         (route(None, 2), route(None, 2, "10.0.0.253")),
         (route("10.1.1.0", 2), route("10.1.2.0", 2)),
         (route(None, 2), route(None, 2, metric=5)),
+        (route(None, 2), route(None, 2, sort=7)),
+        # What routes are told apart by.
+        (route("10.1.0.0", 2), route("10.1.0.0", 2, length=16)),
+        (route(None, 2), route(None, 2, source="10.1.1.0")),
+        (
+            route(None, 2, source="10.1.1.0"),
+            route(None, 2, source="10.1.2.0"),
+        ),
+        (route(None, 2), route(None, 2, tos=8)),
+        (route(None, 2), route(None, 2, family=socket.AF_INET6)),
+        (route(None, 2), route(None, 2, table=7)),
+        (route(None, 2, table=1000), route(None, 2, table=1001)),
+        (route(None, 2, short=True, table=7), route(None, 2, short=True, table=8)),
+        # Further ways of saying where one leads: from where, by several, by IPv6.
+        *(
+            (route(None, 2, more=[(kind, b"one")]), route(None, 2, more=[(kind, b"2")]))
+            for kind in (7, 9, 18)
+        ),
         (address(2, "10.0.0.1"), address(3, "10.0.0.1")),
+        (address(2, "10.0.0.1"), address(2, "10.0.0.1", length=25)),
+        (address(2, "2001:db8::1"), address(2, "2001:db8::2")),
+        (
+            address(2, "10.0.0.1", peer="10.0.0.9"),
+            address(2, "10.0.0.2", peer="10.0.0.9"),
+        ),
     ],
 )
 def test_another_value_is_a_change(
@@ -144,6 +169,46 @@ def test_answers_are_told_from_news() -> None:
     assert [(each.answers, each.ends_answer) for each in split(data)] == [
         *((True, False), (False, False), (False, True)),
     ]
+
+
+def test_news_that_has_the_number_of_a_question_is_news() -> None:
+    """Who changes something may give what the kernel says of it any number."""
+    (asked,) = split(link(2, asked=True))
+    news = bytearray(asked.data)
+    # The flags, of which NLM_F_MULTI is one.
+    news[6:8] = bytes(2)
+    assert [each.answers for each in split(bytes(news))] == [False]
+
+
+def test_an_attribute_that_is_cut_off_or_impossible_says_nothing(
+    network: HostNetwork,
+) -> None:
+    silent = shortened(link(2), 8)
+    impossible = bytearray(link(2))
+    # The length of what says the MTU.
+    impossible[32:34] = bytes(2)
+    for data in (shortened(link(2), 2), bytes(impossible)):
+        network.clear()
+        assert told(network, data, silent) == [True, False]
+
+
+def test_an_attribute_may_be_marked_as_having_others_in_it(
+    network: HostNetwork,
+) -> None:
+    marked = bytearray(link(2))
+    (kind,) = struct.unpack_from("=H", marked, 34)
+    struct.pack_into("=H", marked, 34, kind | 0x8000)
+    assert told(network, link(2), bytes(marked)) == [True, False]
+
+
+def shortened(message: bytes, count: int) -> bytes:
+    """Return a message without its last bytes, and what fills the gap to the next."""
+    end = len(message) - count
+    return struct.pack("=I", end) + message[4:end] + bytes(-end % 4)
+
+
+def test_a_length_of_nothing_is_the_end() -> None:
+    assert list(islice(split(bytes(64)), 2)) == []
 
 
 def test_the_kernel_is_asked_for_all() -> None:

@@ -125,6 +125,22 @@ def test_more_than_the_kernel_can_keep_is_a_change(watched: Watched) -> None:
     assert watched.changes == 1
 
 
+def test_what_is_lost_again_before_it_is_told_counts_once(watched: Watched) -> None:
+    watched.start(NEWS_ASKED)
+    for _ in range(3):
+        watched.arrives(oserror(errno.ENOBUFS))
+    watched.loop.advance(SETTLE)
+    assert watched.changes == 1
+
+
+def test_one_question_follows_the_answer_of_another(watched: Watched) -> None:
+    watched.begin()
+    for number in range(1, 4):
+        assert watched.netlink.sent == b"".join(requests()[:number])
+        watched.arrives(netlink.done())
+    assert watched.netlink.sent == b"".join(requests())
+
+
 def test_in_a_storm_one_message_is_read(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:

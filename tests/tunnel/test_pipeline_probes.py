@@ -106,6 +106,17 @@ def test_a_node_with_udp_or_that_called_us_is_looked_for_at_home() -> None:
     assert world.ports.elsewhere == []
 
 
+def test_a_caller_whose_address_is_not_known_is_looked_for_nowhere_else() -> None:
+    world = World()
+    world.link("a", "b")
+    world.exchange_keys("b")
+    node = world.node("b")
+    world.mesh.set_address(node, None)
+    for _ in range(4):
+        world.pipeline.probe_step(node, world.now)
+    assert world.ports.elsewhere == []
+
+
 def test_a_probe_elsewhere_that_is_too_long_narrows_the_path() -> None:
     world = World()
     world.link("a", "b")

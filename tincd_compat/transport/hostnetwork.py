@@ -38,7 +38,6 @@ _KIND: Final = 0x3FFF
 _IFLA_MTU: Final = 4
 _IFA_ADDRESS: Final = 1
 _IFA_LOCAL: Final = 2
-_IFA_FLAGS: Final = 8
 _RTA_DST: Final = 1
 _RTA_SRC: Final = 2
 _RTA_OIF: Final = 4
@@ -160,10 +159,9 @@ class HostNetwork:
     def _address(self, there: bool, data: bytes) -> bool:
         family, length, flags, _, index = _ADDRESS.unpack_from(data, 16)
         attributes = _attributes(data, 16 + _ADDRESS.size)
-        usable = not _number(attributes, _IFA_FLAGS, flags) & _UNUSABLE
         address = attributes.get(_IFA_LOCAL, attributes.get(_IFA_ADDRESS))
         entry = index, family, address, length
-        there = there and usable
+        there = there and not flags & _UNUSABLE
         if there == (entry in self._addresses):
             return False
         if not there:
