@@ -298,6 +298,8 @@ def test_limit_on_nodes(caplog: pytest.LogCaptureFixture) -> None:
     for number in range(3):
         assert world.hear(f"12 {number} far dave{number} 10.0.0.1 1 c 1") == []
     assert len(world.mesh.nodes) == 6
+    # Who is known already goes on being heard of.
+    assert world.hear("12 a far other 10.0.0.1 1 c 1") != []
     assert caplog.messages == [f"Ignoring new nodes from {PEER}, already knowing 6"]
 
 

@@ -47,6 +47,8 @@ def test_same_line_counts_once_whoever_sends_it(
     world.hear("11 b far 10.9.0.0/24")
     assert world.hear(line, "other") == []
     assert caplog.messages == ["Already seen request"]
+    assert world.hear(line, "other") == []
+    assert world.gossip.duplicates == 2
     assert world.subnets() == World().subnets()
     # A different nonce or one more token makes it a different line.
     assert world.hear("10 c far 10.9.0.0/24") != []
@@ -74,10 +76,12 @@ def test_forwarded_bytes_are_the_received_ones() -> None:
 def test_default_name_of_the_connection(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
     message = DelSubnet(1, "nobody", subnet("10.0.0.0/8"))
-    world.gossip.handle(message, message.encode(), world["peer"], 0)
+    for number, name in enumerate(("peer", "ghost")):
+        line = message.encode() + b" %d" % number
+        world.gossip.handle(message, line, world[name], 0)
     assert caplog.messages == [
-        "Got DEL_SUBNET from peer (10.99.0.2 port 7001) for nobody"
-        " which is not in our node tree"
+        f"Got DEL_SUBNET from {peer} for nobody which is not in our node tree"
+        for peer in ("peer (10.99.0.2 port 7001)", "ghost ((null))")
     ]
 
 
