@@ -14,8 +14,10 @@ from tincd_compat.config.parser import (
 )
 from tincd_compat.config.settings import (
     Settings,
+    Suites,
     complete_settings,
     find_name,
+    load_settings,
     name_for_keys,
     resolve_name,
 )
@@ -74,6 +76,7 @@ def test_unknown_variables_are_silent(caplog: pytest.LogCaptureFixture) -> None:
         ("KeyExpire = -1", "key_expire", -1),
         ("LocalDiscovery = yes", "local_discovery", True),
         ("MACExpire = 5", "mac_expire", 5),
+        ("MACLength = 0", "maclength", 0),
         ("MACLength = 32", "maclength", 32),
         ("MaxOutputBufferSize = 9", "max_output_buffer_size", 9),
         ("MaxTimeout = 1", "max_timeout", 1),
@@ -151,6 +154,8 @@ def test_bad_numbers_and_booleans_leave_the_default(
         ("PingTimeout = -1", 60, 60),
         ("PingInterval = 3", 3, 3),
         ("PingInterval = 3\nPingTimeout = 2", 3, 2),
+        ("PingInterval = 1\nPingTimeout = 1", 1, 1),
+        ("PingTimeout = 1", 60, 1),
     ],
 )
 def test_pings(lines: str, interval: int, timeout: int) -> None:
@@ -165,6 +170,9 @@ def test_min_timeout_is_corrected(caplog: pytest.LogCaptureFixture) -> None:
         "Correcting !"
     ]
     assert caplog.records[0].levelno == logging.WARNING
+    caplog.clear()
+    assert settings("MinTimeout = 10\nMaxTimeout = 10").min_timeout == 10
+    assert caplog.messages == []
 
 
 def test_tcp_only_implies_indirect_and_no_discovery() -> None:
@@ -237,10 +245,26 @@ def test_name(value: str, environment: dict[str, str], expected: str) -> None:
 def test_no_name(
     text: str, logged: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(ConfigError, match=r"^Name for tinc daemon required! \("):
+    with pytest.raises(ConfigError) as caught:
         resolve_name(config(text), {"EMPTY": ""}, "h" * 32)
+    given = text.startswith("Name")
+    place = "Name in tinc.conf line 1" if given else "put `Name = NAME' into tinc.conf"
+    assert str(caught.value) == (
+        f"Name for tinc daemon required! ({place}: "
+        "letters, digits and underscores make a name)"
+    )
     assert caplog.messages == logged
     assert find_name(config(text), {"EMPTY": ""}, "h" * 32) is None
+
+
+def test_a_default_that_is_not_known_has_no_place() -> None:
+    nothing = Suites(is_cipher=lambda _: False, digest_size=lambda _: None)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(config(""), "alpha", nothing)
+    assert str(caught.value) == "Unrecognized cipher type!"
+    with pytest.raises(ConfigError) as caught:
+        load_settings(config("Cipher = none"), "alpha", nothing)
+    assert str(caught.value) == "Unrecognized digest type!"
 
 
 def test_a_name_behind_a_byte_order_mark_is_not_asked_for() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
 import pytest
 
+from tests.daemon.fakes import subnet
 from tests.daemon.life import Life, told
 from tincd_compat.config.settings import Settings
-from tincd_compat.daemon import reload
+from tincd_compat.daemon import reload, slices
 from tincd_compat.errors import ConfigError
 from tincd_compat.service.start import StartOptions
 
@@ -111,6 +113,47 @@ def test_strict_subnets_are_read_again(life: Life) -> None:
     life.signal("HUP")
     subnets = life.daemon.mesh.subnets
     assert len(subnets.all()) == 2
+
+
+def test_strict_subnets_of_our_own_may_be_in_tinc_conf(life: Life) -> None:
+    life.write("StrictSubnets = yes\nSubnet = 10.8.0.0/24\n")
+    life.start()
+    life.take()
+    life.signal("HUP")
+    own = life.daemon.mesh.subnets.of(life.daemon.mesh.myself)
+    assert sorted(map(str, own)) == ["10.1.0.0/24#10", "10.8.0.0/24#10"]
+    assert [line for line in life.take() if "subnet" in line] == []
+
+
+def test_else_what_others_have_is_for_them_to_say(life: Life) -> None:
+    life.start()
+    (life.directory / "hosts" / "peer").write_text("Subnet = 10.2.0.0/24\n")
+    mesh = life.daemon.mesh
+    mesh.subnets.add(mesh.get_or_add("peer"), subnet("10.5.0.0/24"))
+    life.signal("HUP")
+    assert [(str(each), owner.name) for each, owner in mesh.subnets.all()] == [
+        ("10.1.0.0/24#10", "us"),
+        ("10.5.0.0/24#10", "peer"),
+    ]
+
+
+def test_nobody_is_dialled_in_the_middle_of_a_reload(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.write("ConnectTo = peer\n")
+    life.start()
+    for _ in range(5):
+        life.call()
+    # One step in each turn of the loop.
+    monkeypatch.setattr(slices, "SLICE", -1.0)
+    tasks = [life.tasks()]
+    life.loop.call_soon(life.loop.signals[signal.SIGHUP])
+    while list(life.daemon.links):
+        life.loop.run(asyncio.sleep(0))
+        tasks.append(life.tasks())
+    life.loop.settle()
+    assert tasks[0] == life.tasks() == ["ConnectTo peer"]
+    assert [] in tasks
 
 
 @pytest.mark.parametrize("text", ["Name", "Cipher = rot13\n"])
