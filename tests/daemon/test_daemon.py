@@ -251,6 +251,26 @@ def test_names_are_looked_up_before_the_root_changes(
     assert life.result.result() == 1
 
 
+def test_no_name_is_looked_up_by_who_is_to_stop(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def lookup(host: str, _port: str, _family: int) -> list[SocketAddress]:
+        asked.append(host)
+        return []
+
+    monkeypatch.setattr(module, "Names", lambda: Names(lookup))
+    life.write("ConnectTo = peer\n")
+    (life.directory / "hosts" / "peer").write_text("Address = peer.test\n")
+    life.scripts.over.clear()
+    life.start(chroot=True)
+    life.signal("TERM")
+    life.scripts.over.set()
+    assert life.loop.run_until_complete(life.result) == 0
+    assert asked == []
+
+
 def test_a_user_in_the_same_root_keeps_what_is_open(life: Life) -> None:
     def leave() -> None:
         raise AssertionError

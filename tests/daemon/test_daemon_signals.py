@@ -55,6 +55,19 @@ def test_the_tables_are_those_of_this_moment(
     assert " nexthop peer via peer " in line
 
 
+@pytest.mark.parametrize(
+    ("text", "bits"), [("", "c"), ("TCPOnly = yes\n", "b"), ("ClampMSS = no\n", "4")]
+)
+def test_the_tables_show_our_own_options(
+    life: Life, caplog: pytest.LogCaptureFixture, text: str, bits: str
+) -> None:
+    life.write(text)
+    life.start()
+    life.signal("USR2")
+    (line,) = (line for line in caplog.messages if line.startswith(" us at"))
+    assert f" options {bits} " in line
+
+
 def test_purging(life: Life) -> None:
     life.start()
     life.daemon.mesh.get_or_add("ghost")
