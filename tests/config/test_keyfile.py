@@ -181,9 +181,11 @@ def test_appending_where_the_directory_is_not_ours(
 ) -> None:
     path = tmp_path / "alpha"
     path.write_bytes(b"Port = 1\n")
+    path.chmod(0o644)
     refuse_temporary(monkeypatch, errno.EACCES)
     assert add(path) is None
     assert path.read_bytes() == b"Port = 1\n\n" + NEW
+    assert mode(path) == 0o644
     assert add(path, private=True) == REMOVE_BY_HAND
     assert path.read_bytes() == b"Port = 1\n\n" + NEW + b"\n" + NEW
     assert mode(path) == 0o600
@@ -227,8 +229,43 @@ def test_no_new_file_without_its_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     refuse_temporary(monkeypatch, number)
+    file = KeyFile.open(tmp_path / "alpha", NEW, private=False)
+    # Before the other file of a pair is in place.
     with pytest.raises(ConfigError, match="Error opening file"):
-        add(tmp_path / "alpha")
+        file.prepare()
+
+
+def test_no_appending_to_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "alpha"
+    path.write_bytes(b"Port = 1\n")
+    file = KeyFile.open(path, NEW, private=False)
+
+    def full(source: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    file.prepare()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(ConfigError, match="No space left"):
+            file.commit()
+    assert alone(path)
+    refuse_temporary(monkeypatch, errno.ENOSPC)
+    with pytest.raises(ConfigError, match="No space left"):
+        file.prepare()
+    assert path.read_bytes() == b"Port = 1\n"
+
+
+def test_nothing_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "alpha"
+    before = set(os.listdir("/proc/self/fd"))
+    add(path)
+    add(path)
+    refuse_temporary(monkeypatch, errno.EACCES)
+    add(path)
+    assert path.read_bytes().count(b"BEGIN") == 3
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_key_is_not_shown(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.daemon.life import END, START, Life, told
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.daemon import daemon as module
+from tincd_compat.daemon import slices
 from tincd_compat.daemon.daemon import STOP_PATIENCE
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import Pair
@@ -111,6 +113,36 @@ def test_tinc_up_may_make_what_runs_for_our_subnets(life: Life) -> None:
     life.scripts.over.set()
     life.loop.settle()
     assert life.take() == START[3:]
+
+
+def test_nobody_can_connect_before_what_runs_for_our_subnets_has_ended(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = life.scripts.run
+
+    def begin(name: str, variables: Mapping[str, str]) -> None:
+        run(name, variables)
+        if name == "subnet-up":
+            life.scripts.over.clear()
+
+    # Only the first step of what takes long is made in a turn of the loop.
+    monkeypatch.setattr(slices, "SLICE", -1.0)
+    monkeypatch.setattr(life.scripts, "run", begin)
+    life.write("", "Subnet = 10.1.0.0/24\nSubnet = 10.8.0.0/24\n")
+    life.start()
+    assert life.take() == [*START[:4], "subnet-up 10.8.0.0/24"]
+    life.scripts.over.set()
+    life.loop.settle()
+    assert life.take() == START[4:]
+
+
+def test_a_station_behind_the_device_is_announced(life: Life) -> None:
+    life.write("Mode = switch\n")
+    life.start()
+    life.take()
+    life.device.frames = [bytearray(range(60))]
+    life.loop.readable(life.device.descriptor)
+    assert life.take() == ["subnet-up 6:7:8:9:a:b"]
 
 
 def test_a_device_that_cannot_be_opened(

@@ -131,7 +131,8 @@ def test_strict_subnets_are_read_again(life: Life) -> None:
 def test_strict_subnets_of_our_own_may_be_in_tinc_conf(life: Life) -> None:
     life.write("StrictSubnets = yes\nSubnet = 10.8.0.0/24\n")
     life.start()
-    life.take()
+    up = [line for line in life.take() if line.startswith("subnet-up")]
+    assert sorted(up) == ["subnet-up 10.1.0.0/24", "subnet-up 10.8.0.0/24"]
     life.signal("HUP")
     own = life.daemon.mesh.subnets.of(life.daemon.mesh.myself)
     assert sorted(map(str, own)) == ["10.1.0.0/24#10", "10.8.0.0/24#10"]
@@ -139,9 +140,10 @@ def test_strict_subnets_of_our_own_may_be_in_tinc_conf(life: Life) -> None:
 
 
 def test_else_what_others_have_is_for_them_to_say(life: Life) -> None:
-    life.start()
     (life.directory / "hosts" / "peer").write_text("Subnet = 10.2.0.0/24\n")
+    life.start()
     mesh = life.daemon.mesh
+    assert [owner.name for _, owner in mesh.subnets.all()] == ["us"]
     mesh.subnets.add(mesh.get_or_add("peer"), subnet("10.5.0.0/24"))
     life.signal("HUP")
     assert [(str(each), owner.name) for each, owner in mesh.subnets.all()] == [
