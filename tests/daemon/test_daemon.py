@@ -24,6 +24,8 @@ def test_a_whole_life(life: Life, caplog: pytest.LogCaptureFixture) -> None:
     life.start()
     assert life.take() == START
     assert told(caplog) == ["Ready"]
+    # As whom it was started, in the same root.
+    assert life.dropped == []
     assert life.end() == 0
     assert life.take() == END
     assert told(caplog) == ["Got TERM signal", "Terminating"]
@@ -197,6 +199,12 @@ def test_an_error_of_ours_at_the_end(
     life.daemon.links.close()
 
 
+def test_links_are_dialled_from_where_we_listen(life: Life) -> None:
+    life.start()
+    source = life.daemon.links.source_for(SocketAddress("10.0.0.9", 655))
+    assert source == SocketAddress("10.0.0.1", 4711)
+
+
 def test_links_are_dialled_as_our_key_can_answer(life: Life) -> None:
     life.start()
     assert life.daemon._dialer._turn == life.daemon.links.operations.turn
@@ -288,7 +296,7 @@ def test_no_name_is_looked_up_by_who_is_to_stop(
 ) -> None:
     asked: list[str] = []
 
-    async def lookup(host: str, _port: str, _family: int) -> list[SocketAddress]:
+    async def lookup(host: str, port: str, family: int) -> list[SocketAddress]:
         asked.append(host)
         return []
 

@@ -44,13 +44,18 @@ def test_a_device_that_is_no_interface_has_no_number(
 
 
 def test_what_had_to_wait_is_tried_at_once(
-    life: Life, caplog: pytest.LogCaptureFixture
+    life: Life, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     life.write("ConnectTo = peer\n")
     life.start()
     caplog.clear()
+    plane, done = life.daemon.dataplane, list[str]()
+    monkeypatch.setattr(plane, "routes_changed", lambda: done.append("routes"))
+    monkeypatch.setattr(plane, "probe_now", lambda: done.append("probes"))
     life.loop.call(life.watch.change)
     assert told(caplog)[0].startswith("Cannot open config file")
+    # Probes go where the routes lead now.
+    assert done == ["routes", "probes"]
 
 
 def test_after_a_sleep_it_is_often_the_first_to_know(
