@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
+
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.mesh import dump, graph
 from tincd_compat.mesh.node import Mesh, Node
@@ -96,3 +98,16 @@ def test_graphviz_sorts_edges_by_weight() -> None:
         '\t"a" -> "b";\n'
         "}\n"
     )
+
+
+def test_graphviz_sorts_many_edges_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dump, "_SORTED_AT_ONCE", 2)
+    mesh, place = Mesh("a"), SocketAddress("10.99.0.2", 655)
+    for name, weight in ("b", 5), ("c", 1), ("d", 4), ("e", 2), ("f", 3):
+        mesh.add_edge(mesh.myself, mesh.get_or_add(name), place, 0xC, weight)
+    parts = list(dump.graphviz(mesh))
+    assert parts.count("") == 3
+    arrows = [part.split('"')[3] for part in parts if "->" in part]
+    assert arrows == ["c", "e", "f", "d", "b"]

@@ -198,3 +198,19 @@ def test_who_comes_back_is_where_it_was() -> None:
     with mock.patch.object(SocketAddress, "__hash__", side_effect=AssertionError):
         mesh.put_at(node, PLACE)
     assert mesh.node_by_address(PLACE) is node
+
+
+def test_a_node_that_is_forgotten_has_no_address_and_holds_nothing() -> None:
+    mesh = Mesh("m")
+    node = mesh.get_or_add("a")
+    for ends in ((mesh.myself, node), (node, mesh.myself)):
+        mesh.add_edge(*ends, PLACE, 0, 1)
+    graph.run(mesh)
+    for edge in (*mesh.myself.edges.values(), *node.edges.values()):
+        mesh.remove_edge(edge)
+    graph.run(mesh)
+    heard = Heard(mesh)
+    mesh.remove_node(node)
+    assert heard.take() == ["address of a: None"]
+    assert mesh.node_by_address(PLACE) is None
+    assert (node.nexthop, node.via, node.prevedge, node.lifeline) == (None,) * 4
