@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import socket
 from typing import Final
 
 import pytest
 
 from tests.tunnel.pumping import Lab, packet, received
+from tests.tunnel.world import ipv4
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Node
+from tincd_compat.transport.udp import UDP_GRO
 from tincd_compat.tunnel import pumps
 from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.pumps import Progress
@@ -78,6 +81,31 @@ def test_what_a_socket_takes_is_counted(lab: Lab) -> None:
     assert pump.sent(0) == 0
     watched = lab.pumps._pump
     assert watched.sent(0) == sum(map(len, arrived)) > 0
+
+
+def test_messages_are_shorter_until_so_much_has_left(lab: Lab) -> None:
+    far, pump = lab.far["b"], lab.pumps._pump
+    far.setsockopt(socket.SOL_UDP, UDP_GRO, 1)
+    # Python tells the pump the way.
+    for _ in range(2):
+        lab.give(packet(0))
+        lab.out()
+    (datagram,) = received(far)
+
+    def messages(frame: bytes = packet(1), count: int = 10) -> int:
+        lab.give(*[frame] * count)
+        lab.out()
+        return len(received(far))
+
+    assert messages() == 1
+    size = len(datagram)
+    pump.limit_runs(0, 2 * size + 1, 20 * size - 1)
+    assert [messages() for _ in range(3)] == [5, 5, 1]
+    # Longer than the kernel takes is none, and nobody looks after the other socket.
+    pump.limit_runs(0, 1 << 31, 1 << 31)
+    pump.limit_runs(7, 1, 1 << 31)
+    assert messages() == 1
+    assert messages(bytes(ipv4("10.0.1.1", "10.0.2.1", bytes(1400))), 50) == 2
 
 
 def test_none_without_the_compiled_half(

@@ -182,6 +182,48 @@ def test_the_other_key_of_a_node_that_is_ignored(watched: Watched) -> None:
     assert watched.delivered() == 1
 
 
+def test_an_other_key_that_is_not_compiled(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pump could not know what such a key has made, and leaves all to Python."""
+    peer = watched.world.peers["b"].tunnel
+    with monkeypatch.context() as patched:
+        patched.setattr(codec, "core", None)
+        watched.world.give_key("b")
+        # What opens is made when it is needed.
+        watched.junk(watched.lab.far["b"], 1)
+    older = peer.sealer
+    watched.world.give_key("b")
+    watched.junk(watched.lab.far["b"], 10)
+    peer.sealer = older
+    watched.send("b", FRAME)
+    assert watched.delivered() == 1
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_a_host_is_the_same_over_ipv6_sockets() -> None:
+    """What comes by IPv4 has a mapped address there, and Python knows it by its own."""
+    pump = core.Pump(-1, False, False, False, False, False)
+    # Of ::1 they have the last bytes.
+    for host in ("127.0.0.9", "0.0.0.1", "2001:db8::1"):
+        pump.ignore_host(host)
+    with (
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as udp,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as heard6,
+        at("127.0.0.9") as ignored,
+        at("127.0.0.10") as heard,
+    ):
+        udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        udp.bind(("::", 0))
+        port = udp.getsockname()[1]
+        for sender in (ignored, heard):
+            sender.sendto(bytes(100), ("127.0.0.1", port))
+        heard6.sendto(bytes(100), ("::1", port))
+        outcome = pump.receive(udp.fileno(), 0, 1)
+    assert outcome is not None
+    assert [item[1] for item in outcome[1]] == ["::ffff:127.0.0.10", "::1"]
+
+
 def test_who_has_no_key_from_us(watched: Watched) -> None:
     watched.world.tunnel(watched.world.node("b")).expire()
     watched.junk(watched.lab.far["b"], 10)
