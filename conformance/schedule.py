@@ -23,23 +23,27 @@ _MINUTE: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """How many cases run side by side: ``few`` in any case, ``many`` at most."""
+    """How many cases run side by side: ``few`` in any case, ``many`` at most.
+
+    ``quiet`` are those that run while one of them measures.
+    """
 
     few: int
     many: int
+    quiet: int
 
     def admits(self, case: Case, running: Sequence[Case], idle: float) -> bool:
         """Tell whether a case may start beside others, at this idle share."""
-        if len(running) < self.few:
-            return True
-        quiet = case.scenario.quiet or any(each.scenario.quiet for each in running)
-        return len(running) < self.many and not quiet and idle >= SPARE
+        if any(each.scenario.quiet for each in (case, *running)):
+            return len(running) < self.quiet
+        return len(running) < (self.many if idle >= SPARE else self.few)
 
 
 def places(processors: int, most: int | None = None) -> Places:
     """Return the places of a machine, ``most`` if somebody has said so."""
     many = processors * _MANY if most is None else max(1, most)
-    return Places(few=min(processors * _FEW, many), many=many)
+    few, quiet = min(processors * _FEW, many), min(processors, many)
+    return Places(few=few, many=many, quiet=quiet)
 
 
 def in_order(cases: Sequence[Case]) -> list[Case]:

@@ -24,7 +24,7 @@ from conformance.harness.daemon import daemon_environment
 from conformance.harness.kinds import C_TINCD, Kind
 from conformance.harness.waits import Failed
 
-_LIMIT: Final = 60.0
+_LIMIT: Final = 120.0
 
 #: Run as ``sh -c SETUP sh DIRECTORY TINCD C-TINCD``. The shell stays, to reap daemons
 #: that end.

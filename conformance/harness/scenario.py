@@ -22,7 +22,7 @@ class Scenario:
 
     ``seconds`` is about what a case takes on an idle machine: the longest are run
     first, and the time that is left is estimated by it. ``quiet`` is true where a case
-    measures time or throughput: it runs with few neighbours.
+    measures time or throughput: it runs last, with few neighbours.
     """
 
     name: str

@@ -25,6 +25,8 @@ _SUBNETS: Final = 10_000
 _NODES: Final = {Kind.C: 100, Kind.OURS: 1_000}
 #: Answered with 130 bytes each: more than all buffers between two sockets hold.
 _REQUESTS: Final = 80_000
+#: Before a member is late with reading, it is answered all of that.
+_GIVEN_UP: Final = 40.0
 #: Of memory, what a member that does not read may cost, in KiB.
 _MOST_MEMORY: Final = 40_000
 
@@ -45,7 +47,7 @@ def _does_not_read(target: Target, victim: TincNode) -> None:
         member.send()
         return victim.log.has(r"^member \(.+\) could not flush for \d+ seconds", mark)
 
-    wait_for("given up for not reading", given_up, 6 * _PING_TIMEOUT)
+    wait_for("given up for not reading", given_up, _GIVEN_UP)
     grown = usage(victim.pid).resident - before
     if victim.kind is Kind.OURS:
         expect_between("KiB of memory for it", grown, -_MOST_MEMORY, _MOST_MEMORY)

@@ -111,19 +111,20 @@ def _in_front(
     return _row(name, script, files)
 
 
-#: pfSense's page: signal, half a second, cut the log between markers.  Five times, in
-#: case the machine is busy.
+#: pfSense's page: signal, half a second, cut the log between markers.  What has not
+#: come by then is waited for: the machine may be busy.
 _PFSENSE: Final = r"""
 /usr/sbin/tincd --config=$net
 await idle /run/tinc.pid
+found() {
+  sed -e 's/.*tinc\[.*\]: //' /dev/messages | sed -n "/$1/,/$2/p" > /run/found
+  tail -n 1 /run/found | grep -q "$2"
+}
 show() {
-  for try in 1 2 3 4 5; do
-    : > /dev/messages
-    /usr/sbin/tincd --config=$net -k$1
-    sleep 0.5
-    sed -e 's/.*tinc\[.*\]: //' /dev/messages | sed -n "/$2/,/$3/p" > /run/found
-    tail -n 1 /run/found | grep -q "$3" && break
-  done
+  : > /dev/messages
+  /usr/sbin/tincd --config=$net -k$1
+  sleep 0.5
+  await found "$2" "$3"
   cat /run/found
   rm /run/found
 }

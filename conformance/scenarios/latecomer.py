@@ -26,7 +26,7 @@ _SEED: Final = 655
 #: The hub has work with them for a second.
 _CHANGES: Final = 20_000
 _OF_EDGES: Final = 0.02
-_LIMIT: Final = 30.0
+_LIMIT: Final = 60.0
 
 
 def play(lab: Lab, placement: Placement) -> None:
@@ -48,7 +48,7 @@ def play(lab: Lab, placement: Placement) -> None:
     late.start(wait=False)
     member.settle(_LIMIT)
     late.wait_ready()
-    late.wait_reachable("hub")
+    late.wait_reachable("hub", limit=_LIMIT)
     wait_for("both know the same", lambda: _known(hub) == _known(late), _LIMIT)
     expect_ping(late, hub.address)
     member.close()

@@ -5,6 +5,8 @@ The ends of three such periods are what a case waits for, whoever it is between.
 
 from __future__ import annotations
 
+import statistics
+
 from conformance.harness.checks import expect, expect_equal
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
@@ -19,9 +21,6 @@ _KEY_EXPIRE = 10
 _RENEWALS = 3
 _SERVER = (f"KeyExpire = {_KEY_EXPIRE}", "PingTimeout = 2")
 _EXPIRED = r"^Expiring symmetric keys$"
-#: Both sides renew, and what is on its way under an old key is lost. Two C daemons lose
-#: 3 of these pings in three renewals, and 6 if they are 5 ms apart.
-_TOLERATED_LOSS = 2 * _RENEWALS
 
 
 def play(lab: Lab, placement: Placement) -> None:
@@ -45,13 +44,24 @@ def play(lab: Lab, placement: Placement) -> None:
         every=0.2,
     )
     transfer(lab, mesh["a"], mesh["b"], 5)
-    lost = 0
+    lost, tolerated = 0, 0
     for steady in (there, back):
         result = steady.finish()
         say(f"          steady ping: {result}")
         expect_equal("duplicate ping answers", result.duplicates, 0)
         lost += result.lost
-    expect(lost <= _TOLERATED_LOSS, f"{lost} pings lost over {_RENEWALS} renewals")
+        tolerated += _tolerated(steady.times())
+    expect(lost <= tolerated, f"{lost} pings lost over {_RENEWALS} renewals")
+
+
+def _tolerated(times: list[float]) -> int:
+    """Return how many of the pings with these round trips, in ms, may be lost.
+
+    What is on its way under an old key is lost, the longer the busier the machine is.
+    Two C daemons lose 3 of both sides' pings, and 6 if they are 5 ms apart.
+    """
+    slow = statistics.quantiles(times, n=100)[-1] / 1000
+    return int(_RENEWALS * (1 + 2 * slow / _INTERVAL))
 
 
 SCENARIO = Scenario(

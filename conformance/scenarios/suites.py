@@ -1,7 +1,8 @@
 """Every cipher, digest and MAC length that C can do, another one in each direction.
 
 Two nodes are configured anew for each round.  C loads the legacy ciphers only where its
-OpenSSL is told to; here it is, so that Blowfish and its like are compared, too.
+OpenSSL is told to; here it is, so that Blowfish and its like are compared, too.  What a
+round waits for is the first probe of the path, for which C takes up to a second.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _THERE: Final = station(2)
 _SERVER: Final = ("PingTimeout = 1", "MACExpire = 4")
 _PATIENT: Final = ("PingTimeout = 1", "MACExpire = 600")
 #: Seconds until an old word is taken back; MACExpire would be ten minutes.
-_RING_LIMIT: Final = 45.0
+_RING_LIMIT: Final = 90.0
 _NEVER_LEARNED: Final = ("Mode = hub", "PingTimeout = 1")
 
 

@@ -8,7 +8,7 @@ from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.scenario import Case, Scenario
 from conformance.scenarios import SCENARIOS
-from conformance.schedule import SPARE, Progress, in_order, places, time_text
+from conformance.schedule import SPARE, Places, Progress, in_order, places, time_text
 
 
 def play(lab: Lab, placement: Placement) -> None:
@@ -61,17 +61,17 @@ def test_no_case_is_lost_by_the_order() -> None:
 
 
 def test_places_of_a_machine() -> None:
-    assert (places(2).few, places(2).many) == (6, 14)
-    assert (places(8).few, places(8).many) == (24, 56)
+    assert places(2) == Places(few=6, many=14, quiet=2)
+    assert places(8) == Places(few=24, many=56, quiet=8)
 
 
 @pytest.mark.parametrize("most", [-1, 0, 1])
 def test_one_at_a_time(most: int) -> None:
-    assert (places(4, most).few, places(4, most).many) == (1, 1)
+    assert places(4, most) == Places(few=1, many=1, quiet=1)
 
 
 def test_what_was_asked_for_is_the_most() -> None:
-    assert (places(2, 8).few, places(2, 8).many) == (6, 8)
+    assert places(2, 8) == Places(few=6, many=8, quiet=2)
 
 
 def test_a_few_run_however_busy_the_machine_is() -> None:
@@ -86,9 +86,10 @@ def test_more_run_while_processors_are_idle() -> None:
 
 
 def test_what_measures_has_few_neighbours() -> None:
-    assert places(2).admits(QUIET, [PLAIN] * 5, idle=0)
-    assert not places(2).admits(QUIET, [PLAIN] * 6, idle=1)
-    assert not places(2).admits(PLAIN, [PLAIN] * 5 + [QUIET], idle=1)
+    assert places(2).admits(QUIET, [PLAIN], idle=0)
+    assert places(2).admits(PLAIN, [QUIET], idle=0)
+    assert not places(2).admits(QUIET, [PLAIN] * 2, idle=1)
+    assert not places(2).admits(PLAIN, [PLAIN, QUIET], idle=1)
 
 
 def test_an_estimate_before_there_is_a_pace() -> None:
