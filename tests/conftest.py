@@ -39,3 +39,14 @@ def _loggers_as_imported() -> Iterator[None]:
         logger.setLevel(logging.NOTSET)
     for handler in set(root.handlers) - set(handlers):
         root.removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def nothing_logged() -> Iterator[None]:
+    """Let a module's tests log nothing where it would be thousands of lines each.
+
+    pytest formats and keeps all lines of a test, in case that it fails.
+    """
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)

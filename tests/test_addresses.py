@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.texts import texts
 from tincd_compat.addresses import (
     SocketAddress,
     Subnet,
@@ -120,7 +121,7 @@ def test_subnet_text_is_read_back(subnet: Subnet) -> None:
     assert Subnet.parse(str(subnet)) == subnet
 
 
-@given(st.text(max_size=40))
+@given(texts(max_size=40))
 def test_any_text_is_a_subnet_or_none(text: str) -> None:
     subnet = Subnet.parse(text)
     assert subnet is None or Subnet.parse(str(subnet)) == subnet

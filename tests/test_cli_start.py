@@ -57,7 +57,6 @@ def start(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
     )
 
 

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.config.samples import entry
+from tests.texts import texts
 from tincd_compat.addresses import Subnet
 from tincd_compat.config import values
 from tincd_compat.config.values import ProxyCommand, ProxyServer, ProxyType
@@ -59,7 +59,7 @@ def test_a_bad_integer_is_logged(text: str, caplog: pytest.LogCaptureFixture) ->
     ]
 
 
-@given(st.text(min_size=1, max_size=30))
+@given(texts(min_size=1, max_size=30))
 def test_integers_fit_into_32_bits(text: str) -> None:
     value = values.integer(entry(text))
     assert value is None or -(2**31) <= value < 2**31

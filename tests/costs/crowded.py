@@ -45,8 +45,6 @@ class Crowded(Life):
     ) -> None:
         directory.mkdir()
         super().__init__(FakeLoop(), directory)
-        # The loop would take down where each of thousands of calls comes from.
-        self.loop.set_debug(False)
         self.surround(monkeypatch)
         monkeypatch.setattr(Mesh, "get_or_add", _get_or_add)
         for logger, threshold in logs.THRESHOLDS.items():

@@ -7,10 +7,13 @@
 /* End it all unless that is right; else ``what`` is said. */
 void check(bool right, const char *what);
 
-void check_collisions(void);
-void check_device(void);
-void check_libraries(void);
-void check_refusals(void);
-void check_secrets(void);
+/* Parts that are linked in run; one is enough. */
+#define PART __attribute__((weak))
+
+PART void check_collisions(void);
+PART void check_device(void);
+PART void check_libraries(void);
+PART void check_refusals(void);
+PART void check_secrets(void);
 
 #endif

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.texts import NAMING, VISIBLE, texts
 from tincd_compat.addresses import Subnet
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.messages import (
@@ -300,11 +302,9 @@ def test_a_number_is_all_that_a_ping_needs(line: bytes) -> None:
 
 # Both ways, for anything that can be said.
 
-NAMES = st.from_regex(r"[A-Za-z0-9_]{1,20}", fullmatch=True)
-METHODS = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
-TEXTS = st.text(
-    st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60
-)
+NAMES = texts(NAMING, min_size=1, max_size=20)
+METHODS = texts(string.ascii_lowercase + string.digits, min_size=1, max_size=8)
+TEXTS = texts(VISIBLE, min_size=1, max_size=60)
 HEX = st.binary(min_size=1, max_size=80).map(lambda data: data.hex().upper())
 INTS = st.integers(-(2**31), 2**31 - 1)
 WORDS = st.integers(0, 2**32 - 1)
@@ -377,7 +377,7 @@ def test_only_peer_errors_come_of_any_line(line: bytes) -> None:
     st.integers(0, 10),
     st.one_of(
         st.binary(min_size=1, max_size=40),
-        st.text("0123456789abcdefABCDEFxX+-./:#_ ", min_size=1, max_size=60).map(
+        texts("0123456789abcdefABCDEFxX+-./:#_ ", min_size=1, max_size=60).map(
             str.encode
         ),
         st.sampled_from([b"9" * 5000, b"-" + b"9" * 5000, b"f" * 5000, b"a" * 2049]),

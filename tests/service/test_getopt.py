@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.texts import texts
 from tincd_compat.service.getopt import Argument, Option, Parser, UsageError
 
 PARSER = Parser(
@@ -111,7 +112,7 @@ def test_posixly_correct_stops_at_the_first_word() -> None:
     assert scan("-d", "3", stop_at_word=True) == [("debug", "3")]
 
 
-@given(st.lists(st.text("-Dnd=ofx ", max_size=6), max_size=6))
+@given(st.lists(texts("-Dnd=ofx ", max_size=6), max_size=6))
 def test_nothing_but_usage_errors(words: list[str]) -> None:
     with contextlib.suppress(UsageError):
         for option, value in PARSER.scan(words):

@@ -24,6 +24,7 @@ from tincd_compat.meta.connection import (
 )
 from tincd_compat.meta.messages import MAX_LINE, KeyChanged, Message, Ping
 from tincd_compat.meta.outbox import PIECE
+from tincd_compat.transport import metasocket
 from tincd_compat.transport.metasocket import READ_SIZE, WRITE_SIZE, MetaSocket
 from tincd_compat.transport.turns import TURN, Turns
 
@@ -387,9 +388,12 @@ def test_who_may_be_unheard(wire: Wire) -> None:
     assert not wire.meta.unheard
 
 
-def test_a_read_as_long_as_it_may_be_has_perhaps_left_something(wire: Wire) -> None:
+def test_a_read_as_long_as_it_may_be_has_perhaps_left_something(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = 500
+    monkeypatch.setattr(metasocket, "READ_SIZE", len(b"9\n") * answers)
     wire.activate()
-    answers = READ_SIZE // 2
 
     def work() -> None:
         if len(wire.owner.events) == answers:

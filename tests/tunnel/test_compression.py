@@ -182,6 +182,29 @@ class TestLevelsBeyondTinc:
         assert understood(33, compression.METHODS)
 
 
+def streamed(frame: bytes, level: int, *, told: bool = False) -> bytes:
+    """Return a zstd frame as a stream has it, which need not say how long it is."""
+    compress = zstandard.ZstdCompressor(level=level).compressobj
+    stream = compress(size=len(frame)) if told else compress()
+    return stream.compress(frame) + stream.flush()
+
+
+#: The windows that a zstd frame can ask for: from 1 KiB to almost 4 TiB.
+WINDOWS = [
+    (8 + eighths) << exponent + 7 for exponent in range(32) for eighths in range(8)
+]
+
+
+def windowed(frame: bytes, window: int) -> bytes:
+    """Return a zstd frame that says nothing of its length, and asks for this window."""
+    body = bytearray(streamed(frame, 1))
+    parameters = zstandard.get_frame_parameters(body)
+    assert parameters.content_size == zstandard.CONTENTSIZE_UNKNOWN
+    # The byte behind magic number and flags.
+    body[5] = WINDOWS.index(window)
+    return bytes(body)
+
+
 class TestZstd:
     def test_the_frames_are_standard_ones(self) -> None:
         packed = compressor(14)(FRAME * 4)
@@ -213,14 +236,21 @@ class TestZstd:
         assert decompressor(12)(pack(bytes(1662))) is None
         assert decompressor(12)(pack(bytes(10**7))) is None
 
-    def test_the_size_is_said_or_the_window_small(self) -> None:
+    @pytest.mark.parametrize("level", [1, 3, 9])
+    def test_the_size_is_said_or_the_window_small(self, level: int) -> None:
         frame = bytes(1661)
-        for level in (1, 3, 19, 22):
-            compress = zstandard.ZstdCompressor(level=level).compressobj
-            stream = compress(size=len(frame))
-            assert decompressor(12)(stream.compress(frame) + stream.flush()) == frame
-            stream = compress()
-            assert decompressor(12)(stream.compress(frame) + stream.flush()) is None
+        assert decompressor(12)(streamed(frame, level, told=True)) == frame
+        assert decompressor(12)(streamed(frame, level)) is None
+
+    def test_the_largest_window(self) -> None:
+        frame = bytes(1661)
+        parameters = zstandard.get_frame_parameters(windowed(frame, 10 << 20))
+        assert parameters.window_size == 10 << 20
+        for size in WINDOWS:
+            # A block may not be longer than the window.
+            fits = len(frame) <= size <= 2048
+            unpacked = decompressor(12)(windowed(frame, size))
+            assert unpacked == (frame if fits else None), size
 
     def test_memory_is_bounded(self) -> None:
         """A frame can ask for a window of many megabytes."""
@@ -228,14 +258,15 @@ class TestZstd:
         unpack = partial(compression._decompress_zstd, context)
         assert unpack(compressor(33)(bytes(1661))) is not None
         settled = context.memory_size()
-        for size, level in product((1, 1661, 10**6, 10**7), (1, 3, 19, 22)):
-            for told in (-1, size):
-                compress = zstandard.ZstdCompressor(level=level).compressobj
-                stream = compress() if told < 0 else compress(size=told)
-                packed = stream.compress(bytes(size)) + stream.flush()
-                for cut in (0, 1, len(packed) // 2):
-                    unpack(packed[: len(packed) - cut])
-                    assert context.memory_size() <= settled + 8 * MAX_SIZE
+        bodies = [windowed(bytes(1661), size) for size in WINDOWS]
+        for size, level, told in product(
+            (1, 1661, 10**6, 10**7), (1, 3), (True, False)
+        ):
+            bodies.append(streamed(bytes(size), level, told=told))
+        for body in bodies:
+            for cut in (0, 1, len(body) // 2):
+                unpack(body[: len(body) - cut])
+                assert context.memory_size() <= settled + 8 * MAX_SIZE
 
     def test_nothing_may_follow(self) -> None:
         packed = compressor(12)(FRAME)

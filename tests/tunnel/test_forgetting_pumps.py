@@ -6,6 +6,7 @@ it anything: what it takes has to go where tables say that are built anew.
 
 from __future__ import annotations
 
+import select
 import socket
 
 import pytest
@@ -32,6 +33,8 @@ from tincd_compat.tunnel.pumps import Progress
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
 
+pytestmark = pytest.mark.usefixtures("nothing_logged")
+
 routes = st.builds(
     RouteOptions,
     mode=st.sampled_from([Mode.ROUTER, Mode.SWITCH]),
@@ -57,6 +60,9 @@ class PumpStory(Story):
             place(sock): sock for sock in (datagram_socket() for _ in "bcde123")
         }
         self.places = list(self._far)
+        self._poll = select.poll()
+        for sock in self._far.values():
+            self._poll.register(sock, select.POLLIN)
         direct = Direct(self._device.fileno(), tap=True)
         started = pumps.start(
             direct, self.world.pipeline, self.world.mesh, Sockets(self._near)
@@ -67,6 +73,8 @@ class PumpStory(Story):
 
     def close(self) -> None:
         self.pumps.close()
+        # Megabytes of buffers would stay for long in what refers to itself.
+        del self.pumps
         for sock in (self._device, self._kernel, *self._near, *self._far.values()):
             sock.close()
 
@@ -100,11 +108,23 @@ class PumpStory(Story):
     def _drain(self) -> list[tuple[SocketAddress, bytes]]:
         """Take what has left for the network, with where it went to."""
         received(self._kernel)
+        ready = {descriptor for descriptor, _ in self._poll.poll(0)}
         return [
             (where, data)
             for where, sock in self._far.items()
+            if sock.fileno() in ready
             for data in received(sock)
         ]
+
+    def be_told(self) -> None:
+        """Let the pump hear of the ways to all, and of who all are."""
+        for address in self.addresses:
+            self.send(address, 0)
+        for name in NAMES:
+            node = self.world.node(name)
+            if node.address is not None and self.world.peers[name].tunnel.sealer:
+                index = self.world.pipeline.heard_on(node)
+                self.hear(name, self.frame(self.addresses[0]), node.address, index)
 
     # What the pump does by itself.
 
@@ -169,6 +189,7 @@ def place(sock: socket.socket) -> SocketAddress:
 def test_pumps(route: RouteOptions, told: list[Event]) -> None:
     story = PumpStory(route)
     try:
+        story.be_told()
         for event in told:
             story.happen(*event)
             story.settle()

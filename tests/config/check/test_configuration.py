@@ -20,6 +20,7 @@ from tests.config.check.mistakes import (
     mode,
     said_about,
 )
+from tests.texts import texts
 from tincd_compat.config.check import users
 from tincd_compat.config.check.configuration import check_configuration
 from tincd_compat.config.check.findings import exit_status
@@ -185,7 +186,7 @@ def garbled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 WORDS = st.sampled_from(
     ["Name", "ConnectTo", "Port", "Cipher", "PrivateKey", "Proxy", "Mode", "\ufeff"]
 )
-LINES = st.builds("{}={}\n".format, WORDS, st.text(max_size=12))
+LINES = st.builds("{}={}\n".format, WORDS, texts(max_size=12))
 CONTENT = st.one_of(
     st.binary(max_size=200),
     st.lists(LINES, max_size=5).map(lambda lines: "".join(lines).encode()),
