@@ -14,6 +14,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,10 @@ from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.signals import signal_idle
 from conformance.harness.waits import Failed
 from conformance.requirements import machine_problem, strict
+from tincd_compat.service.launcher import Launcher
 
 _STARTS: Final = 20
+_EXECS: Final = 200
 _IDLE_SECONDS: Final = 10.0
 _LIMIT: Final = 10.0
 _POLL: Final = 0.0005
@@ -71,6 +74,8 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{kind}: {error}")
             return 1
     _print_figures(figures, options.idle)
+    cost = _launcher_cost(_EXECS) * 1000
+    print(f"the launcher's share of an exec, median of {_EXECS}: {cost:.1f} ms")
     return 0
 
 
@@ -200,6 +205,29 @@ def _memory(node: TincNode) -> tuple[int, int]:
         name, value, *_ = line.split()
         sizes[name.rstrip(":")] = int(value)
     return sizes["Rss"], sizes["Pss"]
+
+
+def _launcher_cost(times: int) -> float:
+    """Return the seconds that the launcher adds to the start of a program.
+
+    The program does nothing; the record is that of this interpreter.
+    """
+    with tempfile.TemporaryDirectory(prefix="tincd-launcher-") as name:
+        here, state = Path(name, "here"), Path(name, "state")
+        Launcher("/bin/true", Path("/nowhere"), here=here, state=state).write()
+        record = [sys.executable, "-P", "-m", "tincd_compat.probe", str(state / "seen")]
+        subprocess.run(record, check=True, stdout=subprocess.DEVNULL)
+        launcher = str(here / "tincd")
+        ours = str(here / "ours/tincd")
+        ways: dict[str, list[str]] = {launcher: [], ours: [launcher]}
+        seconds: dict[str, list[float]] = {program: [] for program in ways}
+        for _ in range(times):
+            for program, words in ways.items():
+                started = time.perf_counter()
+                subprocess.run([program, *words], check=True)
+                seconds[program].append(time.perf_counter() - started)
+    with_it, without = map(statistics.median, seconds.values())
+    return with_it - without
 
 
 def _print_figures(figures: dict[Kind, Figures], idle: float) -> None:

@@ -65,11 +65,18 @@ def describe(paths: Sequence[str]) -> str | None:
 
 
 def remember(file: Path, text: str) -> None:
-    """Write the file as a whole or not at all; who may not does without."""
+    """Write the file as a whole or not at all; who may not does without.
+
+    Everybody may read it, whatever the mask is that a unit has set.
+    """
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
+        if not file.parent.is_dir():
+            file.parent.mkdir(exist_ok=True)
+            file.parent.chmod(0o755)
         try:
             draft.write_text(text)
+            draft.chmod(0o644)
             draft.replace(file)
         finally:
             draft.unlink(missing_ok=True)

@@ -34,6 +34,7 @@ cd / && find usr/sbin usr/local etc -path etc/tinc -prune -o -type f -print0 |
     sort -z | xargs -0 md5sum
 find usr/sbin usr/local etc/systemd -type l -printf '%p %l\\n' | sort
 dpkg-divert --list
+ls -d /var/lib/tincd-compat 2>&1 || true
 """
 #: Where an installation and what builds it could leave something.
 _PLACES: Final = ("usr", "opt", "srv", "home", "root/.cache", "root/.local")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tincd_compat import probe
-from tincd_compat.service.launcher import SEEN, Launcher
+from tincd_compat.service.launcher import Launcher
 
 WORKS = f"echo '{probe.ANSWER}'"
 #: What ours does, and C's: tell its name, its arguments and a part of the environment.
@@ -35,7 +35,16 @@ class Place:
         # No test may write to the log of this machine.
         (directory / "bin").mkdir()
         script(directory / "bin/logger", f'printf "%s\\n" "$*" >>{self.log}')
-        Launcher(self.here, str(self.python), self.parked, self.here).write()
+        self.state = directory / "lib/compat"
+        self.state.parent.mkdir()
+        self.record = self.state / "seen"
+        self.started_with(str(self.python), self.parked)
+
+    def started_with(self, interpreter: str, parked: Path) -> None:
+        launcher = Launcher(
+            interpreter, parked, here=self.here, state=self.state, remedy="REMEDY"
+        )
+        launcher.write()
 
     def python_says(self, probing: str) -> None:
         """Let the interpreter do this when it is asked whether ours can be started."""
@@ -51,6 +60,7 @@ class Place:
             capture_output=True,
             text=True,
             check=False,
+            timeout=30,
             env={"PATH": path, **environment},
         )
 
@@ -85,7 +95,7 @@ def test_ours_gets_name_arguments_and_environment(place: Place) -> None:
 def remember(place: Place) -> None:
     text = probe.describe([str(place.python)])
     assert text is not None
-    probe.remember(place.here / SEEN, text)
+    probe.remember(place.record, text)
 
 
 def test_what_has_not_changed_is_not_tried_again(place: Place) -> None:
@@ -163,13 +173,49 @@ def test_descriptors_and_process_stay(place: Place, probing: str) -> None:
 def test_c_tincd_is_called_as_the_launcher_was(place: Place) -> None:
     place.python_says("exit 1")
     # A program, since of a script the kernel changes the name.
-    Launcher(place.here, str(place.python), Path("/bin/sh"), place.here).write()
+    place.started_with(str(place.python), Path("/bin/sh"))
     done = place.run("-c", "head -z -n 1 /proc/$$/cmdline")
     assert done.stdout == f"{place.here}/tincd\0"
 
 
+def test_interpreter_that_hangs(place: Place) -> None:
+    """What ends it counts in minutes; here it is told another limit."""
+    os.mkfifo(place.directory / "never")
+    place.python_says(f"read line <{place.directory}/never")
+    limit = 'echo "$@" >&2; shift 3; exec /usr/bin/timeout 0.05 "$@"'
+    script(place.directory / "bin/timeout", limit)
+    done = place.run("-D")
+    assert done.stdout.startswith("C\ntincd\n-D\n")
+    assert f"cannot be started (-k 2 45 {place.python} -P -m" in done.stderr
+
+
+def test_without_a_program_that_knows_limits(place: Place) -> None:
+    script(place.directory / "bin/timeout", "exit 127")
+    (place.directory / "bin/timeout").chmod(0o644)
+    for name in ("cat", "stat", "printf", "sh"):
+        (place.directory / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    path = f"{place.directory}/bin"
+    assert place.run(environment={"PATH": path}).stdout.startswith("ours")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("a reason\n", "a reason"), ("", "it is switched off")]
+)
+def test_c_tincd_runs_where_ours_is_switched_off(
+    place: Place, text: str, reason: str
+) -> None:
+    remember(place)
+    (place.state / "off").write_text(text)
+    done = place.run("-D")
+    assert done.stdout.startswith("C\ntincd\n-D\n")
+    assert f"cannot be started ({reason})" in done.stderr
+    assert f"runs instead: until {place.state}/off is removed" in done.stderr
+    (place.state / "off").unlink()
+    assert place.run("-D").stdout.startswith("ours")
+
+
 def test_broken_record_costs_nothing_but_time(place: Place) -> None:
-    (place.here / SEEN).write_text("tincd_compat_files='\n")
+    probe.remember(place.record, "tincd_compat_files='\n")
     assert place.run().stdout.startswith("ours")
 
 
@@ -185,18 +231,26 @@ def test_without_c_tincd_the_remedy_is_named(place: Place) -> None:
     place.parked.unlink()
     done = place.run()
     assert done.returncode == 1
-    assert f"there is no {place.parked}: install tincd-compat again" in done.stderr
+    assert f"there is no {place.parked}: REMEDY" in done.stderr
+
+
+def test_c_tincd_that_cannot_be_executed(place: Place) -> None:
+    """A service manager starts it again for its status, by when it may be back."""
+    place.python_says("exit 1")
+    place.parked.write_text("#!/nowhere/at-all\n")
+    done = place.run()
+    assert done.returncode != 0
+    assert f"{place.here}/c/tincd: " in done.stderr
 
 
 def test_our_package_that_is_gone_in_between(place: Place, tmp_path: Path) -> None:
     """The record says that all is well, and still ours cannot be imported."""
-    launcher = Launcher(place.here, sys.executable, place.parked, place.here)
-    launcher.write()
+    place.started_with(sys.executable, place.parked)
     (tmp_path / "broken/tincd_compat").mkdir(parents=True)
     (tmp_path / "broken/tincd_compat/__init__.py").write_text("import nothing_at_all")
     text = probe.describe([sys.executable])
     assert text is not None
-    probe.remember(place.here / SEEN, text)
+    probe.remember(place.record, text)
     done = place.run("-D", environment={"PYTHONPATH": str(tmp_path / "broken")})
     assert done.stdout.startswith("C\ntincd\n-D\n")
     assert "ModuleNotFoundError: No module named 'nothing_at_all'" in done.stderr
@@ -204,10 +258,13 @@ def test_our_package_that_is_gone_in_between(place: Place, tmp_path: Path) -> No
 
 def test_our_program(place: Place) -> None:
     """The whole way, with the Python that runs this."""
-    Launcher(place.here, sys.executable, place.parked, place.here).write()
+    place.started_with(sys.executable, place.parked)
+    before = sorted(place.here.rglob("*"))
     done = place.run("--version")
     assert done.stdout.startswith("tinc version 1.0."), done.stderr
-    assert (place.here / SEEN).exists()
+    # The files beside the launcher can be on a file system that is read-only.
+    assert place.record.exists()
+    assert sorted(place.here.rglob("*")) == before
     # A mistake is the caller's to see, and no reason for C.
     done = place.run("--nonsense")
     assert done.returncode == 1
@@ -235,5 +292,15 @@ def test_names_that_are_nothing_for_a_shell(name: str) -> None:
 
 
 def test_record_that_may_not_be_written(tmp_path: Path) -> None:
-    probe.remember(tmp_path / "nowhere" / SEEN, "text")
+    probe.remember(tmp_path / "no/where/seen", "text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_record_is_for_everybody_under_any_mask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        probe.remember(tmp_path / "compat" / "seen", "text")
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in sorted(tmp_path.rglob("*"))]
+    assert modes == [0o755, 0o644]

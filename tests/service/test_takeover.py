@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tincd_compat import admin
-from tincd_compat.service.launcher import Launcher, LauncherError, template
+from tincd_compat import admin, probe
+from tincd_compat.service.launcher import RECORD, Launcher, LauncherError, template
 from tincd_compat.service.takeover import (
     LAUNCHER,
     Host,
@@ -64,7 +64,7 @@ class Dpkg:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("usr/sbin", "usr/bin", "opt/bin", "run"):
+    for name in ("usr/sbin", "usr/bin", "opt/bin", "run", "var/lib"):
         (tmp_path / name).mkdir(parents=True)
     program = tmp_path / "opt/bin/tincd"
     program.write_text(f"#!{sys.executable}\n")
@@ -99,7 +99,7 @@ needs_dpkg = pytest.mark.skipif(
 def debian(root: Path) -> Host:
     """Return a host with records of dpkg's own, that the real one works on."""
     for name in ("var/lib/dpkg/updates", "var/lib/dpkg/info"):
-        (root / name).mkdir(parents=True)
+        (root / name).mkdir(parents=True, exist_ok=True)
     (root / "var/lib/dpkg/status").touch()
     (root / "usr/bin/dpkg-divert").touch()
     return Host(PROGRAM, root)
@@ -125,6 +125,7 @@ def files(root: Path) -> dict[str, str]:
 
 def assert_released(root: Path) -> None:
     """Give the place back: as was announced, once, and with nothing left."""
+    probe.remember(root / RECORD, "what a start has written")
     before = files(root)
     announced = release(root, "--dry-run")
     assert announced.returncode == 0
@@ -134,6 +135,7 @@ def assert_released(root: Path) -> None:
     steps = announced.stdout.splitlines()[1:]
     assert [line for line in done.stdout.splitlines() if line in steps] == steps
     assert not (root / "usr/local/lib/tincd-compat").exists()
+    assert not (root / "var/lib/tincd-compat").exists()
     assert not (root / "usr/sbin/tincd").is_symlink()
     assert "Nothing to do" in release(root).stdout
 
@@ -507,10 +509,10 @@ def test_what_no_launcher_can_start(root: Path) -> None:
 
 
 def test_launcher_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
-    launcher = Launcher(tmp_path / "place", "/a/python", Path("/usr/sbin/c"))
+    launcher = Launcher("/a/python", Path("/usr/sbin/c"), tmp_path)
     launcher.write()
     assert launcher.is_there()
-    other = Launcher(tmp_path / "place", "/b/python", Path("/usr/sbin/c"))
+    other = Launcher("/b/python", Path("/usr/sbin/c"), tmp_path)
     assert not other.is_there()
     other.write()
     assert other.is_there()

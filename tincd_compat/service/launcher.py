@@ -7,6 +7,10 @@ They are outside the installation that they start, so they are there when that i
 * ``ours/tincd`` is ours, and ``c/tincd`` C's: their names become that of the process;
 * ``fall-back`` says why it is C's;
 * ``release`` gives the place back, and takes no Python to do it.
+
+What changes is elsewhere, because a unit may see ``/usr`` read-only: the record of what
+the interpreter and its libraries were when they last worked together, and ``off`` if C
+tincd shall run, which says why.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +26,9 @@ from tincd_compat.errors import TincError
 
 #: Where they are, from the root.
 PLACE: Final = Path("usr/local/lib/tincd-compat")
-#: What the interpreter and its libraries were when they last worked together.
-SEEN: Final = "seen"
+#: Where the record is, and ``off``.
+STATE: Final = Path("var/lib/tincd-compat")
+RECORD: Final = STATE / "seen"
 RELEASE: Final = Path("/") / PLACE / "release"
 _TEMPLATES: Final = Path(__file__).with_name("shell")
 _FILES: Final = {
@@ -54,14 +60,8 @@ def interpreter_of(program: Path) -> str:
     return found[1]
 
 
-def files(interpreter: str, parked: Path, here: Path, remedy: str) -> dict[str, str]:
-    """Return names and texts of the files that start ours with ``interpreter``."""
-    words = {
-        "HERE": str(here),
-        "PYTHON": interpreter,
-        "PARKED": str(parked),
-        "REMEDY": remedy,
-    }
+def files(words: Mapping[str, str]) -> dict[str, str]:
+    """Return names and texts of the files, with these words in them."""
     return {
         name: re.sub("@([A-Z]+)@", lambda m: words[m[1]], template(source).read_text())
         for name, source in _FILES.items()
@@ -74,24 +74,33 @@ def template(name: str) -> Path:
 
 
 class Launcher:
-    """The files on a host, below ``place``.
+    """The files on a host.
 
-    :param parked: C tincd, as that host sees it
-    :param here: what ``place`` is there
+    :param parked: C tincd, as that host sees it, as it does ``here`` and ``state``
+    :param root: its root directory, as we see it
     :param remedy: what to do when ours cannot be started
     """
 
     def __init__(
         self,
-        place: Path,
         interpreter: str,
         parked: Path,
+        root: Path = Path("/"),
         here: Path = Path("/") / PLACE,
+        state: Path = Path("/") / STATE,
         remedy: str = _REMEDY,
     ) -> None:
-        self.place = place
+        self.place = root / here.relative_to("/")
+        self._state = root / state.relative_to("/")
         self._parked = parked
-        self._files = files(interpreter, parked, here, remedy)
+        words = {
+            "HERE": str(here),
+            "STATE": str(state),
+            "PYTHON": interpreter,
+            "PARKED": str(parked),
+            "REMEDY": remedy,
+        }
+        self._files = files(words)
         self._before: dict[str, str] = {}
 
     def is_there(self) -> bool:
@@ -129,7 +138,7 @@ class Launcher:
             draft.replace(path)
         for path in (self.place, self.place / "ours", self.place / "c"):
             path.chmod(0o755)
-        (self.place / SEEN).unlink(missing_ok=True)
+        (self._state / RECORD.name).unlink(missing_ok=True)
 
     def undo(self) -> None:
         """Put back what was there before, or nothing."""
@@ -137,3 +146,4 @@ class Launcher:
             self._put(self._before)
         else:
             shutil.rmtree(self.place)
+            shutil.rmtree(self._state, ignore_errors=True)

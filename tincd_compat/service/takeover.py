@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from tincd_compat.errors import TincError
-from tincd_compat.service.launcher import PLACE, SEEN, Launcher, interpreter_of
+from tincd_compat.service.launcher import PLACE, RECORD, Launcher, interpreter_of
 
 TINCD: Final = Path("usr/sbin/tincd")
 PARKED: Final = TINCD.with_name("tincd.distrib")
@@ -143,7 +143,7 @@ class Host:
         """Return the steps that put our program in its place; none if it is there."""
         self._check_program()
         interpreter = interpreter_of(self._inside(self.program))
-        launcher = Launcher(self.place, interpreter, Path("/") / PARKED)
+        launcher = Launcher(interpreter, Path("/") / PARKED, self._root)
         write = [] if launcher.is_there() else [self._write(launcher, interpreter)]
         if self.is_ours:
             return write
@@ -205,7 +205,7 @@ class Host:
             if self._root != Path("/"):
                 return
             # What cannot be started here must not become tincd.
-            words = ["-P", "-m", "tincd_compat.probe", str(self.place / SEEN)]
+            words = ["-P", "-m", "tincd_compat.probe", str(self._root / RECORD)]
             try:
                 self._run([interpreter, *words])
             except OSError:
