@@ -22,7 +22,7 @@ APT_GET := apt-get -o Acquire::Retries=3
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
 .PHONY: mutants test-sanitized check-core fuzz soak test-arm64 test-armhf test-s390x
-.PHONY: help demo test lint unit simulation conformance probes bench bench-mesh startup install uninstall deb tools clean
+.PHONY: help demo test lint unit simulation conformance probes bench bench-mesh startup install uninstall deb test-deb tools clean
 
 help:
 	@echo "make demo         a mesh of this daemon and C tincd, shown at work"
@@ -39,6 +39,7 @@ help:
 	@echo "make install      into PREFIX, beside C tincd; 'tincd-compat takeover' does the rest"
 	@echo "make uninstall    undo that, to the last file; refuses while /usr/sbin/tincd is ours"
 	@echo "make deb          a Debian package in dist/ that diverts C tincd"
+	@echo "make test-deb     that package from installation to purge, on Debian 12 and 13"
 	@echo "make bench        the figures of README.md and docs/figures.md"
 	@echo "make bench-mesh   the cost of learning a large mesh beside C tincd"
 
@@ -120,8 +121,16 @@ install uninstall:
 # A host that only runs it needs nothing to test it with.
 deb: TOOLS := $(BUILD)
 
+# Debian's own tools for packages, and for minimal systems to try them on.
+PACKAGING := dpkg-shlibdeps:dpkg-dev
+deb test-deb: TOOLS += $(PACKAGING)
+test-deb: TOOLS += debootstrap:debootstrap
+
 deb: tools
 	sh contrib/debian/build.sh dist
+
+test-deb: tools $(VENV)/.runtime
+	$(BIN)/python -m conformance.packaging $(ARGS)
 
 # The compiled half under AddressSanitizer and UndefinedBehaviorSanitizer: its unit tests
 # in a copy of the tree, and its core alone with broken input for FUZZ_SECONDS.

@@ -39,9 +39,12 @@ class Container:
     """A host that can be booted, used and shut down; ``root`` is its root directory.
 
     :param visible: directories of this machine that are seen inside, unchanged
+    :param base: the root directory of another system, in the place of this machine's
     """
 
-    def __init__(self, directory: Path, name: str, *visible: Path) -> None:
+    def __init__(
+        self, directory: Path, name: str, *visible: Path, base: Path = Path("/")
+    ) -> None:
         self.name = name
         self.root = directory / "root"
         self._directory = directory
@@ -55,7 +58,7 @@ class Container:
         self._upper = directory / "upper"
         for path in (self._upper, work, self.root):
             path.mkdir()
-        layers = f"lowerdir=/,upperdir={self._upper},workdir={work}"
+        layers = f"lowerdir={base},upperdir={self._upper},workdir={work}"
         _command("mount", "-t", "overlay", "overlay", "-o", layers, str(self.root))
         self._complete()
 

@@ -1,105 +1,151 @@
 #!/bin/sh
 # build.sh OUTPUT_DIRECTORY: make a Debian package of the tree this file is in.
 #
-# The package holds a virtual environment of its own under /usr/lib/tincd-compat, so
-# nothing of it meets Debian's Python packages.  It serves each minor version of Debian's
-# interpreter that the libraries are there for, so that a new one is no reason to remove
-# it.  It depends on tinc, whose program it diverts: that runs where ours cannot.
+# The package has a Python environment of its own in /usr/lib/tincd-compat, so nothing of
+# it meets Debian's Python packages.  It serves each minor version of Debian's interpreter
+# that the libraries are there for, so that a new one is no reason to remove it.  It
+# depends on tinc, whose program it diverts: that runs where ours cannot.
+#
+# The libraries come from the Python Package Index while it is built, which no build of
+# the archive may do.  So this is no source package with debian/rules, which could not
+# keep that promise, but dpkg's own tools one after the other.  DEBFULLNAME and DEBEMAIL
+# say who makes it.
 set -eu
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 output=$(mkdir -p "$1" && cd "$1" && pwd)
-python=/usr/bin/python3
+debian=$tree/contrib/debian
 place=/usr/lib/tincd-compat
+minors="11 12 13 14 15"
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
+umask 022
 
+root=$stage/root
+site=$root$place/lib/python3/site-packages
+doc=$root/usr/share/doc/tincd-compat
+source=$stage/source
 version=$(sed -n 's/^__version__.*"\(.*\)"/\1/p' "$tree/tincd_compat/__init__.py")
-minor=$($python -c 'import sys; print(sys.version_info.minor)')
-architecture=$(dpkg --print-architecture)
+maintainer="${DEBFULLNAME:-The maintainers of tincd-compat} <${DEBEMAIL:-maintainers@tincd-compat.example}>"
+date=$(date -R -u -r "$tree/CHANGELOG.md")
+mkdir -p "$site" "$doc" "$source/debian" "$root/DEBIAN" "$stage/elsewhere"
 
-# Built as installed: the paths inside are those of the target.
-root="$stage/root"
-mkdir -p "$root$place"
-$python -m venv "$root$place"
-mkdir "$stage/source"
-cp -r "$tree/tincd_compat" "$tree/setup.cfg" "$tree/setup.py" "$tree/pyproject.toml" \
-    "$tree/README.md" "$tree/LICENSE" "$stage/source"
-find "$stage/source" -name '*.so' -delete
-"$root$place/bin/pip" install -q --disable-pip-version-check --no-compile "$stage/source"
-# Objects for other minor versions have names of their own; ours is for all from 3.11 on.
-site="$root$place/lib/python3.$minor/site-packages"
-for other in 11 12 13 14 15; do
-    [ "$other" != "$minor" ] || continue
+# The libraries.  Ours and that of cryptography serve every later Python; objects for one
+# minor version alone have names that say so, and are side by side.
+/usr/bin/python3 -m venv "$stage/builder"
+pip="$stage/builder/bin/python -m pip -q --disable-pip-version-check"
+for name in tincd_compat man setup.cfg setup.py pyproject.toml MANIFEST.in README.md LICENSE; do
+    cp -r "$tree/$name" "$source"
+done
+mkdir "$source/contrib"
+cp -r "$tree/contrib/systemd" "$tree/contrib/completions" "$source/contrib"
+find "$source" -name '*.so' -delete
+$pip install --no-compile --target "$site" "$source"
+wanted() {
     for library in cffi zstandard; do
-        wanted=$library==$(sed -n 's/^Version: //p' "$site/$library"-*.dist-info/METADATA)
-        mkdir -p "$stage/wheels/$other"
-        "$root$place/bin/pip" download -q --disable-pip-version-check --no-deps \
-            --only-binary=:all: --python-version "3.$other" -d "$stage/wheels/$other" \
-            "$wanted" 2>/dev/null || echo "no $wanted for Python 3.$other" >&2
+        echo "$library==$(sed -n 's/^Version: //p' "$site/$library"-*.dist-info/METADATA)"
     done
-    for wheel in "$stage/wheels/$other"/*.whl; do
-        [ ! -e "$wheel" ] || $python -m zipfile -e "$wheel" "$stage/wheels/$other/files"
+}
+fetch() {
+    $pip download --no-deps --only-binary=:all: --python-version "3.$minor" \
+        -d "$stage/wheels/$minor" "$@" 2>/dev/null
+}
+for minor in $minors; do
+    [ ! -e "$site/_cffi_backend.cpython-3$minor-"* ] || continue
+    # Mostly there is one of each, and all at once is sooner.
+    fetch $(wanted) || for one in $(wanted); do
+        fetch "$one" || echo "no $one for Python 3.$minor" >&2
     done
-    [ ! -d "$stage/wheels/$other/files" ] || (
-        cd "$stage/wheels/$other/files"
-        find . -name "*.cpython-3$other-*.so" ! -path './zstandard/_cffi*' \
-            -exec cp --parents {} "$site" \;
-    )
+    for wheel in "$stage/wheels/$minor"/*.whl; do
+        [ -e "$wheel" ] || continue
+        /usr/bin/python3 -m zipfile -e "$wheel" "$stage/elsewhere"
+    done
 done
-find "$site" -name '*.so' -exec strip --strip-unneeded {} +
-for other in $(seq 11 30); do
-    [ "$other" = "$minor" ] || ln -s "python3.$minor" "$root$place/lib/python3.$other"
+(cd "$stage/elsewhere" && find . -name '*.cpython-3*.so' -exec cp --parents {} "$site" \;)
+
+mv "$site/share" "$stage"
+
+# What no start imports: for those who build, check types or test, other platforms, and
+# programs of the libraries.  Of cffi it is the object alone, and nothing parses C.
+rm -rf "$site/bin" "$site/cffi" "$site"/pycparser* "$site"/zstandard/*cffi* \
+    "$site"/pyroute2/fixtures "$site"/pyroute2/config/test_*
+find "$site" -name '*.py' -exec sed -i '1{/^#!/d}' {} +
+find "$site" \( -name '*.pyi' -o -name '*.h' -o -name py.typed -o -name licenses -o \
+    -name RECORD -o -name REQUESTED -o -name INSTALLER -o -name direct_url.json -o \
+    -name entry_points.txt -o -name top_level.txt -o -name __pycache__ \) \
+    -prune -exec rm -rf {} +
+find "$site" -name '*.so' -exec strip --strip-unneeded \
+    --remove-section=.comment --remove-section=.note {} +
+for library in "$site"/*.dist-info; do
+    name=${library##*/}
+    name=${name%%-*}
+    [ "$name" = tincd_compat ] || grep -q "site-packages/$name-" "$debian/copyright" || {
+        echo "contrib/debian/copyright does not know $name" >&2
+        exit 1
+    }
 done
-"$root$place/bin/python" - "$root" "$place/launcher" "$place/bin/python" <<'PY'
+
+# The interpreter is Debian's, by a name of ours, beside which it finds the libraries.
+mkdir "$root$place/bin"
+ln -s ../../../bin/python3 "$root$place/bin/python"
+printf 'home = /usr/bin\ninclude-system-site-packages = false\n' >"$root$place/pyvenv.cfg"
+for minor in $(seq 11 30); do
+    ln -s python3 "$root$place/lib/python3.$minor"
+done
+export PYTHONPATH=$site PYTHONDONTWRITEBYTECODE=1
+/usr/bin/python3 - "$root" "$place" <<'PY'
 import sys
 from pathlib import Path
 from tincd_compat.service.launcher import Launcher
 
-root, here, interpreter = sys.argv[1:]
-parked = Path("/usr/sbin/tincd.distrib")
-remedy = "install a tincd-compat for this Python, or remove the package"
-Launcher(Path(root + here), interpreter, parked, Path(here), remedy).write()
-(Path(root + here) / "release").unlink()
+root, place = map(Path, sys.argv[1:])
+Launcher(
+    f"{place}/bin/python",
+    Path("/usr/sbin/tincd.distrib"),
+    root,
+    place / "launcher",
+    remedy="install a tincd-compat for this Python, or remove the package",
+).write()
 PY
-"$root$place/bin/pip" uninstall -q -y pip setuptools
-find "$root$place/bin" ! -type d ! -name 'python*' ! -name tincd ! -name tincd-compat -delete
-find "$root$place" -name __pycache__ -type d -prune -exec rm -rf {} +
-grep -rlI "$root" "$root$place/bin" "$root$place/pyvenv.cfg" |
-    xargs -r sed -i "s|$root||g"
-find "$root$place" -name direct_url.json -delete
+# Here the removal of the package gives the place back.
+rm -r "$root$place/launcher/release" "$site/tincd_compat/service/shell"
+find "$site" -type d -empty -delete
+/usr/bin/python3 -P -m tincd_compat.probe "$stage/seen"
+unset PYTHONPATH
+ln -sfn ../../../../sbin/tincd.distrib "$root$place/launcher/c/tincd"
+install -D -m 755 "$debian/restart-nets" "$root$place/restart-nets"
+install -D -m 755 "$debian/rtupdate" "$root/usr/share/python3/runtime.d/tincd-compat.rtupdate"
+install -d "$root/usr/sbin"
+ln -s ../lib/tincd-compat/launcher/tincd "$root/usr/sbin/tincd"
 
-install -d "$root/usr/sbin" "$root/usr/share/man/man5" "$root/usr/share/man/man8"
-ln -s "$place/launcher/tincd" "$root/usr/sbin/tincd"
-install -D -m 644 -t "$root/usr/share/doc/tincd-compat/examples/tinc@.service.d" \
-    "$tree"/contrib/systemd/tinc@.service.d/*.conf
-install -D -m 644 "$tree/LICENSE" "$root/usr/share/doc/tincd-compat/copyright"
-install -m 644 "$tree/README.md" "$tree/SECURITY.md" "$root/usr/share/doc/tincd-compat"
-install -D -m 644 -t "$root/usr/share/doc/tincd-compat/docs" "$tree"/docs/*.md
-gzip -9n -c "$tree/CHANGELOG.md" >"$root/usr/share/doc/tincd-compat/changelog.gz"
-for page in "$tree"/man/*.[58]; do
-    [ -e "$page" ] || continue
-    gzip -9n -c "$page" >"$root/usr/share/man/man${page##*.}/${page##*/}.gz"
-done
-install -d "$root/DEBIAN"
-cat >"$root/DEBIAN/control" <<TXT
-Package: tincd-compat
-Version: $version
-Architecture: $architecture
-Maintainer: tincd-compat maintainers <tincd-compat@localhost>
-Section: net
-Priority: optional
-Depends: python3 (>= 3.11), libssl3 | libssl3t64, tinc (>= 1.0.36), tinc (<< 1.1~)
-Recommends: iproute2
-Installed-Size: $(du -sk "$root" | cut -f1)
-Description: tincd for meshes of tinc 1.0, a drop-in replacement
- A tincd that takes the place of C tincd 1.0 on one host at a time: same
- configuration, same wire protocol, same units, scripts and signals.  C tincd is
- diverted, and runs where this one cannot, after an upgrade of Python say.
+# What is to be read, and completed; the program tincd-compat is none of the package.
+mkdir -p "$root/usr/share/zsh"
+mv "$stage/share/man" "$stage/share/bash-completion" "$stage/share/fish" "$root/usr/share"
+mv "$stage/share/zsh/site-functions" "$root/usr/share/zsh/vendor-completions"
+find "$root/usr/share" -path '*completions*' -name '*tincd-compat*' -delete
+install -D -m 644 -t "$doc/examples/tinc@.service.d" "$tree"/contrib/systemd/tinc@.service.d/*.conf
+install -m 644 -t "$doc" "$tree/README.md" "$tree/SECURITY.md" "$debian/copyright"
+install -D -m 644 -t "$doc/docs" "$tree"/docs/*.md
+install -m 644 "$tree/CHANGELOG.md" "$doc/changelog"
+cat >"$source/debian/changelog" <<TXT
+tincd-compat ($version-1) unstable; urgency=medium
+
+  * What has changed is in changelog.gz.
+
+ -- $maintainer  $date
 TXT
-cp "$tree"/contrib/debian/p* "$root/DEBIAN/"
-chmod 755 "$root"/DEBIAN/p*
-chmod -R u=rwX,go=rX "$root/usr"
+install -m 644 "$source/debian/changelog" "$doc/changelog.Debian"
+find "$root/usr/share/man" "$doc" -type f \( -name '*.[58]' -o -name 'changelog*' \) \
+    -exec gzip -9n {} +
+install -D -m 644 "$debian/lintian-overrides" "$root/usr/share/lintian/overrides/tincd-compat"
 
+# What dpkg is told.
+sed "s/@MAINTAINER@/$maintainer/" "$debian/control" >"$source/debian/control"
+install -m 755 -t "$root/DEBIAN" "$debian/preinst" "$debian/postinst" "$debian/prerm" "$debian/postrm"
+find "$root/usr" -exec touch -h -d "$date" {} +
+(cd "$root" && find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum >DEBIAN/md5sums)
+cd "$source"
+find "$site" -name '*.so' -exec dpkg-shlibdeps -Tdebian/substvars {} +
+dpkg-gencontrol -ptincd-compat -P"$root" -Tdebian/substvars
 dpkg-deb --root-owner-group -Zxz --build "$root" "$output" >/dev/null
-echo "$output/tincd-compat_${version}_$architecture.deb"
+echo "$output/tincd-compat_$version-1_$(dpkg --print-architecture).deb"

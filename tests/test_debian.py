@@ -1,0 +1,59 @@
+"""The Debian package says what it brings, and why it is not as lintian wants it."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import tincd_compat
+
+ROOT = Path(tincd_compat.__file__).parent.parent
+DEBIAN = ROOT / "contrib/debian"
+SCRIPTS = ("build.sh", "preinst", "postinst", "prerm", "postrm", "rtupdate")
+
+
+def stanzas() -> list[dict[str, str]]:
+    """Return the fields of each paragraph of the copyright file."""
+    found = []
+    for paragraph in re.split(r"\n\n+", (DEBIAN / "copyright").read_text().strip()):
+        fields = re.split(r"\n(?=\S)", paragraph)
+        found.append(dict(field.split(":", 1) for field in fields))
+    return found
+
+
+def test_each_library_has_its_copyright() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    wanted = re.findall(r"^\w+", setup["options"]["install_requires"], re.M)
+    assert len(wanted) > 3
+    files = " ".join(stanza.get("Files", "") for stanza in stanzas())
+    assert set(wanted) <= set(re.findall(r"site-packages/(\w+)-\*", files))
+
+
+def test_each_licence_has_its_text() -> None:
+    told = {
+        stanza["License"].split("\n")[0].strip()
+        for stanza in stanzas()
+        if "Files" not in stanza and "License" in stanza
+    }
+    for stanza in stanzas():
+        if "Files" in stanza:
+            words = re.split(r" (?:and|or) ", stanza["License"].strip())
+            assert set(words) <= told, stanza["Files"]
+
+
+def test_each_word_to_lintian_has_its_reason() -> None:
+    before = ""
+    for line in (DEBIAN / "lintian-overrides").read_text().splitlines():
+        if not line.startswith("#"):
+            assert before.startswith("#") or line.split()[1] == before.split()[1], line
+        before = line
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_are_written_for_a_shell(name: str) -> None:
+    subprocess.run(["sh", "-n", str(DEBIAN / name)], check=True)
