@@ -417,7 +417,8 @@ SCENARIO = Scenario(
     summary="a Debian host with systemd changes to ours and back",
     placements=((Kind.OURS,),),
     play=play,
-    limit=420,
+    # A package is built, of libraries that are fetched.
+    limit=600,
     seconds=75,
     needs_c=True,
     tools=("systemd-nspawn",),
