@@ -52,9 +52,13 @@ def test_the_tables_are_those_of_this_moment(
 ) -> None:
     life.start()
     life.find_a_peer_in_a_storm()
+    life.device.frames = [bytearray(60)]
+    life.loop.readable(life.device.descriptor)
     life.signal("USR2")
     (line,) = (line for line in caplog.messages if line.startswith(" peer at"))
     assert " nexthop peer via peer " in line
+    # What was dropped is counted, by reason.
+    assert [line for line in caplog.messages if line.startswith(" dropped ")] != []
 
 
 @pytest.mark.parametrize(
