@@ -57,12 +57,13 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/python -bb -X dev -m coverage run -m pytest -q --ignore=tests/simulation
+	$(BIN)/python -bb -X dev -m coverage run -m pytest -q --ignore=tests/simulation --durations=5
 	$(BIN)/coverage report --format=total
 
-# Millions of messages: without the tracing that the other tests are worth.
+# Millions of messages: without the tracing that the other tests are worth.  A module is
+# one piece.
 simulation: $(VENV)/.dev
-	$(BIN)/python -m pytest -q tests/simulation
+	$(BIN)/python -m pytest -q --numprocesses=auto --dist=loadfile tests/simulation
 
 # Promises of SECURITY.md are broken by hand, and what four packages do line by line; a
 # name is that of a promise or of a package.
