@@ -300,5 +300,6 @@ SCENARIO: Final = Scenario(
     summary="--check foretells what becomes of a start, and changes nothing",
     placements=ONE,
     play=play,
-    seconds=15,
+    limit=400,
+    seconds=25,
 )

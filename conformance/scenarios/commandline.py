@@ -226,6 +226,6 @@ SCENARIO: Final = Scenario(
     placements=ONE,
     play=play,
     needs_c=True,
-    limit=300,
-    seconds=15,
+    limit=600,
+    seconds=25,
 )

@@ -186,7 +186,8 @@ SCENARIO: Final = Scenario(
     summary="-K with every stdin, name and old key; files, modes and texts as of C",
     placements=ONE,
     play=play,
-    seconds=5,
+    limit=400,
+    seconds=15,
     needs_c=True,
     tools=("openssl", "script"),
 )

@@ -270,6 +270,7 @@ SCENARIO: Final = Scenario(
     summary="a life detached: syslog, log and pid files, signals, scripts as of C",
     placements=ONE,
     play=play,
-    seconds=20,
+    limit=400,
+    seconds=25,
     needs_c=True,
 )

@@ -180,6 +180,7 @@ SCENARIO: Final = Scenario(
     summary="signals while scripts of the start and of the stop run, as of C",
     placements=ONE,
     play=play,
-    seconds=25,
+    limit=400,
+    seconds=30,
     needs_c=True,
 )

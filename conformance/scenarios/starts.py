@@ -219,6 +219,6 @@ SCENARIO: Final = Scenario(
     placements=ONE,
     play=play,
     needs_c=True,
-    limit=300,
-    seconds=40,
+    limit=600,
+    seconds=50,
 )
