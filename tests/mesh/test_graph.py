@@ -270,6 +270,16 @@ def test_node_that_came_back_is_not_settled() -> None:
     assert (a.address, a.options) == (place("a"), C)
 
 
+def test_nodes_are_settled_each_for_itself() -> None:
+    mesh = build(*both("m", "a"), *both("m", "b"))
+    graph.run(mesh)
+    a, b = mesh.nodes["a"], mesh.nodes["b"]
+    mesh.remove_edge(mesh.myself.edges["b"])
+    graph.run(mesh)
+    graph.settle_down(mesh, [a, b])
+    assert (a.address, b.address) == (place("a"), None)
+
+
 def test_lines_about_coming_up(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     graph.run(build(*both("m", "a")))

@@ -214,3 +214,14 @@ def test_a_node_that_is_forgotten_has_no_address_and_holds_nothing() -> None:
     assert heard.take() == ["address of a: None"]
     assert mesh.node_by_address(PLACE) is None
     assert (node.nexthop, node.via, node.prevedge, node.lifeline) == (None,) * 4
+
+
+def test_a_word_of_an_address_does_not_take_its_path_away() -> None:
+    mesh = Mesh("m")
+    node = mesh.get_or_add("a")
+    known = SocketAddress("fe80::2", 655, 3)
+    mesh.set_address(node, known)
+    heard = Heard(mesh)
+    mesh.set_address(node, SocketAddress("fe80::2", 655))
+    assert node.address is known
+    assert heard.take() == []

@@ -181,3 +181,21 @@ def test_lookups_hear_of_it_too() -> None:
     mesh.subnets._cache[bytes(4)] = None
     remove(mesh, "a", "m")
     assert not mesh.subnets._cache
+
+
+def test_whoever_hung_on_a_lost_node_holds_it_now() -> None:
+    mesh = build(*both("m", "a"), *both("a", "b"), *both("b", "c"), *both("m", "c"))
+    graph.run(mesh)
+    a, b, c = (mesh.nodes[name] for name in "abc")
+    assert b.lifeline is a.edges["b"]
+    assert list(remove(mesh, "m", "a") or ()) == []
+    assert (a.lifeline, b.lifeline) == (b.edges["a"], c.edges["b"])
+    check(mesh)
+
+
+def test_who_is_cut_off_is_as_the_next_search_would_leave_it() -> None:
+    mesh = build(*both("m", "a"))
+    graph.run(mesh)
+    remove(mesh, "m", "a")
+    a = mesh.nodes["a"]
+    assert (a.visited, a.indirect, a.lifeline) == (False, True, None)

@@ -141,6 +141,20 @@ def test_same_subnet_with_two_weights_coexists(table: SubnetTable[Host]) -> None
     assert not table.has(Host("a"), subnet("10.0.0.0/8#6"))
 
 
+def test_what_went_from_a_crowded_network_is_not_listed(
+    table: SubnetTable[Host],
+) -> None:
+    host = Host("a")
+    weights = [subnet(f"10.0.0.0/8#{weight}") for weight in range(4)]
+    for each in weights:
+        table.add(host, each)
+    for each in (weights[1], weights[3]):
+        assert table.remove(host, each)
+    assert [item for item, _ in table] == [weights[0], weights[2]]
+    assert table.remove(host, weights[0])
+    assert [item for item, _ in table] == [weights[2]]
+
+
 def test_reachable_shorter_prefix_beats_unreachable_longer(
     table: SubnetTable[Host],
 ) -> None:
