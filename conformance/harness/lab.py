@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import tempfile
@@ -101,9 +102,16 @@ class Lab:
         remove_all(self.tag)
 
 
+_numbers = itertools.count(secrets.randbelow(1 << 16))
+
+
 def new_tag() -> str:
-    """Return what no other run on this machine begins its names with."""
-    return f"tcx{os.getpid():x}{secrets.token_hex(2)}"
+    """Return what nothing else on this machine begins its names with.
+
+    Runs differ by their process, cases of one run by the number.  A run that was killed
+    may have left names of a process with the same number: so counting begins anywhere.
+    """
+    return f"tcx{os.getpid():x}{next(_numbers) & 0xFFFF:04x}"
 
 
 @contextlib.contextmanager
