@@ -220,6 +220,6 @@ class TestPackages:
 
     def test_nothing_is_asked_where_nothing_is_missing(self, machine: Machine) -> None:
         if not Path("/usr/include/openssl/evp.h").exists():
-            pytest.skip("this machine lacks something")
+            pytest.skip("the headers of OpenSSL are not installed")
         assert not machine.run("packages.sh", "sh:dash")
         assert not (machine.programs / "asked").exists()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.config.check.mistakes import main, said_about
+from tincd_compat.config.check.addresses import check_bound
+from tincd_compat.config.check.findings import Report
+from tincd_compat.config.parser import Config, parse_option
 
 HERE = {
     "127.0.0.1": "lo",
@@ -58,3 +62,16 @@ def test_one_that_need_not_be_there(net: Path) -> None:
 def test_a_host_that_does_not_tell(net: Path) -> None:
     main("BindToAddress = 192.0.2.7")(net)
     assert said_about(net) == []
+
+
+@pytest.mark.parametrize(("address", "times"), [("192.0.2.7", 1), ("*", 0)])
+def test_the_kernel_is_asked_once_for_all_lines(address: str, times: int) -> None:
+    asked: list[None] = []
+
+    def host_addresses() -> Mapping[str, str]:
+        asked.append(None)
+        return HERE
+
+    lines = [parse_option(f"BindToAddress={address}", n)[1] for n in range(1, 9)]
+    check_bound(Config(lines), host_addresses, Report())
+    assert len(asked) == times

@@ -54,10 +54,15 @@ def check_bound(
     ``host_addresses`` returns the addresses of this host, each with the name of its
     interface; none if it does not know.
     """
-    for entry in config.all("BindToAddress"):
-        wanted = _own_address(entry.value.partition(" ")[0])
-        there = host_addresses() if wanted is not None else {}
-        if wanted is None or not there or str(wanted) in there:
+    named = [
+        (entry, wanted)
+        for entry in config.all("BindToAddress")
+        if (wanted := _own_address(entry.value.partition(" ")[0])) is not None
+    ]
+    # The kernel is asked once, however many lines the file has.
+    there = host_addresses() if named else {}
+    for entry, wanted in named:
+        if not there or str(wanted) in there:
             continue
         alike = [
             f"{text} ({interface})"
