@@ -6,6 +6,7 @@ has it in memory, and the schema cannot say anything else than the source.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -15,9 +16,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import jsonschema
+
 from tincd_compat.observe import schemas
 from tincd_compat.observe.codec import Facts, Record, plan
+from tincd_compat.observe.records import Event
 from tincd_compat.observe.times import Time
+from tincd_compat.observe.wording import SHAPES
+from tincd_compat.observe.words import EventKind
 
 FOLDER = Path(schemas.__file__).parent / "schema"
 
@@ -34,6 +40,12 @@ _FACT = {
 }
 
 
+@functools.cache
+def validator(name: str) -> Any:
+    """Return what validates records of that name; to make one takes long."""
+    return jsonschema.Draft202012Validator(schemas.load(name))
+
+
 def comments(record: type[Record]) -> dict[str, str]:
     """Return what stands above each field of a record."""
     return {
@@ -44,6 +56,17 @@ def comments(record: type[Record]) -> dict[str, str]:
 
 def _first_line(thing: type) -> str:
     return (thing.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _of_kind(kind: EventKind) -> dict[str, Any]:
+    """Say which reasons and facts an event of a kind has."""
+    shape = SHAPES[kind]
+    reasons = [None] if shape.reasons is None else [str(word) for word in shape.reasons]
+    facts = {"required": [*shape.facts], "propertyNames": {"enum": [*shape.facts]}}
+    return {
+        "if": {"properties": {"kind": {"const": str(kind)}}},
+        "then": {"properties": {"reason": {"enum": reasons}, "facts": facts}},
+    }
 
 
 class Maker:
@@ -58,6 +81,8 @@ class Maker:
             "title": schemas.name(record),
             **self._object(record),
         }
+        if record is Event:
+            top["allOf"] = [*map(_of_kind, EventKind)]
         return {**top, "$defs": self.inner} if self.inner else top
 
     def _object(self, record: type[Record]) -> dict[str, Any]:

@@ -264,7 +264,7 @@ class Event(Record):
     """Something that has happened; the ring of ``EventHistory`` keeps the last ones.
 
     The vocabulary of ``reason`` and the keys of ``facts`` follow from the kind: see
-    :mod:`.events`.
+    :data:`.wording.SHAPES`.
     """
 
     #: Counts from 1 since the daemon started; a gap shows what was not kept.

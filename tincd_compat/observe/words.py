@@ -184,6 +184,26 @@ class Unreachable(StrEnum):
     CUT_OFF = "cut-off"
 
 
+class KeyReason(StrEnum):
+    """What has become of the key by which we seal for a node."""
+
+    #: The node has given us one that we can use.
+    GIVEN = "given"
+    #: The node has given us one that we cannot or will not use.
+    UNUSABLE = "unusable"
+    #: The node has said that it is void, or its numbers are used up.
+    VOID = "void"
+
+
+class SubnetReason(StrEnum):
+    """What has become of a subnet."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    #: StrictSubnets or TunnelServer keeps it out.
+    REFUSED = "refused"
+
+
 class DropReason(StrEnum):
     """Why a packet went nowhere, as counted.
 
