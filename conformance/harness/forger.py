@@ -15,9 +15,9 @@ from pyroute2 import netns
 from conformance.harness.member import Member
 from conformance.harness.netns import Namespace
 from conformance.harness.waits import Failed
+from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
 from tincd_compat.meta.messages import AnsKey
 from tincd_compat.tunnel.pure import PureSealer
-from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
 
 #: Host and port.
 Place: TypeAlias = tuple[str, int]

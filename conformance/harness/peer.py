@@ -20,7 +20,7 @@ from conformance.harness.daemon import TincNode
 from conformance.harness.keys import KeyPair
 from conformance.harness.waits import Failed
 from tincd_compat.config.pem import read_private_pem, read_public_pem
-from tincd_compat.config.rsa import PrivateKey, PublicKey
+from tincd_compat.crypto.rsa import PrivateKey, PublicKey
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import (
     Activated,

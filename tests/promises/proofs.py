@@ -133,7 +133,7 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_META}/test_handshake_refusals.py::test_a_metakey_we_do_not_want",
         f"{_SCENARIOS}/killers.py::_clear_text",
     ),
-    "stream": (f"{_META}/test_ciphers.py::test_budget_ends_the_stream",),
+    "stream": ("tests/crypto/test_streamciphers.py::test_budget_ends_the_stream",),
     "nodes": (
         f"{_CONTROL}/test_edges.py::test_limit_on_nodes",
         f"{_CONTROL}/test_edges.py::test_names_that_no_file_can_have",
@@ -238,7 +238,7 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
         f"{_HERE}/test_keys.py::test_no_key_of_the_configuration_in_errors",
         f"{_HERE}/test_keys.py::test_no_key_of_a_message_is_shown",
         f"{_CONFIG}/test_keyfile.py::test_a_key_is_not_shown",
-        f"{_CONFIG}/test_rsa.py::test_nothing_of_a_key_is_shown",
+        "tests/crypto/test_rsa.py::test_nothing_of_a_key_is_shown",
         f"{_CONFIG}/test_settings.py::test_the_private_exponent_is_not_shown",
         f"{_META}/test_connection_time.py::test_no_key_material_is_shown",
         f"{_TUNNEL}/test_tunnel.py::test_no_key_material_in_representations",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import padding
 
-from tincd_compat.tunnel.suites import CipherSuite, Digest, Mode, Suite
+from tincd_compat.crypto.suites import CipherSuite, Digest, Mode, Suite
 
 PADDED = (Mode.CBC, Mode.ECB)
 

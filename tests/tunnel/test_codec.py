@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from tests.tunnel import reference
 from tests.tunnel.samples import DEFAULT, FRAME_A, KEY, seal, suite_of
 from tincd_compat import logs
-from tincd_compat.tunnel import compression, libcrypto, pure
+from tincd_compat.crypto import library
+from tincd_compat.crypto.suites import (
+    CIPHERS,
+    DIGESTS,
+    CipherSuite,
+    Digest,
+    Mode,
+    Suite,
+    find_digest,
+)
+from tincd_compat.tunnel import compression, pure
 from tincd_compat.tunnel.codec import (
     LAST_SEQUENCE,
     MAX_SEQNO,
@@ -22,15 +32,6 @@ from tincd_compat.tunnel.codec import (
     Opener,
     Sealer,
     log_train,
-)
-from tincd_compat.tunnel.suites import (
-    CIPHERS,
-    DIGESTS,
-    CipherSuite,
-    Digest,
-    Mode,
-    Suite,
-    find_digest,
 )
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -280,7 +281,7 @@ class TestNumbers:
 
 class TestUnusable:
     def test_a_cipher_this_machine_lacks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(libcrypto, "_library", lambda: None)
+        monkeypatch.setattr(library, "_library", lambda: None)
         suite = suite_of(1066, 672, 4)
         for refuse in (Sealer, Opener):
             with pytest.raises(ValueError, match="aria-128-cbc is not available"):

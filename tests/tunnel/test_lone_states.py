@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.tunnel.world import DEFAULT, World, make_tunnel, probe
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.options import CLAMP_MSS, INDIRECT, TCPONLY
 from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
 from tincd_compat.tunnel import codec
@@ -25,7 +26,6 @@ from tincd_compat.tunnel.codec import LAST_SEQUENCE, Sealer
 from tincd_compat.tunnel.delivery import Policy
 from tincd_compat.tunnel.lone import Lone
 from tincd_compat.tunnel.pumps import Progress
-from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import Parameters
 
 #: Subnets by the last letter of who has them: neighbours b and c, d behind c, nobody.

@@ -10,9 +10,9 @@ import pytest
 
 from tests.tunnel.pumping import Lab, packet
 from tests.tunnel.world import DEFAULT, World, sized
+from tincd_compat._fast import core
 from tincd_compat.options import INDIRECT
 from tincd_compat.routing.options import Forwarding, RouteOptions
-from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.delivery import Policy
 from tincd_compat.tunnel.flows import MAX_FLOWS
 

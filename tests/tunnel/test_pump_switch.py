@@ -8,8 +8,8 @@ import pytest
 
 from tests.tunnel.pumping import PLAIN, Lab, packet
 from tests.tunnel.world import World
+from tincd_compat._fast import core
 from tincd_compat.routing.options import Mode, RouteOptions
-from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.delivery import Policy
 from tincd_compat.tunnel.flows import STATION_MEMORY
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.tunnels import Tunnels
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
@@ -21,7 +22,6 @@ from tincd_compat.routing.route import Router
 from tincd_compat.tunnel.delivery import Policy
 from tincd_compat.tunnel.pipeline import Pipeline, Run, finish
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
-from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import KeyFields, Parameters, Tunnel
 
 DEFAULT: Final = PMTU_DISCOVERY | CLAMP_MSS

@@ -26,6 +26,7 @@ from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import Policy
 from tincd_compat.control.seen import SeenRequests
+from tincd_compat.crypto.suites import Suite, meta_cipher_for
 from tincd_compat.daemon import dumps, offloads
 from tincd_compat.daemon.configuration import device_options, load
 from tincd_compat.daemon.control import ControlPlane, new_nonce
@@ -62,7 +63,6 @@ from tincd_compat.service.scripts import ScriptRunner
 from tincd_compat.transport.netwatch import NetworkWatch
 from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
 from tincd_compat.transport.udp import UdpSockets
-from tincd_compat.tunnel.suites import Suite, meta_cipher_for
 
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry

@@ -51,10 +51,10 @@ from tincd_compat.routing.verdicts import (
     Reason,
     Send,
 )
+from tincd_compat.segments.offload import SuperPacket, split
 from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
 from tincd_compat.tunnel.flows import FlowTable
-from tincd_compat.tunnel.offload import SuperPacket, split
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
 from tincd_compat.tunnel.receiving import Received, Receiver
 from tincd_compat.tunnel.tunnel import Tunnel
