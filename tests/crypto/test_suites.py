@@ -11,9 +11,9 @@ from tincd_compat.crypto.packetciphers import decryptor, encryptor
 from tincd_compat.crypto.suites import (
     CIPHERS,
     DIGESTS,
+    CipherMode,
     CipherSuite,
     Digest,
-    Mode,
     Suite,
     find_cipher,
     find_digest,
@@ -272,7 +272,7 @@ def test_a_digest_that_this_machine_lacks() -> None:
 
 
 def test_a_mode_the_library_lacks_for_a_cipher() -> None:
-    assert not CipherSuite(0, "rc2-ofb", "rc2", Mode.OFB, 16, 8, 1).usable
+    assert not CipherSuite(0, "rc2-ofb", "rc2", CipherMode.OFB, 16, 8, 1).usable
 
 
 @pytest.mark.parametrize(

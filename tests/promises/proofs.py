@@ -122,7 +122,7 @@ STRANGERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_TRANSPORT}/test_metasocket.py::test_an_error_of_ours_costs_the_connection",
         f"{_DAEMON}/test_links.py::test_an_error_of_ours_costs_one_link",
         f"{_DAEMON}/test_links.py::test_an_error_of_ours_in_a_check",
-        f"{_DAEMON}/test_mishaps.py::test_a_traceback_once_for_each_place",
+        f"{_DAEMON}/test_unexpected.py::test_a_traceback_once_for_each_place",
     ),
 }
 
@@ -156,8 +156,8 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_CONTROL}/test_subnets.py::test_learned_macs_have_room_in_a_full_table",
     ),
     "seen": (f"{_CONTROL}/test_seen.py::test_oldest_go_when_it_is_full",),
-    "hearsay": (
-        f"{_CONTROL}/test_hearsay.py::test_full_store_takes_words_as_they_come",
+    "deferred": (
+        f"{_CONTROL}/test_deferred.py::test_full_store_takes_words_as_they_come",
     ),
     "letters": (f"{_CONTROL}/test_subnets.py::test_long_names_fill_the_tables_sooner",),
     "dump": (

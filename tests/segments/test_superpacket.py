@@ -12,7 +12,7 @@ from tincd_compat.mesh.node import Node
 from tincd_compat.options import TCPONLY
 from tincd_compat.routing.verdicts import Verdict
 from tincd_compat.segments.superpacket import MAX_SMALL_CUTS, SMALL
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 
 #: From our network to that of b.
 PIECE = Segment(payload=PAYLOAD[:3001], source=0x101, target=0x201)
@@ -72,7 +72,7 @@ def test_segments_are_measured_not_the_super_packet() -> None:
 def test_segments_go_over_tcp_in_one_go(
     size: int, routed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(Policy(options=DEFAULT | TCPONLY))
+    world = World(DeliveryPolicy(options=DEFAULT | TCPONLY))
     world.link("a", "b")
     world.subnet("b", "10.0.2.0/24")
     world.proved("b", 1054)

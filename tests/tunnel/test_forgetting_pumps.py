@@ -26,7 +26,8 @@ from tests.tunnel.test_forgetting import anew
 from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Node
-from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
+from tincd_compat.modes import Forwarding, Mode
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel import pumps
 from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.pumps import Progress

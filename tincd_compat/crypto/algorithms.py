@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 
-class Mode(Enum):
+class CipherMode(Enum):
     """How a cipher is applied to a packet."""
 
     NONE = "none"
@@ -69,13 +69,13 @@ ALGORITHMS: Final[dict[str, Callable[[bytes], BlockCipherAlgorithm]]] = {
     "sm4": algorithms.SM4,
 }
 
-_MODES: Final[dict[Mode, Callable[[bytes], modes.Mode]]] = {
-    Mode.CBC: modes.CBC,
-    Mode.CFB: legacy_modes.CFB,
-    Mode.CFB8: legacy_modes.CFB8,
-    Mode.OFB: legacy_modes.OFB,
-    Mode.ECB: lambda iv: modes.ECB(),
-    Mode.XTS: modes.XTS,
+_MODES: Final[dict[CipherMode, Callable[[bytes], modes.Mode]]] = {
+    CipherMode.CBC: modes.CBC,
+    CipherMode.CFB: legacy_modes.CFB,
+    CipherMode.CFB8: legacy_modes.CFB8,
+    CipherMode.OFB: legacy_modes.OFB,
+    CipherMode.ECB: lambda iv: modes.ECB(),
+    CipherMode.XTS: modes.XTS,
 }
 
 #: The first block of an AEAD's key stream is for its tag.
@@ -95,7 +95,7 @@ class CipherSuite:
     nid: int
     name: str
     algorithm: str
-    mode: Mode
+    mode: CipherMode
     key_length: int
     iv_length: int
     block_size: int
@@ -103,7 +103,7 @@ class CipherSuite:
 
     @property
     def is_null(self) -> bool:
-        return self.mode is Mode.NONE
+        return self.mode is CipherMode.NONE
 
     @property
     def key_block_size(self) -> int:
@@ -113,7 +113,7 @@ class CipherSuite:
     @property
     def shortest(self) -> int:
         """The shortest plaintext that can be encrypted as it is."""
-        return 16 if self.mode is Mode.XTS else 0
+        return 16 if self.mode is CipherMode.XTS else 0
 
     def split(self, key_block: bytes) -> tuple[bytes, bytes]:
         """Return the key and the IV of a key block."""
@@ -127,7 +127,7 @@ class CipherSuite:
         if self.unfit:
             raise UnsupportedAlgorithm(f"{self.name}: {self.unfit}")
         key, iv = self.split(key_block)
-        if self.mode is Mode.STREAM:
+        if self.mode is CipherMode.STREAM:
             return Cipher(algorithms.ChaCha20(key, _SECOND_BLOCK + iv), None)
         build = ALGORITHMS.get(self.algorithm)
         if build is None:

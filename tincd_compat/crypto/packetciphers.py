@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from tincd_compat.crypto.algorithms import CipherSuite, Mode
+from tincd_compat.crypto.algorithms import CipherMode, CipherSuite
 
 #: Bytes of the number in front of the body.
 SEQNO_SIZE: Final = 4
@@ -250,36 +250,36 @@ class KeyStream(Encryptor, Decryptor):
 def encryptor(suite: CipherSuite, key_block: bytes) -> Encryptor:
     """Return an encryptor; UnsupportedAlgorithm if the cipher is not ``usable``."""
     match suite.mode:
-        case Mode.NONE:
+        case CipherMode.NONE:
             return NullCipher()
-        case Mode.CBC:
+        case CipherMode.CBC:
             return CbcEncryptor(suite, key_block)
-        case Mode.ECB:
+        case CipherMode.ECB:
             return EcbEncryptor(suite, key_block)
-        case Mode.OFB | Mode.STREAM:
+        case CipherMode.OFB | CipherMode.STREAM:
             return KeyStream(suite, key_block)
-        case Mode.CFB | Mode.CFB1 | Mode.CFB8:
+        case CipherMode.CFB | CipherMode.CFB1 | CipherMode.CFB8:
             return FeedbackEncryptor(suite, key_block)
-        case Mode.XTS:
+        case CipherMode.XTS:
             return SectorCipher(suite, key_block)
-        case Mode.UNFIT:
+        case CipherMode.UNFIT:
             raise UnsupportedAlgorithm(f"{suite.name}: {suite.unfit}")
 
 
 def decryptor(suite: CipherSuite, key_block: bytes) -> Decryptor:
     """Return a decryptor; UnsupportedAlgorithm if the cipher is not ``usable``."""
     match suite.mode:
-        case Mode.NONE:
+        case CipherMode.NONE:
             return NullCipher()
-        case Mode.CBC | Mode.ECB:
+        case CipherMode.CBC | CipherMode.ECB:
             return BlockDecryptor(suite, key_block)
-        case Mode.OFB | Mode.STREAM:
+        case CipherMode.OFB | CipherMode.STREAM:
             return KeyStream(suite, key_block)
-        case Mode.CFB | Mode.CFB1 | Mode.CFB8:
+        case CipherMode.CFB | CipherMode.CFB1 | CipherMode.CFB8:
             return FeedbackDecryptor(suite, key_block)
-        case Mode.XTS:
+        case CipherMode.XTS:
             return SectorCipher(suite, key_block)
-        case Mode.UNFIT:
+        case CipherMode.UNFIT:
             raise UnsupportedAlgorithm(f"{suite.name}: {suite.unfit}")
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tincd_compat.crypto.algorithms import CipherSuite, Digest, Mode
+from tincd_compat.crypto.algorithms import CipherMode, CipherSuite, Digest
 from tincd_compat.crypto.nids import CIPHER_ALIASES, CIPHERS, DIGEST_ALIASES, DIGESTS
 from tincd_compat.errors import ConfigError
 
 __all__ = [
     "CIPHERS",
     "DIGESTS",
+    "CipherMode",
     "CipherSuite",
     "Digest",
-    "Mode",
     "Suite",
     "find_cipher",
     "find_digest",

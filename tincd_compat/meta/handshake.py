@@ -134,7 +134,7 @@ BYPASS_STEPS: Final[Table] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendMessage:
     """Queue this request."""
 
     message: Message
@@ -154,7 +154,9 @@ class StartDecryption:
     cipher: StreamCipher = field(repr=False)
 
 
-Action: TypeAlias = Send | StartEncryption | StartDecryption | DecryptNeeded | Activated
+Action: TypeAlias = (
+    SendMessage | StartEncryption | StartDecryption | DecryptNeeded | Activated
+)
 
 
 class Handshake:
@@ -199,7 +201,7 @@ class Handshake:
         if self.state is not State.START:
             raise RuntimeError("only a caller starts, and only once")
         self._enter(State.ID)
-        return [Send(self._id())]
+        return [SendMessage(self._id())]
 
     def fail(self) -> None:
         """Admit nothing any more."""
@@ -250,15 +252,15 @@ class Handshake:
     def _answer(self, request: Request, now: float) -> list[Action]:
         match request:
             case Request.ID:
-                return [Send(self._id())]
+                return [SendMessage(self._id())]
             case Request.METAKEY:
                 return self._metakey()
             case Request.CHALLENGE:
-                return [Send(self._challenge())]
+                return [SendMessage(self._challenge())]
             case Request.CHAL_REPLY:
-                return [Send(self._reply())]
+                return [SendMessage(self._reply())]
             case _:
-                return [Send(self._ack(now))]
+                return [SendMessage(self._ack(now))]
 
     # Output.
 
@@ -279,7 +281,7 @@ class Handshake:
             raise PeerError(line) from error
         text = key.encrypt(block).hex().upper()
         return [
-            Send(MetaKey(nid, streamciphers.SHA256, 0, 0, text)),
+            SendMessage(MetaKey(nid, streamciphers.SHA256, 0, 0, text)),
             StartEncryption(encryptor),
         ]
 

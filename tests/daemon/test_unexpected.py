@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.transport.fakes import FakeLoop
-from tincd_compat.daemon import mishaps
-from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.daemon import unexpected
+from tincd_compat.daemon.unexpected import UnexpectedErrors
 
 
 def fail(reason: str) -> Exception:
@@ -22,7 +22,7 @@ def fail_elsewhere() -> Exception:
 
 
 def test_a_traceback_once_for_each_place(caplog: pytest.LogCaptureFixture) -> None:
-    subject = Mishaps()
+    subject = UnexpectedErrors()
     for error in (fail("a"), fail("b"), fail_elsewhere(), fail("c")):
         subject.report("Doing it", error)
     assert [bool(record.exc_info) for record in caplog.records] == [
@@ -37,15 +37,15 @@ def test_a_traceback_once_for_each_place(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_an_error_that_was_never_raised(caplog: pytest.LogCaptureFixture) -> None:
-    Mishaps().report("Doing it", KeyError("a"))
+    UnexpectedErrors().report("Doing it", KeyError("a"))
     assert caplog.messages == ["Doing it: KeyError: 'a'"]
 
 
 def test_memory_of_places_is_bounded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(mishaps, "MAX_PLACES", 1)
-    subject = Mishaps()
+    monkeypatch.setattr(unexpected, "MAX_PLACES", 1)
+    subject = UnexpectedErrors()
     for error in (fail("a"), fail_elsewhere(), fail("c"), fail("d")):
         subject.report("Doing it", error)
     assert [bool(record.exc_info) for record in caplog.records] == [
@@ -54,7 +54,7 @@ def test_memory_of_places_is_bounded(
 
 
 def test_what_the_loop_finds(loop: FakeLoop, caplog: pytest.LogCaptureFixture) -> None:
-    loop.set_exception_handler(Mishaps().from_loop)
+    loop.set_exception_handler(UnexpectedErrors().from_loop)
     loop.call(lambda: loop.call_soon(fail_loudly))
     loop.call_exception_handler({"message": "Something odd"})
     first, second = caplog.records

@@ -16,7 +16,7 @@ from tincd_compat import logs
 MAX_PLACES: Final = 256
 
 
-class Mishaps:
+class UnexpectedErrors:
     """Writes unforeseen errors to the log."""
 
     def __init__(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.control.world import PLACES, TUNNEL_SERVER, World
-from tincd_compat.control import hearsay
+from tincd_compat.control import deferred
+from tincd_compat.control.deferred import LAST_PATIENCE, PATIENCE, DeferredUpdates
 from tincd_compat.control.effects import Announce, Effect, Forward, Relay, Reply
-from tincd_compat.control.hearsay import LAST_PATIENCE, PATIENCE, Hearsay
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
 FAR_TO_PEER = "far peer 10.99.0.2 7001 c"
@@ -254,14 +254,14 @@ def test_subnets_do_not_end_a_dump() -> None:
 
 
 def test_full_store_takes_words_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hearsay, "MAX_HELD", 1)
+    monkeypatch.setattr(deferred, "MAX_HELD", 1)
     world = dumping()
     assert world.hear("12 1 far alpha 10.99.0.1 6551 c 4", "other") == []
     assert world.hear(f"12 2 {FAR_TO_PEER} 4", "other") != []
 
 
 def test_store_counts_what_it_holds() -> None:
-    world, words = World(), Hearsay()
+    world, words = World(), DeferredUpdates()
     message = AddEdge(1, "far", "peer", "10.0.0.1", "1", 0xC, 5)
     assert words.hold(message, world["peer"], 0)
     assert len(words) == 1
@@ -289,7 +289,7 @@ def test_store_counts_what_it_holds() -> None:
 
 
 def test_the_oldest_word_is_judged_first() -> None:
-    world, words = World(), Hearsay()
+    world, words = World(), DeferredUpdates()
     message = AddEdge(1, "far", "peer", "10.0.0.1", "1", 0xC, 5)
     times = {"other": 2.0, "peer": 1.0, "far": 3.0}
     for name, now in times.items():

@@ -17,7 +17,7 @@ too.
 
 Any further message about the same edge settles the matter.  If none comes, the two ends
 may differ for good, and after a while one of them sends its state again; see
-:meth:`EdgeRules.judge_hearsay`.
+:meth:`EdgeRules.judge_deferred`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def rank_of(message: AddEdge | DelEdge) -> Rank:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class DeferredUpdate:
     """A message that was set aside and when it is due; ``final`` the second time."""
 
     message: AddEdge | DelEdge
@@ -66,11 +66,11 @@ class Word:
     final: bool = False
 
 
-class Hearsay:
+class DeferredUpdates:
     """Messages set aside, by the names of both ends of the edge."""
 
     def __init__(self) -> None:
-        self._words: dict[tuple[str, str], dict[str, Word]] = {}
+        self._words: dict[tuple[str, str], dict[str, DeferredUpdate]] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -78,14 +78,14 @@ class Hearsay:
 
     def hold(self, message: AddEdge | DelEdge, neighbour: Node, now: float) -> bool:
         """Set a message aside; False if there is no room."""
-        return self._put(Word(message, neighbour, now + PATIENCE))
+        return self._put(DeferredUpdate(message, neighbour, now + PATIENCE))
 
-    def hold_on(self, word: Word, now: float) -> bool:
+    def hold_on(self, word: DeferredUpdate, now: float) -> bool:
         """Set a due message aside for a second time; False if there is no room."""
         due = now + LAST_PATIENCE
-        return self._put(Word(word.message, word.neighbour, due, final=True))
+        return self._put(DeferredUpdate(word.message, word.neighbour, due, final=True))
 
-    def _put(self, word: Word) -> bool:
+    def _put(self, word: DeferredUpdate) -> bool:
         if self._count >= MAX_HELD:
             return False
         ends = word.message.source, word.message.target
@@ -115,7 +115,7 @@ class Hearsay:
         for ends in list(self._words):
             self.agree(*ends, neighbour)
 
-    def due(self, now: float) -> list[Word]:
+    def due(self, now: float) -> list[DeferredUpdate]:
         """Return and forget the messages that are due, oldest first."""
         found = [
             word

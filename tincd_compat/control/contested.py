@@ -25,7 +25,7 @@ MAX_WEIGHTS: Final = 16
 
 
 @dataclass(slots=True)
-class _Doubt:
+class _Contest:
     """The weights heard of one edge, and when the last flood about it is over."""
 
     over_at: float
@@ -36,24 +36,24 @@ class _Doubt:
         self.over_at = min(now + ECHO, self.latest)
 
 
-class Doubts:
+class ContestedEdges:
     """Contradictions about our own edges, by the name of the other end."""
 
     def __init__(self) -> None:
-        self._doubts: dict[str, _Doubt] = {}
+        self._contested: dict[str, _Contest] = {}
         self._withdrawn: set[str] = set()
         self._withdrawn_earlier: set[str] = set()
 
     def note(self, name: str, now: float, weight: int | None = None) -> bool:
         """Remember that a node gave the edge another weight, or withdrew it.
 
-        Returns False if there are too many doubts already.
+        Returns False if there are too many contested edges already.
         """
-        doubt = self._doubts.get(name)
+        doubt = self._contested.get(name)
         if doubt is None:
-            if len(self._doubts) >= MAX_EDGES:
+            if len(self._contested) >= MAX_EDGES:
                 return False
-            doubt = self._doubts[name] = _Doubt(now, now + LONGEST_ECHO)
+            doubt = self._contested[name] = _Contest(now, now + LONGEST_ECHO)
         doubt.put_off(now)
         if weight is not None and len(doubt.weights) < MAX_WEIGHTS:
             doubt.weights.add(weight)
@@ -61,18 +61,18 @@ class Doubts:
 
     def put_off(self, name: str, now: float) -> None:
         """Wait for the end of another flood: the edge has just been announced."""
-        if name in self._doubts:
-            self._doubts[name].put_off(now)
+        if name in self._contested:
+            self._contested[name].put_off(now)
 
     def settled(self, now: float) -> list[str]:
         """Return the edges without a contradiction for some time, by name."""
         return sorted(
-            name for name, doubt in self._doubts.items() if doubt.over_at <= now
+            name for name, doubt in self._contested.items() if doubt.over_at <= now
         )
 
     def resolve(self, name: str, weight: int) -> int:
         """Forget contradictions about an edge; return a new weight close to the old."""
-        heard = self._doubts.pop(name).weights
+        heard = self._contested.pop(name).weights
         weight += 1
         while weight in heard:
             weight += 1
