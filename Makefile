@@ -11,7 +11,7 @@ TOOLS += killall:psmisc pgrep:procps openssl:openssl
 # For the compiled half of the data plane, which is optional: nothing fails without.
 BUILD := cc:gcc pkg-config:pkg-config
 TOOLS += $(BUILD)
-FAST := tincd_compat/tunnel/_fast
+FAST := tincd_compat/_fast
 # For a look at the manual pages, which is left out without.
 TOOLS += mandoc:mandoc
 
@@ -149,8 +149,8 @@ test-sanitized: $(VENV)/.dev check-core fuzz
 	cd $(SANITIZED) && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=. \
 	  $(abspath $(BIN))/python -m pytest -q -p no:cacheprovider tests/tunnel/test_fast_codec.py \
-	  tests/tunnel/test_fast_offload.py tests/tunnel/test_pump*.py tests/tunnel/test_forgetting_pumps.py tests/tunnel/test_serving.py \
-	  tests/tunnel/test_plain.py tests/tunnel/test_lzo.py tests/tunnel/test_codec.py tests/tunnel/test_coalescing.py tests/tunnel/test_splitting.py
+	  tests/segments/test_fast_offload.py tests/tunnel/test_pump*.py tests/tunnel/test_forgetting_pumps.py tests/tunnel/test_serving.py \
+	  tests/tunnel/test_plain.py tests/tunnel/test_lzo.py tests/tunnel/test_codec.py tests/segments/test_coalescing.py tests/segments/test_splitting.py
 
 # What only a known secret or a played kernel brings about.  A part that a check looks
 # into is included there, so it is left out here.  Names are looked up at the start, as

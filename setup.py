@@ -18,7 +18,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
 WISH = os.environ.get("TINCD_COMPAT_EXTENSION", "auto")
-SOURCES = "tincd_compat/tunnel/_fast"
+SOURCES = "tincd_compat/_fast"
 
 # Nothing but the module is there for other libraries to call or to take the place of,
 # an overrun of the stack ends the process, and no table of functions can be written to.
@@ -88,7 +88,7 @@ if WISH != "no" and is_too_old():
     WISH = "no"
 
 core = Extension(
-    "tincd_compat.tunnel._fast._core",
+    "tincd_compat._fast._core",
     sorted(glob.glob(f"{SOURCES}/*.c")),
     depends=sorted(glob.glob(f"{SOURCES}/*.h")),
     extra_compile_args=[

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.proofs import ROOT
-from tincd_compat.tunnel._fast import core
+from tincd_compat._fast import core
 
-FAST: Final = ROOT / "tincd_compat" / "tunnel" / "_fast"
+FAST: Final = ROOT / "tincd_compat" / "_fast"
 CHECKS: Final = ROOT / "tests" / "fast"
 
 #: Whether they can be made here.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.elf import Library, read_library
-from tincd_compat.tunnel._fast import core
+from tincd_compat._fast import core
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)

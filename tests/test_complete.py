@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tincd_compat.tunnel import offload
+from tincd_compat.segments import offload
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("CI"), reason="only CI has to have everything"

@@ -16,7 +16,7 @@ ROOT = Path(tincd_compat.__file__).parent
 LONGEST_MODULE = 600
 
 #: Everybody may import these; they import one another and the standard library.
-SHARED = ("addresses", "checksums", "errors", "logs", "openssl", "options")
+SHARED = ("addresses", "checksums", "errors", "logs", "modes", "options")
 
 #: The parts of ``tunnel`` where packets meet the mesh.  The others know nothing of it.
 MESH_SIDE = (
@@ -45,21 +45,26 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "control",
         "routing",
         "tunnel",
+        "segments",
         "mesh",
         "meta",
         "config",
+        "crypto",
     ),
     "transport": ("meta",),
-    "device": ("tunnel.offload",),
+    "device": ("segments",),
     "service": ("config.parser",),
     "control": ("mesh", "meta.messages"),
-    **dict.fromkeys(MESH_SIDE, ("tunnel", "routing", "mesh")),
-    "tunnel": (),
+    **dict.fromkeys(MESH_SIDE, ("tunnel", "routing", "mesh", "segments", "_fast")),
+    "tunnel": ("crypto", "_fast"),
+    "segments": ("_fast",),
     "routing": ("mesh",),
     "observe": ("mesh",),
     "mesh": (),
-    "meta": (),
-    "config": (),
+    "meta": ("crypto",),
+    "config": ("crypto",),
+    "crypto": (),
+    "_fast": (),
 }
 
 #: Only these parts touch the world; the others get time and randomness as arguments.
@@ -70,7 +75,7 @@ WORLD = {"asyncio", "socket", "time", "random", "subprocess", "signal"}
 FAST_USERS = {
     "tunnel.codec",
     "tunnel.lzo",
-    "tunnel.offload",
+    "segments.offload",
     "tunnel.pumps",
     "tunnel.sources",
     "tunnel.ways",
@@ -194,9 +199,9 @@ def test_only_the_shell_touches_the_world(module: str) -> None:
 
 @pytest.mark.parametrize("module", FILES)
 def test_who_knows_the_compiled_half(module: str) -> None:
-    if module in FAST_USERS or within(module, "tunnel._fast"):
+    if module in FAST_USERS or within(module, "_fast"):
         return
-    assert not {target for target in ours(module) if within(target, "tunnel._fast")}
+    assert not {target for target in ours(module) if within(target, "_fast")}
 
 
 @pytest.mark.parametrize("module", FILES)
@@ -231,7 +236,7 @@ def test_every_shared_module_is_shared(module: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(FAST_USERS))
 def test_who_is_said_to_know_the_compiled_half_does(module: str) -> None:
-    assert {target for target in ours(module) if within(target, "tunnel._fast")}
+    assert {target for target in ours(module) if within(target, "_fast")}
 
 
 @pytest.mark.parametrize("part", SHELL)

@@ -72,7 +72,7 @@ def tree(tmp_path: Path) -> Path:
             shutil.copytree(source, place, ignore=left_out)
         else:
             shutil.copy(source, place)
-    (tmp_path / "tincd_compat/tunnel/_fast/_core.abi3.so").touch()
+    (tmp_path / "tincd_compat/_fast/_core.abi3.so").touch()
     compiler = tmp_path / "compiler"
     compiler.write_text(COMPILER)
     compiler.chmod(0o755)
@@ -115,9 +115,9 @@ def test_a_wheel_with_compiled_code_is_for_one(tree: Path) -> None:
     compiler = str(tree / "compiler")
     tag, names = wheel(tree, {"CC": compiler, "TINCD_COMPAT_EXTENSION": "yes"})
     assert tag.startswith("cp311-abi3-linux_")
-    assert objects(names) == {"tincd_compat/tunnel/_fast/_core.abi3.so"}
+    assert objects(names) == {"tincd_compat/_fast/_core.abi3.so"}
     # What an earlier build has left is not what this one, of newer files, has made.
-    source = tree / "tincd_compat/tunnel/_fast/binding.c"
+    source = tree / "tincd_compat/_fast/binding.c"
     later = (tree / "build").stat().st_mtime + 60
     os.utime(source, (later, later))
     tag, names = wheel(tree, {"CC": "/bin/false"})

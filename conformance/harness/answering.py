@@ -13,8 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from pyroute2 import netns
-
+from conformance.harness.netns import entered
 from conformance.harness.peer import CIPHER, OPTIONS, Target
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import (
@@ -38,11 +37,8 @@ class _Answering:
         #: Handshakes that took too long.
         self.given_up = 0
         self._target = target
-        netns.pushns(target.namespace)
-        try:
+        with entered(target.namespace):
             self.listener = socket.create_server((address, port))
-        finally:
-            netns.popns()
         self.socket: socket.socket | None = None
         self._connection: MetaConnection
         self._accepted = 0.0

@@ -20,8 +20,9 @@ from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan, inside6
 from conformance.harness.packets import ETHERNET, Ipv4, frame4, hexdump
+from conformance.harness.packetsocket import open_packets
 from conformance.harness.played import PLAIN, Neighbour, Played
-from conformance.harness.port import listen, read
+from conformance.harness.port import read
 from conformance.harness.waits import Failed, say
 
 #: Where a frame goes in or comes out, beside the names of neighbours.
@@ -155,7 +156,7 @@ class Bench:
             down.write_text(_TAP_DOWN)
             down.chmod(0o755)
         self.node.start()
-        self._device = listen(self.node.namespace, NETNAME)
+        self._device = open_packets(self.node.namespace, NETNAME)
         self.neighbours = {
             each.name: Played(lab, mesh, SUBJECT, each, datagrams=datagrams)
             for each in setup.neighbours

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from pyroute2 import netns
-
 from conformance.harness.netns import Namespace
 from conformance.harness.packets import TCP, Ipv4, frame4
 
@@ -52,7 +50,7 @@ def raw_flood(
     :param macs: both MAC addresses of a tap device, nothing for tun
     :param size: bytes of payload in each of the segments
     """
-    sock = netns.create_socket(namespace.name, socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock = namespace.open_socket(socket.AF_PACKET, socket.SOCK_RAW)
     sock.setblocking(False)
     sock.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
     sock.bind((interface, 0x0800))
@@ -72,7 +70,7 @@ def datagram_flood(
     namespace: Namespace, target: tuple[str, int], *, rate: int = 4000
 ) -> Iterator[None]:
     """Send trains of datagrams of one byte, as anybody may, ``rate`` a second."""
-    sock = netns.create_socket(namespace.name, socket.AF_INET, socket.SOCK_DGRAM)
+    sock = namespace.open_socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setblocking(False)
     control = [(socket.SOL_UDP, _UDP_SEGMENT, struct.pack("=H", 1))]
     train = [bytes(_MOST_DATAGRAMS)]
@@ -84,7 +82,7 @@ def steady_datagrams(
     namespace: Namespace, target: tuple[str, int], *, megabits: float, size: int = 1300
 ) -> Iterator[None]:
     """Send datagrams of ``size`` bytes, so many megabits of them a second."""
-    sock = netns.create_socket(namespace.name, socket.AF_INET, socket.SOCK_DGRAM)
+    sock = namespace.open_socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setblocking(False)
     payload, rate = bytes(size), round(megabits * 1e6 / 8 / size)
     with sock:

@@ -23,8 +23,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pyroute2 import netns
-
 from conformance.harness.netns import Lan, Namespace
 
 _ETH_P_ALL: Final = 3
@@ -97,6 +95,7 @@ class Cable(Lan):
     def join(self, namespace: Namespace, host: int, name: str = "eth0") -> None:
         super().join(namespace, host, name)
         namespace.cut_up(name)
+        self._tap(f"port{host}", host)
 
     def start(self) -> None:
         """Carry frames from now on; no host may join any more."""
@@ -125,14 +124,10 @@ class Cable(Lan):
     def _lots(self, host: int) -> random.Random:
         return random.Random(self._seed * 1000 + host)
 
-    def _attach(self, port: str, host: int) -> None:
-        self._switch.set_link(port, state="up", mtu=self.mtu)
-        sock: socket.socket = netns.create_socket(
-            self._switch.name,
-            socket.AF_PACKET,
-            socket.SOCK_RAW,
-            socket.htons(_ETH_P_ALL),
-        )
+    def _tap(self, port: str, host: int) -> None:
+        """Have the frames of a host in this process."""
+        # One for all protocols would have frames of all devices until it is bound.
+        sock = self._switch.open_socket(socket.AF_PACKET, socket.SOCK_RAW)
         sock.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         sock.bind((port, _ETH_P_ALL))

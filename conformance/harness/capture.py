@@ -1,23 +1,33 @@
-"""Verdicts from the wire: tcpdump on a device, and counting afterwards."""
+"""Verdicts from the wire: what passes a device, in a file, and counting afterwards.
+
+The kernel queues what passes, and the queue is read when somebody asks: so what passed
+before that is in the file, however long this process had to wait for a processor.
+"""
 
 from __future__ import annotations
 
 import re
-import signal
 import struct
 import subprocess
 from pathlib import Path
 from typing import Final
 
+from conformance.harness.checks import expect_equal
 from conformance.harness.netns import Namespace
-from conformance.harness.processes import Processes
-from conformance.harness.waits import Failed, wait_for
+from conformance.harness.packetsocket import dropped, open_packets, receive
+from conformance.harness.waits import Failed
 from conformance.harness.wire import datagram_length
 
 _SNAP_LENGTH: Final = 256
-_FILE_HEADER: Final = 24
-#: Of a packet in the file: two times, not read, and the lengths captured and real.
-_RECORD: Final = struct.Struct("=8xII")
+#: Bytes of the kernel's queue, many times what a scenario sends meanwhile.
+_QUEUE: Final = 1 << 28
+_FILE_HEADER: Final = struct.Struct("=IHHiIII")
+_MAGIC: Final = 0xA1B2C3D4
+_VERSION: Final = (2, 4)
+#: Types of links in files, by those of devices: Ethernet, and IP packets alone.
+_LINKS: Final = {1: 1, 65534: 101}
+#: Of a packet in the file: seconds and microseconds, the lengths captured and real.
+_RECORD: Final = struct.Struct("=IIII")
 _ETHERNET: Final = 14
 _UDP: Final = 8
 _IPV4: Final = b"\x08\x00"
@@ -25,32 +35,22 @@ _LENGTH: Final = re.compile(r"UDP, length (\d+)")
 
 
 class Capture:
-    """A tcpdump that listens from construction on, until ``stop``."""
+    """What passes a device from construction on, until ``stop``."""
 
     def __init__(
-        self,
-        processes: Processes,
-        namespace: Namespace,
-        device: str,
-        expression: str,
-        path: Path,
+        self, namespace: Namespace, device: str, expression: str, path: Path
     ) -> None:
-        self.path = path
-        self._messages = path.with_suffix(".tcpdump")
-        argv = namespace.command(
-            *("tcpdump", "-i", device, "-n", "-p", "-U", "--immediate-mode"),
-            *("-s", str(_SNAP_LENGTH), "-Z", "root", "-w", str(path)),
-            expression,
-        )
-        with self._messages.open("wb") as stderr:
-            self._child = processes.start(argv, what="tcpdump", stderr=stderr)
-        wait_for("tcpdump listens", self._listens, limit=10)
+        self._path = path
+        words = ("-i", device, "-ddd", "-s", str(_SNAP_LENGTH), expression)
+        program = namespace.run("tcpdump", *words).stdout
+        self._socket = open_packets(namespace, device, program=program, queue=_QUEUE)
+        link = _LINKS[self._socket.getsockname()[3]]
+        path.write_bytes(_FILE_HEADER.pack(_MAGIC, *_VERSION, 0, 0, _SNAP_LENGTH, link))
 
     def stop(self) -> None:
         """End the capture; what passed before this call is in it."""
-        if self._child.poll() is None:
-            self._child.send_signal(signal.SIGINT)
-            self._child.wait(10)
+        self._write()
+        self._socket.close()
 
     def count(self, expression: str = "") -> int:
         """Return how many captured packets match a filter expression."""
@@ -58,8 +58,9 @@ class Capture:
 
     def lines(self, expression: str = "") -> list[str]:
         """Return the matching packets as tcpdump prints them, one line each."""
+        self._write()
         done = subprocess.run(
-            ["tcpdump", "-r", str(self.path), "-n", "-t", expression],
+            ["tcpdump", "-r", str(self._path), "-n", "-t", expression],
             capture_output=True,
             text=True,
             timeout=60,
@@ -81,10 +82,11 @@ class Capture:
 
     def payloads(self) -> list[bytes]:
         """Return what the UDP datagrams said; Failed if one was cut off or is IPv6."""
-        data = self.path.read_bytes()
-        at, found = _FILE_HEADER, []
+        self._write()
+        data = self._path.read_bytes()
+        at, found = _FILE_HEADER.size, []
         while at < len(data):
-            captured, length = _RECORD.unpack_from(data, at)
+            _, _, captured, length = _RECORD.unpack_from(data, at)
             start = at + _RECORD.size
             frame = data[start : start + captured]
             if captured < length or frame[12:14] != _IPV4:
@@ -95,11 +97,15 @@ class Capture:
             at = start + captured
         return found
 
-    def _listens(self) -> bool:
-        text = self._messages.read_text(errors="replace")
-        if self._child.poll() is not None:
-            raise Failed(f"tcpdump ended: {text.strip()}")
-        return "listening on" in text
+    def _write(self) -> None:
+        """Write what has passed since the last time."""
+        if self._socket.fileno() < 0:
+            return
+        with self._path.open("ab") as file:
+            while (packet := receive(self._socket)) is not None:
+                data = packet.data[:_SNAP_LENGTH]
+                file.write(_RECORD.pack(*packet.time, len(data), packet.length) + data)
+        expect_equal("packets that found the queue full", dropped(self._socket), 0)
 
 
 def _pieces(length: int, each: int) -> int:

@@ -24,13 +24,20 @@ FORBIDDEN: Final = (
 #: Lines of a PEM file that are longer are key and not label.
 _SECRET: Final = 48
 
+#: What is asked, in one process for each family of addresses.
 _IP_STATE: Final = {
-    "links": ("ip", "-j", "link"),
-    "addresses": ("ip", "-j", "addr"),
-    "IPv4 routes": ("ip", "-j", "route", "show", "table", "all"),
-    "IPv6 routes": ("ip", "-j", "-6", "route", "show", "table", "all"),
-    "rules": ("ip", "-j", "rule"),
+    "ip -j": {
+        "links": "link show",
+        "addresses": "address show",
+        "IPv4 routes": "route show table all",
+        "rules": "rule show",
+    },
+    "ip -j -6": {"IPv6 routes": "route show table all"},
 }
+_ASK: Final = "\n".join(
+    "\n".join([f"{ip} -batch - <<'END'", *questions.values(), "END"])
+    for ip, questions in _IP_STATE.items()
+)
 
 
 def expect(condition: bool, demand: str) -> None:
@@ -95,10 +102,10 @@ def footprint(namespace: Namespace, directory: Path) -> Mapping[str, object]:
     Keys are names for messages, values can be compared.
     """
     # One shell for all: this is done before and after each daemon.
-    script = " && printf '\\0' && ".join(" ".join(argv) for argv in _IP_STATE.values())
-    texts = namespace.run("sh", "-c", script).stdout.split("\0")
+    texts = namespace.run("sh", "-ec", _ASK).stdout.splitlines()
+    names = [name for questions in _IP_STATE.values() for name in questions]
     state: dict[str, object] = {
-        what: _rows(text) for what, text in zip(_IP_STATE, texts, strict=True)
+        what: _rows(text) for what, text in zip(names, texts, strict=True)
     }
     state["the configuration directory"] = sorted(
         str(path.relative_to(directory)) for path in directory.rglob("*")
@@ -107,7 +114,7 @@ def footprint(namespace: Namespace, directory: Path) -> Mapping[str, object]:
 
 
 def _rows(text: str) -> list[str]:
-    rows: list[dict[str, Any]] = json.loads(text) if text.strip() else []
+    rows: list[dict[str, Any]] = json.loads(text)
     for row in rows:
         for address in row.get("addr_info", ()):
             # Until a link is found to be up, which is the kernel's own doing.

@@ -57,8 +57,12 @@ class NodeRow:
 
     @property
     def mtu_fixed(self) -> bool:
-        """True once path MTU discovery has found both bounds to be one."""
-        return self.minmtu == self.maxmtu == self.mtu
+        """True once path MTU discovery has found both bounds to be one.
+
+        Where the path has become a narrower one meanwhile, C leaves the lower bound
+        above the other: what was answered on the first path does not fit the second.
+        """
+        return self.minmtu >= self.maxmtu == self.mtu
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from pyroute2 import netns
-
 from conformance.harness.member import Member
 from conformance.harness.netns import Namespace
 from conformance.harness.waits import Failed
+from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
 from tincd_compat.meta.messages import AnsKey
 from tincd_compat.tunnel.pure import PureSealer
-from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
 
 #: Host and port.
 Place: TypeAlias = tuple[str, int]
@@ -83,8 +81,8 @@ class Forger:
     """Sends datagrams from a namespace in anybody's name."""
 
     def __init__(self, namespace: Namespace) -> None:
-        self._socket: socket.socket = netns.create_socket(
-            namespace.name, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW
+        self._socket = namespace.open_socket(
+            socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW
         )
 
     def send(self, *datagrams: Datagram) -> None:

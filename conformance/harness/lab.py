@@ -76,7 +76,7 @@ class Lab:
         """Start capturing what passes a device of a node."""
         self._captures += 1
         path = self.directory / f"{self._captures}-{node.name}-{device}.pcap"
-        return Capture(self.processes, node.namespace, device, expression, path)
+        return Capture(node.namespace, device, expression, path)
 
     def finish(self) -> None:
         """End the daemons as an administrator would, and judge what is left."""

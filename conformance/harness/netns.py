@@ -7,12 +7,16 @@ namespace is not touched: even the bridges live in a namespace.
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from pyroute2 import IPRoute, netns
+from pyroute2 import netns
 
 NETNS_DIRECTORY: Final = Path("/run/netns")
 
@@ -25,6 +29,14 @@ _SYSCTLS: Final = (
     "net/ipv4/ip_forward=0",
     "net/ipv4/ping_group_range=0 2147483647",
 )
+_WRITES: Final = "; ".join(
+    "echo {1} > /proc/sys/{0}".format(*each.split("=")) for each in _SYSCTLS
+)
+#: Run as ``sh -c CREATE sh NAME``: one shell, since a case makes up to a dozen.
+_CREATE: Final = (
+    f'ip netns add "$1" && exec nsenter --net={NETNS_DIRECTORY}/"$1" -- '
+    f"sh -ec '{_WRITES}; ip link set lo up'"
+)
 
 
 class Namespace:
@@ -33,14 +45,7 @@ class Namespace:
     def __init__(self, tag: str, label: str) -> None:
         self.label = label
         self.name = f"{tag}-{label}"
-        netns.create(self.name)
-        self._route: Any = IPRoute(netns=self.name)
-        writes = "; ".join(
-            "echo '{1}' > /proc/sys/{0}".format(*setting.split("=", 1))
-            for setting in _SYSCTLS
-        )
-        self.run("sh", "-c", writes)
-        self.set_link("lo", state="up")
+        _run(["sh", "-c", _CREATE, "sh", self.name])
 
     def command(self, *argv: str) -> list[str]:
         """Return ``argv`` as a command that enters the namespace and becomes it."""
@@ -50,57 +55,74 @@ class Namespace:
         self, *argv: str, check: bool = True, timeout: float = 30, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside to its end."""
-        done = subprocess.run(
-            self.command(*argv),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            input=stdin,
-            check=False,
-        )
-        if check and done.returncode != 0:
-            words = " ".join(argv)
-            raise OSError(f"{words}: {done.stderr.strip() or done.stdout.strip()}")
-        return done
+        return _run(self.command(*argv), check=check, timeout=timeout, stdin=stdin)
 
-    def add_link(self, name: str, kind: str, **settings: Any) -> None:
-        self._route.link("add", ifname=name, kind=kind, **settings)
+    def ip(self, *lines: str) -> None:
+        """Run commands of ``ip`` inside, one after another in one process."""
+        self.run("ip", "-batch", "-", stdin="\n".join(lines))
 
     def add_veth(self, name: str, peer: Namespace, peer_name: str) -> None:
         """Make a pair of devices, one end here and one in ``peer``."""
-        other = {"ifname": peer_name, "net_ns_fd": peer.name}
-        self.add_link(name, "veth", peer=other)
+        self.ip(veth_line(name, peer, peer_name))
 
-    def set_link(self, name: str, **settings: Any) -> None:
-        """Change a device, e.g. ``state="up"``, ``mtu=1400``, ``master=index``."""
-        self._route.link("set", index=self.index(name), **settings)
+    def set_link(self, name: str, words: str) -> None:
+        """Change a device as ``ip link set`` does: ``up``, ``mtu 1400``."""
+        self.ip(f"link set {name} {words}")
 
     def cut_up(self, name: str) -> None:
         """Give a device single packets only, never a train that the kernel keeps whole.
 
         Otherwise filters judge the length of a train, and faults befall all of it.
         """
-        self.run("ip", "link", "set", name, "gso_max_segs", "1")
+        self.set_link(name, "gso_max_segs 1")
 
     def index(self, name: str) -> int:
-        found: Sequence[int] = self._route.link_lookup(ifname=name)
-        if not found:
-            raise OSError(f"no device {name} in {self.name}")
-        return found[0]
+        (found,) = json.loads(self.run("ip", "-j", "link", "show", name).stdout)
+        return int(found["ifindex"])
 
     def add_address(self, name: str, address: str, length: int) -> None:
-        self._route.addr(
-            "add", index=self.index(name), address=address, prefixlen=length
-        )
+        self.ip(f"address add {address}/{length} dev {name}")
 
     def add_route(self, destination: str, gateway: str) -> None:
         """Add a route, ``destination`` as ``ADDRESS/LENGTH``."""
-        self._route.route("add", dst=destination, gateway=gateway)
+        self.ip(f"route add {destination} via {gateway}")
+
+    def open_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """Return a socket that belongs to the namespace."""
+        with entered(self.name):
+            return socket.socket(family, kind, protocol)
 
     def remove(self) -> None:
-        self._route.close()
         if self.name in netns.listnetns():
             netns.remove(self.name)
+
+
+@contextlib.contextmanager
+def entered(name: str) -> Iterator[None]:
+    """Let this thread be inside a namespace meanwhile, by its name."""
+    outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        netns.setns(name, flags=0)
+        yield
+    finally:
+        netns.setns(outside)
+        os.close(outside)
+
+
+def veth_line(name: str, peer: Namespace, peer_name: str) -> str:
+    """Return the command of ``ip`` for a pair of devices, one of them in ``peer``."""
+    return f"link add {name} type veth peer name {peer_name} netns {peer.name}"
+
+
+def _run(
+    argv: Sequence[str], *, check: bool = True, timeout: float = 60, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        argv, capture_output=True, text=True, timeout=timeout, input=stdin, check=False
+    )
+    if check and done.returncode != 0:
+        raise OSError(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done
 
 
 class Lan:
@@ -116,23 +138,24 @@ class Lan:
         self.number = number
         self.mtu = mtu
         self._switch = switch
+        #: What the switch does with the end of a cable that it has.
+        self._attached = "up"
         if bridge:
-            switch.add_link("br0", "bridge")
-            switch.set_link("br0", state="up")
+            self._attached = "master br0 up"
+            switch.ip("link add br0 type bridge", "link set br0 up")
 
     def join(self, namespace: Namespace, host: int, name: str = "eth0") -> None:
         """Plug a namespace in as host number ``host``."""
         port = f"port{host}"
-        self._switch.add_veth(port, namespace, name)
-        self._attach(port, host)
-        namespace.set_link(name, state="up", mtu=self.mtu)
-        namespace.add_address(name, self.address(host), 24)
-        namespace.add_address(name, self.address6(host), 64)
-
-    def _attach(self, port: str, host: int) -> None:
-        """Join the switch's end of a host's cable to the others."""
-        bridge = self._switch.index("br0")
-        self._switch.set_link(port, master=bridge, state="up", mtu=self.mtu)
+        self._switch.ip(
+            veth_line(port, namespace, name),
+            f"link set {port} mtu {self.mtu} {self._attached}",
+        )
+        namespace.ip(
+            f"link set {name} mtu {self.mtu} up",
+            f"address add {self.address(host)}/24 dev {name}",
+            f"address add {self.address6(host)}/64 dev {name}",
+        )
 
     def address(self, host: int) -> str:
         return f"10.99.{self.number}.{host}"

@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from pyroute2 import netns
-
 from conformance.harness.daemon import TincNode
 from conformance.harness.keys import KeyPair
+from conformance.harness.netns import entered
 from conformance.harness.waits import Failed
 from tincd_compat.config.pem import read_private_pem, read_public_pem
-from tincd_compat.config.rsa import PrivateKey, PublicKey
+from tincd_compat.crypto.rsa import PrivateKey, PublicKey
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import (
     Activated,
@@ -61,12 +60,8 @@ class Target:
 
     def open(self) -> socket.socket:
         """Begin to connect, without waiting for the end of it."""
-        # Far cheaper than netns.create_socket, which starts a process.
-        netns.pushns(self.namespace)
-        try:
+        with entered(self.namespace):
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        finally:
-            netns.popns()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         with contextlib.suppress(BlockingIOError):

@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from pyroute2 import netns
-
 from conformance.harness.lab import Lab
 from conformance.harness.member import Member, calling
 from conformance.harness.mesh import Mesh
@@ -136,12 +134,8 @@ class _PlainUdp:
 
     def __init__(self, namespace: Namespace, own: str, daemon: str) -> None:
         family, level, option = _FAMILIES[":" in own]
-        netns.pushns(namespace.name)
-        try:
-            self._socket = socket.socket(family, socket.SOCK_DGRAM)
-            self._socket.bind((own, _PORT))
-        finally:
-            netns.popns()
+        self._socket = namespace.open_socket(family, socket.SOCK_DGRAM)
+        self._socket.bind((own, _PORT))
         self._socket.setsockopt(level, option, 1)
         self._socket.connect((daemon, _PORT))
         self._socket.setblocking(False)

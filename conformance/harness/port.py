@@ -7,61 +7,25 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from pyroute2 import netns
-
 from conformance.harness.checks import expect_equal
 from conformance.harness.daemon import NETNAME, TincNode
-from conformance.harness.netns import Namespace
+from conformance.harness.packetsocket import open_packets, receive
 from conformance.harness.waits import wait_for
 
 #: A type for local experiments (IEEE 802): no kernel says or answers it.
 EXPERIMENT: Final = b"\x88\xb5"
 EVERYBODY: Final = b"\xff" * 6
 
-_ETH_P_ALL: Final = 3
-_PACKET_OUTGOING: Final = 4
-_SOL_PACKET: Final = 263
-_PACKET_AUXDATA: Final = 8
-_AUXDATA: Final = struct.Struct("IIIHHHH")
-_VLAN_VALID: Final = 0x10
 _VLAN: Final = 0x8100
-_FRAME_SIZE: Final = 2048
 _LIMIT: Final = 15.0
 
 
-def listen(namespace: Namespace, device: str) -> socket.socket:
-    """Return a socket for all frames of a device; :func:`read` reads it."""
-    netns.pushns(namespace.name)
-    try:
-        sock = socket.socket(
-            socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL)
-        )
-        sock.bind((device, _ETH_P_ALL))
-    finally:
-        netns.popns()
-    sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-    sock.setblocking(False)
-    return sock
-
-
 def read(sock: socket.socket) -> tuple[bytes, int] | None:
-    """Return the next frame that came out of the device, and its type; None if none.
-
-    The kernel takes VLAN tags off; here they are put back.
-    """
-    while True:
-        try:
-            space = socket.CMSG_SPACE(_AUXDATA.size)
-            data, extra, _, (_, kind, direction, *_) = sock.recvmsg(_FRAME_SIZE, space)
-        except BlockingIOError:
-            return None
-        if direction == _PACKET_OUTGOING:
-            continue
-        for _, _, content in extra:
-            status, _, _, _, _, tag, _ = _AUXDATA.unpack(content[: _AUXDATA.size])
-            if status & _VLAN_VALID:
-                data = data[:12] + struct.pack(">HH", _VLAN, tag) + data[12:]
-        return data, kind
+    """Return the next frame that came out of the device, and its type; None if none."""
+    while (packet := receive(sock)) is not None:
+        if not packet.outgoing:
+            return packet.data, packet.kind
+    return None
 
 
 def station(number: int) -> bytes:
@@ -82,7 +46,7 @@ class Port:
 
     def __init__(self, node: TincNode) -> None:
         self.node = node
-        self._socket = listen(node.namespace, NETNAME)
+        self._socket = open_packets(node.namespace, NETNAME)
         self._frames: list[bytes] = []
 
     @property

@@ -7,8 +7,6 @@ import socket
 import time
 from typing import Final
 
-from pyroute2 import netns
-
 from conformance.harness.netns import Namespace
 
 #: C parks all but the first ten connections that it accepts within a second.
@@ -34,9 +32,7 @@ class Stranger:
         hurry: bool = False,
     ) -> None:
         time.sleep(0 if hurry else _APART)
-        self._socket: socket.socket = netns.create_socket(
-            namespace.name, socket.AF_INET, socket.SOCK_STREAM
-        )
+        self._socket = namespace.open_socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.settimeout(0 if hurry else _CONNECT_TIMEOUT)
         with contextlib.suppress(BlockingIOError):
             self._socket.connect((address, port))
@@ -85,9 +81,7 @@ def throw(
     All at once they would overflow the receive buffer of the node's socket, and the
     kernel would drop its members' datagrams among them, whatever the daemon does.
     """
-    sender: socket.socket = netns.create_socket(
-        namespace.name, socket.AF_INET, socket.SOCK_DGRAM
-    )
+    sender = namespace.open_socket(socket.AF_INET, socket.SOCK_DGRAM)
     with sender:
         for number, datagram in enumerate(datagrams, start=1):
             sender.sendto(datagram, (address, port))

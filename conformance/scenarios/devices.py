@@ -6,8 +6,9 @@ a cable (``raw``), a member of a multicast group, a User Mode Linux.
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from pathlib import Path
+import time
 from typing import Final
 
 from conformance.harness import guest
@@ -26,6 +27,7 @@ _PLACEMENTS: Final = ((Kind.C, Kind.C), (Kind.OURS, Kind.C))
 _NOWHERE: Final = "none"
 _GUEST: Final = 9
 _GUEST_ADDRESS: Final = "172.30.9.9"
+_GUEST_LIMIT: Final = 90.0
 _COUNT: Final = 5
 #: ARP in VLAN 7, for an address that nobody has.
 _TAGGED: Final = bytes.fromhex(
@@ -46,8 +48,8 @@ def play_raw(lab: Lab, placement: Placement) -> None:
     a, b = mesh
     host = Host("host", lab.namespace("host"), _GUEST_ADDRESS)
     a.namespace.add_veth("lan0", host.namespace, "eth0")
-    a.namespace.set_link("lan0", state="up")
-    host.namespace.set_link("eth0", state="up")
+    a.namespace.set_link("lan0", "up")
+    host.namespace.set_link("eth0", "up")
     host.namespace.add_address("eth0", _GUEST_ADDRESS, 16)
     mesh.start()
     mesh.wait_reachable()
@@ -83,7 +85,7 @@ def play_multicast(lab: Lab, placement: Placement) -> None:
         namespace.run("ip", "route", "add", "224.0.0.0/4", "dev", "eth0")
     mesh.start()
     mesh.wait_reachable()
-    _play_guest(machine, b, "multicast", *_GROUP)
+    _play_guest(lab, machine, b, "multicast", *_GROUP)
     _expect_device(a, f"multicast socket {device}")
     # What a itself wrote to the group came back, and went no further.
     expect_between("bytes from the device of a", a.dump().bytes_in, 500, 5000)
@@ -95,16 +97,17 @@ def play_uml(lab: Lab, placement: Placement) -> None:
     a, b = mesh
     mesh.start()
     mesh.wait_reachable()
-    _play_guest(a.namespace, b, "uml", str(path))
+    first = _play_guest(lab, a.namespace, b, "uml", str(path))
     _expect_device(a, f"UML network socket {path}")
     if a.kind is Kind.OURS:
         say("  the machine starts anew, and after it the killed daemon")
-        _play_guest(a.namespace, b, "uml", str(path))
+        first.kill()
+        _play_guest(lab, a.namespace, b, "uml", str(path)).kill()
         a.kill()
         expect(path.is_socket(), "the killed daemon left no socket")
         a.start()
         mesh.wait_reachable()
-        _play_guest(a.namespace, b, "uml", str(path))
+        _play_guest(lab, a.namespace, b, "uml", str(path))
     a.stop()
     expect(not path.exists(), "a left its UML socket behind")
 
@@ -116,7 +119,7 @@ def play_persistent(lab: Lab, placement: Placement) -> None:
     a.namespace.run("ip", "tuntap", "add", "dev", "vpn", "mode", "tun")
     # The first time that it is up changes it for good.
     for state in ("up", "down"):
-        a.namespace.set_link("vpn", state=state)
+        a.namespace.set_link("vpn", state)
     index = a.namespace.index("vpn")
     down = a.etc / "tinc-down"
     down.write_text(
@@ -151,19 +154,31 @@ def _mesh(lab: Lab, placement: Placement, *device: str, **lans: object) -> Mesh:
     return Mesh(lab, plans, **lans)  # type: ignore[arg-type]
 
 
-def _play_guest(namespace: Namespace, target: TincNode, *wire: str) -> None:
-    done = namespace.run(
-        *(sys.executable, "-I", str(Path(guest.__file__)), *wire),
-        *(target.address, str(_COUNT)),
-        check=False,
-        timeout=60,
-    )
-    if done.returncode:
-        raise Failed(f"the guest: {done.stderr.strip() or done.stdout.strip()}")
-    answers, echoes = map(int, done.stdout.split())
+def _play_guest(
+    lab: Lab, namespace: Namespace, target: TincNode, *wire: str
+) -> subprocess.Popen[bytes]:
+    """Let the guest ask and ping; it then stays until it is killed."""
+    path = lab.directory / f"guest-{time.monotonic_ns()}.txt"
+    argv = namespace.command(*(sys.executable, "-I", guest.__file__), *wire)
+    with path.open("wb") as out:
+        child = lab.processes.start(
+            [*argv, target.address, str(_COUNT)],
+            what="guest",
+            stdout=out,
+            stderr=out,
+            service=True,
+        )
+
+    def told() -> list[str]:
+        text = path.read_text()
+        if child.poll() is not None:
+            raise Failed(f"the guest: {text.strip()}")
+        return text.split() if text.endswith("\n") else []
+
+    answers, echoes = map(int, wait_for("the guest has asked", told, _GUEST_LIMIT))
     expect_equal("pings of the guest that were answered", answers, _COUNT)
     expect_equal("frames of the guest that came back", echoes, 0)
-    say(f"          the guest had {answers} answers")
+    return child
 
 
 def _expect_device(node: TincNode, text: str) -> None:

@@ -219,9 +219,9 @@ def _flood(
 def _narrowest_link(lab: Lab, lan: Lan, victim: TincNode, witness: TincNode) -> None:
     """A link of 68 bytes refuses every datagram; the one before comes back."""
     steady = _ping(lab, victim, witness, 9000)
-    victim.namespace.set_link("eth0", mtu=_NARROWEST)
+    victim.namespace.set_link("eth0", f"mtu {_NARROWEST}")
     holds("alive", lambda: victim.alive, _NARROW_SECONDS)
-    victim.namespace.set_link("eth0", mtu=lan.mtu)
+    victim.namespace.set_link("eth0", f"mtu {lan.mtu}")
     # Below 1280 bytes there is no IPv6.
     victim.namespace.add_address("eth0", lan.address6(_VICTIM), 64)
     say(f"          pings: {steady.finish()}")

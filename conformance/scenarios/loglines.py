@@ -103,6 +103,7 @@ _MASKS: Final = (
     (r"^Packet for .* larger than minimum MTU, .*\n", ""),
     (r"^Cannot route packet from .*: unknown type 0\n", ""),
     (r"^Got unauthenticated packet from .*\n", ""),
+    (r"^Received UDP packet from unknown source .*\n", ""),
 )
 #: A try while the peer is still away.
 _TOO_EARLY: Final = re.compile(

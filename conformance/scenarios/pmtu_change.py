@@ -146,7 +146,7 @@ def _start(mesh: Mesh, mtu: int) -> None:
 
 def _set_mtu(mesh: Mesh, mtu: int) -> None:
     for node in mesh:
-        node.namespace.set_link("eth0", mtu=mtu)
+        node.namespace.set_link("eth0", f"mtu {mtu}")
 
 
 def _wait_found(mesh: Mesh, mtu: int) -> None:

@@ -98,7 +98,7 @@ install() {
         --use-pep517 "$stage"
     remove_links
     make_links
-    "$PREFIX/bin/python" -c 'import tincd_compat.tunnel._fast._core' 2>/dev/null ||
+    "$PREFIX/bin/python" -c 'import tincd_compat._fast._core' 2>/dev/null ||
         echo "The part in C was not built, so Python moves packets; docs/troubleshooting.md says more."
     echo "Installed. Next: $PREFIX/bin/tincd-compat takeover --dry-run"
 }

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tincd_compat.config.parser import Config, Entry, parse_lines
-from tincd_compat.config.rsa import PrivateKey, PublicKey
 from tincd_compat.config.settings import Settings, Suites, load_settings
+from tincd_compat.crypto.rsa import PrivateKey, PublicKey
 
 # A throw-away 512-bit key of a recorded tincd 1.0.36, with a block it decrypted.
 MODULUS: Final = int(

@@ -18,8 +18,8 @@ from tests.config.samples import (
 )
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.keys import load_private_key, load_public_key
-from tincd_compat.config.rsa import PublicKey
 from tincd_compat.config.settings import Settings
+from tincd_compat.crypto.rsa import PublicKey
 from tincd_compat.errors import ConfigError
 
 

@@ -21,14 +21,9 @@ from tincd_compat.config.settings import (
     name_for_keys,
     resolve_name,
 )
-from tincd_compat.config.values import (
-    AddressFamily,
-    Broadcast,
-    Forwarding,
-    Mode,
-    ProcessPriority,
-)
+from tincd_compat.config.values import AddressFamily, ProcessPriority
 from tincd_compat.errors import ConfigError
+from tincd_compat.modes import BroadcastMode, Forwarding, Mode
 
 
 def test_defaults() -> None:
@@ -53,9 +48,9 @@ def test_unknown_variables_are_silent(caplog: pytest.LogCaptureFixture) -> None:
         ("AddressFamily = any", "address_family", AddressFamily.ANY),
         ("BindToAddress = ::1 7", "bind_to_address", (("::1", "7"),)),
         ("BindToInterface = eth0", "bind_to_interface", "eth0"),
-        ("Broadcast = direct", "broadcast", Broadcast.DIRECT),
-        ("Broadcast = YES", "broadcast", Broadcast.MST),
-        ("Broadcast = no", "broadcast", Broadcast.NO),
+        ("Broadcast = direct", "broadcast", BroadcastMode.DIRECT),
+        ("Broadcast = YES", "broadcast", BroadcastMode.MST),
+        ("Broadcast = no", "broadcast", BroadcastMode.NO),
         ("Cipher = Blowfish", "cipher", "Blowfish"),
         ("Cipher = NONE", "cipher", "none"),
         ("ClampMSS = no", "clamp_mss", False),

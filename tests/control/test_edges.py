@@ -25,7 +25,7 @@ from tincd_compat.control.effects import (
     GraphChanged,
     Reply,
 )
-from tincd_compat.control.rules import MAX_NAME, Limits, Policy
+from tincd_compat.control.rules import MAX_NAME, GossipPolicy, Limits
 from tincd_compat.errors import PeerError
 from tincd_compat.mesh import reach
 from tincd_compat.mesh.graph import Change
@@ -182,7 +182,7 @@ DEL_EDGE = {
     "known, tunnel server": ("13 a peer far", TUNNEL_SERVER, [SHRUNK], None),
 }
 
-Row = tuple[str, Policy, list[Effect | None], tuple[str, str] | None]
+Row = tuple[str, GossipPolicy, list[Effect | None], tuple[str, str] | None]
 
 
 def check(row: Row, caplog: pytest.LogCaptureFixture) -> World:

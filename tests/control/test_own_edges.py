@@ -6,7 +6,7 @@ import pytest
 
 from tests.control.world import GROWN, OPTIONS, SHRUNK, TUNNEL_SERVER, World
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.control.doubts import ECHO
+from tincd_compat.control.contested import ECHO
 from tincd_compat.control.edges import MAX_CONTRADICTIONS
 from tincd_compat.control.effects import (
     Announce,

@@ -8,24 +8,32 @@ import pytest
 
 from tests.control.world import PEER, World
 from tincd_compat import logs
-from tincd_compat.control.rules import MAX_NOTICES, Arrival, Notices, Policy, forward
+from tincd_compat.control.rules import (
+    MAX_NOTICES,
+    Envelope,
+    GossipPolicy,
+    WarningLimit,
+    forward,
+)
 from tincd_compat.meta.messages import Request
 
 
 @pytest.mark.parametrize(
     ("policy", "strict"),
     [
-        (Policy(), False),
-        (Policy(strict_subnets=True), True),
-        (Policy(tunnel_server=True), True),
+        (GossipPolicy(), False),
+        (GossipPolicy(strict_subnets=True), True),
+        (GossipPolicy(tunnel_server=True), True),
     ],
 )
-def test_tunnel_server_implies_strict_subnets(policy: Policy, strict: bool) -> None:
+def test_tunnel_server_implies_strict_subnets(
+    policy: GossipPolicy, strict: bool
+) -> None:
     assert policy.strict is strict
 
 
 def test_warnings_are_rationed(caplog: pytest.LogCaptureFixture) -> None:
-    notices = Notices()
+    notices = WarningLimit()
     for number in range(MAX_NOTICES + 10):
         for _ in range(2):
             notices.warn(str(number), "number %d", number)
@@ -49,7 +57,7 @@ def test_warnings_are_rationed(caplog: pytest.LogCaptureFixture) -> None:
 def test_forwarding_is_logged_once(
     logger: logging.Logger, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    arrival = Arrival(b"12 a b c", World()["peer"], PEER, 0)
+    arrival = Envelope(b"12 a b c", World()["peer"], PEER, 0)
     caplog.set_level(logging.WARNING, logs.meta.name)
     caplog.set_level(logging.DEBUG, logs.protocol.name)
     caplog.set_level(logging.DEBUG, logger.name)

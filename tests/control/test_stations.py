@@ -6,7 +6,7 @@ import pytest
 
 from tests.control.world import World, subnet
 from tincd_compat.control.effects import Announce, Effect, SubnetDown, SubnetUp
-from tincd_compat.control.rules import Policy
+from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.stations import (
     FIRST_PAUSE,
     FRESH,
@@ -23,7 +23,7 @@ LEARNED = subnet("0:1a:2b:3c:4d:5e")
 
 @pytest.fixture
 def world() -> World:
-    world = World(Policy(mac_expire=600))
+    world = World(GossipPolicy(mac_expire=600))
     world.gossip.learn_mac(MAC, 0)
     return world
 

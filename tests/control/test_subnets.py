@@ -23,7 +23,7 @@ from tincd_compat.control.effects import (
     SubnetDown,
     SubnetUp,
 )
-from tincd_compat.control.rules import Limits, Policy
+from tincd_compat.control.rules import GossipPolicy, Limits
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.messages import AddSubnet, DelSubnet
 
@@ -33,7 +33,9 @@ PASSED = "passed on"
 
 # line, policy, effects in words or as they are, what the table gains or loses, log line
 Change = tuple[str, str]
-Row = tuple[str, Policy, list[str | Effect], Change | None, tuple[str, str] | None]
+Row = tuple[
+    str, GossipPolicy, list[str | Effect], Change | None, tuple[str, str] | None
+]
 
 ADD_SUBNET: dict[str, Row] = {
     "tunnel server: stranger": (
@@ -292,7 +294,7 @@ LEARNED = subnet("0:1a:2b:3c:4d:5e")
 
 def test_learned_mac_is_announced_and_expires(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    world = World(Policy(mac_expire=600))
+    world = World(GossipPolicy(mac_expire=600))
     alpha = world["alpha"]
     assert world.gossip.learn_mac(MAC, 0) == [
         SubnetUp(alpha, LEARNED),
@@ -313,7 +315,7 @@ def test_learned_mac_is_announced_and_expires(caplog: pytest.LogCaptureFixture) 
 
 def test_every_learned_mac_expires() -> None:
     """Also one that was heard of only once, and though others are learned later."""
-    world = World(Policy(mac_expire=600))
+    world = World(GossipPolicy(mac_expire=600))
     assert world.gossip.learn_mac(MAC, 0) != []
     assert world.gossip.learn_mac(bytes(6), 1) != []
     assert list(world.gossip.tick(599)) == []

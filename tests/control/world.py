@@ -11,7 +11,7 @@ from itertools import count
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.control.effects import CheckReverse, Effect, GraphChanged
 from tincd_compat.control.gossip import Flooded, Gossip
-from tincd_compat.control.rules import Limits, Policy
+from tincd_compat.control.rules import GossipPolicy, Limits
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
@@ -25,9 +25,9 @@ PLACES = {
 }
 OPTIONS = 0xC
 PEER = "peer (127.0.0.1 port 54924)"
-NORMAL = Policy()
-STRICT = Policy(strict_subnets=True)
-TUNNEL_SERVER = Policy(tunnel_server=True)
+NORMAL = GossipPolicy()
+STRICT = GossipPolicy(strict_subnets=True)
+TUNNEL_SERVER = GossipPolicy(tunnel_server=True)
 GROWN = GraphChanged(loss=False)
 SHRUNK = GraphChanged(loss=True)
 
@@ -63,7 +63,9 @@ def small_mesh() -> Mesh:
 class World:
     """The mesh, the rules, and a daemon that does no more than run the graph."""
 
-    def __init__(self, policy: Policy = NORMAL, limits: Limits | None = None) -> None:
+    def __init__(
+        self, policy: GossipPolicy = NORMAL, limits: Limits | None = None
+    ) -> None:
         self.mesh = small_mesh()
         nonces = count(0x100)
         self.seen = SeenRequests(60)

@@ -105,7 +105,7 @@ def _callers(crowded: Crowded, size: int) -> None:
         crowded.call_in(f"n{number}")
 
 
-def _hearsay(crowded: Crowded, size: int) -> None:
+def _deferred(crowded: Crowded, size: int) -> None:
     _edges_of_one(crowded, size)
     crowded.calm_down()
     late = crowded.connect("late", introduce=False)
@@ -113,7 +113,7 @@ def _hearsay(crowded: Crowded, size: int) -> None:
     crowded.arrive(late.raw(*lines), late)
 
 
-def _doubts(crowded: Crowded, size: int) -> None:
+def _contested(crowded: Crowded, size: int) -> None:
     crowded.hear(*(crowded.edge("us", f"n{number}") for number in range(size)))
 
 
@@ -139,8 +139,8 @@ TABLES: Final[dict[str, Fill]] = {
     "flows": _flows,
     "links": _links,
     "callers": _callers,
-    "hearsay": _hearsay,
-    "doubts": _doubts,
+    "deferred": _deferred,
+    "contested": _contested,
     "backlog": _backlog,
 }
 
@@ -155,6 +155,6 @@ LINKS: Final = frozenset({"links", "callers"})
 #: A run of the graph sees every node and edge.
 GRAPH: Final = frozenset(
     {"nodes", "edges of one node", "edges", "subnets", "unreachable nodes", "keys"}
-    | {"links", "hearsay", "doubts"}
+    | {"links", "deferred", "contested"}
 )
 EVERYTHING: Final = frozenset({*TABLES, *STATIONS})

@@ -75,8 +75,8 @@ WALKS: Final[dict[str, tuple[str, Fill, Step]]] = {
         STATIONS["own stations"],
         _stations_are_silent,
     ),
-    "doubts are resolved": ("", TABLES["doubts"], _tick),
-    "hearsay is judged": ("", TABLES["hearsay"], _tick),
+    "contested edges are settled": ("", TABLES["contested"], _tick),
+    "deferred updates are judged": ("", TABLES["deferred"], _tick),
     "replaced keys are forgotten": ("", TABLES["keys"], _tick),
     "the graph is dumped": ("GraphDumpFile = graph\n", TABLES["nodes"], _minute),
 }

@@ -60,8 +60,10 @@ COUNTS: dict[str, Callable[[Crowded], int]] = {
     "flows": lambda crowded: len(crowded.daemon.dataplane._pipeline.flows._owners),
     "links": _links,
     "callers": _links,
-    "hearsay": lambda crowded: len(crowded.daemon.control.gossip._edges._hearsay),
-    "doubts": lambda crowded: len(crowded.daemon.control.gossip._edges._doubts._doubts),
+    "deferred": lambda crowded: len(crowded.daemon.control.gossip._edges._deferred),
+    "contested": lambda crowded: len(
+        crowded.daemon.control.gossip._edges._contested._contested
+    ),
     "backlog": lambda crowded: (
         crowded.other.link.socket.queued // len("14 10000 peer\n")
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import Policy
+from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.mesh import graph
@@ -145,7 +145,7 @@ class World:
         nonces = count(0x10000)
         self.control = ControlPlane(
             self.mesh,
-            Gossip(self.mesh, Policy(), SeenRequests(60), lambda: next(nonces)),
+            Gossip(self.mesh, GossipPolicy(), SeenRequests(60), lambda: next(nonces)),
             KeyExchange(
                 self.mesh,
                 tunnel_server=False,

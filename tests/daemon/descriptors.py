@@ -11,8 +11,8 @@ from typing import Any
 from tests.transport.fakes import FakeSocket, oserror
 from tincd_compat.checksums import Buffer
 from tincd_compat.errors import DeviceError
+from tincd_compat.segments.offload import SuperPacket
 from tincd_compat.transport.udp import UDP_GRO
-from tincd_compat.tunnel.offload import SuperPacket
 
 
 class FakeDevice:

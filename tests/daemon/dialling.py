@@ -15,7 +15,7 @@ from tincd_compat.config.settings import Settings
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.dialer import Dialer
 from tincd_compat.daemon.link import Link
-from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
 
 ONE, TWO = SocketAddress("10.0.0.2", 655), SocketAddress("fd00::2", 655)
@@ -60,7 +60,7 @@ class World:
         self.dialer = Dialer(
             self.settings,
             self,
-            Mishaps(),
+            UnexpectedErrors(),
             resolve=self.resolve,
             connect=self.connect,
             jitter=lambda: self.jitter,

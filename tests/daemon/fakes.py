@@ -22,13 +22,13 @@ from tincd_compat.config.settings import Settings
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.outgoing import Outgoing
-from tincd_compat.control.rules import Policy
+from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.link import Link
 from tincd_compat.daemon.links import Links
-from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
@@ -209,7 +209,7 @@ class World:
     def __init__(
         self,
         loop: FakeLoop,
-        policy: Policy | None = None,
+        policy: GossipPolicy | None = None,
         *,
         bypass_security: bool = False,
         deferring: bool = False,
@@ -234,7 +234,7 @@ class World:
             Identity("us", self.key, "655", 429, own_options(self.settings)),
             self.files,
             self.tarpit,
-            Mishaps(),
+            UnexpectedErrors(),
             bypass_security=bypass_security,
             loop=loop,
         )
@@ -254,7 +254,7 @@ class World:
             self.mesh,
             Gossip(
                 self.mesh,
-                policy or Policy(),
+                policy or GossipPolicy(),
                 SeenRequests(self.settings.ping_interval),
                 lambda: next(nonces),
             ),

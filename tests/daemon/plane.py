@@ -11,15 +11,15 @@ from tests.tunnel.world import make_tunnel
 from tincd_compat.addresses import Subnet
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.device.base import Device
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AnsKey
+from tincd_compat.segments.superpacket import SuperPacket
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
-from tincd_compat.tunnel.suites import Suite
-from tincd_compat.tunnel.superpacket import SuperPacket
 from tincd_compat.tunnel.tunnel import KeyFields, Tunnel
 
 OPTIONS = 0xC

@@ -11,9 +11,9 @@ from tests.mesh.heard import Heard
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 from tincd_compat.control import effects as fx
-from tincd_compat.control.doubts import ECHO
+from tincd_compat.control.contested import ECHO
 from tincd_compat.control.edges import MAX_CONTRADICTIONS
-from tincd_compat.control.rules import Policy
+from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.daemon.control import (
     EFFECTS_AT_ONCE,
     MAX_PAUSES,
@@ -76,7 +76,7 @@ def test_the_others_hear_of_the_new_edge(world: World, peer: Remote) -> None:
 
 
 def test_a_tunnel_server_keeps_it_from_them(loop: FakeLoop) -> None:
-    world = World(loop, Policy(tunnel_server=True))
+    world = World(loop, GossipPolicy(tunnel_server=True))
     peer = world.connect("peer")
     other = world.call_in("other")
     other.shake_hands()

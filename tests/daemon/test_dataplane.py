@@ -16,13 +16,13 @@ from tests.tunnel.world import ipv4, make_tunnel, sized
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
-from tincd_compat.config.values import Mode
 from tincd_compat.daemon.dataplane import DataPlane, NodeLabel
 from tincd_compat.daemon.leftovers import TURN
 from tincd_compat.daemon.readers import BURST
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node
+from tincd_compat.modes import Mode
 from tincd_compat.options import CLAMP_MSS
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel import codec

@@ -13,15 +13,16 @@ import pytest
 
 from tests.daemon.descriptors import FakeDevice
 from tests.device.fakes import FakeSystem
+from tincd_compat._fast import core
 from tincd_compat.config.settings import Settings
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.offloads import ENVIRONMENT, Offloads, allowed, report
 from tincd_compat.device.base import DeviceOptions, open_device
+from tincd_compat.segments import offload
 from tincd_compat.transport.udp import UdpSocket, segmentation_is_sound
 from tincd_compat.transport.udp_options import DatagramSocket
-from tincd_compat.tunnel import codec, offload, pumps
-from tincd_compat.tunnel._fast import core
+from tincd_compat.tunnel import codec, pumps
 from tincd_compat.tunnel.pumps import Pumps
-from tincd_compat.tunnel.suites import Suite
 
 OURS = Settings(name="us", tun_tso=True)
 FIELDS = [field.name for field in dataclasses.fields(Offloads)]

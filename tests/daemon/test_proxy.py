@@ -27,15 +27,15 @@ from tincd_compat.config.values import (
     ProxyType,
 )
 from tincd_compat.daemon.dialer import Dialer
-from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.proxy import (
     Proxies,
     command_environment,
     dialogue_with,
     left_to_proxy,
 )
+from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.meta.proxy import HostName, Target
-from tincd_compat.transport.proxy import Passage
+from tincd_compat.transport.proxy import ProxyPassage
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
@@ -112,7 +112,9 @@ class Fixture:
             raise self.refusing[address.host]
         return self.sock.socket
 
-    def connect(self, target: Target = TARGET, proxy: Proxy = HTTP) -> Passage | None:
+    def connect(
+        self, target: Target = TARGET, proxy: Proxy = HTTP
+    ) -> ProxyPassage | None:
         connecting = self.proxies.connect_through(proxy, target, "beta", 5)
         return self.loop.run(connecting)
 
@@ -135,7 +137,7 @@ def test_lines_in_the_order_of_tincd(
 ) -> None:
     fixture.sock.incoming.append(GRANTED + ID)
     passage = fixture.connect()
-    assert passage == Passage(fixture.sock.socket, TARGET, TARGET, ID)
+    assert passage == ProxyPassage(fixture.sock.socket, TARGET, TARGET, ID)
     assert fixture.looked_up == [("proxy", "8080")]
     assert fixture.sock.sent == b"CONNECT 10.0.0.2:655 HTTP/1.1\r\n\r\n"
     name = "tincd.connections"
@@ -271,7 +273,7 @@ class FakeProcess:
 def test_a_command_ends_with_its_link(fixture: Fixture, loop: TalkingLoop) -> None:
     process: Any = FakeProcess()
     link: Any = SimpleNamespace(ended=asyncio.Event())
-    passage = Passage(fixture.sock.socket, TARGET, TARGET, process=process)
+    passage = ProxyPassage(fixture.sock.socket, TARGET, TARGET, process=process)
     loop.call(fixture.proxies.attend, passage, cast("Link", link))
     assert not process.ended
     link.ended.set()
@@ -304,7 +306,7 @@ def dial(
     dialer = Dialer(
         CurrentSettings(world.settings),
         world.links,
-        Mishaps(),
+        UnexpectedErrors(),
         resolve=resolve,
         connect=connect,
     )

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from tests.daemon.plane import TO_PEER, Plane
+from tests.segments.samples import Segment
 from tests.transport.fakes import FakeLoop
-from tests.tunnel.segments import Segment
 from tests.tunnel.world import ipv4, sized
 from tincd_compat.daemon import readers
 from tincd_compat.daemon.leftovers import TURN
@@ -17,10 +17,10 @@ from tincd_compat.daemon.readers import BURST
 from tincd_compat.mesh.node import Node
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import Verdict
+from tincd_compat.segments.superpacket import SMALL, SuperPacket
 from tincd_compat.tunnel import pumps
 from tincd_compat.tunnel.pipeline import STEP
 from tincd_compat.tunnel.pumps import Progress, Pumps
-from tincd_compat.tunnel.superpacket import SMALL, SuperPacket
 
 #: Seconds that a verdict takes here.
 COST = 0.001

@@ -12,7 +12,7 @@ import pytest
 from tests.device.sockets import SocketSystem
 from tincd_compat.device.base import Device, DeviceOptions, open_device
 from tincd_compat.errors import DeviceError
-from tincd_compat.tunnel.offload import TCPV4, SuperPacket
+from tincd_compat.segments.offload import TCPV4, SuperPacket
 
 PLAIN = bytes(10)
 FRAME = bytes.fromhex("020000000001 020000000002 0800") + bytes(46)

@@ -13,7 +13,7 @@ from tincd_compat.device.system import SIOCGIFHWADDR, TUNSETIFF
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.errors import DeviceError
-from tincd_compat.tunnel.offload import SuperPacket
+from tincd_compat.segments.offload import SuperPacket
 
 IPV4 = bytes.fromhex("4500001c 12340000 4011a45a c0a80101 c0a80201 0001000200080000")
 FRAME = bytes(12) + b"\x08\0" + IPV4

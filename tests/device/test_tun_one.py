@@ -13,7 +13,7 @@ from tests.device.fakes import FakeSystem
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.errors import DeviceError
-from tincd_compat.tunnel.offload import SuperPacket
+from tincd_compat.segments.offload import SuperPacket
 
 HEADER = struct.Struct("=BBHHHH")
 

@@ -9,12 +9,12 @@ import struct
 import pytest
 
 from tests.device.fakes import FakeSystem
-from tests.tunnel.segments import PAYLOAD, Segment, cut
+from tests.segments.samples import PAYLOAD, Segment, cut
 from tincd_compat.daemon.readers import BURST
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
+from tincd_compat.segments.offload import TCPV4, TCPV6, UDP, SuperPacket, split
 from tincd_compat.tunnel.delivery import MAX_TRAIN
-from tincd_compat.tunnel.offload import TCPV4, TCPV6, UDP, SuperPacket, split
 
 VNET_HDR = 0x4000
 ALL = 0x01 | 0x02 | 0x04 | 0x20 | 0x40

@@ -21,7 +21,7 @@ s390x) triplet=s390x-linux-gnu machine=s390x parts=-DPARTS=4u ;;
 esac
 
 cd "$(dirname "$0")/../.."
-fast=tincd_compat/tunnel/_fast
+fast=tincd_compat/_fast
 place=$PWD/build/$architecture
 root=$place/root
 thousands=${FUZZ_THOUSANDS:-20}

@@ -16,7 +16,7 @@ from tincd_compat.mesh.backoff import (
     SHORT_DELAY,
     TIME_TO_LEARN,
     Backoff,
-    State,
+    BackoffState,
 )
 
 START = 1000.0
@@ -24,78 +24,78 @@ START = 1000.0
 MOMENT = 0.001
 
 
-def backoff_in(state: State) -> tuple[Backoff, float]:
+def backoff_in(state: BackoffState) -> tuple[Backoff, float]:
     """Return a machine in that state and the time of its last change."""
     backoff, now = Backoff(), START
-    if state is not State.QUIET:
+    if state is not BackoffState.QUIET:
         backoff.change(now)
-    if state is State.LONG_WAIT:
+    if state is BackoffState.LONG_WAIT:
         now += TIME_TO_LEARN
         backoff.change(now)
     assert backoff.state(now) is state
     return backoff, now
 
 
-def change(backoff: Backoff, now: float) -> tuple[State, float | None]:
+def change(backoff: Backoff, now: float) -> tuple[BackoffState, float | None]:
     delay = backoff.change(now + MOMENT)
     return backoff.state(now + MOMENT), delay
 
 
-def learned(backoff: Backoff, now: float) -> tuple[State, float | None]:
+def learned(backoff: Backoff, now: float) -> tuple[BackoffState, float | None]:
     return backoff.state(now + TIME_TO_LEARN), None
 
 
-def held_down(backoff: Backoff, now: float) -> tuple[State, float | None]:
+def held_down(backoff: Backoff, now: float) -> tuple[BackoffState, float | None]:
     return backoff.state(now + HOLD_DOWN), None
 
 
-def nothing(backoff: Backoff, now: float) -> tuple[State, float | None]:
+def nothing(backoff: Backoff, now: float) -> tuple[BackoffState, float | None]:
     return backoff.state(now + MOMENT), None
 
 
-Event = Callable[[Backoff, float], tuple[State, float | None]]
+Event = Callable[[Backoff, float], tuple[BackoffState, float | None]]
 
 
 @pytest.mark.parametrize(
     ("state", "event", "following", "delay"),
     [
-        (State.QUIET, change, State.SHORT_WAIT, INITIAL_DELAY),
-        (State.QUIET, learned, State.QUIET, None),
-        (State.QUIET, held_down, State.QUIET, None),
-        (State.QUIET, nothing, State.QUIET, None),
-        (State.SHORT_WAIT, change, State.SHORT_WAIT, SHORT_DELAY),
-        (State.SHORT_WAIT, learned, State.LONG_WAIT, None),
-        (State.SHORT_WAIT, held_down, State.QUIET, None),
-        (State.SHORT_WAIT, nothing, State.SHORT_WAIT, None),
-        (State.LONG_WAIT, change, State.LONG_WAIT, LONG_DELAY),
-        (State.LONG_WAIT, learned, State.LONG_WAIT, None),
-        (State.LONG_WAIT, held_down, State.QUIET, None),
-        (State.LONG_WAIT, nothing, State.LONG_WAIT, None),
+        (BackoffState.QUIET, change, BackoffState.SHORT_WAIT, INITIAL_DELAY),
+        (BackoffState.QUIET, learned, BackoffState.QUIET, None),
+        (BackoffState.QUIET, held_down, BackoffState.QUIET, None),
+        (BackoffState.QUIET, nothing, BackoffState.QUIET, None),
+        (BackoffState.SHORT_WAIT, change, BackoffState.SHORT_WAIT, SHORT_DELAY),
+        (BackoffState.SHORT_WAIT, learned, BackoffState.LONG_WAIT, None),
+        (BackoffState.SHORT_WAIT, held_down, BackoffState.QUIET, None),
+        (BackoffState.SHORT_WAIT, nothing, BackoffState.SHORT_WAIT, None),
+        (BackoffState.LONG_WAIT, change, BackoffState.LONG_WAIT, LONG_DELAY),
+        (BackoffState.LONG_WAIT, learned, BackoffState.LONG_WAIT, None),
+        (BackoffState.LONG_WAIT, held_down, BackoffState.QUIET, None),
+        (BackoffState.LONG_WAIT, nothing, BackoffState.LONG_WAIT, None),
     ],
 )
 def test_every_event_in_every_state(
-    state: State, event: Event, following: State, delay: float | None
+    state: BackoffState, event: Event, following: BackoffState, delay: float | None
 ) -> None:
     assert event(*backoff_in(state)) == (following, delay)
 
 
-@pytest.mark.parametrize("state", [State.SHORT_WAIT, State.LONG_WAIT])
-def test_a_change_begins_the_hold_down_anew(state: State) -> None:
+@pytest.mark.parametrize("state", [BackoffState.SHORT_WAIT, BackoffState.LONG_WAIT])
+def test_a_change_begins_the_hold_down_anew(state: BackoffState) -> None:
     backoff, now = backoff_in(state)
     later = now + HOLD_DOWN - MOMENT
     backoff.change(later)
-    assert backoff.state(later + HOLD_DOWN - MOMENT) is State.LONG_WAIT
-    assert backoff.state(later + HOLD_DOWN) is State.QUIET
+    assert backoff.state(later + HOLD_DOWN - MOMENT) is BackoffState.LONG_WAIT
+    assert backoff.state(later + HOLD_DOWN) is BackoffState.QUIET
 
 
 def test_a_change_does_not_prolong_the_time_to_learn() -> None:
-    backoff, now = backoff_in(State.SHORT_WAIT)
+    backoff, now = backoff_in(BackoffState.SHORT_WAIT)
     backoff.change(now + TIME_TO_LEARN - MOMENT)
     assert backoff.change(now + TIME_TO_LEARN) == LONG_DELAY
 
 
 def test_the_next_storm_begins_as_the_first() -> None:
-    backoff, now = backoff_in(State.LONG_WAIT)
+    backoff, now = backoff_in(BackoffState.LONG_WAIT)
     later = now + HOLD_DOWN
     assert backoff.change(later) == INITIAL_DELAY
     assert backoff.change(later) == SHORT_DELAY
@@ -105,7 +105,7 @@ def test_the_next_storm_begins_as_the_first() -> None:
     ("seconds", "delay"), [(0.001, LONG_DELAY), (0.1, 1.0), (60.0, LONGEST_DELAY)]
 )
 def test_expensive_runs_are_further_apart(seconds: float, delay: float) -> None:
-    backoff, now = backoff_in(State.LONG_WAIT)
+    backoff, now = backoff_in(BackoffState.LONG_WAIT)
     backoff.ran(seconds)
     assert backoff.change(now) == pytest.approx(delay)
     backoff.ran(0)

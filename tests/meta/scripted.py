@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+from tincd_compat.crypto.streamciphers import CIPHERS
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.ciphers import CIPHERS
 from tincd_compat.meta.connection import (
     DecryptNeeded,
     Event,

@@ -20,8 +20,8 @@ from tests.meta.scripted import (
     take_events,
 )
 from tincd_compat import logs
+from tincd_compat.crypto import streamciphers
 from tincd_compat.errors import PeerError
-from tincd_compat.meta import ciphers
 from tincd_compat.meta.connection import (
     DecryptNeeded,
     Event,
@@ -271,7 +271,7 @@ def test_input_waits_for_the_private_key() -> None:
 def test_a_caller_that_waits_for_nothing(cut: int) -> None:
     """ID, METAKEY and the encrypted CHALLENGE in two segments, cut anywhere."""
     peer = ScriptedPeer(Role.RESPONDER)
-    secret = ciphers.CIPHERS[429].encryptor(Counter()(OUR_KEY.size))
+    secret = streamciphers.CIPHERS[429].encryptor(Counter()(OUR_KEY.size))
     challenge = secret.update(peer.proper_line(State.CHALLENGE) + b"\n")
     data = b"0 peer 17\n" + peer.metakey() + b"\n" + challenge
     border = len(data) - len(challenge) + cut - 75
@@ -392,7 +392,7 @@ def test_what_is_queued() -> None:
 def test_an_exhausted_cipher_is_reported_by_the_next_check(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ciphers.MetaCipher, "budget", 1000)
+    monkeypatch.setattr(streamciphers.MetaCipher, "budget", 1000)
     peer = active()
     while peer.subject.send_packet(bytes(90)):
         pass
@@ -402,5 +402,5 @@ def test_an_exhausted_cipher_is_reported_by_the_next_check(
         peer.subject.check(0.0, 60, 5)
     line = f"Byte limit exceeded for encryption of data to {PEER}"
     assert caught.value.text(PEER) == line
-    assert isinstance(caught.value, ciphers.BudgetExceeded)
+    assert isinstance(caught.value, streamciphers.BudgetExceeded)
     assert caught.value.logger is logs.meta

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.meta.scripted import Counter
-from tincd_compat.meta import ciphers
+from tincd_compat.crypto import streamciphers
 from tincd_compat.meta.outbox import PIECE, Outbox
 from tincd_compat.meta.stream import MetaStream
 
@@ -87,15 +87,15 @@ def test_nothing_to_dump(outbox: Outbox) -> None:
 def test_an_exhausted_cipher_ends_it(
     monkeypatch: pytest.MonkeyPatch, dumped: int
 ) -> None:
-    monkeypatch.setattr(ciphers.MetaCipher, "budget", 1000)
+    monkeypatch.setattr(streamciphers.MetaCipher, "budget", 1000)
     stream = MetaStream()
-    stream.start_encryption(ciphers.CIPHERS[429].encryptor(bytes(72)))
+    stream.start_encryption(streamciphers.CIPHERS[429].encryptor(bytes(72)))
     outbox = Outbox(stream)
     assert outbox.put(bytes(900 - dumped))
     outbox.begin_dump(iter(Source(dumped)))
     outbox.put(bytes(101))
     assert len(outbox.take(None)) <= 1000
-    assert isinstance(outbox.error, ciphers.BudgetExceeded)
+    assert isinstance(outbox.error, streamciphers.BudgetExceeded)
     assert (outbox.empty, outbox.put(bytes(999))) == (True, False)
 
 
@@ -117,7 +117,7 @@ def test_it_is_one_stream_however_it_is_taken(
     others: list[tuple[bool, bytes]], count: int, limits: list[int]
 ) -> None:
     stream, block = MetaStream(), Counter()(72)
-    stream.start_encryption(ciphers.CIPHERS[429].encryptor(block))
+    stream.start_encryption(streamciphers.CIPHERS[429].encryptor(block))
     outbox = Outbox(stream)
     outbox.begin_dump(iter(Source(count)))
     taken = b""
@@ -128,7 +128,7 @@ def test_it_is_one_stream_however_it_is_taken(
         taken += piece
     while not outbox.empty:
         taken += outbox.take(None)
-    plain = ciphers.CIPHERS[429].decryptor(block).update(taken)
+    plain = streamciphers.CIPHERS[429].decryptor(block).update(taken)
     said = [(ahead, data) for (ahead, data), _ in zip(others, limits, strict=False)]
     assert len(plain) == count * (len(LINE) + 1) + sum(len(data) for _, data in said)
     for ahead in (True, False):

@@ -15,8 +15,8 @@ from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.meta.proxy import (
     MAX_HTTP_HEAD,
     HostName,
-    Progress,
     ProxyDialogue,
+    ProxyProgress,
     Target,
     edge_address,
     http,
@@ -200,15 +200,15 @@ REFUSED: list[tuple[Callable[[], ProxyDialogue], bytes, str]] = [
 ]
 
 
-def feed(dialogue: ProxyDialogue, chunks: Iterable[bytes]) -> Progress:
+def feed(dialogue: ProxyDialogue, chunks: Iterable[bytes]) -> ProxyProgress:
     """Hand chunks in until the proxy has granted; the rest goes to the leftover."""
-    progress, rest = Progress(), b""
+    progress, rest = ProxyProgress(), b""
     for chunk in chunks:
         if progress.done:
             rest += chunk
         else:
             progress = dialogue.receive_data(chunk)
-    return Progress(progress.done, progress.leftover + rest, progress.bound)
+    return ProxyProgress(progress.done, progress.leftover + rest, progress.bound)
 
 
 def single_bytes(data: bytes) -> list[bytes]:
@@ -219,10 +219,12 @@ def single_bytes(data: bytes) -> list[bytes]:
 def test_granted(
     build: Callable[[], ProxyDialogue], reply: bytes, bound: SocketAddress | None
 ) -> None:
-    assert build().receive_data(reply) == Progress(True, b"", bound)
+    assert build().receive_data(reply) == ProxyProgress(True, b"", bound)
     early = b"0 beta 17\n"
-    assert build().receive_data(reply + early) == Progress(True, early, bound)
-    assert feed(build(), single_bytes(reply + early)) == Progress(True, early, bound)
+    assert build().receive_data(reply + early) == ProxyProgress(True, early, bound)
+    assert feed(build(), single_bytes(reply + early)) == ProxyProgress(
+        True, early, bound
+    )
 
 
 @pytest.mark.parametrize(("build", "reply", "bound"), GRANTED)
@@ -230,7 +232,7 @@ def test_nothing_is_granted_before_the_reply_is_complete(
     build: Callable[[], ProxyDialogue], reply: bytes, bound: SocketAddress | None
 ) -> None:
     for length in range(len(reply)):
-        assert build().receive_data(reply[:length]) == Progress(), reply[:length]
+        assert build().receive_data(reply[:length]) == ProxyProgress(), reply[:length]
 
 
 @pytest.mark.parametrize(("build", "reply", "line"), REFUSED)
@@ -283,12 +285,12 @@ def test_anything_else_is_the_proxys_fault(
     """However the bytes are cut, the outcome is the same, and never a bug of ours."""
     data = beginning[:cut] + garbage
 
-    def outcome(chunks: Iterable[bytes]) -> Progress | str:
+    def outcome(chunks: Iterable[bytes]) -> ProxyProgress | str:
         try:
             progress = feed(builder(), chunks)
         except PeerError as error:
             return error.template
-        return progress if progress.done else Progress()
+        return progress if progress.done else ProxyProgress()
 
     noise = random.Random(seed)
     cuts = sorted(noise.randrange(len(data) + 1) for _ in range(5))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.meta import recording
 from tests.meta.scripted import OUR_KEY, PEER_KEY, Counter, FakeKey, hear, take_events
-from tincd_compat.meta import ciphers
+from tincd_compat.crypto import streamciphers
 from tincd_compat.meta.connection import (
     Activated,
     DecryptNeeded,
@@ -136,7 +136,7 @@ def exchange(
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"), list(product(sorted(ciphers.CIPHERS), repeat=2))
+    ("ours", "theirs"), list(product(sorted(streamciphers.CIPHERS), repeat=2))
 )
 def test_any_two_ciphers(ours: int, theirs: int) -> None:
     caller, called = pair(ours, theirs)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tincd_compat.crypto.streamciphers import CIPHERS, StreamCipher
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.ciphers import CIPHERS, StreamCipher
 from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET
 from tincd_compat.meta.stream import MetaStream
 

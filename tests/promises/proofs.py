@@ -122,7 +122,7 @@ STRANGERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_TRANSPORT}/test_metasocket.py::test_an_error_of_ours_costs_the_connection",
         f"{_DAEMON}/test_links.py::test_an_error_of_ours_costs_one_link",
         f"{_DAEMON}/test_links.py::test_an_error_of_ours_in_a_check",
-        f"{_DAEMON}/test_mishaps.py::test_a_traceback_once_for_each_place",
+        f"{_DAEMON}/test_unexpected.py::test_a_traceback_once_for_each_place",
     ),
 }
 
@@ -133,7 +133,7 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_META}/test_handshake_refusals.py::test_a_metakey_we_do_not_want",
         f"{_SCENARIOS}/killers.py::_clear_text",
     ),
-    "stream": (f"{_META}/test_ciphers.py::test_budget_ends_the_stream",),
+    "stream": ("tests/crypto/test_streamciphers.py::test_budget_ends_the_stream",),
     "nodes": (
         f"{_CONTROL}/test_edges.py::test_limit_on_nodes",
         f"{_CONTROL}/test_edges.py::test_names_that_no_file_can_have",
@@ -156,8 +156,8 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_CONTROL}/test_subnets.py::test_learned_macs_have_room_in_a_full_table",
     ),
     "seen": (f"{_CONTROL}/test_seen.py::test_oldest_go_when_it_is_full",),
-    "hearsay": (
-        f"{_CONTROL}/test_hearsay.py::test_full_store_takes_words_as_they_come",
+    "deferred": (
+        f"{_CONTROL}/test_deferred.py::test_full_store_takes_words_as_they_come",
     ),
     "letters": (f"{_CONTROL}/test_subnets.py::test_long_names_fill_the_tables_sooner",),
     "dump": (
@@ -238,7 +238,7 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
         f"{_HERE}/test_keys.py::test_no_key_of_the_configuration_in_errors",
         f"{_HERE}/test_keys.py::test_no_key_of_a_message_is_shown",
         f"{_CONFIG}/test_keyfile.py::test_a_key_is_not_shown",
-        f"{_CONFIG}/test_rsa.py::test_nothing_of_a_key_is_shown",
+        "tests/crypto/test_rsa.py::test_nothing_of_a_key_is_shown",
         f"{_CONFIG}/test_settings.py::test_the_private_exponent_is_not_shown",
         f"{_META}/test_connection_time.py::test_no_key_material_is_shown",
         f"{_TUNNEL}/test_tunnel.py::test_no_key_material_in_representations",

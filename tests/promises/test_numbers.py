@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.promises.document import DOCUMENT, promises
-from tincd_compat.control.hearsay import MAX_HELD
+from tincd_compat.control.deferred import MAX_HELD
 from tincd_compat.control.rules import Limits
 from tincd_compat.control.seen import MAX_SEEN
 from tincd_compat.daemon.links import MAX_STRANGERS
@@ -34,7 +34,7 @@ LIMITS = Limits()
         ("subnets", [LIMITS.subnets, LIMITS.of_one]),
         ("room", [LIMITS.own, LIMITS.own]),
         ("seen", [MAX_SEEN]),
-        ("hearsay", [MAX_HELD]),
+        ("deferred", [MAX_HELD]),
         ("turns", [TURN * 1000]),
         ("scripts", [QUEUE_LIMIT]),
         ("log", [MOST_BYTES / (1 << 20)]),

@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 from tests.routing.frames import ipv4, line, pack, tcp
 from tincd_compat.mesh.node import Mesh
-from tincd_compat.routing.options import Forwarding, RouteOptions
+from tincd_compat.modes import Forwarding
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import (
     Answer,
-    Broadcast,
     Deliver,
-    Drop,
+    Discard,
     Fragments,
-    Send,
+    SendTo,
+    SendToAll,
     Verdict,
 )
 
@@ -43,7 +44,7 @@ def route(
 def shape(verdict: Verdict) -> tuple[str, ...]:
     """What a verdict says, without its frames."""
     match verdict:
-        case Send(node, _, tos):
+        case SendTo(node, _, tos):
             return ("send", node.name, str(tos))
         case Fragments(node, frames, tos):
             return ("fragments", node.name, str(len(frames)), str(tos))
@@ -51,11 +52,11 @@ def shape(verdict: Verdict) -> tuple[str, ...]:
             (reply,) = frames
             icmp = reply[34:36] if reply[12:14] == b"\x08\0" else reply[54:56]
             return ("answer", f"{icmp[0]}/{icmp[1]}", str(reason))
-        case Drop(reason):
+        case Discard(reason):
             return ("drop", str(reason))
         case Deliver():
             return ("deliver",)
-        case Broadcast():
+        case SendToAll():
             return ("broadcast",)
 
 

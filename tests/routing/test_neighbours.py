@@ -8,7 +8,7 @@ import pytest
 
 from tests.routing.frames import checksum, ipv6, line, owner, pack, with_macs
 from tincd_compat.routing.neighbours import answer_arp, answer_solicitation, fake_mac
-from tincd_compat.routing.verdicts import Answer, Drop, Reason
+from tincd_compat.routing.verdicts import Answer, Discard, Reason
 
 KERNEL = "da6a088a2139"
 FAKE = "da6a088a21c6"
@@ -34,14 +34,14 @@ def solicitation(
     return with_macs(frame, "3333ff000001", KERNEL)
 
 
-def ask_arp(frame: bytearray) -> tuple[Answer | Drop, list[str]]:
+def ask_arp(frame: bytearray) -> tuple[Answer | Discard, list[str]]:
     mesh = line()
     said: list[str] = []
     verdict = answer_arp(frame, partial(owner, mesh), mesh.myself, said.append)
     return verdict, said
 
 
-def ask_solicitation(frame: bytearray) -> tuple[Answer | Drop, list[str]]:
+def ask_solicitation(frame: bytearray) -> tuple[Answer | Discard, list[str]]:
     mesh = line()
     said: list[str] = []
     find = partial(owner, mesh)
@@ -88,7 +88,7 @@ def test_arp(target: str, padding: int) -> None:
 )
 def test_arp_without_answer(frame: bytearray, reason: Reason, line: str | None) -> None:
     verdict, said = ask_arp(frame)
-    assert verdict == Drop(reason)
+    assert verdict == Discard(reason)
     assert said == ([line] if line else [])
 
 
@@ -173,5 +173,5 @@ def test_solicitation_without_answer(
     frame: bytearray, reason: Reason, line: str | None
 ) -> None:
     verdict, said = ask_solicitation(frame)
-    assert verdict == Drop(reason)
+    assert verdict == Discard(reason)
     assert said == ([line] if line else [])

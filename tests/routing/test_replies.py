@@ -16,7 +16,7 @@ from tests.routing.frames import (
     with_macs,
 )
 from tincd_compat.routing.replies import ERRORS_PER_SECOND, ErrorReplies, IcmpError
-from tincd_compat.routing.verdicts import Answer, Drop, Reason
+from tincd_compat.routing.verdicts import Answer, Discard, Reason
 
 A, A6 = "192.168.1.1", "fd00:1::1"
 
@@ -209,7 +209,7 @@ def test_errors_and_other_protocols_are_not_answered() -> None:
         bytearray(14),
     ):
         verdict = replies.answer(frame, IcmpError.UNKNOWN, 0.0)
-        assert verdict == Drop(Reason.UNKNOWN_DESTINATION)
+        assert verdict == Discard(Reason.UNKNOWN_DESTINATION)
 
 
 def test_what_is_not_answered_does_not_count() -> None:

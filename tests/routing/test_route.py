@@ -30,8 +30,16 @@ from tests.routing.routed import (
     shape,
 )
 from tincd_compat.mesh.node import Mesh
-from tincd_compat.routing.options import Forwarding, RouteOptions
-from tincd_compat.routing.verdicts import Answer, Broadcast, Deliver, Drop, Reason, Send
+from tincd_compat.modes import Forwarding
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.routing.verdicts import (
+    Answer,
+    Deliver,
+    Discard,
+    Reason,
+    SendTo,
+    SendToAll,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ def test_unicast(
 def test_the_frame_itself_goes_on() -> None:
     frame = ipv4(A, B, echo(64))
     verdict = route(frame)
-    assert isinstance(verdict, Send)
+    assert isinstance(verdict, SendTo)
     assert verdict.frame is frame
     delivered = route(frame, us="b")
     assert isinstance(delivered, Deliver)
@@ -150,14 +158,14 @@ class TestNextStop:
 )
 def test_broadcast(target: str, expected: bool) -> None:
     frame = ipv4(A, target, echo(64))
-    assert isinstance(route(frame), Broadcast) is expected
-    assert not isinstance(route(frame, options=NO_BROADCAST), Broadcast)
+    assert isinstance(route(frame), SendToAll) is expected
+    assert not isinstance(route(frame, options=NO_BROADCAST), SendToAll)
 
 
 def test_broadcast_over_ipv6() -> None:
     frame = ipv6(A6, "ff02::fb", echo(64))
     verdict = route(frame)
-    assert isinstance(verdict, Broadcast)
+    assert isinstance(verdict, SendToAll)
     assert verdict.frame is frame
     assert isinstance(route(ipv6(A6, "fe80::1", echo(64))), Answer)
     verdict = route(frame, options=NO_BROADCAST)
@@ -195,30 +203,30 @@ def test_errors_past_the_priority_have_it_too(target: str) -> None:
     ],
 )
 def test_bad_frames(frame: bytearray, source: str, reason: Reason) -> None:
-    assert route(frame, source) == Drop(reason)
+    assert route(frame, source) == Discard(reason)
 
 
 def test_short_frame_is_not_even_for_the_kernel() -> None:
-    assert route(bytearray(13), "b", options=KERNEL) == Drop(Reason.TOO_SHORT)
+    assert route(bytearray(13), "b", options=KERNEL) == Discard(Reason.TOO_SHORT)
     assert isinstance(route(bytearray(14), "b", options=KERNEL), Deliver)
 
 
 def test_arp_is_answered_into_the_device_only() -> None:
     assert isinstance(route(arp(B)), Answer)
-    assert route(arp(A)) == Drop(Reason.ASKS_FOR_US)
-    assert route(arp(B), "b") == Drop(Reason.NOT_FROM_DEVICE)
+    assert route(arp(A)) == Discard(Reason.ASKS_FOR_US)
+    assert route(arp(B), "b") == Discard(Reason.NOT_FROM_DEVICE)
 
 
 def test_solicitation_comes_before_multicast() -> None:
     frame = ipv6(A6, "ff02::1:ff00:1", b"\x87" + bytes(23), protocol=58)
-    assert route(frame) == Drop(Reason.BAD_CHECKSUM)
-    assert route(frame, "b") == Drop(Reason.NOT_FROM_DEVICE)
+    assert route(frame) == Discard(Reason.BAD_CHECKSUM)
+    assert route(frame, "b") == Discard(Reason.NOT_FROM_DEVICE)
     frame = ipv6(A6, "ff02::1:ff00:1", b"\x88" + bytes(23), protocol=58)
-    assert isinstance(route(frame), Broadcast)
+    assert isinstance(route(frame), SendToAll)
 
 
 def test_short_icmpv6_goes_on() -> None:
-    assert isinstance(route(ipv6(A6, B6, b"\x87" + bytes(6), protocol=58)), Send)
+    assert isinstance(route(ipv6(A6, B6, b"\x87" + bytes(6), protocol=58)), SendTo)
 
 
 TYPES = st.sampled_from(["0800", "86dd", "0806", "8100", "88b5"])
@@ -247,5 +255,5 @@ def test_any_frame(
     options = RouteOptions(decrement_ttl=careful, priority_inheritance=careful)
     before = bytes(frame)
     verdict = route(frame, source, options=options, change=path(60))
-    if isinstance(verdict, Drop) and not careful:
+    if isinstance(verdict, Discard) and not careful:
         assert frame == before

@@ -7,7 +7,7 @@ import pytest
 from tests.routing.frames import echo, ipv4, ipv6
 from tests.routing.routed import A6, B6, TOS, A, B, C, path, route, shape, syn
 from tincd_compat.mesh.node import Mesh
-from tincd_compat.routing.verdicts import Answer, Deliver, Drop, Reason, Send
+from tincd_compat.routing.verdicts import Answer, Deliver, Discard, Reason, SendTo
 
 
 class TestSize:
@@ -25,7 +25,7 @@ class TestSize:
     def test_ipv4(self, mtu: int, length: int, expected: int | None) -> None:
         verdict = route(ipv4(A, B, echo(length - 34)), change=path(mtu))
         if expected is None:
-            assert isinstance(verdict, Send)
+            assert isinstance(verdict, SendTo)
         else:
             assert shape(verdict) == ("answer", "3/4", "too big")
             assert isinstance(verdict, Answer)
@@ -39,7 +39,7 @@ class TestSize:
         frame = ipv6(A6, B6, echo(length - 54))
         verdict = route(frame, change=path(mtu))
         if expected is None:
-            assert isinstance(verdict, Send)
+            assert isinstance(verdict, SendTo)
         else:
             assert shape(verdict) == ("answer", "2/0", "too big")
             assert isinstance(verdict, Answer)
@@ -64,9 +64,9 @@ class TestSize:
     def test_no_fragments_of_odd_packets(self) -> None:
         frame = ipv4(A, B, echo(1480), field=0)
         verdict = route(frame[:-1], change=path(1451))
-        assert verdict == Drop(Reason.BAD_LENGTH)
+        assert verdict == Discard(Reason.BAD_LENGTH)
         frame[14] = 0x46
-        assert route(frame, change=path(1451)) == Drop(Reason.HAS_OPTIONS)
+        assert route(frame, change=path(1451)) == Discard(Reason.HAS_OPTIONS)
 
     def test_what_is_for_us_has_any_size(self) -> None:
         assert isinstance(route(ipv4(B, A, echo(3000)), "b"), Deliver)

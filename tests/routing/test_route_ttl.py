@@ -6,16 +6,16 @@ import pytest
 
 from tests.routing.frames import echo, ipv4, ipv6, pack
 from tests.routing.routed import A6, C6, TTL, A, B, C, route, shape
-from tincd_compat.routing.verdicts import Answer, Broadcast, Drop, Reason, Send
+from tincd_compat.routing.verdicts import Answer, Discard, Reason, SendTo, SendToAll
 
 
 class TestTtl:
     def test_forwarded(self) -> None:
         frame = ipv4(A, C, echo(64))
-        assert isinstance(route(frame, us="b", options=TTL), Send)
+        assert isinstance(route(frame, us="b", options=TTL), SendTo)
         assert frame == ipv4(A, C, echo(64), ttl=63)
         frame = ipv6(A6, C6, echo(64))
-        assert isinstance(route(frame, us="b", options=TTL), Send)
+        assert isinstance(route(frame, us="b", options=TTL), SendTo)
         assert frame == ipv6(A6, C6, echo(64), hops=63)
 
     @pytest.mark.parametrize("ttl", [0, 1])
@@ -29,7 +29,7 @@ class TestTtl:
 
     def test_time_exceeded_expires_silently(self) -> None:
         frame = ipv6(A6, C6, b"\3\0" + bytes(70), protocol=58, hops=1)
-        assert route(frame, us="b", options=TTL) == Drop(Reason.TTL_EXPIRED)
+        assert route(frame, us="b", options=TTL) == Discard(Reason.TTL_EXPIRED)
 
     @pytest.mark.parametrize(
         ("us", "frame"),
@@ -46,10 +46,10 @@ class TestTtl:
 
     def test_broadcasts_of_others(self) -> None:
         frame = ipv4(A, "224.0.0.9", echo(64), ttl=2)
-        assert isinstance(route(frame, us="b", options=TTL), Broadcast)
+        assert isinstance(route(frame, us="b", options=TTL), SendToAll)
         assert frame == ipv4(A, "224.0.0.9", echo(64), ttl=1)
         verdict = route(frame, us="b", options=TTL)
         assert shape(verdict) == ("answer", "11/0", "ttl expired")
 
     def test_off_by_default(self) -> None:
-        assert isinstance(route(ipv4(A, C, echo(64), ttl=0), us="b"), Send)
+        assert isinstance(route(ipv4(A, C, echo(64), ttl=0), us="b"), SendTo)

@@ -13,16 +13,17 @@ from tests.routing.frames import echo, ipv4, ipv6, line, pack, tagged, tcp, with
 from tests.routing.routed import shape
 from tincd_compat.addresses import Subnet
 from tincd_compat.mesh.node import Mesh
-from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
+from tincd_compat.modes import Forwarding, Mode
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import (
     Answer,
-    Broadcast,
     Deliver,
-    Drop,
+    Discard,
     Fragments,
     Reason,
-    Send,
+    SendTo,
+    SendToAll,
     Verdict,
 )
 
@@ -115,7 +116,7 @@ def test_where_a_frame_goes(
     verdict = route(frame, source, us=us, **options)  # type: ignore[arg-type]
     assert " ".join(shape(verdict)) == expected
     assert frame == before
-    if isinstance(verdict, Send | Deliver | Broadcast):
+    if isinstance(verdict, SendTo | Deliver | SendToAll):
         assert verdict.frame is frame
 
 
@@ -136,7 +137,7 @@ def test_where_a_frame_goes(
 def test_bad_frames(
     frame: bytearray, reason: Reason, source: str, us: str, mode: Mode
 ) -> None:
-    assert route(frame, source, us=us, mode=mode) == Drop(reason)
+    assert route(frame, source, us=us, mode=mode) == Discard(reason)
 
 
 class TestOverlap:
@@ -260,9 +261,9 @@ class TestSize:
 
     def test_nobody_gets_a_broadcast_that_fits_nowhere(self) -> None:
         frame = between("a", EVERYBODY) + bytes(1518 - 64)
-        assert isinstance(route(frame), Broadcast)
-        assert route(frame + b"\0") == Drop(Reason.TOO_BIG)
-        assert route(frame + b"\0", mode=Mode.HUB) == Drop(Reason.TOO_BIG)
+        assert isinstance(route(frame), SendToAll)
+        assert route(frame + b"\0") == Discard(Reason.TOO_BIG)
+        assert route(frame + b"\0", mode=Mode.HUB) == Discard(Reason.TOO_BIG)
 
     def test_what_is_for_us_has_any_size(self) -> None:
         frame = between("b", "a", ipv4(self.B4, self.A4, echo(1600)))
@@ -283,7 +284,7 @@ class TestTtl:
                 frame = tagged(frame)
             before = frame[offset + tag]
             verdict = route(frame, us="b", decrement_ttl=True)
-            assert isinstance(verdict, Send | Broadcast)
+            assert isinstance(verdict, SendTo | SendToAll)
             assert frame[offset + tag] == before - 1
 
     @pytest.mark.parametrize("mode", [Mode.SWITCH, Mode.HUB])
@@ -336,7 +337,7 @@ def test_clamping(us: str, source: str, tag: int) -> None:
     frame = between("a", "b", packet)
     if tag:
         frame = tagged(frame)
-    assert isinstance(route(frame, source, us=us, change=change), Send | Deliver)
+    assert isinstance(route(frame, source, us=us, change=change), SendTo | Deliver)
     assert int.from_bytes(frame[56 + tag : 58 + tag], "big") == 1397 - tag
 
 
@@ -345,7 +346,7 @@ def test_clamping(us: str, source: str, tag: int) -> None:
 def test_a_hub_repeats_everything(us: str, source: str, target: str) -> None:
     frame = between("a", target)
     verdict = route(frame, source, us=us, mode=Mode.HUB)
-    assert isinstance(verdict, Broadcast)
+    assert isinstance(verdict, SendToAll)
     assert verdict.frame is frame
 
 
@@ -414,5 +415,5 @@ def test_any_frame(
         priority_inheritance=careful,
         change=path(mtu),
     )
-    if isinstance(verdict, Drop) and not careful:
+    if isinstance(verdict, Discard) and not careful:
         assert frame == before

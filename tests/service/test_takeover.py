@@ -13,8 +13,8 @@ from tincd_compat.service.launcher import RECORD, Launcher, LauncherError, templ
 from tincd_compat.service.takeover import (
     LAUNCHER,
     Host,
-    Step,
     TakeoverError,
+    TakeoverStep,
     perform,
     run_command,
 )
@@ -148,7 +148,7 @@ def refused_release(root: Path) -> str:
     return done.stderr
 
 
-def do(plan: Callable[[], list[Step]]) -> list[str]:
+def do(plan: Callable[[], list[TakeoverStep]]) -> list[str]:
     told: list[str] = []
     perform(plan(), told.append)
     return told
@@ -307,11 +307,11 @@ def test_failure_changes_nothing(root: Path) -> None:
     assert tincd.read_bytes() == ELF
 
 
-def failing(root: Path) -> Step:
+def failing(root: Path) -> TakeoverStep:
     def refuse() -> None:
         raise OSError("no room")
 
-    return Step("write something", refuse, lambda: None)
+    return TakeoverStep("write something", refuse, lambda: None)
 
 
 def test_earlier_steps_are_undone(root: Path) -> None:

@@ -22,13 +22,13 @@ from tincd_compat.config.settings import Settings
 from tincd_compat.control.effects import Effect
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import Policy
+from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.daemon.dialer import Dialer
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.links import Links
-from tincd_compat.daemon.mishaps import Mishaps
+from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
@@ -152,7 +152,7 @@ class Scripts:
         self.runs["subnet-up" if up else "subnet-down"] += sum(1 for _ in subnets)
 
 
-class StrictMishaps(Mishaps):
+class StrictMishaps(UnexpectedErrors):
     """Nothing unforeseen may happen."""
 
     def report(self, what: str, error: BaseException) -> None:
@@ -249,7 +249,7 @@ class Daemon:
             self.mesh.subnets.add(self.mesh.myself, subnet)
         key = cast("PrivateKey", None)
         identity = Identity(self.name, key, PORT, META_CIPHER, self.mesh.myself.options)
-        mishaps = StrictMishaps()
+        unexpected = StrictMishaps()
         current = CurrentSettings(settings)
         self.links = Links(
             current,
@@ -257,14 +257,14 @@ class Daemon:
             identity,
             self._files,
             self._tarpit,
-            mishaps,
+            unexpected,
             bypass_security=True,
             loop=loop,
         )
         self._dialer = Dialer(
             current,
             self.links,
-            mishaps,
+            unexpected,
             resolve=self._resolve,
             connect=self._connect,
             jitter=self._random.random,
@@ -277,7 +277,7 @@ class Daemon:
         settings, loop = self.settings, self._loop
         nonce = self._nonces()
         seen = SeenRequests(settings.ping_interval)
-        self.gossip = CountedGossip(self.mesh, Policy(), seen, nonce)
+        self.gossip = CountedGossip(self.mesh, GossipPolicy(), seen, nonce)
         self.gossip.counts = self.counts
         exchange = KeyExchange(
             self.mesh,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.transport.datagrams import FakeSocket, make
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.transport.pktinfo import MAX_SOURCES, Sources
+from tincd_compat.transport.pktinfo import MAX_SOURCES, SourceAddresses
 from tincd_compat.transport.udp import UdpSockets
 from tincd_compat.transport.udp_options import IP_PKTINFO, IPV6_PKTINFO
 
@@ -35,7 +35,7 @@ def spoken(local: bytes) -> tuple[int, int, bytes]:
 
 
 def test_answers_come_from_where_the_table_would_not_choose() -> None:
-    sources = Sources(first)
+    sources = SourceAddresses(first)
     assert sources.of(PEER) == (FROM_SECOND,)
     assert sources.of(PEER6) == (FROM_NINTH,)
     assert sources.of(SocketAddress("10.0.0.2", 655, local="192.0.2.1")) == ()
@@ -49,7 +49,7 @@ def test_the_table_is_asked_once_for_each_pair_and_after_a_change() -> None:
         asked.append(remote)
         return None
 
-    sources = Sources(route)
+    sources = SourceAddresses(route)
     for _ in range(3):
         assert sources.of(PEER) == sources.of(PEER.with_port(9)) == (FROM_SECOND,)
     assert asked == [PEER.packed]

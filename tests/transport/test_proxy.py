@@ -19,7 +19,7 @@ from tests.transport.talking import TalkingLoop
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.proxy import Progress, http, socks4
+from tincd_compat.meta.proxy import ProxyProgress, http, socks4
 from tincd_compat.transport import proxy
 from tincd_compat.transport.proxy import ProxyProcess, converse, run_command
 
@@ -53,7 +53,7 @@ def test_a_dialogue(loop: TalkingLoop, pieces: list[bytes]) -> None:
     dialogue = socks4(TARGET, "")
     progress = loop.run(converse(sock.socket, dialogue, 5))
     assert sock.sent == dialogue.request
-    assert progress == Progress(True, b"0 beta 17\n", SocketAddress("0.0.0.0", 0))
+    assert progress == ProxyProgress(True, b"0 beta 17\n", SocketAddress("0.0.0.0", 0))
     assert not sock.closed
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.tunnel.pumping import Lab
 from tests.tunnel.world import World
+from tincd_compat._fast import core
 from tincd_compat.tunnel import codec
-from tincd_compat.tunnel._fast import core
 
 
 @pytest.fixture(scope="module", params=["pure", "compiled"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat.tunnel import pmtu
-from tincd_compat.tunnel.pmtu import MTU, Phase, PmtuDiscovery, Step
+from tincd_compat.tunnel.pmtu import MTU, Phase, PmtuDiscovery, ProbeStep
 
 PEER: Final = "b (10.0.0.2 port 655)"
 PING_INTERVAL, PING_TIMEOUT = 60.0, 5.0
@@ -60,7 +60,7 @@ def key(made: PmtuDiscovery) -> tuple[Phase, int, int, int, int]:
     return made.phase, made.rounds, made.minmtu, made.maxmtu, made.mtu
 
 
-def lengths(step: Step) -> list[int]:
+def lengths(step: ProbeStep) -> list[int]:
     return [probe.length for probe in step.probes]
 
 

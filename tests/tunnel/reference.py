@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import padding
 
-from tincd_compat.tunnel.suites import CipherSuite, Digest, Mode, Suite
+from tincd_compat.crypto.suites import CipherMode, CipherSuite, Digest, Suite
 
-PADDED = (Mode.CBC, Mode.ECB)
+PADDED = (CipherMode.CBC, CipherMode.ECB)
 
 
 def encrypt(cipher: CipherSuite, key_block: bytes, plain: bytes) -> bytes:
@@ -26,7 +26,7 @@ def encrypt(cipher: CipherSuite, key_block: bytes, plain: bytes) -> bytes:
 
 def filled(cipher: CipherSuite, plain: bytes) -> bytes:
     """Return what arrives of a plaintext: XTS cannot do less than a block."""
-    missing = max(0, 16 - len(plain)) if cipher.mode is Mode.XTS else 0
+    missing = max(0, 16 - len(plain)) if cipher.mode is CipherMode.XTS else 0
     return plain + bytes([missing]) * missing
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
 from tincd_compat.tunnel.codec import Sealer
-from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
 
 
 def suite_of(cipher: int, digest: int, maclength: int) -> Suite:

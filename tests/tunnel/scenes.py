@@ -7,9 +7,10 @@ import ipaddress
 import struct
 
 from tests.tunnel.world import DEFAULT, World
+from tincd_compat.modes import BroadcastMode, Forwarding, Mode
 from tincd_compat.routing.headers import Buffer
-from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
-from tincd_compat.tunnel.delivery import BroadcastMode, Policy
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 
 MSS = b"\x02\x04\x05\xb4"
 TIMESTAMPS = b"\x01\x01\x08\x0a\x02\x04\x05\xb4\x02\x04\x05\xb4"
@@ -66,7 +67,7 @@ class Scene:
             decrement_ttl=self.decrement_ttl,
         )
         mode = BroadcastMode.MST if self.broadcast else BroadcastMode.NO
-        policy = Policy(options=self.own, broadcast=mode, route=route)
+        policy = DeliveryPolicy(options=self.own, broadcast=mode, route=route)
         world = World(policy, route)
         world.subnet("a", "fd00:1::/64")
         world.subnet("b", "128.0.0.0/1")

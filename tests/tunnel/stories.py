@@ -16,11 +16,12 @@ from tests.tunnel.world import DEFAULT, World, ipv4, sized
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.mesh import reach
 from tincd_compat.mesh.node import Edge
+from tincd_compat.modes import Mode
 from tincd_compat.options import INDIRECT, TCPONLY
-from tincd_compat.routing.options import Mode, RouteOptions
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel import flows
 from tincd_compat.tunnel.codec import LAST_SEQUENCE
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.flows import MAX_CHANGED
 
 NAMES: Final = "bcde"
@@ -73,7 +74,7 @@ class Story:
     ) -> None:
         self.route = route or RouteOptions()
         self.own = own
-        self.world = World(Policy(options=own, route=self.route), self.route)
+        self.world = World(DeliveryPolicy(options=own, route=self.route), self.route)
         self.addresses = ADDRESSES[self.route.mode]
         #: Where nodes may move to.
         self.places = PLACES

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from tests.tunnel import reference
 from tests.tunnel.samples import DEFAULT, FRAME_A, KEY, seal, suite_of
 from tincd_compat import logs
-from tincd_compat.tunnel import compression, libcrypto, pure
+from tincd_compat.crypto import library
+from tincd_compat.crypto.suites import (
+    CIPHERS,
+    DIGESTS,
+    CipherMode,
+    CipherSuite,
+    Digest,
+    Suite,
+    find_digest,
+)
+from tincd_compat.tunnel import compression, pure
 from tincd_compat.tunnel.codec import (
     LAST_SEQUENCE,
     MAX_SEQNO,
@@ -22,15 +32,6 @@ from tincd_compat.tunnel.codec import (
     Opener,
     Sealer,
     log_train,
-)
-from tincd_compat.tunnel.suites import (
-    CIPHERS,
-    DIGESTS,
-    CipherSuite,
-    Digest,
-    Mode,
-    Suite,
-    find_digest,
 )
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -56,7 +57,7 @@ def arriving(suite: Suite, frame: bytes) -> bytes:
 @settings(max_examples=200)
 @given(suites(), st.sampled_from([0, 0, *LEVELS]), st.data())
 def test_round_trip(suite: Suite, level: int, data: st.DataObject) -> None:
-    assume(not level or suite.cipher.mode is not Mode.XTS)
+    assume(not level or suite.cipher.mode is not CipherMode.XTS)
     key = bytes(range(suite.cipher.key_block_size))
     sealer, opener = Sealer(suite, key, level), Opener(suite, key, level)
     sizes = st.binary(min_size=1 if level else 0, max_size=80)
@@ -92,7 +93,7 @@ def test_every_suite_at_every_level(level: int) -> None:
         key = bytes(range(cipher.key_block_size))
         sealer, opener = Sealer(suite, key, level), Opener(suite, key, level)
         # XTS makes the first longer.
-        frames = train[cipher.mode is Mode.XTS :]
+        frames = train[cipher.mode is CipherMode.XTS :]
         for _ in range(2):
             opened = opener.open_train(sealer.seal_train(frames))
             assert [result.frame for result in opened] == frames
@@ -280,7 +281,7 @@ class TestNumbers:
 
 class TestUnusable:
     def test_a_cipher_this_machine_lacks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(libcrypto, "_library", lambda: None)
+        monkeypatch.setattr(library, "_library", lambda: None)
         suite = suite_of(1066, 672, 4)
         for refuse in (Sealer, Opener):
             with pytest.raises(ValueError, match="aria-128-cbc is not available"):

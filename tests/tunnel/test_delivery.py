@@ -11,10 +11,11 @@ import pytest
 from tests.tunnel.world import DEFAULT, ELSEWHERE, World, neighbours, sized
 from tincd_compat.mesh.broadcast import broadcast_neighbours
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.modes import BroadcastMode
 from tincd_compat.options import INDIRECT, PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel import delivery
-from tincd_compat.tunnel.delivery import MAX_TRAIN, BroadcastMode, Policy
+from tincd_compat.tunnel.delivery import MAX_TRAIN, DeliveryPolicy
 
 SMALL = sized(100)
 GROUP = sized(100, "224.0.0.1")
@@ -63,7 +64,7 @@ def test_tcp_if_the_link_says_so(options: int) -> None:
 
 
 def test_tcp_if_we_say_so() -> None:
-    world = World(Policy(options=DEFAULT | TCPONLY | INDIRECT))
+    world = World(DeliveryPolicy(options=DEFAULT | TCPONLY | INDIRECT))
     world.link("a", "b")
     world.subnet("b", "10.0.2.0/24")
     world.ready("b")
@@ -215,7 +216,7 @@ def test_a_train_is_not_longer_than_a_peer_can_take() -> None:
 
 def test_inherited_priorities_part_a_train_but_keep_its_order() -> None:
     route = RouteOptions(priority_inheritance=True)
-    world = World(Policy(options=DEFAULT, route=route), route)
+    world = World(DeliveryPolicy(options=DEFAULT, route=route), route)
     world.link("a", "b")
     world.subnet("b", "10.0.2.0/24")
     world.ready("b")
@@ -288,11 +289,11 @@ def test_a_broadcast_over_tcp_stays_there() -> None:
 @pytest.mark.parametrize(
     "policy",
     [
-        Policy(options=DEFAULT, broadcast=BroadcastMode.NO),
-        Policy(options=DEFAULT, tunnel_server=True),
+        DeliveryPolicy(options=DEFAULT, broadcast=BroadcastMode.NO),
+        DeliveryPolicy(options=DEFAULT, tunnel_server=True),
     ],
 )
-def test_broadcasts_may_be_off(policy: Policy) -> None:
+def test_broadcasts_may_be_off(policy: DeliveryPolicy) -> None:
     world = World(policy)
     for name in ("b", "c"):
         world.link("a", name)
@@ -305,7 +306,7 @@ def test_broadcasts_may_be_off(policy: Policy) -> None:
 
 def direct() -> World:
     """Return a world of b and c next to us and d behind c, all with keys."""
-    world = World(Policy(options=DEFAULT, broadcast=BroadcastMode.DIRECT))
+    world = World(DeliveryPolicy(options=DEFAULT, broadcast=BroadcastMode.DIRECT))
     for name in ("b", "c"):
         world.link("a", name)
     world.link("c", "d")

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tunnel.samples import DEFAULT, KEY
-from tincd_compat.tunnel._fast import core
+from tincd_compat._fast import core
+from tincd_compat.crypto.suites import CIPHERS, DIGESTS, Suite
 from tincd_compat.tunnel.codec import _opened, _suite_for_core
 from tincd_compat.tunnel.drops import Opened
 from tincd_compat.tunnel.pure import PureOpener, PureSealer
-from tincd_compat.tunnel.suites import CIPHERS, DIGESTS, Suite
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)

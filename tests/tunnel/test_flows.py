@@ -18,8 +18,8 @@ from tests.tunnel.scenes import (
 )
 from tests.tunnel.world import DEFAULT, ELSEWHERE, ipv4, neighbours, sized
 from tincd_compat.mesh import reach
+from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.options import INDIRECT, TCPONLY
-from tincd_compat.routing.options import Forwarding, Mode
 from tincd_compat.tunnel.flows import (
     MAX_FLOWS,
     Flow,

@@ -17,8 +17,9 @@ from tests.tunnel.stories import Event, Story, events
 from tests.tunnel.world import DEFAULT
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.broadcast import broadcast_neighbours
+from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.options import INDIRECT, TCPONLY
-from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.lone import Lone

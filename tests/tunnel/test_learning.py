@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tunnel.world import DEFAULT, World
-from tincd_compat.routing.options import Mode, RouteOptions
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.modes import Mode
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 
 HERE, THERE, NEW = (bytes.fromhex(f"02000000000{number}") for number in (1, 2, 9))
 
@@ -19,7 +20,7 @@ def frame(target: bytes, source: bytes, size: int = 60) -> bytearray:
 def switch(mode: Mode = Mode.SWITCH) -> World:
     """Return a next to b, whose station is THERE; what is learned becomes known."""
     route = RouteOptions(mode=mode)
-    world = World(Policy(options=DEFAULT, route=route), route)
+    world = World(DeliveryPolicy(options=DEFAULT, route=route), route)
     world.link("a", "b")
     world.subnet("b", THERE.hex(":"))
     world.ready("b")

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from tests.tunnel.world import DEFAULT, HERE, SUITE, World, ipv4, lengths, probe, sized
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.routing.options import Mode, RouteOptions
+from tincd_compat.modes import Mode
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.codec import LAST_SEQUENCE
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.flows import STATION_MEMORY
 from tincd_compat.tunnel.lone import Lone
 from tincd_compat.tunnel.pumps import Progress
@@ -310,7 +311,7 @@ class TestSwitch:
     @pytest.fixture
     def desk(self) -> Desk:
         route = RouteOptions(mode=Mode.SWITCH)
-        return Desk(build(World(Policy(options=DEFAULT, route=route), route)))
+        return Desk(build(World(DeliveryPolicy(options=DEFAULT, route=route), route)))
 
     @staticmethod
     def frame(source: bytes = A_MAC, target: bytes = B_MAC) -> bytearray:
@@ -332,7 +333,7 @@ class TestSwitch:
 
     def test_authors_that_expire_soon_are_announced_often(self) -> None:
         route = RouteOptions(mode=Mode.SWITCH, mac_expire=2)
-        desk = Desk(build(World(Policy(options=0xC, route=route), route)))
+        desk = Desk(build(World(DeliveryPolicy(options=0xC, route=route), route)))
         for _ in range(4):
             assert not desk.from_device(self.frame())
             assert desk.from_device(self.frame())

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tincd_compat._fast import core
 from tincd_compat.tunnel import lzo
-from tincd_compat.tunnel._fast import core
 
 HALVES = [lzo._fits] if core is None else [lzo._fits, core.lzo_fits]
 END = b"\x11\0\0"

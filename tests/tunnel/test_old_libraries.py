@@ -12,11 +12,11 @@ from typing import Final
 
 import pytest
 
+from tincd_compat._fast import core
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.tunnel import codec
-from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import Opener, Sealer
 from tincd_compat.tunnel.pure import PureOpener
-from tincd_compat.tunnel.suites import Suite
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)

@@ -21,9 +21,10 @@ from tests.tunnel.world import (
     sized,
 )
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.modes import Forwarding
 from tincd_compat.options import PMTU_DISCOVERY
-from tincd_compat.routing.options import Forwarding, RouteOptions
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.receiving import MAX_DATAGRAM
 
 # Inward
@@ -54,7 +55,7 @@ def test_frames_are_not_sent_back() -> None:
 
 def test_the_kernel_may_do_the_forwarding() -> None:
     route = RouteOptions(forwarding=Forwarding.KERNEL)
-    world = World(Policy(options=DEFAULT, route=route), route)
+    world = World(DeliveryPolicy(options=DEFAULT, route=route), route)
     for name in ("b", "c"):
         world.link("a", name)
     world.subnet("c", "10.0.3.0/24")

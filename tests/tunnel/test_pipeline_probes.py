@@ -8,7 +8,7 @@ from tests.tunnel.world import World, lengths, neighbours, probe, sized
 from tincd_compat.mesh.node import Node
 from tincd_compat.options import TCPONLY
 from tincd_compat.tunnel import pmtu
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 
 #: UDP payload on a link with an MTU of 1500 bytes.
 ETHERNET_PAYLOAD = 1472
@@ -24,7 +24,7 @@ def test_probes_are_answered_in_order_at_their_length() -> None:
 
 @pytest.mark.parametrize("bits", [0, TCPONLY])
 def test_probes_are_answered_whatever_the_options(bits: int) -> None:
-    world = World(Policy(options=bits))
+    world = World(DeliveryPolicy(options=bits))
     world.link("a", "b", bits)
     world.exchange_keys("b")
     world.from_peer("b", probe(1000))

@@ -16,7 +16,7 @@ from tests.tunnel.world import (
     sized,
 )
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.tunnel.suites import Suite
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.tunnel.tunnel import Parameters
 
 # Who sent it

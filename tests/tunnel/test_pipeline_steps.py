@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.tunnel.segments import Segment
+from tests.segments.samples import Segment
 from tests.tunnel.world import ELSEWHERE, HERE, World, neighbours, sized
 from tincd_compat.options import TCPONLY
+from tincd_compat.segments.superpacket import MAX_CUTS, SMALL, SuperPacket
 from tincd_compat.tunnel.pipeline import STEP, Origin, Work
-from tincd_compat.tunnel.superpacket import MAX_CUTS, SMALL, SuperPacket
 
 #: From our network to that of b, in as many segments as there may be.
 WHOLE = Segment(payload=bytes(SMALL * MAX_CUTS), source=0x101, target=0x201).piece(

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tunnel.samples import DEFAULT, KEY
-from tincd_compat.tunnel._fast import core
+from tincd_compat._fast import core
 from tincd_compat.tunnel.codec import _suite_for_core
 from tincd_compat.tunnel.flows import plain_destination, plain_station
 

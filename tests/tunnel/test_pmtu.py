@@ -27,7 +27,7 @@ from tests.tunnel.probing import (
 )
 from tincd_compat import logs
 from tincd_compat.tunnel import pmtu
-from tincd_compat.tunnel.pmtu import MTU, Phase, PmtuDiscovery, Probe, Step
+from tincd_compat.tunnel.pmtu import MTU, Phase, PmtuDiscovery, Probe, ProbeStep
 
 #: State, whether data left since the last step, state afterwards (phase, rounds,
 #: minmtu, maxmtu, mtu), delay, lengths.
@@ -185,7 +185,7 @@ def some_states() -> Iterator[State]:
 def test_without_a_key_every_step_is_the_last() -> None:
     for state in some_states():
         probing = state.build()
-        assert probing.step(usable=False, numbers=9) == Step(None, ())
+        assert probing.step(usable=False, numbers=9) == ProbeStep(None, ())
         assert (probing.phase, probing.rounds) == (OFF, 0), state
         bounds = probing.minmtu, probing.maxmtu, probing.mtu
         assert bounds == (state.minmtu, state.maxmtu, 1400), state

@@ -10,10 +10,11 @@ import pytest
 
 from tests.tunnel.pumping import Lab, packet
 from tests.tunnel.world import DEFAULT, World, sized
+from tincd_compat._fast import core
+from tincd_compat.modes import Forwarding
 from tincd_compat.options import INDIRECT
-from tincd_compat.routing.options import Forwarding, RouteOptions
-from tincd_compat.tunnel._fast import core
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.flows import MAX_FLOWS
 
 if core is None:
@@ -154,7 +155,7 @@ def test_no_stop_on_a_way_is_sent_its_own_frames(lab: Lab, source: str) -> None:
 def test_what_is_not_passed_on_unseen(
     make: Callable[..., Lab], route: RouteOptions
 ) -> None:
-    lab = make(World(Policy(options=DEFAULT, route=route), route))
+    lab = make(World(DeliveryPolicy(options=DEFAULT, route=route), route))
     known(lab, C)
     for number in range(4):
         assert not is_relayed(lab, "b", packet(number, C, B))

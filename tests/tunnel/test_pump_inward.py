@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.segments.samples import Segment
 from tests.tunnel.pumping import PLAIN, VNET, Lab, packet
-from tests.tunnel.segments import Segment
 from tests.tunnel.world import World, probe, sized
-from tincd_compat.tunnel import splitting
-from tincd_compat.tunnel._fast import core
+from tincd_compat._fast import core
+from tincd_compat.segments import splitting
 from tincd_compat.tunnel.receiving import MAX_DATAGRAM
 
 if core is None:

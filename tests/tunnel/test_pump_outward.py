@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.segments.samples import Segment, cut
+from tests.segments.test_superpacket import CUTS
 from tests.tunnel.pumping import VNET, Lab, datagram_socket, packet, received
-from tests.tunnel.segments import Segment, cut
-from tests.tunnel.test_superpacket import CUTS
 from tests.tunnel.world import ipv4
+from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.tunnel import splitting
-from tincd_compat.tunnel._fast import core
+from tincd_compat.segments import splitting
+from tincd_compat.segments.superpacket import TCPV4
 from tincd_compat.tunnel.pumps import BURST, Progress
-from tincd_compat.tunnel.superpacket import TCPV4
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)

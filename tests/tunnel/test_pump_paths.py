@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.segments.samples import Segment
 from tests.tunnel.pumping import Lab, packet
-from tests.tunnel.segments import Segment
 from tests.tunnel.world import World
+from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.pktinfo import GONE
-from tincd_compat.tunnel._fast import core
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)

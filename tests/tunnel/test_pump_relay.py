@@ -8,8 +8,8 @@ import pytest
 
 from tests.tunnel.pumping import Lab, packet, received
 from tests.tunnel.world import ipv4
+from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.pumps import Progress
 
 if core is None:

@@ -12,10 +12,10 @@ import pytest
 
 from tests.tunnel.pumping import Endpoint, Lab, Sockets, datagram_socket, packet
 from tests.tunnel.world import PARAMETERS, World
+from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Node
 from tincd_compat.tunnel import codec
-from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.lookup import MAX_NEARBY_TESTS, MAX_TESTS, TURNS
 from tincd_compat.tunnel.pumps import Pumps
 from tincd_compat.tunnel.receiving import Received

@@ -8,9 +8,10 @@ import pytest
 
 from tests.tunnel.pumping import PLAIN, Lab, packet
 from tests.tunnel.world import World
-from tincd_compat.routing.options import Mode, RouteOptions
-from tincd_compat.tunnel._fast import core
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat._fast import core
+from tincd_compat.modes import Mode
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.flows import STATION_MEMORY
 
 if core is None:
@@ -20,7 +21,7 @@ if core is None:
 @pytest.fixture
 def lab(make: Callable[..., Lab]) -> Lab:
     route = RouteOptions(mode=Mode.SWITCH)
-    lab = make(World(Policy(options=0xC, route=route), route), tap=True)
+    lab = make(World(DeliveryPolicy(options=0xC, route=route), route), tap=True)
     lab.world.subnet("a", "2:0:0:0:0:1")
     lab.world.subnet("b", "2:0:0:0:0:2")
     return lab
@@ -55,7 +56,7 @@ def test_authors_that_expire_soon_are_announced_often(
     make: Callable[..., Lab], mac_expire: int, pause: float
 ) -> None:
     route = RouteOptions(mode=Mode.SWITCH, mac_expire=mac_expire)
-    lab = make(World(Policy(options=0xC, route=route), route), tap=True)
+    lab = make(World(DeliveryPolicy(options=0xC, route=route), route), tap=True)
     lab.world.subnet("b", "2:0:0:0:0:2")
     for number in range(4):
         lab.give(framed(number, 2, 1))

@@ -6,8 +6,8 @@ import pytest
 
 from tests.tunnel.pumping import Lab, packet, received
 from tests.tunnel.samples import DEFAULT, KEY
+from tincd_compat._fast import core
 from tincd_compat.mesh.node import Node
-from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import _suite_for_core
 
 if core is None:

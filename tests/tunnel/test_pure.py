@@ -8,8 +8,8 @@ import inspect
 import pytest
 
 from tests.tunnel import reference
+from tincd_compat.crypto.suites import DIGESTS, Digest
 from tincd_compat.tunnel import pure
-from tincd_compat.tunnel.suites import DIGESTS, Digest
 
 HASHES = [digest for digest in DIGESTS[1:] if digest.usable]
 

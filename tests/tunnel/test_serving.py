@@ -12,9 +12,10 @@ import pytest
 from tests.tunnel.pumping import Lab, packet
 from tests.tunnel.world import World
 from tincd_compat import logs
-from tincd_compat.routing.options import Mode, RouteOptions
-from tincd_compat.tunnel._fast import core
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat._fast import core
+from tincd_compat.modes import Mode
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.flows import STATION_MEMORY
 from tincd_compat.tunnel.pumps import Progress
 
@@ -107,7 +108,7 @@ def test_single_packets_are_logged_where_python_sees_them(
 
 def test_authors_are_announced_now_and_then(make: Callable[..., Lab]) -> None:
     route = RouteOptions(mode=Mode.SWITCH)
-    lab = make(World(Policy(options=0xC, route=route), route), tap=True)
+    lab = make(World(DeliveryPolicy(options=0xC, route=route), route), tap=True)
     lab.world.subnet("b", "2:0:0:0:0:2")
     frame = bytes([2, 0, 0, 0, 0, 2]) + bytes([2, 0, 0, 0, 0, 1]) + packet(0)[12:]
     waiting = Waiting(lab)

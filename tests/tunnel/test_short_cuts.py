@@ -16,8 +16,8 @@ from tests.tunnel.scenes import (
     tcp,
 )
 from tests.tunnel.world import DEFAULT, ipv4, neighbours, sized
+from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.options import CLAMP_MSS, INDIRECT, PMTU_DISCOVERY, TCPONLY
-from tincd_compat.routing.options import Forwarding, Mode
 
 pytestmark = pytest.mark.usefixtures("nothing_logged")
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from tincd_compat import logs
-from tincd_compat.tunnel import compression, libcrypto
+from tincd_compat.crypto import library
+from tincd_compat.crypto.suites import Suite
+from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.codec import LAST_SEQUENCE, Drop, Sealer
 from tincd_compat.tunnel.pmtu import MTU, PmtuDiscovery
-from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import DumpView, KeyFields, Parameters, Tunnel
 
 PEER = "b (10.0.0.2 port 655)"
@@ -123,7 +124,7 @@ class TestOwnKey:
     def test_a_cipher_this_machine_lacks(
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(libcrypto, "_library", lambda: None)
+        monkeypatch.setattr(library, "_library", lambda: None)
         keys = tunnel("aria-256-cbc")
         assert keys.new_own_key(counting).cipher == 1076
         assert keys.opener is None
@@ -324,7 +325,7 @@ class TestWhatThisMachineCannotDo:
     def test_a_cipher(
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(libcrypto, "_library", lambda: None)
+        monkeypatch.setattr(library, "_library", lambda: None)
         keys = tunnel()
         for _ in range(2):
             assert not keys.install_peer_key("00" * 32, 1066, 672, 4, 0)

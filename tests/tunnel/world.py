@@ -12,16 +12,16 @@ from functools import partial
 from typing import Final
 
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.tunnels import Tunnels
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import CLAMP_MSS, PMTU_DISCOVERY
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.route import Router
-from tincd_compat.tunnel.delivery import Policy
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.pipeline import Pipeline, Run, finish
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
-from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import KeyFields, Parameters, Tunnel
 
 DEFAULT: Final = PMTU_DISCOVERY | CLAMP_MSS
@@ -162,7 +162,7 @@ class World:
 
     def __init__(
         self,
-        policy: Policy | None = None,
+        policy: DeliveryPolicy | None = None,
         route: RouteOptions | None = None,
         parameters: Parameters = PARAMETERS,
         run: Run = finish,
@@ -177,7 +177,7 @@ class World:
         self.work: Iterator[object] = iter(())
         self._tunnels = Tunnels(self._new_tunnel, lambda node: None, self._begin)
         options = route or RouteOptions()
-        policy = policy or Policy(options=DEFAULT, route=options)
+        policy = policy or DeliveryPolicy(options=DEFAULT, route=options)
         router = Router(self.mesh, options, local_address=lambda _address: None)
         self.pipeline = Pipeline(
             self.mesh,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from tincd_compat.config.keyfile import KeyFile
-from tincd_compat.config.rsa import MIN_BITS
+from tincd_compat.crypto.rsa import MIN_BITS
 from tincd_compat.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import Final
 from tincd_compat import logs
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.pem import read_private_pem, read_public_pem
-from tincd_compat.config.rsa import PrivateKey, PublicKey
 from tincd_compat.config.settings import Settings
+from tincd_compat.crypto.rsa import PrivateKey, PublicKey
 from tincd_compat.errors import ConfigError
 
 __all__ = ["PrivateKey", "PublicKey", "load_private_key", "load_public_key"]

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tincd_compat.config.rsa import PrivateKey, PublicKey
+from tincd_compat.crypto.rsa import PrivateKey, PublicKey
 
 _BEGIN = b"-----BEGIN "
 _END = b"-----END "

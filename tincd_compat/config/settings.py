@@ -18,17 +18,10 @@ from tincd_compat import logs
 from tincd_compat.addresses import Subnet, valid_name
 from tincd_compat.config import parser
 from tincd_compat.config.parser import Config, Entry, Options, options_for
-from tincd_compat.config.values import (
-    AddressFamily,
-    Broadcast,
-    Forwarding,
-    Mode,
-    ProcessPriority,
-    Proxy,
-    refusal,
-)
+from tincd_compat.config.values import AddressFamily, ProcessPriority, Proxy, refusal
 from tincd_compat.config.variables import VARIABLES, Scope, read_variables
 from tincd_compat.errors import ConfigError
+from tincd_compat.modes import BroadcastMode, Forwarding, Mode
 
 #: Seconds that stand for "never" when PingInterval is below 1.
 _PING_NEVER: Final = 86400
@@ -51,7 +44,7 @@ class Settings:
     """Address and port of each listening socket; None is any, or Port."""
     bind_to_interface: str | None = None
     """Network interface that sockets are bound to."""
-    broadcast: Broadcast = Broadcast.MST
+    broadcast: BroadcastMode = BroadcastMode.MST
     """How broadcast packets reach the other nodes."""
     cipher: str = "aes-256-cbc"
     """Cipher of packets towards us, or ``none``."""

@@ -34,30 +34,6 @@ class AddressFamily(Enum):
     IPV6 = "ipv6"
 
 
-class Broadcast(Enum):
-    """How broadcast packets travel: not at all, along the tree, to direct peers."""
-
-    NO = "no"
-    MST = "mst"
-    DIRECT = "direct"
-
-
-class Forwarding(Enum):
-    """Who forwards packets between two other nodes: nobody, tincd or the kernel."""
-
-    OFF = "off"
-    INTERNAL = "internal"
-    KERNEL = "kernel"
-
-
-class Mode(Enum):
-    """What packets are routed by: subnets, learned MAC addresses, or nothing."""
-
-    ROUTER = "router"
-    SWITCH = "switch"
-    HUB = "hub"
-
-
 class ProcessPriority(IntEnum):
     """Scheduling priority; the value is the nice level."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, Flag
 from typing import Any, Final, TypeVar
 
-from tincd_compat import logs
+from tincd_compat import logs, modes
 from tincd_compat.config import values
 from tincd_compat.config.parser import Config, Entry
 from tincd_compat.config.values import bounded, one_of
@@ -74,7 +74,7 @@ def _members(enum: type[E]) -> dict[str, E]:
 
 
 _BOTH: Final = Scope.OWN | Scope.PEER
-_BROADCAST: Final = {**_members(values.Broadcast), "yes": values.Broadcast.MST}
+_BROADCAST: Final = {**_members(modes.BroadcastMode), "yes": modes.BroadcastMode.MST}
 
 # Name is missing: it is needed before the collection is complete (resolve_name).
 VARIABLES: Final[dict[str, Variable]] = {
@@ -103,7 +103,7 @@ VARIABLES: Final[dict[str, Variable]] = {
     "Digest": Variable("digest", values.string),
     "DirectOnly": Variable("direct_only", values.boolean),
     "Forwarding": Variable(
-        "forwarding", one_of("Invalid forwarding mode!", _members(values.Forwarding))
+        "forwarding", one_of("Invalid forwarding mode!", _members(modes.Forwarding))
     ),
     "FreeBind": Variable("free_bind", values.boolean),
     "GraphDumpFile": Variable("graph_dump_file", values.string, reload=True),
@@ -118,7 +118,7 @@ VARIABLES: Final[dict[str, Variable]] = {
     "MaxOutputBufferSize": Variable("max_output_buffer_size", values.integer),
     "MaxTimeout": Variable("max_timeout", bounded("Bogus maximum timeout!", 1)),
     "MinTimeout": Variable("min_timeout", bounded("Bogus minimum timeout!", 0)),
-    "Mode": Variable("mode", one_of("Invalid routing mode!", _members(values.Mode))),
+    "Mode": Variable("mode", one_of("Invalid routing mode!", _members(modes.Mode))),
     "PMTU": Variable("pmtu", values.integer, _BOTH, reload=True),
     "PMTUDiscovery": Variable("pmtu_discovery", values.boolean),
     "PingInterval": Variable("ping_interval", values.integer),

@@ -11,7 +11,8 @@ from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.control.doubts import ECHO, Doubts
+from tincd_compat.control.contested import ECHO, ContestedEdges
+from tincd_compat.control.deferred import DeferredUpdate, DeferredUpdates, rank, rank_of
 from tincd_compat.control.effects import (
     Announce,
     CheckReverse,
@@ -21,8 +22,7 @@ from tincd_compat.control.effects import (
     Relay,
     Reply,
 )
-from tincd_compat.control.hearsay import Hearsay, Word, rank, rank_of
-from tincd_compat.control.rules import Arrival, Ground, forward
+from tincd_compat.control.rules import Context, Envelope, forward
 from tincd_compat.mesh import graph, reach
 from tincd_compat.mesh.node import Edge, Node
 from tincd_compat.meta.messages import AddEdge, DelEdge
@@ -37,20 +37,20 @@ LONGEST_PAUSE: Final = 3600
 class EdgeRules:
     """The rules for edges.  Methods change the mesh and return what is left to do."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Context) -> None:
         self._ground = ground
         self._mesh = ground.mesh
         self.contradicting_adds = 0
         self.contradicting_dels = 0
         self._pause = FIRST_PAUSE
         self._silent_until = float("-inf")
-        self._doubts = Doubts()
-        self._hearsay = Hearsay()
+        self._contested = ContestedEdges()
+        self._deferred = DeferredUpdates()
         #: When all nodes know of our latest link, and when they know of each link.
         self._settled_at = float("-inf")
         self._link_settled_at: dict[str, float] = {}
 
-    def add(self, message: AddEdge, arrival: Arrival) -> list[Effect]:
+    def add(self, message: AddEdge, arrival: Envelope) -> list[Effect]:
         """Handle ADD_EDGE."""
         if self._is_indirect(message, arrival):
             return []
@@ -67,9 +67,9 @@ class EdgeRules:
             return self._confirm(message, arrival)
         if source is self._mesh.myself or address is None:
             return self._contradict_add(edge, target, message.weight, arrival)
-        if self._is_hearsay(message, source, arrival):
+        if self._is_deferred(message, source, arrival):
             return []
-        self._hearsay.settle(source.name, target.name)
+        self._deferred.settle(source.name, target.name)
         if edge is None:
             return self._add(message, source, target, address, arrival)
         logs.protocol.warning(
@@ -86,7 +86,7 @@ class EdgeRules:
         source: Node,
         target: Node,
         address: SocketAddress,
-        arrival: Arrival,
+        arrival: Envelope,
     ) -> list[Effect]:
         if not self._ground.room_for_edge(source, arrival):
             return []
@@ -96,7 +96,7 @@ class EdgeRules:
         )
         return [*effects, self._joined(edge)]
 
-    def delete(self, message: DelEdge, arrival: Arrival) -> list[Effect]:
+    def delete(self, message: DelEdge, arrival: Envelope) -> list[Effect]:
         """Handle DEL_EDGE."""
         if self._is_indirect(message, arrival):
             return []
@@ -107,7 +107,7 @@ class EdgeRules:
             logs.protocol.error(missing, arrival.peer)
             return []
         edge = source.edges.get(target.name)
-        denied = self._hearsay.settle(source.name, target.name)
+        denied = self._deferred.settle(source.name, target.name)
         if edge is None:
             logs.protocol.warning(missing, arrival.peer)
             # A neighbour that announced the edge has to hear that it is gone.
@@ -115,7 +115,7 @@ class EdgeRules:
         if source is self._mesh.myself:
             logs.protocol.warning("Got DEL_EDGE from %s for ourself", arrival.peer)
             self.contradicting_dels += 1
-            noted = self._doubts.note(target.name, arrival.now)
+            noted = self._contested.note(target.name, arrival.now)
             # A node that believes this message loses traffic, so it is corrected at
             # once.  Only about a young link may the message be an old one.
             young = arrival.now < self._link_settled_at.get(target.name, 0)
@@ -139,12 +139,15 @@ class EdgeRules:
             # The connection has proved the address, whatever other nodes said of it.
             self._mesh.set_address(node, address)
         message = self.describe(edge)
-        self._doubts.put_off(node.name, now)
+        self._contested.put_off(node.name, now)
         self._settled_at = self._link_settled_at[node.name] = now + ECHO
         if self._ground.policy.tunnel_server:
             return [Reply(message), self._joined(edge)]
         effects: list[Effect] = [Announce(message), self._joined(edge)]
-        if self._doubts.was_withdrawn(node.name) and len(self._mesh.myself.edges) > 1:
+        if (
+            self._contested.was_withdrawn(node.name)
+            and len(self._mesh.myself.edges) > 1
+        ):
             # Our DEL_EDGE of the reverse edge may overtake the peer's ADD_EDGE on some
             # path.  Only the peer can mend that, and a contradiction makes it do so.
             ends = node.name, self._mesh.myself.name
@@ -153,7 +156,7 @@ class EdgeRules:
 
     def link_down(self, node: Node, report: bool) -> list[Effect]:
         """Remove the edge to a node whose connection has ended."""
-        self._hearsay.forget(node)
+        self._deferred.forget(node)
         edge = self._mesh.myself.edges.get(node.name)
         if edge is None:
             return []
@@ -170,7 +173,7 @@ class EdgeRules:
         edge = node.edges.get(self._mesh.myself.name)
         if edge is None or node.reachable:
             return []
-        self._doubts.note_withdrawn(node.name)
+        self._contested.note_withdrawn(node.name)
         return self._withdraw(edge)
 
     def purge_edges(self, node: Node) -> Iterator[Effect]:
@@ -188,14 +191,14 @@ class EdgeRules:
                 self._mesh.remove_node(node)
                 yield NodeForgotten(node)
 
-    def resolve_doubts(self, now: float) -> Iterator[Effect]:
+    def resolve_contested(self, now: float) -> Iterator[Effect]:
         """Announce contested edges of ours anew; called once per tick."""
-        self._doubts.age()
+        self._contested.age()
         if now < self._silent_until or self._ground.policy.tunnel_server:
             return
-        for name in self._doubts.settled(now):
+        for name in self._contested.settled(now):
             edge = self._mesh.myself.edges.get(name)
-            weight = self._doubts.resolve(name, edge.weight if edge else 0)
+            weight = self._contested.resolve(name, edge.weight if edge else 0)
             if edge is not None:
                 edge.weight = weight
                 yield Announce(self.describe(edge))
@@ -203,7 +206,7 @@ class EdgeRules:
             else:
                 yield Announce(self._no_edge_to(name))
 
-    def judge_hearsay(self, now: float) -> Iterator[Effect]:
+    def judge_deferred(self, now: float) -> Iterator[Effect]:
         """Settle deferred updates that no message has settled; called once per tick.
 
         The two ends of a link have different states of an edge, and one end has to send
@@ -213,10 +216,10 @@ class EdgeRules:
         since a tincd 1.0 defers nothing.  If the wrong state prevails, it reaches the
         owner of the edge, which corrects it.
         """
-        for word in self._hearsay.due(now):
+        for word in self._deferred.due(now):
             yield from self._judge(word, now)
 
-    def _judge(self, word: Word, now: float) -> list[Effect]:
+    def _judge(self, word: DeferredUpdate, now: float) -> list[Effect]:
         message = word.message
         source = self._mesh.nodes.get(message.source)
         target = self._mesh.nodes.get(message.target)
@@ -227,7 +230,7 @@ class EdgeRules:
         if ours == theirs:
             return []
         if ours < theirs and not word.final:
-            self._hearsay.hold_on(word, now)
+            self._deferred.hold_on(word, now)
             return []
         if edge is not None:
             return [Relay(word.neighbour, self.describe(edge).encode())]
@@ -262,12 +265,12 @@ class EdgeRules:
             return
         edge = source.edges.get(message.target)
         if rank(edge) == rank_of(message):
-            self._hearsay.agree(message.source, message.target, neighbour)
+            self._deferred.agree(message.source, message.target, neighbour)
         elif source is self._mesh.myself:
             weight = message.weight if isinstance(message, AddEdge) else None
-            self._doubts.note(message.target, now, weight)
+            self._contested.note(message.target, now, weight)
         else:
-            self._hearsay.hold(message, neighbour, now)
+            self._deferred.hold(message, neighbour, now)
 
     def dump(self, source: Node, neighbour: Node) -> Iterator[AddEdge]:
         """Yield the messages about a node's edges, without those lost in the meantime.
@@ -308,7 +311,7 @@ class EdgeRules:
         self._silent_until = now + pause
         return pause
 
-    def _is_indirect(self, message: AddEdge | DelEdge, arrival: Arrival) -> bool:
+    def _is_indirect(self, message: AddEdge | DelEdge, arrival: Envelope) -> bool:
         """Tell whether TunnelServer makes us ignore the edge."""
         if not self._ground.policy.tunnel_server:
             return False
@@ -319,21 +322,21 @@ class EdgeRules:
         logs.protocol.warning("Ignoring indirect %s from %s", name, arrival.peer)
         return True
 
-    def _is_hearsay(self, message: AddEdge, source: Node, arrival: Arrival) -> bool:
+    def _is_deferred(self, message: AddEdge, source: Node, arrival: Envelope) -> bool:
         """Defer an update from a dump if the edge's own node can tell us by itself."""
         if not arrival.in_dump or arrival.source is source:
             return False
         if not (source.reachable or source.name in self._mesh.myself.edges):
             return False
-        return self._hearsay.hold(message, arrival.source, arrival.now)
+        return self._deferred.hold(message, arrival.source, arrival.now)
 
-    def _confirm(self, message: AddEdge, arrival: Arrival) -> list[Effect]:
+    def _confirm(self, message: AddEdge, arrival: Envelope) -> list[Effect]:
         """Pass on an edge that we know already, if a neighbour is known to differ."""
-        if arrival.in_dump or not self._hearsay.settle(message.source, message.target):
+        if arrival.in_dump or not self._deferred.settle(message.source, message.target):
             return []
         return self._forward(message, arrival)
 
-    def _refuse_address(self, message: AddEdge, arrival: Arrival) -> None:
+    def _refuse_address(self, message: AddEdge, arrival: Envelope) -> None:
         self._ground.notices.warn(
             f"address {message.source} {message.target}",
             "Ignoring ADD_EDGE from %s: %s to %s has no numeric address: %s port %s",
@@ -345,9 +348,9 @@ class EdgeRules:
         )
 
     def _contradict_add(
-        self, edge: Edge | None, target: Node, weight: int, arrival: Arrival
+        self, edge: Edge | None, target: Node, weight: int, arrival: Envelope
     ) -> list[Effect]:
-        noted = self._doubts.note(target.name, arrival.now, weight)
+        noted = self._contested.note(target.name, arrival.now, weight)
         if edge is not None:
             logs.protocol.warning(
                 "Got ADD_EDGE from %s for ourself which does not match existing entry",
@@ -361,7 +364,7 @@ class EdgeRules:
         return self._correct(self._no_edge_to(target.name), arrival, noted)
 
     def _correct(
-        self, truth: AddEdge | DelEdge, arrival: Arrival, noted: bool
+        self, truth: AddEdge | DelEdge, arrival: Envelope, noted: bool
     ) -> list[Effect]:
         """Contradict the sender at once, unless that would only feed a storm.
 
@@ -377,7 +380,7 @@ class EdgeRules:
     def _no_edge_to(self, name: str) -> DelEdge:
         return DelEdge(self._ground.nonce(), self._mesh.myself.name, name)
 
-    def _forward(self, message: AddEdge | DelEdge, arrival: Arrival) -> list[Effect]:
+    def _forward(self, message: AddEdge | DelEdge, arrival: Envelope) -> list[Effect]:
         if self._ground.policy.tunnel_server:
             return []
         return [forward(message.request, arrival)]

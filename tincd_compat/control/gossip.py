@@ -17,7 +17,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.control.edges import EdgeRules
 from tincd_compat.control.effects import Effect, KeyVoid
-from tincd_compat.control.rules import Arrival, Ground, Limits, Policy, forward
+from tincd_compat.control.rules import Context, Envelope, GossipPolicy, Limits, forward
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.control.subnets import SubnetRules
 from tincd_compat.mesh.node import Mesh, Node
@@ -60,14 +60,14 @@ class Gossip:
     def __init__(
         self,
         mesh: Mesh,
-        policy: Policy,
+        policy: GossipPolicy,
         seen: SeenRequests,
         nonce: Callable[[], int],
         limits: Limits | None = None,
     ) -> None:
         self._mesh = mesh
         self._seen = seen
-        self._ground = Ground(mesh, policy, limits or Limits(), nonce)
+        self._ground = Context(mesh, policy, limits or Limits(), nonce)
         #: When the connection with each neighbour became active.
         self._connected: dict[Node, float] = {}
         #: New neighbours whose dump has not ended.
@@ -78,7 +78,7 @@ class Gossip:
         self._subnets = SubnetRules(self._ground)
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> GossipPolicy:
         return self._ground.policy
 
     @property
@@ -116,7 +116,7 @@ class Gossip:
             line = self._with_new_nonce(line, now)
         if peer is None:
             peer = f"{source.name} ({source.address or '(null)'})"
-        arrival = Arrival(line, source, peer, now, in_dump)
+        arrival = Envelope(line, source, peer, now, in_dump)
         match message:
             case AddSubnet():
                 return self._subnets.add(message, arrival)
@@ -170,7 +170,7 @@ class Gossip:
         self._seen.add(renewed, now)
         return renewed
 
-    def _key_changed(self, message: KeyChanged, arrival: Arrival) -> list[Effect]:
+    def _key_changed(self, message: KeyChanged, arrival: Envelope) -> list[Effect]:
         origin = self._mesh.nodes.get(message.origin)
         if origin is None:
             logs.always.error(
@@ -274,8 +274,8 @@ class Gossip:
         self._seen.expire(now)
         self._ground.notices.renew()
         yield from self._subnets.expire_learned(now)
-        yield from self._edges.resolve_doubts(now)
-        yield from self._edges.judge_hearsay(now)
+        yield from self._edges.resolve_contested(now)
+        yield from self._edges.judge_deferred(now)
 
     def pause(self, now: float) -> int:
         """Return for how many seconds to dial no one; called after each tick."""

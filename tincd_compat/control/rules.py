@@ -20,7 +20,7 @@ MAX_NAME: Final = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class GossipPolicy:
     """The settings that decide which messages are believed and passed on."""
 
     strict_subnets: bool = False
@@ -57,7 +57,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Envelope:
     """One received line: from which neighbour, and how logs name that connection.
 
     ``in_dump``: it is part of what that neighbour knew when the connection began.
@@ -74,7 +74,7 @@ class Arrival:
         return self.line.split()[index].decode("latin-1")
 
 
-class Notices:
+class WarningLimit:
     """Rate limit for warnings that peers can provoke."""
 
     def __init__(self) -> None:
@@ -94,24 +94,24 @@ class Notices:
         self._given.clear()
 
 
-class Ground:
+class Context:
     """The mesh with the policy and limits under which messages may change it.
 
     All edges and nodes that messages bring in or take out pass through here.
     """
 
     def __init__(
-        self, mesh: Mesh, policy: Policy, limits: Limits, nonce: Callable[[], int]
+        self, mesh: Mesh, policy: GossipPolicy, limits: Limits, nonce: Callable[[], int]
     ) -> None:
         self.mesh = mesh
         self.policy = policy
         self.limits = limits
         self.nonce = nonce
-        self.notices = Notices()
+        self.notices = WarningLimit()
         self._edges = sum(len(node.edges) for node in mesh.nodes.values())
         self._letters_of_edges = sum(map(_letters, mesh.edges()))
 
-    def node(self, name: str, arrival: Arrival) -> Node | None:
+    def node(self, name: str, arrival: Envelope) -> Node | None:
         """Return the node of that name, new if need be; None if there is no room.
 
         A name that no node can have is refused here and not where lines are read: the
@@ -138,12 +138,12 @@ class Ground:
         letters = self._letters_of_edges + self.mesh.subnets.letters
         return count >= limit or letters >= self.limits.letters
 
-    def room_for_edge(self, source: Node, arrival: Arrival) -> bool:
+    def room_for_edge(self, source: Node, arrival: Envelope) -> bool:
         """Tell whether a node may have one more edge; log the refusal if not."""
         counts = self._edges, self.limits.edges, len(source.edges)
         return self._room("edges", *counts, source, arrival)
 
-    def room_for_subnet(self, owner: Node, arrival: Arrival) -> bool:
+    def room_for_subnet(self, owner: Node, arrival: Envelope) -> bool:
         """Tell whether a node may have one more subnet; log the refusal if not."""
         subnets = self.mesh.subnets
         counts = len(subnets), self.limits.subnets, subnets.count(owner)
@@ -164,7 +164,7 @@ class Ground:
         limit: int,
         its: int,
         subject: Node,
-        arrival: Arrival,
+        arrival: Envelope,
     ) -> bool:
         if its >= self.limits.of_one:
             self._refuse(f"{what} of {subject.name}", its, arrival)
@@ -175,7 +175,7 @@ class Ground:
         self._refuse(what, total, arrival)
         return False
 
-    def _refuse(self, what: str, count: int, arrival: Arrival) -> None:
+    def _refuse(self, what: str, count: int, arrival: Envelope) -> None:
         text = "Ignoring new %s from %s, already knowing %d"
         self.notices.warn(f"limit {what}", text, what, arrival.peer, count)
 
@@ -204,7 +204,7 @@ def _letters(edge: Edge) -> int:
     return len(edge.source.name) + len(edge.target.name)
 
 
-def forward(request: Request, arrival: Arrival) -> Effect:
+def forward(request: Request, arrival: Envelope) -> Effect:
     """Pass the received bytes on and log that as tincd does."""
     if logs.meta.isEnabledFor(logging.DEBUG):
         text = arrival.line.decode("latin-1")

@@ -13,7 +13,7 @@ from tincd_compat.control.effects import (
     SubnetDown,
     SubnetUp,
 )
-from tincd_compat.control.rules import Arrival, Ground, forward
+from tincd_compat.control.rules import Context, Envelope, forward
 from tincd_compat.control.stations import Station, Stations
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AddSubnet, DelSubnet
@@ -22,14 +22,14 @@ from tincd_compat.meta.messages import AddSubnet, DelSubnet
 class SubnetRules:
     """The rules for subnets.  Methods change the mesh and return what is left to do."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Context) -> None:
         self._ground = ground
         self._mesh = ground.mesh
         self._subnets = ground.mesh.subnets
         self._learned = Stations(ground.policy.mac_expire)
         self._configured_macs: frozenset[bytes] | None = None
 
-    def add(self, message: AddSubnet, arrival: Arrival) -> list[Effect]:
+    def add(self, message: AddSubnet, arrival: Envelope) -> list[Effect]:
         """Handle ADD_SUBNET."""
         policy, subnet = self._ground.policy, message.subnet
         if self._is_indirect(message, arrival):
@@ -52,7 +52,7 @@ class SubnetRules:
         effects = [*self._store(owner, subnet), forward(message.request, arrival)]
         return effects + self._claimed(owner, subnet, arrival.now)
 
-    def delete(self, message: DelSubnet, arrival: Arrival) -> list[Effect]:
+    def delete(self, message: DelSubnet, arrival: Envelope) -> list[Effect]:
         """Handle DEL_SUBNET."""
         policy, subnet = self._ground.policy, message.subnet
         if self._is_indirect(message, arrival):
@@ -209,7 +209,7 @@ class SubnetRules:
     def _withdrawal(self, owner: Node, subnet: Subnet) -> DelSubnet:
         return DelSubnet(self._ground.nonce(), owner.name, subnet)
 
-    def _is_indirect(self, message: AddSubnet | DelSubnet, arrival: Arrival) -> bool:
+    def _is_indirect(self, message: AddSubnet | DelSubnet, arrival: Envelope) -> bool:
         """Tell whether TunnelServer makes us ignore the subnet."""
         if not self._ground.policy.tunnel_server:
             return False

@@ -16,11 +16,11 @@ from typing import Any, Final, TypeAlias
 from tincd_compat import logs
 from tincd_compat.device.tun import TunTap
 from tincd_compat.mesh.node import Mesh
+from tincd_compat.segments.superpacket import SuperPacket
 from tincd_compat.transport.udp import Datagram, UdpSockets
 from tincd_compat.tunnel.lone import Lone
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pumps import Progress
-from tincd_compat.tunnel.superpacket import SuperPacket
 
 Frames: TypeAlias = list[bytearray | SuperPacket]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from tincd_compat.config.parser import Entry, options_for, read_server_config
 from tincd_compat.config.settings import Settings, Suites, complete_settings
-from tincd_compat.config.values import Mode
+from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
 from tincd_compat.daemon.listening import socket_family
 from tincd_compat.device.base import DeviceOptions
 from tincd_compat.device.vnet import OffloadWishes
-from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
+from tincd_compat.modes import Mode
 
 if TYPE_CHECKING:
     from tincd_compat.service.start import StartOptions

@@ -24,8 +24,9 @@ from tincd_compat.config.keys import load_private_key
 from tincd_compat.config.settings import Settings
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import Policy
+from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
+from tincd_compat.crypto.suites import Suite, meta_cipher_for
 from tincd_compat.daemon import dumps, offloads
 from tincd_compat.daemon.configuration import device_options, load
 from tincd_compat.daemon.control import ControlPlane, new_nonce
@@ -41,7 +42,6 @@ from tincd_compat.daemon.listening import (
     open_pairs,
     socket_family,
 )
-from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.names import Names
 from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.daemon.reload import Reload
@@ -49,6 +49,7 @@ from tincd_compat.daemon.signals import Signals
 from tincd_compat.daemon.slices import Slices, at_once
 from tincd_compat.daemon.statusline import StatusLine
 from tincd_compat.daemon.suspension import Suspension
+from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.device.base import Device, open_device
 from tincd_compat.errors import DeviceError, TincError
 from tincd_compat.mesh.dump import graphviz
@@ -62,7 +63,6 @@ from tincd_compat.service.scripts import ScriptRunner
 from tincd_compat.transport.netwatch import NetworkWatch
 from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
 from tincd_compat.transport.udp import UdpSockets
-from tincd_compat.tunnel.suites import Suite, meta_cipher_for
 
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
@@ -90,7 +90,7 @@ class Daemon:
         self._hurry = asyncio.Event()
         #: Scripts have been told of our own subnets.
         self._subnets_up = False
-        self._mishaps = Mishaps()
+        self._unexpected = UnexpectedErrors()
         self._slices = self._new_slices()
         self._watch: NetworkWatch | None = None
         self._suspension = Suspension()
@@ -133,7 +133,7 @@ class Daemon:
             self._identity,
             self.files,
             self._tarpit,
-            self._mishaps,
+            self._unexpected,
             bypass_security=options.bypass_security,
         )
         self.dataplane = DataPlane(
@@ -144,7 +144,7 @@ class Daemon:
         self._dialer = Dialer(
             self._settings,
             self.links,
-            self._mishaps,
+            self._unexpected,
             resolve=self._names.resolve,
             environment=command_environment(
                 environment, settings.name, options.netname
@@ -162,7 +162,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Start, serve until told to stop, and stop; return the exit status."""
-        self._loop.set_exception_handler(self._mishaps.from_loop)
+        self._loop.set_exception_handler(self._unexpected.from_loop)
         handle_signals(self._loop, self._caught.handlers())
         try:
             self._open_device()
@@ -179,7 +179,7 @@ class Daemon:
             self._status = 1
         except Exception as error:
             # tinc-up may have run, and what it did has to be undone.
-            self._mishaps.report("Start", error)
+            self._unexpected.report("Start", error)
             self._status = 1
         await self._stop()
         return self._status
@@ -200,7 +200,7 @@ class Daemon:
         self._build_control(settings)
 
     def _build_control(self, settings: Settings) -> None:
-        policy = Policy(
+        policy = GossipPolicy(
             strict_subnets=settings.strict_subnets,
             tunnel_server=settings.tunnel_server,
             mac_expire=settings.mac_expire,
@@ -467,7 +467,7 @@ class Daemon:
             self._close()
         except Exception as error:
             # What tinc-up has done has to be undone all the same.
-            self._mishaps.report("Stop", error)
+            self._unexpected.report("Stop", error)
             self._status = 1
         await self._last_scripts()
         self._device.close()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.current import CurrentSettings
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.keepalive import Keepalive
 from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.policy import policy_of
@@ -32,7 +33,6 @@ from tincd_compat.transport.udp import UdpSockets
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
-from tincd_compat.tunnel.suites import Suite
 from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
 
 if TYPE_CHECKING:

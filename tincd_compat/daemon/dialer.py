@@ -21,11 +21,11 @@ from tincd_compat.addresses import SocketAddress, valid_name
 from tincd_compat.config.values import ProxyServer
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.listening import socket_family
-from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.proxy import Proxies, left_to_proxy
+from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
 from tincd_compat.meta.proxy import Target
-from tincd_compat.transport.proxy import Passage
+from tincd_compat.transport.proxy import ProxyPassage
 from tincd_compat.transport.resolver import Resolve, resolve
 from tincd_compat.transport.tcp import connect
 
@@ -86,7 +86,7 @@ class Dialer:
         self,
         settings: CurrentSettings,
         network: Network,
-        mishaps: Mishaps,
+        unexpected: UnexpectedErrors,
         *,
         resolve: Resolve = resolve,
         connect: Connect = connect,
@@ -102,7 +102,7 @@ class Dialer:
         """
         self._settings = settings
         self._network = network
-        self._mishaps = mishaps
+        self._unexpected = unexpected
         self._lookup = resolve
         self._connect = connect
         self._jitter = jitter
@@ -170,7 +170,7 @@ class Dialer:
             try:
                 unusable = not await self._round(outgoing)
             except Exception as error:
-                self._mishaps.report(f"Connecting to {outgoing.name}", error)
+                self._unexpected.report(f"Connecting to {outgoing.name}", error)
                 unusable = False
             now = asyncio.get_running_loop().time()
             retry_at = outgoing.failed(now, unusable=unusable)
@@ -259,7 +259,7 @@ class Dialer:
             return None
         return None if passage is None else self._begin(passage, outgoing, started)
 
-    async def _reach(self, name: str, target: Target) -> Passage | None:
+    async def _reach(self, name: str, target: Target) -> ProxyPassage | None:
         """Connect; None if a proxy refused, about which the log has a line already."""
         settings = self._settings.current
         if settings.proxy is not None:
@@ -270,9 +270,9 @@ class Dialer:
         address = cast(SocketAddress, target)
         sock = await self._open(address)
         logs.connections.info("Connected to %s (%s)", name, address)
-        return Passage(sock, address)
+        return ProxyPassage(sock, address)
 
-    def _begin(self, passage: Passage, outgoing: Outgoing, started: float) -> Link:
+    def _begin(self, passage: ProxyPassage, outgoing: Outgoing, started: float) -> Link:
         link = self._network.dialled(
             passage.socket,
             passage.address,

@@ -23,8 +23,8 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.hostnames import HostNames
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.link import Link
-from tincd_compat.daemon.mishaps import Mishaps
 from tincd_compat.daemon.privateops import Crowded, PrivateOperations
+from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.meta.connection import (
     Activated,
@@ -105,7 +105,7 @@ class Links:
         identity: Identity,
         files: HostFiles,
         tarpit: Tarpit,
-        mishaps: Mishaps,
+        unexpected: UnexpectedErrors,
         *,
         bypass_security: bool,
         loop: asyncio.AbstractEventLoop | None = None,
@@ -114,7 +114,7 @@ class Links:
         self._identity = identity
         self._files = files
         self._tarpit = tarpit
-        self._mishaps = mishaps
+        self._unexpected = unexpected
         self._bypass_security = bypass_security
         self._loop = loop or asyncio.get_running_loop()
         self.operations = PrivateOperations(private_key, self._loop)
@@ -272,7 +272,7 @@ class Links:
         self.terminate(link, report=link.active)
 
     def link_broken(self, link: Link, error: Exception) -> None:
-        self._mishaps.report(f"Internal error, giving up {link}", error)
+        self._unexpected.report(f"Internal error, giving up {link}", error)
         self.link_lost(link)
 
     def _pong(self, link: Link) -> None:

@@ -16,9 +16,9 @@ from tincd_compat.config.settings import Settings
 from tincd_compat.device.base import Device
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
+from tincd_compat.segments import offload
 from tincd_compat.transport.udp import UdpSocket
 from tincd_compat.transport.udp_options import DatagramSocket
-from tincd_compat.tunnel import offload
 
 #: Environment variable → what it switches off unless it is empty or 0.
 ENVIRONMENT: Final = {

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from tincd_compat.config.settings import Settings
-from tincd_compat.config.values import Broadcast
-from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
-from tincd_compat.tunnel.delivery import BroadcastMode, Policy
+from tincd_compat.modes import BroadcastMode
+from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel.delivery import DeliveryPolicy
 
 
-def policy_of(settings: Settings, own_options: int) -> Policy:
+def policy_of(settings: Settings, own_options: int) -> DeliveryPolicy:
     """Return the policy; ``own_options`` are the option bits of our node."""
     route = RouteOptions(
-        mode=Mode(settings.mode.value),
-        broadcast=settings.broadcast is not Broadcast.NO,
-        forwarding=Forwarding(settings.forwarding.value),
+        mode=settings.mode,
+        broadcast=settings.broadcast is not BroadcastMode.NO,
+        forwarding=settings.forwarding,
         decrement_ttl=settings.decrement_ttl,
         priority_inheritance=settings.priority_inheritance,
         direct_only=settings.direct_only,
         mac_expire=settings.mac_expire,
     )
-    return Policy(
+    return DeliveryPolicy(
         options=own_options,
-        broadcast=BroadcastMode(settings.broadcast.value),
+        broadcast=settings.broadcast,
         tunnel_server=settings.tunnel_server,
         route=route,
     )

@@ -16,7 +16,12 @@ from tincd_compat.config.values import Proxy, ProxyCommand, ProxyServer, ProxyTy
 from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.meta import proxy as dialogues
 from tincd_compat.meta.proxy import HostName, ProxyDialogue, Target, edge_address
-from tincd_compat.transport.proxy import Passage, ProxyProcess, converse, run_command
+from tincd_compat.transport.proxy import (
+    ProxyPassage,
+    ProxyProcess,
+    converse,
+    run_command,
+)
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
@@ -72,7 +77,7 @@ class Proxies:
 
     async def connect_through(
         self, proxy: Proxy, target: Target, name: str, patience: float
-    ) -> Passage | None:
+    ) -> ProxyPassage | None:
         """Open a way to the node ``name``; None, with a line in the log, if it fails.
 
         OSError or TimeoutError if the proxy itself cannot be reached.
@@ -93,7 +98,7 @@ class Proxies:
 
     async def _ask(
         self, proxy: ProxyServer, target: Target, name: str, patience: float
-    ) -> Passage | None:
+    ) -> ProxyPassage | None:
         dialogue = dialogue_with(proxy, target)
         addresses = await self._resolve(proxy.host, proxy.port)
         if not addresses:
@@ -103,7 +108,7 @@ class Proxies:
         logs.connections.info("Connected to %s (%s)", name, target)
         progress = await converse(sock, dialogue, patience)
         address = edge_address(target, progress.bound)
-        return Passage(sock, address, target, progress.leftover)
+        return ProxyPassage(sock, address, target, progress.leftover)
 
     async def _connect_any(self, addresses: list[SocketAddress]) -> socket.socket:
         for address in addresses[:-1]:
@@ -113,7 +118,7 @@ class Proxies:
                 continue
         return await self._connect(addresses[-1])
 
-    def _run(self, proxy: ProxyCommand, target: Target, name: str) -> Passage:
+    def _run(self, proxy: ProxyCommand, target: Target, name: str) -> ProxyPassage:
         logs.connections.debug("Using proxy %s", proxy.command)
         place = {
             "NODE": name,
@@ -123,9 +128,9 @@ class Proxies:
         sock, process = run_command(proxy.command, {**self._environment, **place})
         logs.connections.info("Connected to %s (%s)", name, target)
         address = edge_address(target, None)
-        return Passage(sock, address, target, process=process)
+        return ProxyPassage(sock, address, target, process=process)
 
-    def attend(self, passage: Passage, link: Link) -> None:
+    def attend(self, passage: ProxyPassage, link: Link) -> None:
         """Hand over what has come early, and end a command with its link."""
         if passage.process is not None:
             self._end_with(passage.process, link.ended)

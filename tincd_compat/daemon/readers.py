@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.calm import CalmReader
 from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.offloads import report
 from tincd_compat.device.tun import TunTap
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh.node import Mesh
+from tincd_compat.segments.superpacket import SuperPacket
 from tincd_compat.transport.buffers import ReceiveBuffer
 from tincd_compat.transport.loop import (
     add_packet_reader,
@@ -28,8 +30,6 @@ from tincd_compat.transport.udp import Datagram, UdpSockets
 from tincd_compat.tunnel import codec, pumps
 from tincd_compat.tunnel.pipeline import Origin, Pipeline
 from tincd_compat.tunnel.pumps import Progress, Pumps
-from tincd_compat.tunnel.suites import Suite
-from tincd_compat.tunnel.superpacket import SuperPacket
 
 if TYPE_CHECKING:
     from tincd_compat.device.base import Device

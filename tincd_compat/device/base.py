@@ -21,7 +21,7 @@ from tincd_compat.device.uml import open_uml
 from tincd_compat.device.virtual import Dummy
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.errors import DeviceError
-from tincd_compat.tunnel.offload import SuperPacket
+from tincd_compat.segments.offload import SuperPacket
 
 
 class Device(Protocol):

@@ -18,7 +18,7 @@ from tincd_compat.device.sockets import MAX_FRAME, SocketDevice
 from tincd_compat.device.system import System
 from tincd_compat.device.vnet import HEADER_SIZE, PLAIN, Offloads
 from tincd_compat.errors import DeviceError
-from tincd_compat.tunnel.offload import SuperPacket
+from tincd_compat.segments.offload import SuperPacket
 
 DEFAULT_INTERFACE: Final = "eth0"
 

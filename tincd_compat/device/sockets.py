@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from tincd_compat import logs
 from tincd_compat.checksums import Buffer
 from tincd_compat.device.failures import ReadFailures
-from tincd_compat.tunnel.offload import SuperPacket
+from tincd_compat.segments.offload import SuperPacket
 
 #: The largest IP packet, an Ethernet header and a VLAN tag.
 MAX_FRAME = 65535 + 18

@@ -32,7 +32,7 @@ from tincd_compat.device.system import (
 )
 from tincd_compat.device.vnet import HEADER_SIZE, PLAIN, Offloads, OffloadWishes
 from tincd_compat.errors import DeviceError
-from tincd_compat.tunnel.offload import SuperPacket, split
+from tincd_compat.segments.offload import SuperPacket, split
 
 DEFAULT_PATH: Final = "/dev/net/tun"
 

@@ -26,7 +26,7 @@ from tincd_compat.device.sockets import MAX_FRAME, SocketDevice
 from tincd_compat.device.system import System
 from tincd_compat.device.tun import DEFAULT_MAC, asks_for_neighbour
 from tincd_compat.errors import DeviceError
-from tincd_compat.tunnel.offload import SuperPacket
+from tincd_compat.segments.offload import SuperPacket
 
 _INFO: Final = "UML network socket"
 

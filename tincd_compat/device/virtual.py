@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tincd_compat import logs
 from tincd_compat.checksums import Buffer
-from tincd_compat.tunnel.offload import SuperPacket
+from tincd_compat.segments.offload import SuperPacket
 
 
 class Dummy:

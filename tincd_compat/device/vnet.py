@@ -22,7 +22,7 @@ from typing import Final
 from tincd_compat import logs
 from tincd_compat.checksums import Buffer
 from tincd_compat.device.system import System
-from tincd_compat.tunnel.offload import (
+from tincd_compat.segments.offload import (
     TCPV4,
     UDP,
     SuperPacket,

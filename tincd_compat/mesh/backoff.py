@@ -33,7 +33,7 @@ TIME_TO_LEARN: Final = 0.5
 HOLD_DOWN: Final = 10.0
 
 
-class State(Enum):
+class BackoffState(Enum):
     """How often changes have come lately."""
 
     QUIET = "a lone change"
@@ -48,17 +48,17 @@ class Backoff:
     """
 
     def __init__(self) -> None:
-        self._state = State.QUIET
+        self._state = BackoffState.QUIET
         self._learned_at = 0.0
         self._quiet_at = 0.0
         self._long_delay = LONG_DELAY
 
-    def state(self, now: float) -> State:
+    def state(self, now: float) -> BackoffState:
         """Return the state, after the timers that have run out by now."""
         if now >= self._quiet_at:
-            self._state = State.QUIET
-        elif self._state is State.SHORT_WAIT and now >= self._learned_at:
-            self._state = State.LONG_WAIT
+            self._state = BackoffState.QUIET
+        elif self._state is BackoffState.SHORT_WAIT and now >= self._learned_at:
+            self._state = BackoffState.LONG_WAIT
         return self._state
 
     def change(self, now: float) -> float:
@@ -68,11 +68,11 @@ class Backoff:
         """
         state = self.state(now)
         self._quiet_at = now + HOLD_DOWN
-        if state is State.QUIET:
-            self._state = State.SHORT_WAIT
+        if state is BackoffState.QUIET:
+            self._state = BackoffState.SHORT_WAIT
             self._learned_at = now + TIME_TO_LEARN
             return INITIAL_DELAY
-        return SHORT_DELAY if state is State.SHORT_WAIT else self._long_delay
+        return SHORT_DELAY if state is BackoffState.SHORT_WAIT else self._long_delay
 
     def ran(self, seconds: float) -> None:
         """Note how long a run has taken."""

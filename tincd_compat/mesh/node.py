@@ -89,7 +89,7 @@ class Edge:
         return (self.weight, self.source.name, self.target.name)
 
 
-class Listener(Protocol):
+class ChangeListener(Protocol):
     """A holder of answers that follow from the tables, told of every change there."""
 
     def graph_changed(self) -> None:
@@ -127,7 +127,7 @@ class Mesh:
         self.nodes: dict[str, Node] = {name: self.myself}
         self.subnets: SubnetTable[Node] = SubnetTable()
         self.subnets.changed = lambda subnet: self.listener.subnet_changed(subnet)
-        self.listener: Listener = _Nobody()
+        self.listener: ChangeListener = _Nobody()
         self._by_address: dict[SocketAddress, Node] = {}
 
     def sorted_nodes(self) -> list[Node]:

@@ -25,14 +25,14 @@ from tincd_compat.mesh.ordered import Ordered
 MAX_CACHED: Final = 4096
 
 
-class Owner(Protocol):
+class SubnetOwner(Protocol):
     """The part of a node that the table needs."""
 
     name: str
     reachable: bool
 
 
-OwnerT = TypeVar("OwnerT", bound=Owner)
+OwnerT = TypeVar("OwnerT", bound=SubnetOwner)
 _Entry: TypeAlias = tuple[Subnet, OwnerT]
 
 #: An order of the subnets of one owner; see :meth:`SubnetTable.of`.
@@ -88,7 +88,7 @@ class _Crowd(Generic[OwnerT]):
         return self._reachable.first if self._reachable else self._entries.last
 
 
-class _Family(Generic[OwnerT]):
+class _FamilyTable(Generic[OwnerT]):
     """The subnets of one address length by prefix length and network number.
 
     Tables are large, networks with several entries rare: a lone entry lies in the
@@ -166,8 +166,8 @@ class SubnetTable(Generic[OwnerT]):
     def __init__(self) -> None:
         self._owned: dict[OwnerT, Ordered[Subnet]] = {}
         # By length of address, in the order of the families.
-        self._families: dict[int, _Family[OwnerT]] = {
-            length: _Family(length) for length in (6, 4, 16)
+        self._families: dict[int, _FamilyTable[OwnerT]] = {
+            length: _FamilyTable(length) for length in (6, 4, 16)
         }
         self._cache: dict[bytes, _Entry[OwnerT] | None] = {}
         self._generation = 0

@@ -36,7 +36,7 @@ from tincd_compat.meta.handshake import (
     Action,
     Handshake,
     Role,
-    Send,
+    SendMessage,
     StartDecryption,
     StartEncryption,
     State,
@@ -292,7 +292,7 @@ class MetaConnection:
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Send(message):
+                case SendMessage(message):
                     name = message.request.name
                     if not self._send_request(message.request, message.encode()):
                         raise PeerError(f"Cannot send {name} to {{peer}}")

@@ -51,9 +51,9 @@ from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from tincd_compat.addresses import valid_name
+from tincd_compat.crypto import streamciphers
+from tincd_compat.crypto.streamciphers import StreamCipher
 from tincd_compat.errors import ConfigError, PeerError
-from tincd_compat.meta import ciphers
-from tincd_compat.meta.ciphers import StreamCipher
 from tincd_compat.meta.events import Activated, DecryptNeeded
 from tincd_compat.meta.identity import Identity, PeerIdentity, RawPublicKey
 from tincd_compat.meta.messages import (
@@ -134,7 +134,7 @@ BYPASS_STEPS: Final[Table] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendMessage:
     """Queue this request."""
 
     message: Message
@@ -154,7 +154,9 @@ class StartDecryption:
     cipher: StreamCipher = field(repr=False)
 
 
-Action: TypeAlias = Send | StartEncryption | StartDecryption | DecryptNeeded | Activated
+Action: TypeAlias = (
+    SendMessage | StartEncryption | StartDecryption | DecryptNeeded | Activated
+)
 
 
 class Handshake:
@@ -199,7 +201,7 @@ class Handshake:
         if self.state is not State.START:
             raise RuntimeError("only a caller starts, and only once")
         self._enter(State.ID)
-        return [Send(self._id())]
+        return [SendMessage(self._id())]
 
     def fail(self) -> None:
         """Admit nothing any more."""
@@ -250,15 +252,15 @@ class Handshake:
     def _answer(self, request: Request, now: float) -> list[Action]:
         match request:
             case Request.ID:
-                return [Send(self._id())]
+                return [SendMessage(self._id())]
             case Request.METAKEY:
                 return self._metakey()
             case Request.CHALLENGE:
-                return [Send(self._challenge())]
+                return [SendMessage(self._challenge())]
             case Request.CHAL_REPLY:
-                return [Send(self._reply())]
+                return [SendMessage(self._reply())]
             case _:
-                return [Send(self._ack(now))]
+                return [SendMessage(self._ack(now))]
 
     # Output.
 
@@ -273,13 +275,13 @@ class Handshake:
         block = (number % (1 << (key.bits - 1))).to_bytes(key.size, "big")
         nid = self._identity.meta_cipher
         try:
-            encryptor = ciphers.CIPHERS[nid].encryptor(block)
+            encryptor = streamciphers.CIPHERS[nid].encryptor(block)
         except ValueError as error:
             line = f"Error during initialisation of cipher for {{peer}}: {error}"
             raise PeerError(line) from error
         text = key.encrypt(block).hex().upper()
         return [
-            Send(MetaKey(nid, ciphers.SHA256, 0, 0, text)),
+            SendMessage(MetaKey(nid, streamciphers.SHA256, 0, 0, text)),
             StartEncryption(encryptor),
         ]
 
@@ -289,7 +291,9 @@ class Handshake:
 
     def _reply(self) -> ChalReply:
         """Answer with the digest that the issuer of the challenge announced."""
-        digest = ciphers.digest(self._peer_metakey.digest, self._received_challenge)
+        digest = streamciphers.digest(
+            self._peer_metakey.digest, self._received_challenge
+        )
         assert digest is not None, "checked when it was announced"
         return ChalReply(digest.hex().upper())
 
@@ -346,7 +350,7 @@ class Handshake:
         nid = self._peer_metakey.cipher
         if nid == 0:
             raise PeerError("{peer} uses null cipher!")
-        cipher = ciphers.CIPHERS.get(nid)
+        cipher = streamciphers.CIPHERS.get(nid)
         if cipher is None:
             raise PeerError("{peer} uses unknown cipher!")
         try:
@@ -359,7 +363,7 @@ class Handshake:
         metakey = self._peer_metakey
         if metakey.digest == 0:
             raise PeerError("{peer} uses null digest!")
-        size = ciphers.digest_size(metakey.digest)
+        size = streamciphers.digest_size(metakey.digest)
         if size is None:
             raise PeerError("Node {peer} uses unknown digest!")
         # The length has no use on this stream, but a wrong one is a wrong daemon.
@@ -374,7 +378,9 @@ class Handshake:
         )
 
     def _check_reply(self, message: ChalReply) -> None:
-        expected = ciphers.digest(ciphers.SHA256, self._sent_challenge) or b""
+        expected = (
+            streamciphers.digest(streamciphers.SHA256, self._sent_challenge) or b""
+        )
         if len(message.digest) != 2 * len(expected):
             raise PeerError("Possible intruder {peer}: wrong challenge reply length")
         reply = _from_hex(

@@ -58,7 +58,7 @@ class Granted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ProxyProgress:
     """The state of a dialogue.
 
     ``leftover`` and ``bound`` belong to a finished one: the bytes behind the reply, and
@@ -81,14 +81,14 @@ class ProxyDialogue:
         self._parse_reply = parse_reply
         self._received = b""
 
-    def receive_data(self, data: bytes) -> Progress:
+    def receive_data(self, data: bytes) -> ProxyProgress:
         """Take any amount of what the proxy sent; PeerError ends the connection."""
         self._received += data
         granted = self._parse_reply(self._received)
         if granted is None:
-            return Progress()
+            return ProxyProgress()
         logs.connections.debug("Proxy request granted")
-        return Progress(True, self._received[granted.length :], granted.bound)
+        return ProxyProgress(True, self._received[granted.length :], granted.bound)
 
 
 def edge_address(target: Target, bound: SocketAddress | None) -> SocketAddress:

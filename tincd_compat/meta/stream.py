@@ -23,8 +23,8 @@ import re
 from collections import deque
 from typing import Final
 
+from tincd_compat.crypto.streamciphers import StreamCipher
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.ciphers import StreamCipher
 from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET
 
 #: A PACKET line as every tincd writes it; other spellings are parsed as any line.

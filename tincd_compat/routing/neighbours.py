@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from tincd_compat.addresses import format_host
 from tincd_compat.mesh.node import Node
 from tincd_compat.routing import headers
-from tincd_compat.routing.verdicts import Answer, Drop, Reason
+from tincd_compat.routing.verdicts import Answer, Discard, Reason
 
 #: Returns the owner of a packed address, reachable or not.
 FindOwner: TypeAlias = Callable[[bytes], Node | None]
@@ -35,22 +35,22 @@ def fake_mac(mac: bytes) -> bytes:
 
 def answer_arp(
     frame: bytearray, find_owner: FindOwner, us: Node, complain: Complain
-) -> Answer | Drop:
+) -> Answer | Discard:
     """Answer an ARP frame of at least 42 bytes that was read from our device.
 
     ``14 htype ptype hlen plen op | 22 sender MAC | 28 IP | 32 target MAC | 38 IP``
     """
     if frame[14:22] != _ARP_REQUEST:
         complain("Cannot route packet: received unknown type ARP request")
-        return Drop(Reason.UNKNOWN_TYPE)
+        return Discard(Reason.UNKNOWN_TYPE)
     target = bytes(frame[38:42])
     owner = find_owner(target)
     if owner is None:
         address = format_host(target)
         complain(f"Cannot route packet: ARP request for unknown address {address}")
-        return Drop(Reason.UNKNOWN_DESTINATION)
+        return Discard(Reason.UNKNOWN_DESTINATION)
     if owner is us:
-        return Drop(Reason.ASKS_FOR_US)
+        return Discard(Reason.ASKS_FOR_US)
     return Answer([_arp_reply(frame)])
 
 
@@ -66,25 +66,25 @@ def _arp_reply(frame: bytearray) -> bytearray:
 
 def answer_solicitation(
     frame: bytearray, find_owner: FindOwner, us: Node, complain: Complain
-) -> Answer | Drop:
+) -> Answer | Discard:
     """Answer a solicitation frame of at least 78 bytes that was read from our device.
 
     ``14 IPv6 | 54 type code checksum | 58 flags | 62 target | 78 option``
     """
     end = 54 + headers.get16(frame, 18)
     if not SOLICITATION_LENGTH <= end <= len(frame):
-        return Drop(Reason.BAD_LENGTH)
+        return Discard(Reason.BAD_LENGTH)
     with_option = end >= SOLICITATION_LENGTH + _OPTION_LENGTH
     if with_option and frame[78:80] != b"\x01\x01":
         complain(
             "Cannot route packet: received unknown type neighbor solicitation request"
         )
-        return Drop(Reason.UNKNOWN_TYPE)
+        return Discard(Reason.UNKNOWN_TYPE)
     if _checksum(frame, end) != 0:
         complain(
             "Cannot route packet: checksum error for neighbor solicitation request"
         )
-        return Drop(Reason.BAD_CHECKSUM)
+        return Discard(Reason.BAD_CHECKSUM)
     target = bytes(frame[62:78])
     owner = find_owner(target)
     if owner is None:
@@ -92,9 +92,9 @@ def answer_solicitation(
             "Cannot route packet: neighbor solicitation request for unknown address "
             + headers.format_groups(target)
         )
-        return Drop(Reason.UNKNOWN_DESTINATION)
+        return Discard(Reason.UNKNOWN_DESTINATION)
     if owner is us:
-        return Drop(Reason.ASKS_FOR_US)
+        return Discard(Reason.ASKS_FOR_US)
     return Answer([_advertisement(frame, end, with_option)])
 
 

@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-
-class Mode(Enum):
-    """The Mode variable: what a destination is."""
-
-    ROUTER = "router"
-    SWITCH = "switch"
-    HUB = "hub"
-
-
-class Forwarding(Enum):
-    """The Forwarding variable: who routes what is not for this node."""
-
-    OFF = "off"
-    INTERNAL = "internal"
-    KERNEL = "kernel"
+from tincd_compat.modes import Forwarding, Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

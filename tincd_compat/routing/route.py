@@ -20,16 +20,17 @@ from typing import Final
 
 from tincd_compat.addresses import format_host
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.routing import headers, neighbours
-from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.replies import IcmpError, LocalAddress
 from tincd_compat.routing.rules import Rules
 from tincd_compat.routing.switch import SwitchRules
 from tincd_compat.routing.verdicts import (
     Deliver,
-    Drop,
+    Discard,
     Reason,
-    Send,
+    SendTo,
     Verdict,
 )
 
@@ -110,7 +111,7 @@ class Router(Rules):
             source,
             headers.get16(frame, 12),
         )
-        return Drop(Reason.UNKNOWN_TYPE)
+        return Discard(Reason.UNKNOWN_TYPE)
 
     def _route_ipv4(self, frame: bytearray, source: Node, now: float) -> Verdict:
         if len(frame) < headers.ETHERNET + headers.IPV4:
@@ -158,14 +159,14 @@ class Router(Rules):
         via = self._next_stop(owner)
         if via is source:
             self._log(logging.ERROR, "Routing loop for packet from %s!", source)
-            return Drop(Reason.ROUTING_LOOP)
+            return Discard(Reason.ROUTING_LOOP)
         if options.direct_only and owner is not via:
             return errors.answer(frame, IcmpError.PROHIBITED, now, tos=tos)
         if via is not myself and len(frame) > max(via.mtu, family.smallest):
             self._log_too_large(frame, owner, via)
             return self._shrink(frame, via, family, tos, now)
         self._clamp(frame, source, via)
-        return Deliver(frame) if owner is myself else Send(owner, frame, tos)
+        return Deliver(frame) if owner is myself else SendTo(owner, frame, tos)
 
     def _shrink(
         self, frame: bytearray, via: Node, family: _Family, tos: int, now: float
@@ -183,7 +184,7 @@ class Router(Rules):
         if source is not self._mesh.myself:
             text = "Got ARP request from %s while in router mode!"
             self._log(logging.WARNING, text, source)
-            return Drop(Reason.NOT_FROM_DEVICE)
+            return Discard(Reason.NOT_FROM_DEVICE)
         complain = partial(self._log, logging.WARNING)
         return neighbours.answer_arp(frame, self._owner, self._mesh.myself, complain)
 
@@ -193,7 +194,7 @@ class Router(Rules):
         if source is not self._mesh.myself:
             text = "Got neighbor solicitation request from %s while in router mode!"
             self._log(logging.WARNING, text, source)
-            return Drop(Reason.NOT_FROM_DEVICE)
+            return Discard(Reason.NOT_FROM_DEVICE)
         complain = partial(self._log, logging.WARNING)
         return neighbours.answer_solicitation(
             frame, self._owner, self._mesh.myself, complain

@@ -13,10 +13,10 @@ from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.replies import ErrorReplies, IcmpError, LocalAddress
 from tincd_compat.routing.verdicts import (
     Answer,
-    Broadcast,
-    Drop,
+    Discard,
     Fragments,
     Reason,
+    SendToAll,
     Verdict,
 )
 
@@ -43,7 +43,9 @@ class Rules:
         via = owner.nexthop if owner.via is self._mesh.myself else owner.via
         return owner if via is None else via
 
-    def _age(self, frame: bytearray, source: Node, now: float) -> Answer | Drop | None:
+    def _age(
+        self, frame: bytearray, source: Node, now: float
+    ) -> Answer | Discard | None:
         """Lower the TTL if we are to; return a verdict if the packet dies of it."""
         if not self._options.decrement_ttl:
             return None
@@ -57,11 +59,11 @@ class Rules:
     def _broadcast(self, frame: bytearray, source: Node, now: float) -> Verdict:
         if len(frame) > MAX_MTU:
             # Our device's MTU is set too high, and no path carries this.
-            return Drop(Reason.TOO_BIG)
+            return Discard(Reason.TOO_BIG)
         expired = None
         if source is not self._mesh.myself:
             expired = self._age(frame, source, now)
-        return Broadcast(frame) if expired is None else expired
+        return SendToAll(frame) if expired is None else expired
 
     def _fragment(
         self, frame: bytearray, ip: int, via: Node, limit: int, tos: int
@@ -76,7 +78,7 @@ class Rules:
                 stated_length(frame, ip),
             )
         if isinstance(pieces, Reason):
-            return Drop(pieces)
+            return Discard(pieces)
         text = "Fragmenting packet of %d bytes to %s"
         self._log(logging.INFO, text, len(frame), via)
         return Fragments(via, pieces, tos)
@@ -94,13 +96,13 @@ class Rules:
             text = "Clamping MSS of packet from %s to %s to %d"
             self._log(logging.INFO, text, source.name, via.name, size)
 
-    def _loop_back(self, source: Node) -> Drop:
+    def _loop_back(self, source: Node) -> Discard:
         self._log(logging.WARNING, "Packet looping back to %s!", source)
-        return Drop(Reason.LOOPING_BACK)
+        return Discard(Reason.LOOPING_BACK)
 
-    def _too_short(self, source: Node) -> Drop:
+    def _too_short(self, source: Node) -> Discard:
         self._log(logging.WARNING, "Got too short packet from %s", source)
-        return Drop(Reason.TOO_SHORT)
+        return Discard(Reason.TOO_SHORT)
 
     def _log_too_large(self, frame: bytearray, owner: Node, via: Node) -> None:
         text = "Packet for %s length %d larger than MTU %d"

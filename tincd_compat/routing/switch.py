@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import Final
 
 from tincd_compat.mesh.node import MAX_MTU, Node
+from tincd_compat.modes import Forwarding
 from tincd_compat.routing import headers
-from tincd_compat.routing.options import Forwarding
 from tincd_compat.routing.replies import IcmpError
 from tincd_compat.routing.rules import Rules
-from tincd_compat.routing.verdicts import Deliver, Drop, Reason, Send, Verdict
+from tincd_compat.routing.verdicts import Deliver, Discard, Reason, SendTo, Verdict
 
 #: Packets up to these sizes, without Ethernet header, are not told to be smaller: the
 #: datagram every IPv4 host accepts (RFC 791), the smallest MTU of IPv6 (RFC 8200).
@@ -34,13 +34,13 @@ class SwitchRules(Rules):
     def repeat(self, frame: bytearray, source: Node, now: float) -> Verdict:
         """Apply the rules of hub mode to a frame of at least 14 bytes."""
         if frame[12:14] == headers.TYPE_PROBE:
-            return Drop(Reason.UNKNOWN_TYPE)
+            return Discard(Reason.UNKNOWN_TYPE)
         return self._broadcast(frame, source, now)
 
     def route(self, frame: bytearray, source: Node, now: float) -> Verdict:
         """Apply the rules of switch mode to a frame of at least 14 bytes."""
         if frame[12:14] == headers.TYPE_PROBE:
-            return Drop(Reason.UNKNOWN_TYPE)
+            return Discard(Reason.UNKNOWN_TYPE)
         owner = self._owner(bytes(frame[0:6]))
         if owner is None:
             return self._broadcast(frame, source, now)
@@ -54,21 +54,21 @@ class SwitchRules(Rules):
         myself, options = self._mesh.myself, self._options
         if source is not myself and owner is not myself:
             if options.forwarding is Forwarding.OFF:
-                return Drop(Reason.PROHIBITED)
+                return Discard(Reason.PROHIBITED)
             expired = self._age(frame, source, now)
             if expired is not None:
                 return expired
         tos = _priority(frame) if options.priority_inheritance else 0
         via = self._next_stop(owner)
         if options.direct_only and owner is not via:
-            return Drop(Reason.PROHIBITED)
+            return Discard(Reason.PROHIBITED)
         if via is not myself and len(frame) > via.mtu:
             self._log_too_large(frame, owner, via)
             verdict = self._shrink(frame, via, tos, now)
             if verdict is not None:
                 return verdict
         self._clamp(frame, source, via)
-        return Deliver(frame) if owner is myself else Send(owner, frame, tos)
+        return Deliver(frame) if owner is myself else SendTo(owner, frame, tos)
 
     def _shrink(
         self, frame: bytearray, via: Node, tos: int, now: float
@@ -84,7 +84,7 @@ class SwitchRules(Rules):
                 limit = max(via.mtu, headers.ETHERNET + _SMALLEST_IPV4)
                 return self._fragment(frame, ip, via, limit, tos)
         elif kind != headers.TYPE_IPV6 or size <= _SMALLEST_IPV6:
-            return Drop(Reason.TOO_BIG) if len(frame) > MAX_MTU else None
+            return Discard(Reason.TOO_BIG) if len(frame) > MAX_MTU else None
         quoted = frame[: max(via.mtu, ip + _QUOTE)]
         mtu = max(via.mtu - ip, 0)
         return self._errors.answer(quoted, IcmpError.TOO_BIG, now, mtu, tos)

@@ -38,7 +38,7 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendTo:
     """Send the frame to ``node``, the owner of its destination.
 
     ``tos`` is for the outer header, 0 unless priorities are inherited.
@@ -50,7 +50,7 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Broadcast:
+class SendToAll:
     """Hand the frame to our device, unless it came from there, and to everybody."""
 
     frame: bytearray
@@ -79,10 +79,10 @@ class Fragments:
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class Discard:
     """Forget the frame."""
 
     reason: Reason
 
 
-Verdict: TypeAlias = Deliver | Send | Broadcast | Answer | Fragments | Drop
+Verdict: TypeAlias = Deliver | SendTo | SendToAll | Answer | Fragments | Discard

@@ -39,7 +39,7 @@ class TakeoverError(TincError):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TakeoverStep:
     """Something to do, in words, and how to do and undo it."""
 
     text: str
@@ -139,7 +139,7 @@ class Host:
 
     # Plans.
 
-    def takeover(self) -> list[Step]:
+    def takeover(self) -> list[TakeoverStep]:
         """Return the steps that put our program in its place; none if it is there."""
         self._check_program()
         interpreter = interpreter_of(self._inside(self.program))
@@ -155,7 +155,7 @@ class Host:
             )
         return [*write, *self._make_room(diversion), self._put_link()]
 
-    def _make_room(self, diversion: str | None) -> list[Step]:
+    def _make_room(self, diversion: str | None) -> list[TakeoverStep]:
         """Return the steps after which nothing is in the place of C tincd."""
         if not os.path.lexists(self.tincd):
             return self._divert(diversion)
@@ -199,7 +199,7 @@ class Host:
             if file.read(len(_ELF)) != _ELF:
                 raise TakeoverError(f"{self.tincd} is a script, not C tincd")
 
-    def _write(self, launcher: Launcher, interpreter: str) -> Step:
+    def _write(self, launcher: Launcher, interpreter: str) -> TakeoverStep:
         def write() -> None:
             launcher.write()
             if self._root != Path("/"):
@@ -213,23 +213,23 @@ class Host:
                 raise
 
         text = f"write the launcher of {self.program} to {self.place}"
-        return Step(text, write, launcher.undo)
+        return TakeoverStep(text, write, launcher.undo)
 
-    def _put_link(self) -> Step:
-        return Step(
+    def _put_link(self) -> TakeoverStep:
+        return TakeoverStep(
             f"link {self.tincd} to {LAUNCHER}",
             lambda: self.tincd.symlink_to(LAUNCHER),
             self.tincd.unlink,
         )
 
-    def _unlink(self, target: Path) -> Step:
-        return Step(
+    def _unlink(self, target: Path) -> TakeoverStep:
+        return TakeoverStep(
             f"remove the link {self.tincd} to {target}",
             self.tincd.unlink,
             lambda: self.tincd.symlink_to(target),
         )
 
-    def _divert(self, diversion: str | None) -> list[Step]:
+    def _divert(self, diversion: str | None) -> list[TakeoverStep]:
         """Move C tincd aside, and let dpkg put later versions there, too."""
         if self._has_dpkg:
             add = ("--local", "--divert", f"/{PARKED}", "--rename", "--add")
@@ -244,10 +244,10 @@ class Host:
         place = [] if self._root == Path("/") else [f"--root={self._root}"]
         return ["dpkg-divert", *place, *words, f"/{TINCD}"]
 
-    def _dpkg(self, do: Sequence[str], undo: Sequence[str]) -> Step:
+    def _dpkg(self, do: Sequence[str], undo: Sequence[str]) -> TakeoverStep:
         words = self._divert_command(*do)
         back = self._divert_command(*undo)
-        return Step(
+        return TakeoverStep(
             " ".join(words),
             lambda: self._run(words),
             lambda: self._run(back),
@@ -255,17 +255,17 @@ class Host:
         )
 
     @staticmethod
-    def _rename(source: Path, target: Path) -> Step:
-        return Step(
+    def _rename(source: Path, target: Path) -> TakeoverStep:
+        return TakeoverStep(
             f"rename {source} to {target}",
             lambda: source.rename(target),
             lambda: target.rename(source),
         )
 
 
-def perform(steps: Sequence[Step], tell: Callable[[str], None]) -> None:
+def perform(steps: Sequence[TakeoverStep], tell: Callable[[str], None]) -> None:
     """Perform steps in order; if one fails, undo the ones before and raise."""
-    done: list[Step] = []
+    done: list[TakeoverStep] = []
     for step in steps:
         tell(step.text)
         try:
@@ -276,7 +276,7 @@ def perform(steps: Sequence[Step], tell: Callable[[str], None]) -> None:
         done.append(step)
 
 
-def _undo(done: Sequence[Step], tell: Callable[[str], None]) -> bool:
+def _undo(done: Sequence[TakeoverStep], tell: Callable[[str], None]) -> bool:
     whole = True
     for step in reversed(done):
         tell(f"undo: {step.text}")

@@ -52,7 +52,7 @@ def spoken_to(data: bytes) -> str:
     return socket.inet_ntop(socket.AF_INET6, packed)
 
 
-class Sources:
+class SourceAddresses:
     """From which of our addresses datagrams leave.
 
     :param route: returns the packed address that the routing table chooses towards one

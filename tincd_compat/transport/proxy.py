@@ -21,7 +21,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.events import PeerTimeout
-from tincd_compat.meta.proxy import Progress, ProxyDialogue, Target
+from tincd_compat.meta.proxy import ProxyDialogue, ProxyProgress, Target
 
 #: Most that is read of a proxy at once.
 READ_SIZE: Final = 4096
@@ -40,7 +40,7 @@ class ProxyClosed(PeerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class ProxyPassage:
     """A way to the peer: nobody but the peer will speak on ``socket``.
 
     ``address`` is where our edge says that the peer is, ``proxied`` whom a proxy was
@@ -57,7 +57,7 @@ class Passage:
 
 async def converse(
     sock: socket.socket, dialogue: ProxyDialogue, patience: float
-) -> Progress:
+) -> ProxyProgress:
     """Get the request granted on a connected socket within ``patience`` seconds.
 
     PeerError, whose text is the log line, if that fails; the socket is closed then.
@@ -78,7 +78,7 @@ async def converse(
         raise
 
 
-async def _converse(sock: socket.socket, dialogue: ProxyDialogue) -> Progress:
+async def _converse(sock: socket.socket, dialogue: ProxyDialogue) -> ProxyProgress:
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, dialogue.request)
     while data := await loop.sock_recv(sock, READ_SIZE):

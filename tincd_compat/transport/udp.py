@@ -29,7 +29,7 @@ from tincd_compat.transport.local import from_sockaddr, local_address
 from tincd_compat.transport.pktinfo import (
     PKTINFO_SPACE,
     Control,
-    Sources,
+    SourceAddresses,
     spoken_to,
 )
 from tincd_compat.transport.trains import Refusals, split_runs
@@ -289,7 +289,7 @@ class UdpSockets:
     ) -> None:
         self.sockets = list(sockets)
         #: Where datagrams come from, if not from where the routing table says.
-        self._sources = Sources(route)
+        self._sources = SourceAddresses(route)
         self._complained = -1.0
 
     def close(self) -> None:

@@ -23,12 +23,13 @@ from functools import partial
 from typing import Final
 
 from tincd_compat import logs
-from tincd_compat.tunnel import compression, libcrypto
-from tincd_compat.tunnel._fast import core
+from tincd_compat._fast import core
+from tincd_compat.crypto import library
+from tincd_compat.crypto.suites import Suite
+from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.drops import Drop, Opened
 from tincd_compat.tunnel.pure import LAST_SEQUENCE, PureOpener, PureSealer
 from tincd_compat.tunnel.replay import DEFAULT_WINDOW
-from tincd_compat.tunnel.suites import Suite
 
 __all__ = [
     "DROPS",
@@ -123,7 +124,7 @@ def cryptography(suite: Suite) -> str:
     """Return what works this suite on this machine, in words for the log."""
     if core is None:
         # Other nodes' suites come later, perhaps inside another root directory.
-        libcrypto.load()
+        library.load()
     instructions = () if core is None else core.features.split(", ")
     used: list[str] = []
     if suite.encrypts:

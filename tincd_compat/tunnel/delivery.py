@@ -21,13 +21,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Final, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.broadcast import broadcast_neighbours
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.modes import BroadcastMode
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel.flows import FlowTable
@@ -39,16 +39,8 @@ from tincd_compat.tunnel.tunnel import Tunnel
 MAX_TRAIN: Final = 64
 
 
-class BroadcastMode(Enum):
-    """The Broadcast variable; all nodes of a mesh must agree on it."""
-
-    NO = "no"
-    MST = "mst"
-    DIRECT = "direct"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class DeliveryPolicy:
     """What the configuration says about the data plane; ``options`` are ours."""
 
     options: int = 0
@@ -129,7 +121,7 @@ class Delivery:
         mesh: Mesh,
         tunnels: Callable[[Node], Tunnel],
         ports: Ports,
-        policy: Policy,
+        policy: DeliveryPolicy,
         flows: FlowTable,
     ) -> None:
         self.tracing = False

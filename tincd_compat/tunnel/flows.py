@@ -18,9 +18,10 @@ from typing import Final, Protocol
 from tincd_compat.addresses import Subnet, SubnetKind
 from tincd_compat.mesh.destinations import Destinations
 from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
+from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing import headers
-from tincd_compat.routing.options import Forwarding, Mode, RouteOptions
+from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel.tunnel import Tunnel
 
 #: Destinations remembered; forged ones can fill the memory, so it is emptied when full.

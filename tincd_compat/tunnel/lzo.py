@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tincd_compat.tunnel._fast import core
+from tincd_compat._fast import core
 
 #: A first byte above this is a run of literals of so many less.
 _FIRST: Final = 17

@@ -39,22 +39,28 @@ from typing import Final, TypeAlias
 from tincd_compat import logs
 from tincd_compat.addresses import Subnet
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.modes import Mode
 from tincd_compat.options import TCPONLY
 from tincd_compat.routing import headers
-from tincd_compat.routing.options import Mode
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import (
     Answer,
-    Broadcast,
     Deliver,
     Fragments,
     Reason,
-    Send,
+    SendTo,
+    SendToAll,
 )
+from tincd_compat.segments.offload import SuperPacket, split
 from tincd_compat.tunnel.compression import Decompressor
-from tincd_compat.tunnel.delivery import MAX_TRAIN, Delivery, Policy, Ports, label
+from tincd_compat.tunnel.delivery import (
+    MAX_TRAIN,
+    Delivery,
+    DeliveryPolicy,
+    Ports,
+    label,
+)
 from tincd_compat.tunnel.flows import FlowTable
-from tincd_compat.tunnel.offload import SuperPacket, split
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
 from tincd_compat.tunnel.receiving import Received, Receiver
 from tincd_compat.tunnel.tunnel import Tunnel
@@ -101,7 +107,7 @@ class Pipeline:
         tunnels: Callable[[Node], Tunnel],
         router: Router,
         ports: Ports,
-        policy: Policy,
+        policy: DeliveryPolicy,
         *,
         random_bytes: Callable[[int], bytes],
         run: Run = finish,
@@ -435,11 +441,11 @@ class Pipeline:
             # everybody, as all do now and then, takes none.
             self._ports.heard_elsewhere(bytes(frame[6:12]), now)
         match self._router.route(frame, source, now):
-            case Send(node, frame, tos):
+            case SendTo(node, frame, tos):
                 delivery.send(node, frame, now, tcp=tcp, tos=tos)
             case Deliver(frame):
                 delivery.deliver(frame)
-            case Broadcast(frame):
+            case SendToAll(frame):
                 delivery.broadcast(source, frame, now, tcp=tcp)
             case Answer(frames, reason, tos):
                 if reason is not None:

@@ -91,7 +91,7 @@ class Probe(NamedTuple):
     broadcast: bool = False
 
 
-class Step(NamedTuple):
+class ProbeStep(NamedTuple):
     """What a step asks for: probes now, and the next step after ``delay`` seconds.
 
     ``probes`` must be drawn one at a time, each sent before the next: EMSGSIZE on one
@@ -216,7 +216,7 @@ class PmtuDiscovery:
         """A probe of the node is answered; that does not make the path a busy one."""
         self._own_numbers += 1
 
-    def step(self, *, usable: bool, numbers: int = 0) -> Step:
+    def step(self, *, usable: bool, numbers: int = 0) -> ProbeStep:
         """Perform the step that is due.
 
         ``usable``: the node is reachable, and we hold its key; ``numbers``: how many
@@ -230,7 +230,7 @@ class PmtuDiscovery:
                 self._peer,
             )
             self.phase, self.rounds = Phase.OFF, 0
-            return Step(None, ())
+            return ProbeStep(None, ())
         if self.phase is Phase.OFF:
             self._search(self.minmtu, self.maxmtu)
         elif self.phase is Phase.IDLE:
@@ -344,7 +344,7 @@ class PmtuDiscovery:
             self._search(0, MTU)
         self.rounds += self.phase is Phase.CHECK
 
-    def _next(self) -> Step:
+    def _next(self) -> ProbeStep:
         delay, probes = INTERVAL, self._check()
         if self.phase is Phase.SEARCH:
             probes = self._narrow()
@@ -358,7 +358,7 @@ class PmtuDiscovery:
             probes = self._keep_alive(delay)
         self._elapsed += delay
         self._delay = delay
-        return Step(delay, probes)
+        return ProbeStep(delay, probes)
 
     # The batches.
 

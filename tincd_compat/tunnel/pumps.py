@@ -19,19 +19,19 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
+from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.segments.superpacket import SuperPacket
 from tincd_compat.tunnel import sources, ways
-from tincd_compat.tunnel._fast import core
 from tincd_compat.tunnel.codec import DROPS
 from tincd_compat.tunnel.flows import NO_SHORT_WAY, Flow
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.sources import Sender, Sources
-from tincd_compat.tunnel.superpacket import SuperPacket
 from tincd_compat.tunnel.ways import Numbers, Ways
 
 if TYPE_CHECKING:
-    from tincd_compat.tunnel._fast._core import Outcome
+    from tincd_compat._fast._core import Outcome
 
 #: Packets from the device in one call: two trains, as much as a C peer can take.
 BURST: Final = 128

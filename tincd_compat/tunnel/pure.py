@@ -9,11 +9,11 @@ import hmac
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tincd_compat.tunnel import ciphers
-from tincd_compat.tunnel.ciphers import SEQNO_SIZE
+from tincd_compat.crypto import packetciphers
+from tincd_compat.crypto.packetciphers import SEQNO_SIZE
+from tincd_compat.crypto.suites import Digest, Suite
 from tincd_compat.tunnel.drops import Drop, Opened
 from tincd_compat.tunnel.replay import ReplayWindow, Verdict
-from tincd_compat.tunnel.suites import Digest, Suite
 
 #: The number field ends here; receivers ask for a new key at a quarter of it.
 LAST_SEQUENCE: Final = 0xFFFFFFFF
@@ -80,7 +80,7 @@ class PureSealer:
     def __init__(self, suite: Suite, key_block: bytes) -> None:
         #: The number of the last datagram.
         self.sequence = 0
-        encryptor = ciphers.encryptor(suite.cipher, key_block)
+        encryptor = packetciphers.encryptor(suite.cipher, key_block)
         self._encrypt = encryptor.encrypt_train
         self._encrypt_one = encryptor.encrypt
         self._mac = _mac(suite, key_block)
@@ -113,7 +113,7 @@ class PureOpener:
     """Checks the MAC and the number of datagrams, and decrypts them."""
 
     def __init__(self, suite: Suite, key_block: bytes, window_bytes: int) -> None:
-        decryptor = ciphers.decryptor(suite.cipher, key_block)
+        decryptor = packetciphers.decryptor(suite.cipher, key_block)
         self._decrypt = decryptor.decrypt_train
         self._decrypt_one = decryptor.decrypt
         self._mac = _mac(suite, key_block)

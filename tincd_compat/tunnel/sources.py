@@ -23,7 +23,7 @@ from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.ways import Numbers
 
 if TYPE_CHECKING:
-    from tincd_compat.tunnel._fast._core import Pump
+    from tincd_compat._fast._core import Pump
 
 #: Host, port, scope, the address of ours that was spoken to, the index of the socket.
 Place: TypeAlias = tuple[str, int, int, str, int]

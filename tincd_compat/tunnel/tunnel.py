@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from tincd_compat import logs
+from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.codec import Opener, Sealer, unusable
 from tincd_compat.tunnel.openers import Openers
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.replay import DEFAULT_WINDOW
-from tincd_compat.tunnel.suites import Suite, find_cipher, find_digest
 
 #: Seconds between two REQ_KEY for the same node: every answer voids the one before.
 REQUEST_INTERVAL: Final = 10.0

@@ -17,7 +17,7 @@ from tincd_compat.tunnel.flows import Flow
 from tincd_compat.tunnel.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from tincd_compat.tunnel._fast._core import Pump
+    from tincd_compat._fast._core import Pump
 
 #: Nodes that a pump has numbers for; it refuses greater ones.
 MAX_NODES: Final = 16384

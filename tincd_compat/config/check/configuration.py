@@ -41,7 +41,6 @@ from tincd_compat.config.parser import (
     conf_d_files,
     options_for,
 )
-from tincd_compat.config.rsa import PrivateKey
 from tincd_compat.config.settings import (
     BYTE_ORDER_MARK,
     Settings,
@@ -49,6 +48,7 @@ from tincd_compat.config.settings import (
     resolve_name,
 )
 from tincd_compat.config.variables import Scope
+from tincd_compat.crypto.rsa import PrivateKey
 
 _NO_START = "tincd does not start"
 _CUT_OFF = "the rest of the file is not read"

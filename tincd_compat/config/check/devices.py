@@ -13,7 +13,7 @@ from tincd_compat.config.check.findings import Place, Report
 from tincd_compat.config.check.scripts import check_setup
 from tincd_compat.config.parser import Config
 from tincd_compat.config.settings import Settings
-from tincd_compat.config.values import Mode
+from tincd_compat.modes import Mode
 
 _USUAL: Final = "/dev/net/tun"
 

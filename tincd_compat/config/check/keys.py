@@ -10,8 +10,8 @@ from tincd_compat.config.check.blocks import mend
 from tincd_compat.config.check.findings import Report, Severity
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.keys import load_private_key, load_public_key
-from tincd_compat.config.rsa import PrivateKey, PublicKey
 from tincd_compat.config.settings import Settings
+from tincd_compat.crypto.rsa import PrivateKey, PublicKey
 
 #: Bits from which on an RSA key is not within reach of anybody.
 STRONG_BITS: Final = 2048

@@ -1,0 +1,18 @@
+"""The compiled half of the data plane, where it was built and is wanted.
+
+``core`` is None otherwise: everything works without it.  ``TINCD_COMPAT_PURE=1`` in the
+environment leaves it out.
+"""
+
+from __future__ import annotations
+
+import os
+
+try:
+    if os.environ.get("TINCD_COMPAT_PURE", "") not in ("", "0"):
+        raise ImportError
+    import tincd_compat._fast._core as core
+except ImportError:
+    core = None  # type: ignore[assignment]
+
+__all__ = ["core"]
