@@ -176,7 +176,8 @@ def _dial(node: str, reason: str, facts: Facts) -> str:
 
 
 def _path(node: str, reason: str, facts: Facts) -> str:
-    way = f"{shown(facts.get('before'))} → {shown(facts.get('now'))}"
+    before, now = facts.get("before"), shown(facts.get("now"))
+    way = now if before in (None, now) else f"{before} → {now}"
     via = facts.get("via")
     through = f" through {via}" if via not in (None, node) else ""
     return f"{node}: {way}{through} ({_words(PATHS, reason)})"

@@ -1,0 +1,221 @@
+"""The lists and the status of the control socket, made from one look at the daemon.
+
+Lists are generators, since members decide how long they are; whoever writes them draws
+a few records each turn.  Nodes, edges and subnets may come and go meanwhile: these are
+in a list or not, all others once.  The order of a list means nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from typing import Final
+
+from tincd_compat import options
+from tincd_compat.addresses import SocketAddress
+from tincd_compat.mesh.node import Edge, Node
+from tincd_compat.observe.paths import way
+from tincd_compat.observe.records import (
+    LISTED_SUBNETS,
+    Address,
+    EdgeRecord,
+    NodeRecord,
+    Probes,
+    Problem,
+    SubnetRecord,
+)
+from tincd_compat.observe.summary import Reachable, Status
+from tincd_compat.observe.views import TunnelView, Views
+from tincd_compat.observe.words import AddressSource, Option, PathKind
+
+_BITS: Final = (
+    (options.INDIRECT, Option.INDIRECT),
+    (options.TCPONLY, Option.TCPONLY),
+    (options.PMTU_DISCOVERY, Option.PMTU_DISCOVERY),
+    (options.CLAMP_MSS, Option.CLAMP_MSS),
+)
+
+#: Nodes that are counted in one step of :func:`status`.
+_AT_ONCE: Final = 16
+
+
+def option_words(bits: int) -> tuple[Option, ...]:
+    """Return the words for the option bits of an edge or a node."""
+    return tuple(word for bit, word in _BITS if bits & bit)
+
+
+def address_record(
+    address: SocketAddress | None, source: AddressSource | None = None
+) -> Address | None:
+    """Return the record of an address; None for none."""
+    if address is None:
+        return None
+    return Address(host=address.host, port=address.port, from_=source)
+
+
+def edges_to(node: Node, most: int) -> list[Edge]:
+    """Return the edges of the path to a node, from here on; empty if there is none."""
+    edges: list[Edge] = []
+    step: Edge | None = node.prevedge if node.reachable else None
+    # A path has fewer edges than the mesh has nodes, which is no proof for a moment
+    # between two runs of the graph.
+    while step is not None and len(edges) < most:
+        edges.append(step)
+        step = step.source.prevedge
+    return edges[::-1]
+
+
+def nodes(views: Views, wanted: str | None = None) -> Iterator[NodeRecord]:
+    """Yield all nodes, or the one of that name if it is known."""
+    mesh = views.mesh
+    found = tuple(mesh.nodes.values())
+    if wanted is not None:
+        found = (mesh.nodes[wanted],) if wanted in mesh.nodes else ()
+    asked_for = frozenset(goal.node for goal in views.connect_to)
+    for node in found:
+        if mesh.nodes.get(node.name) is node:
+            yield node_record(views, node, asked_for)
+
+
+def node_record(views: Views, node: Node, connect_to: frozenset[str]) -> NodeRecord:
+    """Return the record of one node; ``connect_to`` are the names of all ConnectTo."""
+    mesh = views.mesh
+    myself = node is mesh.myself
+    found = way(mesh, node, views.tunnel, views.own.options)
+    history, view = views.history(node), None if myself else views.tunnel(node)
+    link = None if myself else views.link(node)
+    path = edges_to(node, len(mesh.nodes))
+    known = myself or bool(path)
+    source = None if view is None else view.address_from
+    subnets = mesh.subnets.of(node)
+    return NodeRecord(
+        name=node.name,
+        self_=myself,
+        reachable=node.reachable,
+        since=views.own.started if myself else history.since,
+        path=found.kind,
+        nexthop=_name(node.nexthop) if node.reachable else None,
+        via=_name(found.hop),
+        distance=len(path) if known else None,
+        weight=sum(edge.weight for edge in path) if known else None,
+        address=address_record(node.address, source),
+        rtt_link=None if link is None else link.rtt,
+        rtt_link_last=None if link is None else link.rtt_last,
+        own_suite=None if myself else views.own.suite,
+        options=option_words(views.own.options if myself else node.options),
+        subnets=tuple(map(str, subnets[:LISTED_SUBNETS])),
+        subnet_count=len(subnets),
+        connect_to=node.name in connect_to,
+        linked=link is not None,
+        changes=history.changes,
+        **({} if view is None else _of_tunnel(view)),  # type: ignore[arg-type]
+    )
+
+
+def _name(node: Node | None) -> str | None:
+    return None if node is None else node.name
+
+
+def _of_tunnel(view: TunnelView) -> dict[str, object]:
+    return {
+        "mtu": view.min_mtu or None,
+        "rtt_udp": view.rtt,
+        "rtt_udp_last": view.rtt_last,
+        "last_packet": view.last_packet,
+        "sent": view.sent,
+        "received": view.received,
+        "key": view.key if view.valid_key else None,
+        "own_key_since": view.own_key_since,
+        "probes": Probes(
+            phase=view.phase,
+            min_mtu=view.min_mtu,
+            max_mtu=view.max_mtu,
+            sent=view.probes_sent,
+            answered=view.probes_answered,
+            last_sent=view.last_probe,
+            last_answer=view.last_answer,
+        ),
+    }
+
+
+def edges(views: Views) -> Iterator[EdgeRecord]:
+    """Yield all edges."""
+    for node in tuple(views.mesh.nodes.values()):
+        for edge in tuple(node.edges.values()):
+            yield edge_record(edge)
+
+
+def edge_record(edge: Edge) -> EdgeRecord:
+    return EdgeRecord(
+        from_=edge.source.name,
+        to=edge.target.name,
+        address=Address(host=edge.address.host, port=edge.address.port),
+        options=option_words(edge.options),
+        weight=edge.weight,
+        both=edge.reverse is not None,
+    )
+
+
+def subnets(views: Views) -> Iterator[SubnetRecord]:
+    """Yield the subnets of all nodes, those of one node in tinc's order."""
+    table = views.mesh.subnets
+    for owner in tuple(views.mesh.nodes.values()):
+        for subnet in table.of(owner):
+            yield SubnetRecord(
+                subnet=str(subnet),
+                net=subnet.net,
+                weight=subnet.weight,
+                owner=owner.name,
+                reachable=owner.reachable,
+            )
+
+
+def status(views: Views, problems: Sequence[Problem]) -> Generator[None, None, Status]:
+    """Return the status; a generator, since nodes are counted by their paths."""
+    mesh, own = views.mesh, views.own
+    paths: Counter[PathKind | None] = Counter()
+    edges = 0
+    for number, node in enumerate(tuple(mesh.nodes.values())):
+        paths[way(mesh, node, views.tunnel, own.options).kind] += 1
+        edges += len(node.edges)
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            yield
+    return Status(
+        net=own.net,
+        name=own.name,
+        version=own.version,
+        pid=own.pid,
+        mode=own.mode,
+        data_plane=own.data_plane,
+        started=own.started,
+        reloaded=own.reloaded,
+        reload_ok=own.reload_ok,
+        reload_error=own.reload_error,
+        interface=own.interface,
+        port=own.port,
+        debug_level=own.debug_level,
+        suite=own.suite,
+        rsa_bits=own.rsa_bits,
+        strict_subnets=own.strict_subnets,
+        tunnel_server=own.tunnel_server,
+        nodes=reachable(paths),
+        links=views.active_links,
+        edges=edges,
+        subnets=len(mesh.subnets),
+        connect_to=tuple(views.connect_to),
+        problems=tuple(problems),
+        last_event=views.last_event,
+    )
+
+
+def reachable(paths: Counter[PathKind | None]) -> Reachable:
+    """Return how many other nodes there are by path."""
+    return Reachable(
+        known=sum(paths.values()) - paths[PathKind.SELF],
+        udp=paths[PathKind.UDP],
+        tcp=paths[PathKind.TCP],
+        relay_udp=paths[PathKind.RELAY_UDP],
+        relay_tcp=paths[PathKind.RELAY_TCP],
+        none=paths[PathKind.NONE],
+        idle=paths[None],
+    )
