@@ -16,7 +16,15 @@ ROOT = Path(tincd_compat.__file__).parent
 LONGEST_MODULE = 600
 
 #: Everybody may import these; they import one another and the standard library.
-SHARED = ("addresses", "checksums", "errors", "logs", "modes", "options")
+SHARED = (
+    "addresses",
+    "checksums",
+    "errors",
+    "logs",
+    "modes",
+    "options",
+    "roundtrip",
+)
 
 #: The parts of ``tunnel`` where packets meet the mesh.  The others know nothing of it.
 MESH_SIDE = (

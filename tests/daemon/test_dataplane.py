@@ -26,6 +26,7 @@ from tincd_compat.modes import Mode
 from tincd_compat.options import CLAMP_MSS
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel import codec
+from tincd_compat.tunnel.traffic import NOTHING, Traffic
 
 
 def test_a_node_in_a_log_line() -> None:
@@ -77,6 +78,25 @@ def test_a_packet_over_tcp_arrives(plane: Plane) -> None:
     link.node = None
     plane.subject.packets_received([frame], link)
     assert plane.device.written == [frame]
+
+
+def test_packets_over_tcp_are_counted_by_neighbour(plane: Plane) -> None:
+    remote = plane.world.connect("peer")
+    tunnel = plane.subject.tunnel(plane.peer)
+    frames = [bytes(ipv4("10.2.0.1", "10.1.0.1", bytes(size))) for size in (10, 90)]
+    plane.subject.packets_received(frames, remote.link)
+    assert tunnel.received_by_tcp == Traffic(2, sum(map(len, frames)))
+    plane.from_device(*to_peer(3))
+    assert tunnel.sent_by_tcp == Traffic(3, 3000)
+    # What the connection has no room for has not been sent.
+    remote.sock.room = 0
+    plane.from_device(*to_peer(40))
+    dropped = dict(plane.subject.counters())["dropped meta connection is full"]
+    left = 43 - dropped
+    assert tunnel.sent_by_tcp == Traffic(left, 1000 * left)
+    assert (tunnel.sent, tunnel.received) == (NOTHING, NOTHING)
+    assert remote.link.sent == tunnel.sent_by_tcp
+    assert remote.link.received == tunnel.received_by_tcp
 
 
 def test_bursts_leave_others_their_turn(plane: Plane) -> None:

@@ -12,6 +12,7 @@ from tincd_compat.daemon import dumps
 from tincd_compat.daemon.dumps import LINES_AT_ONCE
 from tincd_compat.device.virtual import Dummy
 from tincd_compat.mesh.node import Node
+from tincd_compat.meta.messages import Request
 from tincd_compat.tunnel.tunnel import DumpView
 
 
@@ -104,6 +105,25 @@ def test_counters(loop: FakeLoop) -> None:
         "bytes queued": 20,
         "most bytes queued for one peer": world.links.most_queued,
     }
+
+
+def test_what_was_sent_and_how_much_outlive_their_link(loop: FakeLoop) -> None:
+    world = World(loop)
+    peer, other = world.connect("peer"), world.connect("other")
+    other.say("8", "8", "14 7 other")
+    loop.settle()
+    sent, size = world.links.sent, world.links.bytes_moved
+    assert (sent[Request.PONG], sent[Request.KEY_CHANGED]) == (2, 1)
+    assert size == (
+        sum(end.connection.bytes_sent for end in (peer.link, other.link)),
+        sum(end.connection.bytes_received for end in (peer.link, other.link)),
+    )
+    other.hang_up()
+    loop.settle()
+    assert world.links.of(world["other"]) is None
+    assert world.links.sent >= sent
+    assert world.links.sent[Request.PONG] == 2
+    assert all(a >= b for a, b in zip(world.links.bytes_moved, size, strict=True))
 
 
 def test_longest_queue_outlives_its_link(loop: FakeLoop) -> None:

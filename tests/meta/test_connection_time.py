@@ -24,7 +24,7 @@ from tincd_compat.meta.connection import (
 )
 from tincd_compat.meta.events import UnknownRequest
 from tincd_compat.meta.handshake import State
-from tincd_compat.meta.messages import Request
+from tincd_compat.meta.messages import Ping, Request
 
 
 def timeout(subject: MetaConnection, now: float) -> tuple[str, int]:
@@ -82,6 +82,58 @@ def test_ping_and_pong_at_the_ticks() -> None:
     line = f"{PEER} didn't respond to PING in 5 seconds"
     peer.subject.check(124.0, 60, 5)
     assert timeout(peer.subject, 125.0) == (line, logging.INFO)
+
+
+def test_the_round_trip_of_a_ping() -> None:
+    peer = active()
+    times = peer.subject.round_trip
+    peer.subject.check(60.0, 60, 5)
+    assert times.last is None
+    peer.say(b"9", 60.25)
+    assert times.smoothed == 0.25
+    assert times.last == 0.25
+    # A PONG that nobody has asked for is none.
+    peer.say(b"9", 61.0)
+    peer.subject.ping(100.0)
+    peer.say(b"9", 100.5)
+    assert times.last == 0.5
+    assert times.smoothed == pytest.approx(0.25 + 0.25 / 8)
+
+
+def test_a_pong_that_may_answer_either_ping_has_no_time() -> None:
+    peer = active()
+    times = peer.subject.round_trip
+    peer.subject.ping(100.0)
+    peer.subject.ping(101.0)
+    peer.say(b"9", 101.1)
+    peer.say(b"9", 101.2)
+    assert times.last is None
+    peer.subject.ping(200.0)
+    peer.say(b"9", 200.1)
+    assert times.last == pytest.approx(0.1)
+
+
+def test_what_is_sent_is_counted() -> None:
+    peer = active()
+    peer.say(b"8")
+    peer.subject.send_line(b"15 other peer", Request.REQ_KEY)
+    peer.subject.send_packet(bytes(60))
+    peer.subject.send_packets([bytes(60), bytes(61)])
+    peer.subject.send_dump(iter([Ping(), Ping()]))
+    before = peer.subject.bytes_sent
+    data = peer.subject.data_to_send()
+    assert peer.subject.bytes_sent == before + len(data)
+    sent = peer.subject.sent
+    assert {request: count for request, count in sent.items() if request > 4} == {
+        Request.PONG: 1,
+        Request.REQ_KEY: 1,
+        Request.PACKET: 3,
+        Request.PING: 2,
+    }
+    assert sent[Request.ACK] == 1
+    before = peer.subject.bytes_received
+    peer.subject.receive_data(b"1234")
+    assert peer.subject.bytes_received == before + 4
 
 
 def test_who_may_be_unheard_is_not_given_up() -> None:

@@ -45,7 +45,7 @@ class Node:
 
     def send(self, *keys: int) -> list[Drop | None]:
         """Return what becomes of a train under these keys."""
-        return drops(self.openers.open_train(self.seal(*keys)))
+        return drops(self.openers.open_train(self.seal(*keys), self._now))
 
     def tick(self, count: int = 1) -> None:
         for _ in range(count):
@@ -262,28 +262,28 @@ def test_without_a_mac_there_is_no_other() -> None:
     openers.renew(Opener(NO_MAC, bytes([1]) * 48))
     openers.renew(Opener(NO_MAC, bytes([2]) * 48))
     old.seal_train([FRAME])
-    (opened,) = openers.open_train(old.seal_train([FRAME]))
+    (opened,) = openers.open_train(old.seal_train([FRAME]), 0.0)
     assert opened.drop is not None
-    assert drops(openers.open_train(new.seal_train([FRAME]))) == [None]
+    assert drops(openers.open_train(new.seal_train([FRAME]), 0.0)) == [None]
     assert openers.matches(new.seal_train([FRAME])[0]) is False
 
 
 def test_each_key_has_its_own_window() -> None:
     node = Node(2)
     first, second = node.seal(1), node.seal(2)
-    assert drops(node.openers.open_train(second + first)) == [None] * 2
-    assert drops(node.openers.open_train(second + first)) == [Drop.LATE] * 2
+    assert drops(node.openers.open_train(second + first, 0.0)) == [None] * 2
+    assert drops(node.openers.open_train(second + first, 0.0)) == [Drop.LATE] * 2
     # What is no news does not turn anything.
     assert node.current == 1
     assert node.openers.highest == 1
-    assert drops(node.openers.open_train(second)) == [Drop.LATE]
+    assert drops(node.openers.open_train(second, 0.0)) == [Drop.LATE]
     assert node.current == 1
 
 
 def test_junk_turns_nothing() -> None:
     node = Node(2)
     junk = [b"", b"short", bytes(64), bytes(1500)]
-    assert drops(node.openers.open_train(junk)) == [
+    assert drops(node.openers.open_train(junk, 0.0)) == [
         *[Drop.TOO_SHORT] * 2,
         *[Drop.UNAUTHENTICATED] * 2,
     ]
@@ -310,10 +310,10 @@ def test_a_forged_datagram_costs_one_mac_more_and_a_genuine_one_none() -> None:
     made = [Counting(SUITE, bytes([number]) * 48) for number in (1, 2)]
     for each in made:
         openers.renew(each)
-    openers.open_train([bytes(64)] * 10)
+    openers.open_train([bytes(64)] * 10, 0.0)
     openers.matches(bytes(64))
     assert [each.macs for each in made] == [11, 11]
-    openers.open_train(Sealer(SUITE, bytes([2]) * 48).seal_train([FRAME] * 10))
+    openers.open_train(Sealer(SUITE, bytes([2]) * 48).seal_train([FRAME] * 10), 0.0)
     assert [each.macs for each in made] == [11, 21]
 
 

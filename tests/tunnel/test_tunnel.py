@@ -87,7 +87,7 @@ class TestOwnKey:
         first, second = two_keys(keys)
         newer = keys.opener
         train = second.seal_train([b"new"]) + first.seal_train([b"old"])
-        opened = keys.openers.open_train(train)
+        opened = keys.openers.open_train(train, 0.0)
         assert [result.frame for result in opened] == [b"new", b"old"]
         assert keys.opener is not newer
 

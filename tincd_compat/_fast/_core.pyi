@@ -13,6 +13,9 @@ features: Final[str]
 class Sealer:
     #: The number of the last datagram.
     sequence: int
+    @property
+    def bytes_sealed(self) -> int:
+        """Bytes of the bodies that were sealed."""
 
     def __new__(
         cls,
@@ -43,6 +46,18 @@ class Opener:
     ) -> Opener: ...
     @property
     def highest(self) -> int: ...
+    @property
+    def packets_opened(self) -> int:
+        """Datagrams that were accepted."""
+
+    @property
+    def bytes_opened(self) -> int:
+        """Bytes of the bodies of accepted datagrams."""
+
+    @property
+    def heard(self) -> int:
+        """When a pump has last accepted one, in its milliseconds; 0 for never."""
+
     def matches(self, datagram: bytes) -> bool: ...
     def open_train(
         self, datagrams: Sequence[bytes]

@@ -131,6 +131,12 @@ static PyObject *get_sequence(PyObject *self, void *closure)
     return PyLong_FromUnsignedLong(((SealerObject *)self)->core.sequence);
 }
 
+static PyObject *get_sealed_bytes(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(((SealerObject *)self)->core.bytes);
+}
+
 static int set_sequence(PyObject *self, PyObject *value, void *closure)
 {
     unsigned long number;
@@ -220,6 +226,7 @@ static PyMethodDef sealer_methods[] = {
 
 static PyGetSetDef sealer_attributes[] = {
     {"sequence", get_sequence, set_sequence, "The number of the last datagram.", NULL},
+    {"bytes_sealed", get_sealed_bytes, NULL, "Bytes of the bodies that were sealed.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -259,6 +266,24 @@ static PyObject *get_highest(PyObject *self, void *closure)
 {
     (void)closure;
     return PyLong_FromUnsignedLong(((OpenerObject *)self)->core.window.highest);
+}
+
+static PyObject *get_packets(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(((OpenerObject *)self)->core.packets);
+}
+
+static PyObject *get_opened_bytes(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(((OpenerObject *)self)->core.bytes);
+}
+
+static PyObject *get_heard(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromLongLong(((OpenerObject *)self)->core.heard);
 }
 
 static PyObject *opener_matches_one(PyObject *self, PyObject *datagram)
@@ -355,6 +380,9 @@ static PyMethodDef opener_methods[] = {
 
 static PyGetSetDef opener_attributes[] = {
     {"highest", get_highest, NULL, "The highest number accepted so far.", NULL},
+    {"packets_opened", get_packets, NULL, "Datagrams that were accepted.", NULL},
+    {"bytes_opened", get_opened_bytes, NULL, "Bytes of their bodies.", NULL},
+    {"heard", get_heard, NULL, "When a pump had one last, in milliseconds.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -135,7 +135,7 @@ static PyObject *receive(PyObject *object, PyObject *args)
                                           &batches, &milliseconds))
         return NULL;
     pump_begin(&self->core);
-    strangers_turn(&self->core.strangers, milliseconds);
+    pump_tell_time(&self->core, milliseconds);
     self->busy = true;
     Py_BEGIN_ALLOW_THREADS
     pump_in(&self->core, fd, socket, batches < 0 ? 0 : (size_t)batches);

@@ -147,8 +147,10 @@ const char *core_features(void);
 struct sealer {
     struct cipher cipher;
     struct mac mac;
-    /* The number of the last datagram. */
+    /* The number of the last datagram: so many were sealed. */
     uint32_t sequence;
+    /* Bytes of their bodies. */
+    uint64_t bytes;
 };
 
 int sealer_init(struct sealer *sealer, const struct suite *suite,
@@ -188,6 +190,11 @@ struct opener {
     struct mac mac;
     struct window window;
     size_t shortest;
+    /* Datagrams that were accepted, and bytes of their bodies. */
+    uint64_t packets;
+    uint64_t bytes;
+    /* When a pump has last had such a datagram, in milliseconds; 0 for never. */
+    int64_t heard;
 };
 
 int opener_init(struct opener *opener, const struct suite *suite,

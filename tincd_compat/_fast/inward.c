@@ -174,13 +174,18 @@ static void open_some(struct pump *pump, uint32_t number, const struct packet *d
                       size_t count, const struct place *place)
 {
     const struct source *source = &pump->known[number];
+    struct opener *opener = source->opener;
     struct opened opened[BATCH];
+    uint64_t before;
 
-    if (source->opener == NULL || source->service == TEST) {
+    if (opener == NULL || source->service == TEST) {
         test_some(pump, source, datagrams, count, place);
         return;
     }
-    open_train(source->opener, datagrams, count, opened);
+    before = opener->packets;
+    open_train(opener, datagrams, count, opened);
+    if (opener->packets != before)
+        opener->heard = pump->now;
     for (size_t i = 0; i < count; i++) {
         if (opened[i].drop == DROP_UNAUTHENTICATED)
             sort_foreign(pump, source, &datagrams[i], place);

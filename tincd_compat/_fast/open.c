@@ -92,9 +92,11 @@ static bool decrypt(struct cipher *cipher, struct packet *packet)
 }
 
 /* Pass a decrypted packet through the replay window. */
-static void admit(struct window *window, const struct packet *plain,
+static void admit(struct opener *opener, const struct packet *plain,
                   struct opened *opened)
 {
+    struct window *window = &opener->window;
+
     if (plain->length < SEQNO_SIZE) {
         opened->drop = DROP_TOO_SHORT;
         return;
@@ -116,6 +118,8 @@ static void admit(struct window *window, const struct packet *plain,
     case ACCEPT:
         break;
     }
+    opener->packets++;
+    opener->bytes += opened->length;
     opened->frame = plain->data + SEQNO_SIZE;
 }
 
@@ -129,7 +133,7 @@ static void open_batch(struct opener *opener, const struct packet *datagrams,
         if (opened[i].drop != DROP_NONE)
             continue;
         if (decrypt(&opener->cipher, &sealed[i]))
-            admit(&opener->window, &sealed[i], &opened[i]);
+            admit(opener, &sealed[i], &opened[i]);
         else
             opened[i].drop = DROP_UNDECRYPTABLE;
     }

@@ -60,6 +60,12 @@ void pump_clear(struct pump *pump)
     pump->source_count = 0;
 }
 
+void pump_tell_time(struct pump *pump, int64_t now)
+{
+    pump->now = now;
+    strangers_turn(&pump->strangers, now);
+}
+
 void pump_begin(struct pump *pump)
 {
     pump->reports.count = 0;

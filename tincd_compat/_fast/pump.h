@@ -297,6 +297,8 @@ struct pump {
     size_t source_count;
     struct source *known;
     struct strangers strangers;
+    /* Milliseconds of a monotonic clock when this call began, or its last wait ended. */
+    int64_t now;
 
     size_t watch_count;
     struct watch watches[MAX_WATCHES];
@@ -329,6 +331,8 @@ int pump_init(struct pump *pump);
 void pump_free(struct pump *pump);
 /* Forget all that Python has told. */
 void pump_clear(struct pump *pump);
+/* Tell the time, in milliseconds of a monotonic clock. */
+void pump_tell_time(struct pump *pump, int64_t now);
 /* Begin a call: what was handed back before is gone. */
 void pump_begin(struct pump *pump);
 /* Tell whether nothing but packets was touched since. */

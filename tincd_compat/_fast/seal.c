@@ -50,6 +50,7 @@ static void dress(struct sealer *sealer, struct packet *packet)
     size_t padded = padded_length(&sealer->cipher, packet->length);
 
     put32(packet->data, ++sealer->sequence);
+    sealer->bytes += packet->length;
     memset(packet->data + plain, (int)(padded - plain), padded - plain);
     packet->length = padded;
 }

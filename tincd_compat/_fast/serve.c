@@ -66,7 +66,7 @@ static enum served serve_events(struct pump *pump, const struct epoll_event *eve
     enum served answer = TIME_OVER;
     int first = 0;
 
-    strangers_turn(&pump->strangers, milliseconds());
+    pump_tell_time(pump, milliseconds());
     while (first < count && events[first].data.fd != pump->last)
         first++;
     for (int i = 1; i <= count; i++) {

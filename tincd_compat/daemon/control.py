@@ -190,9 +190,10 @@ class ControlPlane:
                     self._keys.forget(node)
 
     def _forward(self, line: bytes, source: Link | None) -> None:
-        for link in self._links.active():
-            if link is not source:
-                link.send_line(line)
+        links = [link for link in self._links.active() if link is not source]
+        for link in links:
+            link.send_line(line)
+        self._links.told_everyone(Request(request_number(line)), len(links))
 
     def _announce(self, message: Message) -> None:
         line = message.encode()
@@ -202,8 +203,10 @@ class ControlPlane:
             logs.meta.debug("Sending %s to everyone (BROADCAST): %s", name, text)
         else:
             logs.protocol.debug("Sending %s to everyone (BROADCAST)", name)
-        for link in self._links.active():
+        links = self._links.active()
+        for link in links:
             link.send_line(line)
+        self._links.told_everyone(message.request, len(links))
 
     def _relay(self, node: Node, line: bytes) -> None:
         link = self._link_towards(node)

@@ -33,6 +33,7 @@ from tincd_compat.transport.udp import UdpSockets
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
+from tincd_compat.tunnel.traffic import Traffic
 from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
 
 if TYPE_CHECKING:
@@ -160,6 +161,9 @@ class DataPlane:
             if link.node is None or link.socket.closed:
                 return
             burst, now = frames[start : start + BURST], self._loop.time()
+            came = Traffic(len(burst), sum(map(len, burst)))
+            link.received += came
+            self.tunnel(link.node).received_by_tcp += came
             self._pipeline.from_meta(burst, link.node, link.connection.options, now)
 
     def _look_for_forgetting(self, node: Node, length: int) -> None:
@@ -200,7 +204,9 @@ class DataPlane:
         full, left = 0, len(frames)
         if link is not None:
             limit = max(1, self._settings.current.max_output_buffer_size)
+            before = link.sent
             full, left = link.offer_packets(frames, limit)
+            self.tunnel(neighbour).sent_by_tcp += link.sent - before
         if full:
             drops["meta connection is full"] += full
         if left:

@@ -16,6 +16,7 @@ from tincd_compat.meta.connection import Event, MetaConnection
 from tincd_compat.meta.messages import Message, Request
 from tincd_compat.transport.metasocket import MetaSocket
 from tincd_compat.transport.turns import Turns
+from tincd_compat.tunnel.traffic import NOTHING, Traffic
 
 if TYPE_CHECKING:
     from tincd_compat.config.hosts import HostSettings
@@ -65,6 +66,8 @@ class Link:
         self.block: asyncio.Future[bytes] | None = None
         #: A PONG has arrived: the connection works both ways.
         self.proven = False
+        #: Frames that went and came as PACKET.
+        self.sent = self.received = NOTHING
         self._handler = handler
         self.socket = MetaSocket(sock, connection, self, loop, turns)
 
@@ -123,6 +126,7 @@ class Link:
     def send_packets(self, frames: Sequence[bytes | bytearray]) -> None:
         """Send frames at once, as far as the system takes them."""
         if not self.socket.closed:
+            self.sent += Traffic(len(frames), sum(map(len, frames)))
             self.connection.send_packets(frames)
             self.socket.flush_now()
 

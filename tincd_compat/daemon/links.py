@@ -129,6 +129,9 @@ class Links:
         self._closing = False
         #: Requests so far of active links, by kind.
         self.received: Counter[Request] = Counter()
+        #: What links that have ended were sent, and lines to everyone; their bytes.
+        self._sent_before: Counter[Request] = Counter()
+        self._bytes_before = 0, 0
         self._most_queued = 0
 
     def attach(
@@ -158,6 +161,33 @@ class Links:
         """The most bytes that have waited for one peer so far."""
         links = (link.socket.most_queued for link in self._all)
         return max(self._most_queued, *links, 0)
+
+    @property
+    def sent(self) -> Counter[Request]:
+        """Requests to all peers so far, by kind, with those of handshakes."""
+        return sum((link.connection.sent for link in self._all), self._sent_before)
+
+    @property
+    def bytes_moved(self) -> tuple[int, int]:
+        """Bytes of all meta connections so far, sent and received."""
+        sent, received = self._bytes_before
+        links = [link.connection for link in self._all]
+        return (
+            sent + sum(link.bytes_sent for link in links),
+            received + sum(link.bytes_received for link in links),
+        )
+
+    def told_everyone(self, request: Request, count: int) -> None:
+        """So many links were sent the same line."""
+        self._sent_before[request] += count
+
+    def _keep_counts(self, connection: MetaConnection) -> None:
+        self._sent_before += connection.sent
+        sent, received = self._bytes_before
+        self._bytes_before = (
+            sent + connection.bytes_sent,
+            received + connection.bytes_received,
+        )
 
     def of(self, node: Node) -> Link | None:
         """Return the active link with a node."""
@@ -352,6 +382,7 @@ class Links:
         logs.connections.log(logs.NOTICE, "Closing connection with %s", link)
         was_active = link.connection.active
         del self._all[link]
+        self._keep_counts(link.connection)
         self._most_queued = max(self._most_queued, link.socket.most_queued)
         sock = link.socket.detach()
         if was_active or self._closing:

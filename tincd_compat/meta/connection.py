@@ -17,7 +17,7 @@ an error replace the defaults (an error shown at any debug level).
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -62,6 +62,7 @@ from tincd_compat.meta.wording import (
     unknown_request,
     while_processing,
 )
+from tincd_compat.roundtrip import RoundTrip
 
 #: Lines or packets that are looked at in one go.
 MAX_BURST: Final = 64
@@ -106,6 +107,15 @@ class MetaConnection:
         #: Status bits that the owner sets: CONNECTING, MST and the like.
         self.flags = Status(0)
         self.pinged = False
+        #: Times from PING to PONG.
+        self.round_trip = RoundTrip()
+        #: PINGs without a PONG, and when the only one of them left.
+        self._pings = 0
+        self._ping_left: float | None = None
+        #: Bytes of the connection, as they were on the wire.
+        self.bytes_sent = self.bytes_received = 0
+        #: Requests that were queued for the peer, without lines to everyone.
+        self.sent: Counter[Request] = Counter()
         #: When the connection began or was last pinged.
         self.last_ping_time = now
         #: Whether the handshake is complete; stays true after an error, because the
@@ -162,6 +172,7 @@ class MetaConnection:
         """Take any amount of what the peer sent, to be looked at later."""
         if self._failed:
             return
+        self.bytes_received += len(data)
         with self._ending():
             self._stream.receive_data(data)
 
@@ -273,21 +284,29 @@ class MetaConnection:
         try:
             message = kind.parse(line)
             if self.active:
-                self._handle(message, line)
+                self._handle(message, line, now)
             else:
                 self._perform(self._handshake.receive(message, now))
                 self._paused_at = now
         except PeerError as error:
             raise while_processing(request, error) from error
 
-    def _handle(self, message: Message, line: bytes) -> None:
+    def _handle(self, message: Message, line: bytes, now: float) -> None:
         match message:
             case Packet(length):
                 self._stream.expect_body(length)
                 return
             case Pong():
                 self.pinged = False
+                self._ponged(now)
         self._events.append(Received(message, line))
+
+    def _ponged(self, now: float) -> None:
+        """Take the time of a PONG, if it cannot be one to another PING."""
+        if self._ping_left is not None:
+            self.round_trip.add(max(0.0, now - self._ping_left))
+            self._ping_left = None
+        self._pings = max(0, self._pings - 1)
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
@@ -330,6 +349,7 @@ class MetaConnection:
         self._require_active()
         line = Packet(len(frame)).encode()
         self._log("Sending %s to %s", Request.PACKET, line)
+        self.sent[Request.PACKET] += 1
         return self._queue(line + b"\n" + frame)
 
     def send_packets(self, frames: Sequence[bytes | bytearray]) -> bool:
@@ -337,6 +357,7 @@ class MetaConnection:
         if logs_requests():
             return all(self.send_packet(bytes(frame)) for frame in frames)
         self._require_active()
+        self.sent[Request.PACKET] += len(frames)
         parts: list[bytes | bytearray] = []
         for frame in frames:
             parts += (b"17 %d\n" % len(frame), frame)
@@ -346,6 +367,8 @@ class MetaConnection:
         """Ask for a sign of life."""
         self.pinged = True
         self.last_ping_time = now
+        self._pings += 1
+        self._ping_left = now if self._pings == 1 else None
         self.send(Ping())
 
     def send_dump(self, messages: Iterator[Message]) -> None:
@@ -361,6 +384,7 @@ class MetaConnection:
         for message in messages:
             line = message.encode()
             self._log("Sending %s to %s", message.request, line)
+            self.sent[message.request] += 1
             if self._fits(line):
                 yield line
 
@@ -377,6 +401,7 @@ class MetaConnection:
     def data_to_send(self, limit: int | None = None) -> bytes:
         """Take what is queued, encrypted as it has to be; no more than the limit."""
         data = self._outbox.take(limit)
+        self.bytes_sent += len(data)
         if data and logs.meta.isEnabledFor(logging.DEBUG):
             logs.meta.debug("Flushing %d bytes to %s", len(data), self.peer)
         return data
@@ -388,6 +413,7 @@ class MetaConnection:
 
     def _send_request(self, request: Request, line: bytes) -> bool:
         self._log("Sending %s to %s", request, line)
+        self.sent[request] += 1
         ahead = request in (Request.PING, Request.PONG)
         return self._fits(line) and self._queue(line, b"\n", ahead=ahead)
 

@@ -30,6 +30,7 @@ from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.drops import Drop, Opened
 from tincd_compat.tunnel.pure import LAST_SEQUENCE, PureOpener, PureSealer
 from tincd_compat.tunnel.replay import DEFAULT_WINDOW
+from tincd_compat.tunnel.traffic import NOTHING, Traffic
 
 __all__ = [
     "DROPS",
@@ -151,6 +152,8 @@ class Sealer:
             raise ValueError(reason)
         self._train = _sealer(suite, key_block)
         self._compress = compression.compressor(level) if level else None
+        #: Bytes of frames before they were packed.
+        self._packed = 0
 
     @property
     def sequence(self) -> int:
@@ -160,6 +163,13 @@ class Sealer:
     @sequence.setter
     def sequence(self, number: int) -> None:
         self._train.sequence = number
+
+    @property
+    def sent(self) -> Traffic:
+        """What was sealed."""
+        packed = self._compress is not None
+        size = self._packed if packed else self._train.bytes_sealed
+        return Traffic(self._train.sequence, size)
 
     @property
     def compiled(self) -> core.Sealer | None:
@@ -187,6 +197,7 @@ class Sealer:
         """
         bodies = frames[: LAST_SEQUENCE - self.sequence]
         if self._compress is not None:
+            self._packed += sum(map(len, bodies))
             bodies = [self._compress(frame) for frame in bodies]
         return self._train.seal_train(bodies)
 
@@ -213,13 +224,36 @@ class Opener:
         self._make = partial(_opener, suite, key_block, window_bytes)
         self._made: PureOpener | core.Opener | None = None
         self._authenticates = suite.authenticates
+        self._decompress = compression.decompressor(level) if level else None
+        #: Bytes of frames behind their unpacking.
+        self._unpacked = 0
         #: What a frame is unpacked with, None for one that is not packed.
-        self.unpack = compression.decompressor(level) if level else None
+        self.unpack = None if self._decompress is None else self._unpack
 
     @property
     def highest(self) -> int:
         """The highest number accepted so far."""
         return 0 if self._made is None else self._made.highest
+
+    @property
+    def received(self) -> Traffic:
+        """What was accepted, whoever opened it."""
+        made = self._made
+        if made is None:
+            return NOTHING
+        packed = self._decompress is not None
+        size = self._unpacked if packed else made.bytes_opened
+        return Traffic(made.packets_opened, size)
+
+    @property
+    def heard(self) -> float:
+        """When a datagram was last accepted past :meth:`open_train`, 0 for never.
+
+        In seconds of the clock of whoever has moved packets in that way.
+        """
+        if self._made is None or isinstance(self._made, PureOpener):
+            return 0.0 if self._made is None else self._made.heard
+        return self._made.heard / 1000
 
     @property
     def _train(self) -> PureOpener | core.Opener:
@@ -250,6 +284,13 @@ class Opener:
     def authenticates(self) -> bool:
         """Tell whether there is a MAC by which a datagram can be matched at all."""
         return self._authenticates
+
+    def _unpack(self, body: bytes) -> bytes | None:
+        """Return the frame of a packed body, None for one that is broken."""
+        assert self._decompress is not None
+        frame = self._decompress(body)
+        self._unpacked += 0 if frame is None else len(frame)
+        return frame
 
     def matches(self, datagram: bytes) -> bool:
         """Tell whether this peer sealed the datagram; never true without a MAC."""

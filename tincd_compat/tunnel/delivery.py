@@ -361,10 +361,15 @@ class Delivery:
         self._tunnels(node).pmtu.too_big(length)
 
     def send_probe(
-        self, node: Node, probe: Probe, random_bytes: Callable[[int], bytes]
+        self,
+        node: Node,
+        probe: Probe,
+        random_bytes: Callable[[int], bytes],
+        now: float,
     ) -> None:
         """Send one MTU probe at once."""
         frame = request(probe.length, random_bytes)
+        self._tunnels(node).echoes.asked(frame, now, timed=not probe.broadcast)
         if not probe.broadcast or node.prevedge is None:
             elsewhere = self._elsewhere(node)
             if elsewhere is None:

@@ -42,10 +42,11 @@ and the MAC is a small part of what it costs to receive a datagram here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tincd_compat.tunnel.codec import Opener
 from tincd_compat.tunnel.drops import Drop, Opened
+from tincd_compat.tunnel.traffic import NOTHING, Traffic
 
 
 class Openers:
@@ -57,6 +58,10 @@ class Openers:
         self._current: Opener | None = None
         self._patience = patience
         self._other: Opener | None = None
+        #: What came under keys that are no more.
+        self._received_before = NOTHING
+        #: When a datagram was last accepted, as far as that is known here; 0 for never.
+        self._heard = 0.0
         self._newer: Opener | None = None
         #: The older key had been in use when the newer was made.
         self._older_used = False
@@ -68,10 +73,30 @@ class Openers:
         """What is tried first; None while the node has no key from us."""
         return self._current
 
-    @current.setter
-    def current(self, opener: Opener | None) -> None:
-        if opener is not self._current:
-            self._current = opener
+    @property
+    def received(self) -> Traffic:
+        """What was accepted under all keys that the node has ever had."""
+        return sum((opener.received for opener in self._kept()), self._received_before)
+
+    @property
+    def heard(self) -> float | None:
+        """When a datagram was last accepted, whoever opened it; None for never."""
+        return max(self._heard, *(opener.heard for opener in self._kept()), 0.0) or None
+
+    def _kept(self) -> Iterator[Opener]:
+        for opener in (self._current, self._other):
+            if opener is not None:
+                yield opener
+
+    def _keep(self, current: Opener | None, other: Opener | None) -> None:
+        """Have these openers and no others; what others have counted is kept."""
+        for opener in self._kept():
+            if opener is not current and opener is not other:
+                self._received_before += opener.received
+                self._heard = max(self._heard, opener.heard)
+        self._other = other
+        if current is not self._current:
+            self._current = current
             self.changed()
 
     @property
@@ -87,22 +112,23 @@ class Openers:
     def renew(self, opener: Opener | None) -> None:
         """The node is given this key; None is one that we cannot work ourselves."""
         before = self.current
-        self.current = self._newer = opener
+        self._newer = opener
         # Without a MAC nothing tells by which key a datagram was sealed.
         if opener is None or before is None or not before.authenticates:
-            self._other = None
+            self._keep(opener, None)
             return
-        self._other = before
+        self._keep(opener, before)
         self._older_used = before.highest > 0
         self._idle_since = None
 
     def expire(self) -> None:
         """No key is good any more."""
-        self.current = self._other = self._newer = None
+        self._newer = None
+        self._keep(None, None)
 
     def forget_other(self) -> None:
         """Only the current key is good any more."""
-        self._other = None
+        self._keep(self._current, None)
 
     def tick(self, now: float) -> None:
         """Forget the older key if it has been out of use for long."""
@@ -111,7 +137,7 @@ class Openers:
         if self._idle_since is None:
             self._idle_since = now
         elif now - self._idle_since >= self._patience:
-            self._other = None
+            self.forget_other()
 
     def matches(self, datagram: bytes) -> bool | None:
         """Tell whether the node sealed the datagram; None without a key."""
@@ -122,15 +148,21 @@ class Openers:
             other is not None and other.matches(datagram)
         )
 
-    def open_train(self, datagrams: Sequence[bytes]) -> list[Opened]:
+    def open_train(self, datagrams: Sequence[bytes], now: float) -> list[Opened]:
         """Open datagrams in the order of their arrival; one result for each.
 
         There must be a current key.  It is another one afterwards if the last datagram
         that was accepted says so.
         """
         assert self.current is not None
+        train = self._open_train(self.current, datagrams)
+        if any(opened.drop is None for opened in train):
+            self._heard = now
+        return train
+
+    def _open_train(self, current: Opener, datagrams: Sequence[bytes]) -> list[Opened]:
         other = self._alternative()
-        train = self.current.open_train(datagrams)
+        train = current.open_train(datagrams)
         if other is None:
             return train
         foreign = [
@@ -154,9 +186,9 @@ class Openers:
         Looked at when it is needed: the compiled pumps use the current one unseen.
         """
         if self._older_used and self.current is self._newer and self.highest > 0:
-            self._other = None
+            self.forget_other()
         return self._other
 
     def _turn_to(self, other: Opener) -> None:
-        self.current, self._other = other, self.current
+        self._keep(other, self._current)
         self._idle_since = None

@@ -370,7 +370,7 @@ class Pipeline:
         usable = node.reachable and tunnel.valid_key
         step = tunnel.pmtu.step(usable=usable, numbers=tunnel.numbers)
         for probe in step.probes:
-            self._delivery.send_probe(node, probe, self._random_bytes)
+            self._delivery.send_probe(node, probe, self._random_bytes, now)
         return step.delay
 
     def begin(self) -> bool:
@@ -416,7 +416,9 @@ class Pipeline:
             logs.traffic.info("Got MTU probe length %d from %s", len(frame), place)
         tunnel = self.tunnel(node)
         if not is_request(frame):
-            if not tunnel.pmtu.reply(len(frame)):
+            if tunnel.pmtu.reply(len(frame)):
+                tunnel.echoes.heard(frame, now)
+            else:
                 self.drops["unasked probe reply"] += 1
         elif not node.reachable:
             self.drops["unreachable"] += 1

@@ -78,8 +78,10 @@ class PureSealer:
     """Numbers, encrypts and authenticates bodies."""
 
     def __init__(self, suite: Suite, key_block: bytes) -> None:
-        #: The number of the last datagram.
+        #: The number of the last datagram: so many were sealed.
         self.sequence = 0
+        #: Bytes of their bodies.
+        self.bytes_sealed = 0
         encryptor = packetciphers.encryptor(suite.cipher, key_block)
         self._encrypt = encryptor.encrypt_train
         self._encrypt_one = encryptor.encrypt
@@ -89,6 +91,7 @@ class PureSealer:
         """Return one datagram for each body; there must be numbers left for them."""
         first = self.sequence + 1
         self.sequence += len(bodies)
+        self.bytes_sealed += sum(map(len, bodies))
         train = self._encrypt(first, bodies)
         if self._mac is None:
             return train
@@ -100,6 +103,7 @@ class PureSealer:
         if number > LAST_SEQUENCE:
             return None
         self.sequence = number
+        self.bytes_sealed += len(body)
         data, mac = self._encrypt_one(number, body), self._mac
         if mac is None:
             return data
@@ -120,6 +124,10 @@ class PureOpener:
         self._window = ReplayWindow(window_bytes)
         # The configured MAC length counts here even when no MAC is sent.
         self._shortest = SEQNO_SIZE + suite.maclength
+        #: Datagrams that were accepted, and bytes of their bodies.
+        self.packets_opened = self.bytes_opened = 0
+        #: When :meth:`open` has last returned a body: told by its caller, in seconds.
+        self.heard = 0.0
 
     @property
     def highest(self) -> int:
@@ -169,6 +177,8 @@ class PureOpener:
             return None
         if not self._window.follows(int.from_bytes(plain[:SEQNO_SIZE])):
             return None
+        self.packets_opened += 1
+        self.bytes_opened += len(plain) - SEQNO_SIZE
         return plain[SEQNO_SIZE:]
 
     def _open_or_drop(self, datagram: bytes) -> Opened:
@@ -182,6 +192,7 @@ class PureOpener:
         That is what nearly every train looks like.
         """
         number = self._window.highest
+        total = 0
         run = []
         for data in plain:
             number += 1
@@ -190,9 +201,12 @@ class PureOpener:
             if int.from_bytes(data[:SEQNO_SIZE]) - number:
                 return None
             length = len(data) - SEQNO_SIZE
+            total += length
             fields = (data[SEQNO_SIZE:], length, None, number, number - 1, 0, 0)
             run.append(_opened(Opened, fields))
         self._window.advance(len(run))
+        self.packets_opened += len(run)
+        self.bytes_opened += total
         return run
 
     def _admit(self, plain: bytes | None) -> Opened:
@@ -213,4 +227,6 @@ class PureOpener:
             if verdict is Verdict.FUTURE:
                 return Opened(b"", length, Drop.FUTURE, seqno, last, window.strays)
             lost = seqno - last - 1
+        self.packets_opened += 1
+        self.bytes_opened += length
         return Opened(plain[SEQNO_SIZE:], length, None, seqno, last, 0, lost)

@@ -63,7 +63,7 @@ class Receiver:
         for source, (group, index) in self._by_source(datagrams, now).items():
             owner = self._mesh.node_by_address(source)
             if owner is not None:
-                frames, group = self._open(owner, group, source, index)
+                frames, group = self._open(owner, group, source, index, now)
                 if frames:
                     yield owner, frames
             if group:
@@ -135,7 +135,7 @@ class Receiver:
             vain = self.lookup.in_vain(source.host, now, owner)
             node = None if vain else self.lookup.find(group[0], source, now, owner)
             if node is not None:
-                frames, group = self._open(node, group, source, index)
+                frames, group = self._open(node, group, source, index, now)
                 yield node, frames
                 continue
             count = len(group) if vain else 1
@@ -162,7 +162,12 @@ class Receiver:
         return self._tunnel(node).openers.matches(datagram)
 
     def _open(
-        self, node: Node, group: list[bytes], source: SocketAddress, index: int
+        self,
+        node: Node,
+        group: list[bytes],
+        source: SocketAddress,
+        index: int,
+        now: float,
     ) -> tuple[list[bytes], list[bytes]]:
         """Open a train; return its frames, and the datagrams the node did not seal."""
         tracing = self._delivery.tracing
@@ -172,7 +177,7 @@ class Receiver:
             if tracing:
                 self._tell_keyless(node)
             return [], group
-        train = openers.open_train(group)
+        train = openers.open_train(group, now)
         if openers.current is not before:
             logs.scary.debug("%s seals with another of our keys", node.name)
         if tracing:

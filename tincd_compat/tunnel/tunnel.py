@@ -24,9 +24,11 @@ from tincd_compat import logs
 from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.codec import Opener, Sealer, unusable
+from tincd_compat.tunnel.echoes import Echoes
 from tincd_compat.tunnel.openers import Openers
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.replay import DEFAULT_WINDOW
+from tincd_compat.tunnel.traffic import NOTHING, Traffic
 
 #: Seconds between two REQ_KEY for the same node: every answer voids the one before.
 REQUEST_INTERVAL: Final = 10.0
@@ -94,6 +96,11 @@ class Tunnel:
         self.pmtu.changed = changed
         self.openers = Openers(parameters.key_patience)
         self.openers.changed = changed
+        #: What became of MTU probes, which leave anyway, and how long that took.
+        self.echoes = Echoes()
+        #: What the node has got and sent as PACKET over a meta connection with us.
+        self.sent_by_tcp = self.received_by_tcp = NOTHING
+        self._sent_before = NOTHING
         self.methods: tuple[str, ...] = ()
         self.introduced = False
         self._peer = peer
@@ -113,6 +120,7 @@ class Tunnel:
     @sealer.setter
     def sealer(self, sealer: Sealer | None) -> None:
         if sealer is not self._sealer:
+            self._sent_before = self.sent
             self._sealer = sealer
             self._changed()
 
@@ -125,6 +133,28 @@ class Tunnel:
     def opener(self) -> Opener | None:
         """What opens the node's packets; None while it has no key from us."""
         return self.openers.current
+
+    @property
+    def sent(self) -> Traffic:
+        """What was sealed for the node, under all keys that it has ever given us.
+
+        Also what it only had to pass on, and MTU probes.  What is sealed may be lost.
+        """
+        sealer = self._sealer
+        return self._sent_before + (NOTHING if sealer is None else sealer.sent)
+
+    @property
+    def received(self) -> Traffic:
+        """What the node has sealed and no key or window has refused, probes included.
+
+        Also what it only passed on.
+        """
+        return self.openers.received
+
+    @property
+    def last_packet(self) -> float | None:
+        """When a datagram last passed MAC and replay window, in the loop's seconds."""
+        return self.openers.heard
 
     @property
     def numbers(self) -> int:
@@ -228,6 +258,7 @@ class Tunnel:
         """The node became reachable or unreachable."""
         self.forget_peer()
         self.pmtu.reset()
+        self.echoes.forget()
         self._told.clear()
 
     def dump(self) -> DumpView:
