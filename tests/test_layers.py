@@ -56,6 +56,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "segments",
         "mesh",
         "meta",
+        "observe",
         "config",
         "crypto",
     ),

@@ -25,6 +25,7 @@ MODULES: Final = (
     "tincd_compat.config.keygen",
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "cryptography.hazmat.primitives.serialization",
+    "h11",
     "sdnotify",
 )
 

@@ -13,7 +13,7 @@ let
     build-system = [ pkgs.python3Packages.setuptools ];
     nativeBuildInputs = [ pkgs.pkg-config ];
     buildInputs = [ pkgs.openssl ];
-    dependencies = with pkgs.python3Packages; [ cryptography lzallright pyroute2 sdnotify zstandard ];
+    dependencies = with pkgs.python3Packages; [ cryptography h11 lzallright pyroute2 sdnotify zstandard ];
     env.TINCD_COMPAT_EXTENSION = "yes";
     doCheck = false;
   };

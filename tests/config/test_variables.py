@@ -56,6 +56,7 @@ SERVER = [
     "PMTUDiscovery",
 ]
 # Our own: 1.0.36 passes over them.
+SERVER += ["ControlGroup", "ControlSocket", "EventHistory", "HealthHoldOff"]
 SERVER += ["FreeBind", "TunGRO", "TunTSO", "UDPGRO", "UDPGSO", "UDPKeepalive"]
 PEER = ["Address", "PublicKeyFile", "Weight"]
 BOTH = ["ClampMSS", "IndirectData", "PMTU", "Port", "PublicKey", "Subnet", "TCPOnly"]

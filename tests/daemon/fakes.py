@@ -72,6 +72,7 @@ class SilentLog:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.counts = 0
+        self.level = 0
 
     def reopen(self) -> None:
         self.calls.append("reopen")
@@ -81,6 +82,9 @@ class SilentLog:
 
     def toggle_debug(self) -> None:
         self.calls.append("toggle")
+
+    def set_level(self, level: int) -> None:
+        self.calls.append(f"level {level}")
 
 
 def start_options(directory: Path, **changes: Any) -> StartOptions:

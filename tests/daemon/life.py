@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,14 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.parser import read_server_config
 from tincd_compat.config.settings import Settings
+from tincd_compat.daemon import control_listener
 from tincd_compat.daemon import daemon as module
 from tincd_compat.daemon.daemon import Daemon
 from tincd_compat.daemon.listening import Pair
 from tincd_compat.device.base import Device
 from tincd_compat.errors import DeviceError
 from tincd_compat.service import privileges
+from tincd_compat.service.control_socket import ControlSocket, Peer
 from tincd_compat.service.notify import Notifier
 from tincd_compat.service.scripts import ScriptRunner
 
@@ -92,6 +96,40 @@ class FakeWatch:
             self._changed()
 
 
+class FakeControl:
+    """The control socket; ``peer`` is who asks, ``places`` where it was opened."""
+
+    def __init__(self, loop: FakeLoop) -> None:
+        self._loop = loop
+        self.peer = Peer(1, 0, 0)
+        self.places: list[tuple[Path, int | None]] = []
+        self.error: OSError | None = None
+        self.listening: FakeSocket
+
+    def open(self, path: Path, group: int | None) -> ControlSocket:
+        self.places.append((path, group))
+        if self.error is not None:
+            raise self.error
+        self.listening = FakeSocket(self._loop.new_descriptor(), socket.AF_UNIX)
+        return ControlSocket(path, self.listening.socket, (0, 0))
+
+    def come(self) -> FakeSocket:
+        """Let an operator connect."""
+        client = FakeSocket(self._loop.new_descriptor(), socket.AF_UNIX)
+        self.listening.callers.append((client, ()))
+        self._loop.readable(self.listening.descriptor)
+        return client
+
+    def ask(self, target: str, method: str = "GET") -> tuple[int, list[Any]]:
+        """Ask once; return the status and the records of the answer."""
+        client = self.come()
+        request = f"{method} {target} HTTP/1.0\r\nHost: d\r\n\r\n"
+        client.incoming.append(request.encode())
+        self._loop.readable(client.descriptor)
+        head, _, body = bytes(client.sent).partition(b"\r\n\r\n")
+        return int(head.split()[1]), [json.loads(line) for line in body.splitlines()]
+
+
 class Life:
     """A daemon called us, and everything around it.
 
@@ -109,6 +147,7 @@ class Life:
         self.udp = FakeUdp(loop.new_descriptor())
         self.notifier = Notifier(self.log.append, None)
         self.watch = FakeWatch()
+        self.control = FakeControl(loop)
         self.silent_log = SilentLog()
         self.device_error: DeviceError | None = None
         self.listen_error: Exception | None = None
@@ -129,6 +168,8 @@ class Life:
         monkeypatch.setattr(module, "ScriptRunner", self.make_scripts)
         monkeypatch.setattr(module, "NetworkWatch", self.watch)
         monkeypatch.setattr(module, "original_environment", dict)
+        monkeypatch.setattr(control_listener, "open_control_socket", self.control.open)
+        monkeypatch.setattr(control_listener, "peer_of", lambda _: self.control.peer)
         monkeypatch.setattr(
             privileges, "drop", lambda *given: self.dropped.append(given)
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -61,10 +63,39 @@ def scripts_interpreter(life: Life) -> None:
     assert life.interpreter() == "/bin/sh"
 
 
+def control_socket(life: Life) -> None:
+    life.write("ControlSocket = /run/elsewhere\n")
+    life.signal("HUP")
+    assert life.control.places[-1] == (Path("/run/elsewhere"), None)
+
+
+def control_group(life: Life) -> None:
+    group = grp.getgrgid(0)
+    life.write(f"ControlGroup = {group.gr_name}\n")
+    life.signal("HUP")
+    assert life.control.places[-1] == (life.directory / "pid.sock", group.gr_gid)
+
+
+def event_history(life: Life) -> None:
+    life.write("EventHistory = 0\n")
+    life.signal("HUP")
+    assert life.control.ask("/v1/events") == (200, [])
+
+
+def health_hold_off(life: Life) -> None:
+    life.write("HealthHoldOff = 7\n")
+    life.signal("HUP")
+    assert life.daemon._operators._own.view().hold_off == 7
+
+
 EFFECTS: dict[str, Callable[[Life], None]] = {
     "BindToInterface": bind_to_interface,
     "ConnectTo": connect_to,
+    "ControlGroup": control_group,
+    "ControlSocket": control_socket,
+    "EventHistory": event_history,
     "GraphDumpFile": graph_dump_file,
+    "HealthHoldOff": health_hold_off,
     "PMTU": pmtu,
     "ScriptsInterpreter": scripts_interpreter,
 }

@@ -30,6 +30,12 @@ class Paths:
     uml_socket: Path
 
 
+def control_socket(pid_file: Path) -> Path:
+    """Return where operators ask the daemon that has this pid file."""
+    name = pid_file.name.removesuffix(".pid")
+    return pid_file.with_name(f"{name}.sock")
+
+
 def instance_paths(netname: str | None, directory: str | None = None) -> Paths:
     """Return the paths for ``-n NETNAME`` and ``-c DIRECTORY``.
 

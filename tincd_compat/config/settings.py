@@ -56,6 +56,10 @@ class Settings:
     tincd 1.0 among them, are asked for 10 in place of 12 to 14 and for 9 above that."""
     connect_to: tuple[str, ...] = ()
     """Nodes to keep a meta connection with."""
+    control_group: str = "tinc"
+    """Group whose members may look through the control socket, if there is one."""
+    control_socket: str = "yes"
+    """Where operators ask: ``yes`` is beside the pid file, ``no`` is nowhere."""
     decrement_ttl: bool = False
     """Whether the TTL of forwarded packets is decremented."""
     device: str | None = None
@@ -66,12 +70,16 @@ class Settings:
     """Digest that authenticates packets towards us, or ``none``."""
     direct_only: bool = False
     """Whether packets that another node would have to forward are dropped."""
+    event_history: int = 1000
+    """Events that are remembered for operators."""
     forwarding: Forwarding = Forwarding.INTERNAL
     """Who forwards packets that are neither from nor for us."""
     free_bind: bool = False
     """Whether BindToAddress may name an address that no interface has yet."""
     graph_dump_file: str | None = None
     """File for the graph of the network, or ``|`` and a shell command."""
+    health_hold_off: int = 60
+    """Seconds that something has to last before it counts as a problem."""
     hostnames: bool = False
     """Whether addresses in log lines are resolved to names."""
     iff_one_queue: bool = False

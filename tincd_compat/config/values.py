@@ -94,6 +94,21 @@ def boolean(entry: Entry) -> bool | None:
     return value
 
 
+def yes_no_or_path(entry: Entry) -> str | None:
+    """``yes`` or ``no`` in any case, or an absolute path."""
+    word = entry.value.lower()
+    if word in ("yes", "no"):
+        return word
+    if entry.value.startswith("/"):
+        return entry.value
+    logs.always.error(
+        '"yes", "no" or an absolute path expected for configuration variable %s in %s',
+        entry.variable,
+        entry.place,
+    )
+    return None
+
+
 def integer(entry: Entry) -> int | None:
     """A decimal number, reduced to a signed 32-bit one as C does."""
     match = _INTEGER.match(entry.value)

@@ -23,6 +23,9 @@ E = TypeVar("E", bound=Enum)
 #: Values of DeviceType that a tincd for Linux without VDE knows.
 DEVICE_TYPES: Final = ("tun", "tap", "dummy", "raw_socket", "multicast", "uml")
 
+#: Events that are remembered for operators at most.
+MAX_EVENT_HISTORY: Final = 100_000
+
 
 class Scope(Flag):
     """Whose collection of settings a variable is looked up in."""
@@ -90,6 +93,8 @@ VARIABLES: Final[dict[str, Variable]] = {
     "ClampMSS": Variable("clamp_mss", values.boolean, _BOTH),
     "Compression": Variable("compression", bounded("Bogus compression level!", 0, 33)),
     "ConnectTo": Variable("connect_to", values.node_name, multiple=True, reload=True),
+    "ControlGroup": Variable("control_group", values.string, reload=True),
+    "ControlSocket": Variable("control_socket", values.yes_no_or_path, reload=True),
     "DecrementTTL": Variable("decrement_ttl", values.boolean),
     "Device": Variable("device", values.string),
     "DeviceType": Variable(
@@ -102,11 +107,21 @@ VARIABLES: Final[dict[str, Variable]] = {
     ),
     "Digest": Variable("digest", values.string),
     "DirectOnly": Variable("direct_only", values.boolean),
+    "EventHistory": Variable(
+        "event_history",
+        bounded("Bogus event history!", 0, MAX_EVENT_HISTORY),
+        reload=True,
+    ),
     "Forwarding": Variable(
         "forwarding", one_of("Invalid forwarding mode!", _members(modes.Forwarding))
     ),
     "FreeBind": Variable("free_bind", values.boolean),
     "GraphDumpFile": Variable("graph_dump_file", values.string, reload=True),
+    "HealthHoldOff": Variable(
+        "health_hold_off",
+        bounded("HealthHoldOff cannot be negative!", 0),
+        reload=True,
+    ),
     "Hostnames": Variable("hostnames", values.boolean),
     "IffOneQueue": Variable("iff_one_queue", values.boolean),
     "IndirectData": Variable("indirect_data", values.boolean, _BOTH),

@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tincd_compat import logs
+from tincd_compat import __version__, logs
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import read_subnets
 from tincd_compat.config.keys import load_private_key
@@ -33,8 +33,10 @@ from tincd_compat.daemon.control import ControlPlane, new_nonce
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.dialer import Dialer
 from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.daemon.gatherer import Clock, Gatherer
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
+from tincd_compat.daemon.journal import Journal
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import (
     adopt_pairs,
@@ -43,6 +45,8 @@ from tincd_compat.daemon.listening import (
     socket_family,
 )
 from tincd_compat.daemon.names import Names
+from tincd_compat.daemon.operators import Actions, OperatorSide
+from tincd_compat.daemon.own import Fixed, OwnFacts
 from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.daemon.reload import Reload
 from tincd_compat.daemon.signals import Signals
@@ -55,6 +59,7 @@ from tincd_compat.errors import DeviceError, TincError
 from tincd_compat.mesh.dump import graphviz
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta.connection import Identity
+from tincd_compat.observe.events import Events
 from tincd_compat.service import privileges
 from tincd_compat.service.environment import original_environment
 from tincd_compat.service.notify import open_notifier
@@ -95,6 +100,9 @@ class Daemon:
         self._watch: NetworkWatch | None = None
         self._suspension = Suspension()
         self._settings = CurrentSettings(load(options, entries))
+        self._clock = Clock(self._loop.time, time.time)
+        self._journal = Journal(Events(self.settings.event_history), self._clock)
+        self._journal.started(__version__, os.getpid())
         self._offloads = offloads.allowed(self.settings, os.environ)
         self._caught = self._signals()
         self._build(self.settings)
@@ -112,6 +120,7 @@ class Daemon:
         """Make every part, from the configuration alone; nothing is opened yet."""
         options = self._options
         key = load_private_key(settings, options.directory)
+        self._rsa_bits = key.public.bits
         suite = Suite.configured(settings.cipher, settings.digest, settings.maclength)
         for text in suite.warnings():
             logs.always.warning("%s", text)
@@ -198,6 +207,53 @@ class Daemon:
             begin=self._new_slices().begin,
         )
         self._build_control(settings)
+        self._operators = self._build_operators()
+        self._operators.open()
+
+    def _build_operators(self) -> OperatorSide:
+        clock = self._clock
+        gatherer = Gatherer(
+            self.mesh, self.links, self.dataplane, self._settings, clock
+        )
+        assert self._device is not None
+        fixed = Fixed(
+            net=self._options.netname,
+            interface=self._device.interface,
+            options=own_options(self.settings),
+            rsa_bits=self._rsa_bits,
+        )
+        own = OwnFacts(
+            fixed,
+            self._settings,
+            clock,
+            compiled=lambda: self.dataplane.compiled,
+            port=lambda: self.links.announced_port,
+            level=lambda: self._options.log.level,
+        )
+        actions = Actions(
+            reload=self._begin_reload,
+            retry=self._flush,
+            purge=self.control.purge,
+            disconnect=self._disconnect,
+            set_log_level=lambda level: self._options.log.set_level(level),
+        )
+        return OperatorSide(
+            self._settings,
+            self._options.pidfile,
+            self.mesh,
+            gatherer,
+            own,
+            self._journal,
+            actions,
+            self._mishaps.report,
+            self._loop,
+        )
+
+    def _disconnect(self, name: str) -> bool:
+        link = self.links.link_to(name)
+        if link is not None:
+            self.links.terminate(link, report=True)
+        return link is not None
 
     def _build_control(self, settings: Settings) -> None:
         policy = GossipPolicy(
@@ -229,7 +285,12 @@ class Daemon:
             self._slices.begin,
         )
         self._reloading = Reload(
-            self._settings, self.files, self.links, self._dialer, self.control
+            self._settings,
+            self.files,
+            self.links,
+            self._dialer,
+            self.control,
+            lambda error, waiting: self._operators.note_reload(error, waiting),
         )
         self._graph_dump = GraphDump(
             lambda: self.settings.graph_dump_file,
@@ -461,6 +522,7 @@ class Daemon:
         if self._device is None:
             logs.always.log(logs.NOTICE, "Terminating")
             return
+        self._operators.close()
         if logs.connections.isEnabledFor(logging.DEBUG):
             at_once("statistics", dumps.write(dumps.statistics(self._device)))
         try:

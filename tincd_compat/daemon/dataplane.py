@@ -126,6 +126,11 @@ class DataPlane:
             elastic=given.udp_rcvbuf is None,
         )
 
+    @property
+    def compiled(self) -> bool:
+        """Whether compiled code moves ordinary packets."""
+        return self._readers.compiled
+
     # What is attached in the course of the start.
 
     def attach_control(self, control: ControlSide) -> None:
@@ -234,6 +239,10 @@ class DataPlane:
         )
         changed = partial(self._pipeline.tunnel_changed, node)
         return Tunnel(label, self._parameters, pmtu, changed)
+
+    def known_tunnel(self, node: Node) -> Tunnel | None:
+        """Return the tunnel of a node if anybody has asked for it."""
+        return self._tunnels.known(node)
 
     def dump(self, node: Node) -> DumpView:
         tunnel = self._tunnels.known(node)

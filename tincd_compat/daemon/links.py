@@ -145,6 +145,11 @@ class Links:
         """Say this port in ACK from now on."""
         self._identity = replace(self._identity, port=port)
 
+    @property
+    def announced_port(self) -> str:
+        """The port that our ACK says."""
+        return self._identity.port
+
     def __iter__(self) -> Iterator[Link]:
         return iter(tuple(self._all))
 

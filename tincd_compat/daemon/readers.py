@@ -73,6 +73,11 @@ class Readers:
         self._calm: CalmReader | None = None
         leftovers.attach(self._hold, self._release)
 
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled pumps move ordinary packets."""
+        return self._pumps is not None
+
     def attach_device(
         self, device: Device, failed: Callable[[DeviceError], None]
     ) -> None:

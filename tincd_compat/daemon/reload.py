@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,10 @@ class Reload:
         links: Links,
         dialer: Dialer,
         control: ControlPlane,
+        tell: Callable[[str | None, Sequence[str]], None] = lambda error, waiting: None,
     ) -> None:
+        """``tell`` hears what is wrong, None if nothing is, and what has to wait."""
+        self._tell = tell
         self._settings = settings
         self._files = files
         self._links = links
@@ -46,19 +49,22 @@ class Reload:
             if self._settings.current.strict_subnets:
                 configured = yield from self._read_subnets(options)
         except TincError as error:
+            self._tell(str(error), ())
             logs.always.error("%s", error)
             logs.always.error(
                 "Unable to reread configuration file, keeping the old configuration."
             )
             return
         self._dialer.stop()
-        for variable in self._settings.reload(new):
+        waiting = self._settings.reload(new)
+        for variable in waiting:
             logs.always.warning(
                 "%s has changed, which takes effect at the next start", variable
             )
         yield from self._links.recheck_hosts()
         yield from self._apply_subnets(configured)
         self._dialer.start()
+        self._tell(None, waiting)
 
     def _apply_subnets(
         self, configured: dict[str, tuple[Subnet, ...]] | None

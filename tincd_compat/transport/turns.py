@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
-#: Seconds that all workers together may keep the loop.
+#: Seconds that the links, all together, may keep the loop.
 TURN: Final = 0.004
 #: Seconds that a worker gets at least, however many are in line: less would go into
 #: changing from one to the next.
@@ -35,20 +35,25 @@ class Worker(Protocol):
 
 
 class Turns:
-    """The line of workers.  ``done`` is called whenever somebody has worked."""
+    """The line of workers, which have so many ``seconds`` of a turn.
+
+    ``done`` is called whenever somebody has worked.
+    """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop | None = None,
         *,
+        seconds: float = TURN,
         done: Callable[[], None] = lambda: None,
     ) -> None:
         self._loop = loop or asyncio.get_running_loop()
+        self._seconds = seconds
         self._done = done
         self._line: deque[Worker] = deque()
         self._in_line: set[Worker] = set()
         self._planned = False
-        self._left = TURN
+        self._left = seconds
 
     def begin(self, worker: Worker) -> bool:
         """Let a worker work at once; False if it has to stand in line."""
@@ -79,7 +84,7 @@ class Turns:
         """Give a slice to each that is in line now, as far as the time goes."""
         self._planned = False
         now = self._loop.time()
-        end = now + TURN
+        end = now + self._seconds
         try:
             for others in range(len(self._line), 0, -1):
                 if now >= end:

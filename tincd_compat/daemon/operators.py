@@ -1,0 +1,194 @@
+"""The side of the daemon that operators see: its endpoints and what is behind each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tincd_compat.daemon.control_listener import ControlListener
+from tincd_compat.daemon.endpoints import Endpoints, Handler, encode, refused
+from tincd_compat.observe import times
+from tincd_compat.observe.answers import Answer as Done
+from tincd_compat.observe.codec import Record
+from tincd_compat.observe.times import Time
+from tincd_compat.observe.words import FailureCode
+from tincd_compat.transport.http import (
+    NDJSON,
+    RECORDS_AT_ONCE,
+    Answer,
+    Pause,
+    Records,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
+    from tincd_compat.config.current import CurrentSettings
+    from tincd_compat.daemon.gatherer import Gatherer
+    from tincd_compat.daemon.journal import Journal
+    from tincd_compat.daemon.own import OwnFacts
+    from tincd_compat.mesh.node import Mesh
+    from tincd_compat.transport.operators import Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What an operator may do: what signals do, and a little more."""
+
+    reload: Callable[[], None]
+    retry: Callable[[], None]
+    purge: Callable[[], None]
+    #: Ends the link with a node; False if there is none.
+    disconnect: Callable[[str], bool]
+    set_log_level: Callable[[int], None]
+
+
+class OperatorSide:
+    """The control socket of the daemon, from :meth:`open` to :meth:`close`."""
+
+    def __init__(
+        self,
+        settings: CurrentSettings,
+        pid_file: Path,
+        mesh: Mesh,
+        gatherer: Gatherer,
+        own: OwnFacts,
+        journal: Journal,
+        actions: Actions,
+        failed: Failed,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._mesh = mesh
+        self._own = own
+        self._journal = journal
+        self._gatherer = gatherer
+        self._actions = actions
+        endpoints = Endpoints(self._handlers(), os.geteuid)
+        self._listener = ControlListener(
+            settings, pid_file, endpoints.answer, failed, loop
+        )
+        #: Takes the socket away.
+        self.close = self._listener.close
+        self._settings = settings
+        self._history = settings.current.event_history
+
+    def open(self) -> None:
+        """Open the socket, or another one after a reload; resize the history."""
+        history = self._settings.current.event_history
+        if history != self._history:
+            self._history = history
+            self._journal.events.resize(history)
+        self._listener.open()
+
+    def note_reload(self, error: str | None, waiting: Sequence[str]) -> None:
+        """The configuration was read again, or is broken."""
+        self._own.note_reload(error)
+        self._journal.reloaded(error, waiting)
+        self.open()
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        gatherer = self._gatherer
+        return {
+            "/v1/nodes": self._nodes,
+            "/v1/links": lambda _: _listed(gatherer.links()),
+            "/v1/edges": lambda _: _listed(gatherer.edges()),
+            "/v1/subnets": lambda _: _listed(gatherer.subnets()),
+            "/v1/events": self._events,
+            "/v1/reload": self._reload,
+            "/v1/retry": self._retry,
+            "/v1/purge": self._purge,
+            "/v1/disconnect": self._disconnect,
+            "/v1/log-level": self._log_level,
+        }
+
+    # Looking.
+
+    def _nodes(self, query: Mapping[str, str]) -> Answer:
+        name = query.get("node")
+        if name is None:
+            return _listed(self._gatherer.nodes())
+        node = self._mesh.nodes.get(name)
+        if node is None:
+            return refused(FailureCode.NOT_FOUND, f"There is no node {name}")
+        return _listed((self._gatherer.node(node),))
+
+    def _events(self, query: Mapping[str, str]) -> Answer:
+        """Tell what has happened, and with ``follow`` go on as it happens."""
+        time, after = None, 0
+        since, node = query.get("since"), query.get("node")
+        if since is not None:
+            try:
+                if since.isascii() and since.isdigit():
+                    after = int(since)
+                else:
+                    time = times.parse(since)
+            except ValueError as error:
+                return refused(FailureCode.BAD_REQUEST, str(error))
+        follow = query.get("follow", "0")
+        if follow not in ("0", "1"):
+            return refused(FailureCode.BAD_REQUEST, "follow is 0 or 1")
+        if follow == "0":
+            return _listed(self._journal.events.since(time, after, node))
+        return Answer(200, self._following(time, after, node), NDJSON)
+
+    def _following(self, time: Time | None, after: int, node: str | None) -> Records:
+        events = self._journal.events
+        # What is kept goes first; what is lost meanwhile the follower will tell.
+        last = events.last
+        follower = events.follow(self._listener.wake, node=node)
+        try:
+            yield b""
+            kept = events.since(time, after, node)
+            yield from _lines(event for event in kept if event.seq <= last)
+            while True:
+                for event in follower.take(RECORDS_AT_ONCE):
+                    yield encode(event)
+                if not follower.waiting:
+                    yield Pause.EVENT
+        finally:
+            events.leave(follower)
+
+    # Changing.
+
+    def _reload(self, _: Mapping[str, str]) -> Answer:
+        self._actions.reload()
+        return _done("reload", "The configuration is read again")
+
+    def _retry(self, _: Mapping[str, str]) -> Answer:
+        self._actions.retry()
+        return _done("retry", "What waits is tried now")
+
+    def _purge(self, _: Mapping[str, str]) -> Answer:
+        self._actions.purge()
+        return _done("purge", "Unreachable nodes are forgotten")
+
+    def _disconnect(self, query: Mapping[str, str]) -> Answer:
+        name = query["node"]
+        if not self._actions.disconnect(name):
+            return refused(FailureCode.NOT_FOUND, f"There is no link with {name}")
+        return _done("disconnect", f"The link with {name} is ended", name)
+
+    def _log_level(self, query: Mapping[str, str]) -> Answer:
+        level = query["level"]
+        if not (level.isascii() and level.isdigit() and len(level) < 3):
+            text = "The level is a number from 0 to 99"
+            return refused(FailureCode.BAD_REQUEST, text)
+        self._actions.set_log_level(int(level))
+        return _done("log-level", f"The debug level is {int(level)}")
+
+
+def _listed(records: Iterable[Record]) -> Answer:
+    """Return an answer of one record a line, each made when the client takes it."""
+    return Answer(200, _lines(records), NDJSON)
+
+
+def _lines(records: Iterable[Record]) -> Records:
+    for record in records:
+        yield encode(record)
+
+
+def _done(what: str, text: str, node: str | None = None) -> Answer:
+    return Answer(200, encode(Done(done=what, text=text, node=node)))

@@ -1,0 +1,96 @@
+"""What the daemon knows of itself, for whoever looks at it from outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tincd_compat import __version__
+from tincd_compat.daemon.gatherer import Clock, suite_of
+from tincd_compat.observe.times import Time
+from tincd_compat.observe.views import Own
+from tincd_compat.observe.words import DataPlane, Mode
+
+if TYPE_CHECKING:
+    from tincd_compat.config.current import CurrentSettings
+    from tincd_compat.config.settings import Settings
+    from tincd_compat.observe.records import Suite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """What does not change while the daemon runs."""
+
+    net: str | None
+    interface: str
+    options: int
+    rsa_bits: int | None
+
+
+class OwnFacts:
+    """Makes the view of the daemon itself.
+
+    The functions return who moves packets, the port that is announced, and the debug
+    level in force.
+    """
+
+    def __init__(
+        self,
+        fixed: Fixed,
+        settings: CurrentSettings,
+        clock: Clock,
+        *,
+        compiled: Callable[[], bool],
+        port: Callable[[], str],
+        level: Callable[[], int],
+    ) -> None:
+        self._fixed = fixed
+        self._settings = settings
+        self._compiled = compiled
+        self._port = port
+        self._level = level
+        self._started = clock.now()
+        self._clock = clock
+        self._reloaded: Time | None = None
+        self._reload_ok: bool | None = None
+        self._reload_error: str | None = None
+
+    def note_reload(self, error: str | None) -> None:
+        """The configuration was read again; an error leaves the old one in force."""
+        self._reload_ok, self._reload_error = error is None, error
+        if error is None:
+            self._reloaded = self._clock.now()
+
+    def view(self) -> Own:
+        fixed, settings = self._fixed, self._settings.current
+        port = self._port()
+        return Own(
+            net=fixed.net,
+            name=settings.name,
+            version=__version__,
+            pid=os.getpid(),
+            mode=Mode(settings.mode.value),
+            data_plane=DataPlane.COMPILED if self._compiled() else DataPlane.PYTHON,
+            started=self._started,
+            reloaded=self._reloaded,
+            reload_ok=self._reload_ok,
+            reload_error=self._reload_error,
+            interface=fixed.interface,
+            port=int(port) if port.isdigit() else None,
+            debug_level=self._level(),
+            suite=_suite(settings),
+            rsa_bits=fixed.rsa_bits,
+            options=fixed.options,
+            strict_subnets=settings.strict_subnets,
+            tunnel_server=settings.tunnel_server,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            hold_off=settings.health_hold_off,
+        )
+
+
+def _suite(settings: Settings) -> Suite:
+    cipher, digest = settings.cipher.lower(), settings.digest.lower()
+    return suite_of(cipher, digest, settings.maclength, settings.compression)
