@@ -42,11 +42,29 @@ def test_the_socket_is_there_before_the_first_script_has_run(life: Life) -> None
 def test_nodes(served: Life) -> None:
     status, records = served.control.ask("/v1/nodes")
     assert status == 200
-    assert [record["name"] for record in records] == ["peer", "us"]
-    assert [record["path"] for record in records] == [None, "self"]
-    assert records[1]["self"] is True
-    assert records[1]["subnets"] == ["10.1.0.0/24#10"]
-    assert records[0]["address"]["host"] == "10.0.0.2"
+    us, peer = records
+    assert (us["name"], us["path"], us["self"]) == ("us", "self", True)
+    assert us["subnets"] == ["10.1.0.0/24#10"]
+    assert (peer["name"], peer["path"], peer["self"]) == ("peer", None, False)
+    assert peer["address"]["host"] == "10.0.0.2"
+
+
+def test_status(served: Life) -> None:
+    status, [record] = served.control.ask("/v1/status")
+    assert status == 200
+    assert (record["net"], record["name"], record["schema"]) == ("vpn", "us", 1)
+    assert record["nodes"]["known"] == record["nodes"]["idle"] == 1
+    assert (record["edges"], record["subnets"], record["links"]) == (2, 1, 0)
+    assert record["interface"] == "fake"
+    assert record["data_plane"] == "python"
+
+
+def test_counters(served: Life) -> None:
+    status, [record] = served.control.ask("/v1/counters")
+    assert status == 200
+    assert set(record["dropped"].values()) == {0}
+    assert record["graph_runs"] == served.daemon.control.runs.count
+    assert record["loop_lag"]["counts"][-1] == 0
 
 
 def test_one_node(served: Life) -> None:
@@ -58,7 +76,7 @@ def test_one_node(served: Life) -> None:
 
 def test_edges_and_subnets(served: Life) -> None:
     _, edges = served.control.ask("/v1/edges")
-    assert [(edge["from"], edge["to"]) for edge in edges] == [
+    assert sorted((edge["from"], edge["to"]) for edge in edges) == [
         ("peer", "us"),
         ("us", "peer"),
     ]

@@ -28,12 +28,14 @@ from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.crypto.suites import Suite, meta_cipher_for
 from tincd_compat.daemon import dumps, offloads
+from tincd_compat.daemon.clock import Clock
 from tincd_compat.daemon.configuration import device_options, load
 from tincd_compat.daemon.control import ControlPlane, new_nonce
+from tincd_compat.daemon.counting import Counting
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.dialer import Dialer
 from tincd_compat.daemon.events import ScriptEvents
-from tincd_compat.daemon.gatherer import Clock, Gatherer
+from tincd_compat.daemon.gatherer import Gatherer
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.journal import Journal
@@ -212,9 +214,6 @@ class Daemon:
 
     def _build_operators(self) -> OperatorSide:
         clock = self._clock
-        gatherer = Gatherer(
-            self.mesh, self.links, self.dataplane, self._settings, clock
-        )
         assert self._device is not None
         fixed = Fixed(
             net=self._options.netname,
@@ -229,6 +228,19 @@ class Daemon:
             compiled=lambda: self.dataplane.compiled,
             port=lambda: self.links.announced_port,
             level=lambda: self._options.log.level,
+        )
+        counting = Counting(
+            own, self.links, self.control, self.dataplane, self._device, clock
+        )
+        gatherer = Gatherer(
+            own,
+            counting,
+            self.mesh,
+            self.links,
+            self.dataplane,
+            self._settings,
+            clock,
+            self._journal.events,
         )
         actions = Actions(
             reload=self._begin_reload,
@@ -245,7 +257,7 @@ class Daemon:
             own,
             self._journal,
             actions,
-            self._mishaps.report,
+            self._unexpected.report,
             self._loop,
         )
 

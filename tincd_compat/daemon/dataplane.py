@@ -326,11 +326,16 @@ class DataPlane:
         self._pipeline.limit_mtu(node, mtu)
 
     def counters(self) -> list[tuple[str, int]]:
+        """Return the packets dropped so far, by reason, as the dump has them."""
+        drops = self.drops()
+        return sorted((f"dropped {reason}", count) for reason, count in drops.items())
+
+    def drops(self) -> dict[str, int]:
         """Return the packets dropped so far, by reason."""
         drops = dict(self._pipeline.drops)
         if lost := self._sockets.lost:
             drops["send buffer is full"] = lost
-        return sorted((f"dropped {reason}", count) for reason, count in drops.items())
+        return drops
 
     def tick(self) -> None:
         """Forget replaced keys; ask for new ones if a node's numbers get too large."""

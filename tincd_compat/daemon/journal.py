@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tincd_compat.daemon.gatherer import Clock
+from tincd_compat.daemon.clock import Clock
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.words import EventKind
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tincd_compat.daemon.control_listener import ControlListener
 from tincd_compat.daemon.endpoints import Endpoints, Handler, encode, refused
-from tincd_compat.observe import times
+from tincd_compat.observe import tables, times
 from tincd_compat.observe.answers import Answer as Done
 from tincd_compat.observe.codec import Record
 from tincd_compat.observe.times import Time
@@ -93,10 +93,12 @@ class OperatorSide:
         gatherer = self._gatherer
         return {
             "/v1/nodes": self._nodes,
+            "/v1/status": self._status,
             "/v1/links": lambda _: _listed(gatherer.links()),
-            "/v1/edges": lambda _: _listed(gatherer.edges()),
-            "/v1/subnets": lambda _: _listed(gatherer.subnets()),
+            "/v1/edges": lambda _: _listed(tables.edges(gatherer.look())),
+            "/v1/subnets": lambda _: _listed(tables.subnets(gatherer.look())),
             "/v1/events": self._events,
+            "/v1/counters": lambda _: _whole(gatherer.look().counters()),
             "/v1/reload": self._reload,
             "/v1/retry": self._retry,
             "/v1/purge": self._purge,
@@ -108,12 +110,12 @@ class OperatorSide:
 
     def _nodes(self, query: Mapping[str, str]) -> Answer:
         name = query.get("node")
-        if name is None:
-            return _listed(self._gatherer.nodes())
-        node = self._mesh.nodes.get(name)
-        if node is None:
+        if name is not None and name not in self._mesh.nodes:
             return refused(FailureCode.NOT_FOUND, f"There is no node {name}")
-        return _listed((self._gatherer.node(node),))
+        return _listed(tables.nodes(self._gatherer.look(), name))
+
+    def _status(self, _: Mapping[str, str]) -> Answer:
+        return Answer(200, _worked_out(tables.status(self._gatherer.look(), ())))
 
     def _events(self, query: Mapping[str, str]) -> Answer:
         """Tell what has happened, and with ``follow`` go on as it happens."""
@@ -188,6 +190,21 @@ def _listed(records: Iterable[Record]) -> Answer:
 def _lines(records: Iterable[Record]) -> Records:
     for record in records:
         yield encode(record)
+
+
+def _whole(record: Record) -> Answer:
+    return Answer(200, encode(record))
+
+
+def _worked_out(work: Generator[None, None, Record]) -> Records:
+    """Yield the record that some work comes to, which goes on over several turns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            yield encode(done.value)
+            return
+        yield b""
 
 
 def _done(what: str, text: str, node: str | None = None) -> Answer:

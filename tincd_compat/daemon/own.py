@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tincd_compat import __version__
-from tincd_compat.daemon.gatherer import Clock, suite_of
+from tincd_compat.daemon.clock import Clock
+from tincd_compat.observe.records import Suite
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import Own
 from tincd_compat.observe.words import DataPlane, Mode
@@ -16,7 +17,6 @@ from tincd_compat.observe.words import DataPlane, Mode
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
     from tincd_compat.config.settings import Settings
-    from tincd_compat.observe.records import Suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,5 +92,9 @@ class OwnFacts:
 
 
 def _suite(settings: Settings) -> Suite:
-    cipher, digest = settings.cipher.lower(), settings.digest.lower()
-    return suite_of(cipher, digest, settings.maclength, settings.compression)
+    return Suite(
+        cipher=settings.cipher.lower(),
+        digest=settings.digest.lower(),
+        mac_length=settings.maclength,
+        compression=settings.compression,
+    )
