@@ -31,7 +31,7 @@ def world() -> World:
 
 
 def status(views: Views) -> tuple[int, Status]:
-    work, steps = tables.status(views, ()), 0
+    work, steps = tables.status(views, (), {}), 0
     while True:
         try:
             next(work)

@@ -14,6 +14,7 @@ from tincd_compat.observe.words import (
     Direction,
     DropReason,
     Mode,
+    ProblemCode,
     ScriptResult,
 )
 
@@ -112,6 +113,8 @@ class Status(Record):
     connect_to: tuple[ConnectTo, ...] = ()
     #: What is wrong, the worst first.
     problems: tuple[Problem, ...] = ()
+    #: How many problems there are by code; of each 64 at most are listed.
+    problem_counts: dict[ProblemCode, int] = field(default_factory=dict)
     #: The number of the last event, to follow from there.
     last_event: int = 0
 

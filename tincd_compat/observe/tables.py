@@ -8,7 +8,7 @@ in a list or not, all others once.  The order of a list means nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Final
 
 from tincd_compat import options
@@ -26,7 +26,7 @@ from tincd_compat.observe.records import (
 )
 from tincd_compat.observe.summary import Reachable, Status
 from tincd_compat.observe.views import TunnelView, Views
-from tincd_compat.observe.words import AddressSource, Option, PathKind
+from tincd_compat.observe.words import AddressSource, Option, PathKind, ProblemCode
 
 _BITS: Final = (
     (options.INDIRECT, Option.INDIRECT),
@@ -170,8 +170,15 @@ def subnets(views: Views) -> Iterator[SubnetRecord]:
             )
 
 
-def status(views: Views, problems: Sequence[Problem]) -> Generator[None, None, Status]:
-    """Return the status; a generator, since nodes are counted by their paths."""
+def status(
+    views: Views,
+    problems: Sequence[Problem],
+    counts: Mapping[ProblemCode, int],
+) -> Generator[None, None, Status]:
+    """Return the status; a generator, since nodes are counted by their paths.
+
+    The problems and how many there are of each are those of a ``Judge``.
+    """
     mesh, own = views.mesh, views.own
     paths: Counter[PathKind | None] = Counter()
     edges = 0
@@ -204,6 +211,7 @@ def status(views: Views, problems: Sequence[Problem]) -> Generator[None, None, S
         subnets=len(mesh.subnets),
         connect_to=tuple(views.connect_to),
         problems=tuple(problems),
+        problem_counts=dict(counts),
         last_event=views.last_event,
     )
 
