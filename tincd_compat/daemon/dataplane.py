@@ -141,6 +141,7 @@ class DataPlane:
     def attach_sockets(self, sockets: UdpSockets) -> None:
         """Receive datagrams on these sockets, and send on them."""
         self._sockets = sockets
+        sockets.sources_changed = self._pipeline.sources_changed
         self._readers.attach_sockets(sockets)
 
     def close(self) -> None:
@@ -357,7 +358,6 @@ class DataPlane:
     def routes_changed(self) -> None:
         """Our addresses or routes are others: datagrams may come from elsewhere."""
         self._sockets.routes_changed()
-        self._pipeline.flows.forget()
 
     def probe_now(self) -> None:
         """Perform all steps that are planned at once (SIGALRM)."""

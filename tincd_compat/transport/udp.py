@@ -291,6 +291,8 @@ class UdpSockets:
         #: Where datagrams come from, if not from where the routing table says.
         self._sources = SourceAddresses(route)
         self._complained = -1.0
+        #: Hears that datagrams to a host, None for all, leave from another address.
+        self.sources_changed: Callable[[str | None], None] = lambda host: None
 
     def close(self) -> None:
         for udp in self.sockets:
@@ -324,6 +326,7 @@ class UdpSockets:
     def routes_changed(self) -> None:
         """Our addresses or routes are others: those told may come from elsewhere."""
         self._sources.forget()
+        self.sources_changed(None)
 
     def recv_batch(self, index: int, limit: int = 64) -> list[Datagram]:
         """Read until ``limit`` datagrams are there or none is left.
@@ -429,13 +432,14 @@ class UdpSockets:
         if address is not None and index is not None:
             self.sockets[index].train_refused(to_sockaddr(address), error)
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
-        """The system has refused datagrams; tell if they will leave another way now.
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        """The system has refused datagrams.
 
         An address of ours that it does not have any more is no place to come from.
         """
         self._complain(peer, address, os.strerror(error))
-        return address is not None and self._sources.refused(address, error)
+        if address is not None and self._sources.refused(address, error):
+            self.sources_changed(address.host)
 
     def full(self, index: int, lost: int, sent: int) -> RunLimit:
         """So many datagrams of a compiled pump have found the buffer of a socket full.

@@ -30,7 +30,6 @@ from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.modes import BroadcastMode
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing.options import RouteOptions
-from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.pmtu import Probe, is_probe, request
 from tincd_compat.tunnel.tunnel import Tunnel
 
@@ -122,7 +121,6 @@ class Delivery:
         tunnels: Callable[[Node], Tunnel],
         ports: Ports,
         policy: DeliveryPolicy,
-        flows: FlowTable,
     ) -> None:
         self.tracing = False
         #: How many frames there were to send or to drop since :meth:`flush`.
@@ -133,32 +131,14 @@ class Delivery:
         self._tunnels = tunnels
         self._ports = ports
         self._policy = policy
-        self._flows = flows
         self._delivered: list[bytes | bytearray] = []
         self._waiting: dict[Node, _Waiting] = {}
         self._packets: dict[Node, list[bytes | bytearray]] = {}
-        self._sockets: dict[Node, int] = {}
         self._neighbours: list[Node] | None = None
 
     def graph_changed(self) -> None:
         """The graph was searched: the broadcast tree may be another one."""
         self._neighbours = None
-
-    def socket_of(self, node: Node) -> int:
-        """Return the index of the socket on which the node was heard last."""
-        return self._sockets.get(node, 0)
-
-    def heard_on(self, node: Node, socket_index: int) -> bool:
-        """Remember the socket on which a genuine datagram came: answers leave there.
-
-        Tells whether they left elsewhere before.
-        """
-        sockets = self._sockets
-        moved = sockets.get(node, 0) != socket_index
-        if node not in sockets and len(sockets) >= len(self._mesh.nodes):
-            self._sockets = {n: i for n, i in sockets.items() if n.reachable}
-        self._sockets[node] = socket_index
-        return moved
 
     # To one node.
 
@@ -337,23 +317,27 @@ class Delivery:
                 self._ports.send_packets(neighbour, frames)
 
     def _emit(self, node: Node, waiting: _Waiting) -> None:
+        tunnel = self._tunnels(node)
         for start in range(0, len(waiting.frames), MAX_TRAIN):
             frames = waiting.frames[start : start + MAX_TRAIN]
-            train = self._seal(node, frames)
+            train = self._seal(tunnel, frames)
             if not train:
                 continue
-            index = self.socket_of(node)
+            index = tunnel.heard_on
             for refused in self._ports.send_train(node, train, index, waiting.tos):
                 self.too_big(node, len(frames[refused]))
 
-    def _seal(self, node: Node, frames: list[bytes | bytearray]) -> list[bytes]:
-        sealer = self._tunnels(node).sealer
+    def _seal(self, tunnel: Tunnel, frames: list[bytes | bytearray]) -> list[bytes]:
+        sealer = tunnel.sealer
         train = [] if sealer is None else sealer.seal_train(frames)
         if len(train) < len(frames):
-            self.drops["no valid key"] += len(frames) - len(train)
-            # The numbers of the key are used up: the next frame asks for another.
-            self._flows.forget_node(node)
+            self.not_sealed(tunnel, len(frames) - len(train))
         return train
+
+    def not_sealed(self, tunnel: Tunnel, count: int) -> None:
+        """Count frames for which a node's key has no number."""
+        self.drops["no valid key"] += count
+        tunnel.used_up()
 
     def too_big(self, node: Node, length: int) -> None:
         """The kernel refused a single datagram: the path is narrower than that."""
@@ -364,18 +348,18 @@ class Delivery:
         self, node: Node, probe: Probe, random_bytes: Callable[[int], bytes]
     ) -> None:
         """Send one MTU probe at once."""
-        frame = request(probe.length, random_bytes)
+        frame, tunnel = request(probe.length, random_bytes), self._tunnels(node)
         if not probe.broadcast or node.prevedge is None:
             elsewhere = self._elsewhere(node)
             if elsewhere is None:
                 self._emit(node, _Waiting(0, [frame]))
                 return
-            index = self.socket_of(node)
-            for datagram in self._seal(node, [frame]):
+            for datagram in self._seal(tunnel, [frame]):
+                index = tunnel.heard_on
                 if not self._ports.send_elsewhere(node, elsewhere, datagram, index):
                     self.too_big(node, probe.length)
             return
-        for datagram in self._seal(node, [frame]):
+        for datagram in self._seal(tunnel, [frame]):
             port = node.prevedge.address.port
             if not self._ports.broadcast_probe(node, datagram, port):
                 self.too_big(node, probe.length)

@@ -85,8 +85,8 @@ class Sockets(ways.Sockets, sources.Sockets, Protocol):
     ) -> None:
         """The system has refused a train whose datagrams it takes singly."""
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
-        """The system has refused datagrams; tell if they leave another way now."""
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        """The system has refused datagrams."""
 
     def choose(self, address: SocketAddress, remembered: int) -> int | None:
         """Return the index of the socket to send from, None if no family fits."""
@@ -283,20 +283,18 @@ class Pumps:
                 case _Report.TOO_BIG:
                     self._pipeline.too_big(node, value)
                 case _Report.SEND_ERROR:
-                    if self._sockets.refused(node.name, node.address, value):
-                        self._pipeline.flows.forget_node(node)
+                    self._sockets.refused(node.name, node.address, value)
                 case _Report.TRAIN_REFUSED:
-                    index = self._pipeline.heard_on(node)
+                    index = self._pipeline.tunnel(node).heard_on
                     self._sockets.train_refused(node.address, index, value)
                 case _Report.FULL:
                     self._full(node, value)
                 case _:
-                    self._pipeline.drops["no valid key"] += value
-                    self._pipeline.flows.forget_node(node)
+                    self._pipeline.not_sealed(node, value)
 
     def _full(self, node: Node, lost: int) -> None:
         """Datagrams for a node have found the buffer of a socket full."""
-        address, heard_on = node.address, self._pipeline.heard_on(node)
+        address, heard_on = node.address, self._pipeline.tunnel(node).heard_on
         index = None if address is None else self._sockets.choose(address, heard_on)
         if index is not None:
             limit = self._sockets.full(index, lost, self._pump.sent(index))

@@ -16,7 +16,6 @@ from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.delivery import Delivery, label
-from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
 from tincd_compat.tunnel.tunnel import Tunnel
 
@@ -38,20 +37,14 @@ class Receiver:
         mesh: Mesh,
         tunnels: Callable[[Node], Tunnel],
         delivery: Delivery,
-        flows: FlowTable,
     ) -> None:
         self._mesh = mesh
         self._tunnel = tunnels
         self._delivery = delivery
-        self._flows = flows
         self.lookup = SenderLookup(mesh, self._matches)
         self._empty = LogLimit(logs.always, logging.ERROR, 1)
         #: How many datagrams brought no frame.
         self.junk = 0
-
-    def invalidate(self) -> None:
-        """Nodes, edges or addresses have changed."""
-        self.lookup.invalidate()
 
     def receive(
         self, datagrams: Sequence[Received], now: float
@@ -192,8 +185,7 @@ class Receiver:
 
     def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
         """A genuine datagram came from this address and socket: answer there."""
-        if self._delivery.heard_on(node, index):
-            self._flows.forget_node(node)
+        self._tunnel(node).heard_on = index
         owner = self._mesh.node_by_address(source)
         if owner is node:
             # The interface or the address of ours that it speaks to may be another.
