@@ -216,8 +216,8 @@ def test_an_edge_that_was_just_announced_is_not_announced_anew() -> None:
     world.hear("13 a alpha peer", now=0)
     place = SocketAddress("10.99.0.2", 40000)
     world.gossip.connection_up(world["peer"], place, "7001", 5, OPTIONS, 2)
-    assert list(world.gossip.tick(ECHO)) == []
-    announced, changed = world.gossip.tick(2 + ECHO)
+    assert list(world.gossip.corrections(ECHO)) == []
+    announced, changed = world.gossip.corrections(2 + ECHO)
     assert isinstance(announced, Announce)
     assert isinstance(announced.message, AddEdge)
     assert announced.message.weight == 6
@@ -227,15 +227,15 @@ def test_an_edge_that_was_just_announced_is_not_announced_anew() -> None:
 def test_a_tunnel_server_announces_nothing_anew() -> None:
     world = World(TUNNEL_SERVER)
     assert world.hear("12 a alpha peer 10.99.0.2 7001 c 999") != []
-    assert list(world.gossip.tick(100)) == []
+    assert list(world.gossip.corrections(100)) == []
 
 
 def test_while_a_namesake_makes_us_rest_nothing_is_set_right() -> None:
     world = World()
     contradict(world, MAX_CONTRADICTIONS + 1, 0)
     assert world.gossip.pause(0) == 10
-    assert list(world.gossip.tick(9)) == []
-    said = [each for each in world.gossip.tick(10) if isinstance(each, Announce)]
+    assert list(world.gossip.corrections(9)) == []
+    said = [each for each in world.gossip.corrections(10) if isinstance(each, Announce)]
     assert [type(each.message) for each in said] == [AddEdge, DelEdge]
 
 

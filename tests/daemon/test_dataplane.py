@@ -91,7 +91,7 @@ def test_the_fuller_a_connection_the_less_is_put_on_it(plane: Plane) -> None:
         plane.from_device(sized(1000, TO_PEER[1], TO_PEER[0]))
     dropped = dict(plane.subject.counters())["dropped meta connection is full"]
     # Up to half of MaxOutputBufferSize nothing is dropped, beyond the whole everything.
-    assert 15180 / 2 < remote.link.socket.queued < 15180 + 1000
+    assert 15180 / 2 < remote.link.backlog.queued < 15180 + 1000
     assert 40 - 15180 // 1000 - 1 <= dropped <= 40 - 7
 
 
@@ -106,9 +106,9 @@ def test_the_fuller_it_gets_with_a_burst_the_less_is_put_on_it(plane: Plane) -> 
     sent = len(remote.sock.sent)
     dropped = dict(plane.subject.counters())["dropped meta connection is full"]
     assert sent == 20_000
-    assert 15180 / 2 < remote.link.socket.queued < 15180 + 1000
+    assert 15180 / 2 < remote.link.backlog.queued < 15180 + 1000
     on_it = BURST - dropped
-    assert on_it * 1000 < sent + remote.link.socket.queued < (on_it + 1) * 1010
+    assert on_it * 1000 < sent + remote.link.backlog.queued < (on_it + 1) * 1010
 
 
 def test_of_a_burst_that_is_refused_no_more_waits_than_may(plane: Plane) -> None:
@@ -116,7 +116,7 @@ def test_of_a_burst_that_is_refused_no_more_waits_than_may(plane: Plane) -> None
     remote.sock.room = 0
     for _ in range(3):
         plane.from_device(*to_peer(BURST))
-        assert 15180 <= remote.link.socket.queued < 15180 + 1008
+        assert 15180 <= remote.link.backlog.queued < 15180 + 1008
 
 
 def test_a_burst_is_no_backlog(plane: Plane) -> None:
@@ -147,7 +147,7 @@ def test_the_backlog_goes_first(plane: Plane) -> None:
     for line in lines:
         remote.link.send_line(line)
     plane.from_device(*to_peer(1))
-    assert not remote.link.socket.queued
+    assert not remote.link.backlog.queued
     remote.pump()
     assert remote.heard[-400:] == lines
     assert len(remote.frames) == 1

@@ -93,7 +93,7 @@ def test_nothing_goes_in_or_out_after_an_error() -> None:
     assert not peer.subject.send(Ping())
     assert not peer.subject.send_line(b"8")
     assert not peer.subject.send_packet(b"x")
-    peer.subject.check(1e6, 60, 5)
+    peer.subject.handle_timer(1e6)
     assert peer.subject.data_to_send() == b""
 
 
@@ -389,7 +389,7 @@ def test_what_is_queued() -> None:
     assert subject.queued == 0
 
 
-def test_an_exhausted_cipher_is_reported_by_the_next_check(
+def test_an_exhausted_cipher_is_reported_by_the_timer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(streamciphers.MetaCipher, "budget", 1000)
@@ -399,7 +399,7 @@ def test_an_exhausted_cipher_is_reported_by_the_next_check(
     assert peer.subject.queued < 1000
     assert not peer.subject.send(Ping())
     with pytest.raises(PeerError) as caught:
-        peer.subject.check(0.0, 60, 5)
+        peer.subject.handle_timer(0.0)
     line = f"Byte limit exceeded for encryption of data to {PEER}"
     assert caught.value.text(PEER) == line
     assert isinstance(caught.value, streamciphers.BudgetExceeded)

@@ -17,12 +17,13 @@ too.
 
 Any further message about the same edge settles the matter.  If none comes, the two ends
 may differ for good, and after a while one of them sends its state again; see
-:meth:`EdgeRules.judge_deferred`.
+:meth:`EdgeRules.corrections`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final, TypeAlias
 
 from tincd_compat.mesh.node import Edge, Node
@@ -114,6 +115,11 @@ class DeferredUpdates:
         """Forget all messages of a neighbour: a new connection brings a new dump."""
         for ends in list(self._words):
             self.agree(*ends, neighbour)
+
+    def next_timer(self) -> float:
+        """Return when the next message is due; infinite if none is set aside."""
+        words = self._words.values()
+        return min((word.due for each in words for word in each.values()), default=inf)
 
     def due(self, now: float) -> list[DeferredUpdate]:
         """Return and forget the messages that are due, oldest first."""

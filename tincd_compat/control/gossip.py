@@ -273,9 +273,16 @@ class Gossip:
         """Age learned MACs and seen requests; due every PingTimeout seconds."""
         self._seen.expire(now)
         self._ground.notices.renew()
+        self._edges.age()
         yield from self._subnets.expire_learned(now)
-        yield from self._edges.resolve_contested(now)
-        yield from self._edges.judge_deferred(now)
+
+    def next_timer(self) -> float:
+        """Return when :meth:`corrections` are due; never is infinite."""
+        return self._edges.next_timer()
+
+    def corrections(self, now: float) -> Iterator[Effect]:
+        """Correct what others have wrong of edges, where it is time for that."""
+        return self._edges.corrections(now)
 
     def pause(self, now: float) -> int:
         """Return for how many seconds to dial no one; called after each tick."""

@@ -161,7 +161,7 @@ class DataPlane:
             if link.node is None or link.socket.closed:
                 return
             burst, now = frames[start : start + BURST], self._loop.time()
-            self._pipeline.from_meta(burst, link.node, link.connection.options, now)
+            self._pipeline.from_meta(burst, link.node, link.options, now)
 
     def _look_for_forgetting(self, node: Node, length: int) -> None:
         tunnel = self._tunnels.known(node)

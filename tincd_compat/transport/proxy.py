@@ -20,7 +20,7 @@ from typing import ClassVar, Final
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.events import PeerTimeout
+from tincd_compat.meta.events import ConnectionLost
 from tincd_compat.meta.proxy import ProxyDialogue, ProxyProgress, Target
 
 #: Most that is read of a proxy at once.
@@ -68,7 +68,7 @@ async def converse(
     except TimeoutError:
         sock.close()
         line = "Timeout from {peer} during authentication"
-        raise PeerTimeout(line, logging.WARNING) from None
+        raise ConnectionLost(line, logging.WARNING) from None
     except OSError as error:
         sock.close()
         line = f"Metadata socket read error for {{peer}}: {error.strerror}"

@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, Protocol
 
 #: Seconds that all workers together may keep the loop.
 TURN: Final = 0.004
 #: Seconds that a worker gets at least, however many are in line: less would go into
 #: changing from one to the next.
 SHORTEST_SLICE: Final = 0.0005
-
-T = TypeVar("T")
 
 
 class Worker(Protocol):
@@ -97,21 +95,3 @@ class Turns:
     def _slice(self, worker: Worker, until: float) -> None:
         if worker.work(until):
             self.join(worker)
-
-
-class Round(Generic[T]):
-    """A worker that does the same for each of many."""
-
-    def __init__(
-        self, items: Iterable[T], do: Callable[[T], None], clock: Callable[[], float]
-    ) -> None:
-        self._items = iter(items)
-        self._do = do
-        self._clock = clock
-
-    def work(self, until: float) -> bool:
-        for item in self._items:
-            self._do(item)
-            if self._clock() >= until:
-                return True
-        return False
