@@ -18,7 +18,7 @@ from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.daemon.dataplane import DataPlane, NodeLabel
 from tincd_compat.daemon.leftovers import TURN
-from tincd_compat.daemon.readers import BURST
+from tincd_compat.daemon.readers import READ_BURST
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node
@@ -80,7 +80,7 @@ def test_a_packet_over_tcp_arrives(plane: Plane) -> None:
 
 
 def test_bursts_leave_others_their_turn(plane: Plane) -> None:
-    plane.from_device(*(ipv4(*TO_PEER) for _ in range(BURST + 1)))
+    plane.from_device(*(ipv4(*TO_PEER) for _ in range(READ_BURST + 1)))
     assert len(plane.device.frames) == 1
 
 
@@ -102,12 +102,12 @@ def to_peer(count: int) -> list[bytearray]:
 def test_the_fuller_it_gets_with_a_burst_the_less_is_put_on_it(plane: Plane) -> None:
     remote = plane.world.connect("peer")
     remote.sock.room = 20_000
-    plane.from_device(*to_peer(BURST))
+    plane.from_device(*to_peer(READ_BURST))
     sent = len(remote.sock.sent)
     dropped = dict(plane.subject.counters())["dropped meta connection is full"]
     assert sent == 20_000
     assert 15180 / 2 < remote.link.backlog.queued < 15180 + 1000
-    on_it = BURST - dropped
+    on_it = READ_BURST - dropped
     assert on_it * 1000 < sent + remote.link.backlog.queued < (on_it + 1) * 1010
 
 
@@ -115,13 +115,13 @@ def test_of_a_burst_that_is_refused_no_more_waits_than_may(plane: Plane) -> None
     remote = plane.world.connect("peer")
     remote.sock.room = 0
     for _ in range(3):
-        plane.from_device(*to_peer(BURST))
+        plane.from_device(*to_peer(READ_BURST))
         assert 15180 <= remote.link.backlog.queued < 15180 + 1008
 
 
 def test_a_burst_is_no_backlog(plane: Plane) -> None:
     remote = plane.world.connect("peer")
-    frames = to_peer(BURST)
+    frames = to_peer(READ_BURST)
     plane.from_device(*frames)
     assert plane.subject.counters() == []
     remote.pump()
@@ -156,16 +156,16 @@ def test_the_backlog_goes_first(plane: Plane) -> None:
 def test_a_connection_that_ends_in_a_burst(plane: Plane) -> None:
     remote = plane.world.connect("peer")
     remote.sock.failing["send"] = OSError(errno.ECONNRESET, "reset")
-    plane.from_device(*to_peer(BURST))
+    plane.from_device(*to_peer(READ_BURST))
     assert remote.link.socket.closed
     # What made the end known is gone, the rest has nowhere to go.
     lost = dict(plane.subject.counters())["dropped no meta connection"]
-    assert 0 < BURST - lost <= 15180 // 1000 + 1
+    assert 0 < READ_BURST - lost <= 15180 // 1000 + 1
 
 
 def test_many_packets_of_one_read_arrive_in_bursts(plane: Plane) -> None:
     link = plane.world.connect("far").link
-    frames = [bytes(ipv4("10.2.0.1", "10.1.0.1")) for _ in range(2 * BURST + 1)]
+    frames = [bytes(ipv4("10.2.0.1", "10.1.0.1")) for _ in range(2 * READ_BURST + 1)]
     plane.subject.packets_received(frames, link)
     assert plane.device.written == frames
     link.socket.detach()

@@ -31,7 +31,7 @@ from tincd_compat.meta.messages import AddEdge, DelEdge
 
 #: Seconds that the flood with the true state may need; then seconds that the other end
 #: of the link has for sending first, longer than the ticks of two nodes lie apart.
-PATIENCE: Final = 3.0
+FLOOD_PATIENCE: Final = 3.0
 LAST_PATIENCE: Final = 7.0
 #: Messages set aside at most; beyond that every message is believed at once.
 MAX_HELD: Final = 16384
@@ -79,7 +79,7 @@ class DeferredUpdates:
 
     def hold(self, message: AddEdge | DelEdge, neighbour: Node, now: float) -> bool:
         """Set a message aside; False if there is no room."""
-        return self._put(DeferredUpdate(message, neighbour, now + PATIENCE))
+        return self._put(DeferredUpdate(message, neighbour, now + FLOOD_PATIENCE))
 
     def hold_on(self, word: DeferredUpdate, now: float) -> bool:
         """Set a due message aside for a second time; False if there is no room."""

@@ -86,11 +86,6 @@ class Gossip:
         """The number of lines whose repetition would be recognised now."""
         return len(self._seen)
 
-    @property
-    def contradictions(self) -> tuple[int, int]:
-        """Wrong ADD_EDGEs and DEL_EDGEs about our own edges in this tick."""
-        return (self._edges.contradicting_adds, self._edges.contradicting_dels)
-
     def handle(
         self,
         message: Flooded,
@@ -115,7 +110,7 @@ class Gossip:
                 return self._repeated(message, source, now)
             line = self._with_new_nonce(line, now)
         if peer is None:
-            peer = f"{source.name} ({source.address or '(null)'})"
+            peer = source.label
         arrival = Envelope(line, source, peer, now, in_dump)
         match message:
             case AddSubnet():
@@ -244,9 +239,7 @@ class Gossip:
         for node in self._mesh.sorted_nodes():
             if node.reachable:
                 continue
-            logs.scary.debug(
-                "Purging node %s (%s)", node.name, node.address or "(null)"
-            )
+            logs.scary.debug("Purging node %s", node.label)
             yield from self._subnets.purge(node)
             yield from self._edges.purge_edges(node)
         yield from self._edges.purge_nodes()

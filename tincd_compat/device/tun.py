@@ -45,7 +45,7 @@ _PACKET_INFORMATION: Final = 4
 _TUN_OFFSET: Final = 10
 # The largest IP packet, an Ethernet header and a VLAN tag.  Interfaces may be given an
 # MTU beyond 1500: such packets are read whole, so that routing can name the limit.
-_READ_SIZE: Final = 65535 + 18
+_FRAME_SIZE: Final = 65535 + 18
 
 _ADVICE: Final = {
     errno.ENOENT: "there is no such file; {default} is the usual device",
@@ -115,7 +115,7 @@ class TunTap:
     def _prepare_buffers(self) -> None:
         """Let reads leave frames in one buffer and the kernel's headers in another."""
         self._offset = 0 if self._tap else _TUN_OFFSET
-        self._buffer = bytearray(_TUN_OFFSET + _PACKET_INFORMATION + _READ_SIZE)
+        self._buffer = bytearray(_TUN_OFFSET + _PACKET_INFORMATION + _FRAME_SIZE)
         self._header = bytearray(HEADER_SIZE if self._vnet else 0)
         pi = 0 if self._tap else _PACKET_INFORMATION
         # What a read brings before the first byte of a packet.

@@ -48,7 +48,7 @@ from tincd_compat.meta.handshake import (
 from tincd_compat.meta.identity import Identity, PeerIdentity
 from tincd_compat.meta.messages import (
     MAX_LINE,
-    MAX_PACKET,
+    MAX_PACKET_BODY,
     MESSAGES,
     Message,
     Packet,
@@ -275,7 +275,7 @@ class MetaConnection:
             body = self._stream.next_body()
             if body is None:
                 return False
-            if len(body) <= MAX_PACKET:
+            if len(body) <= MAX_PACKET_BODY:
                 self._packets_received([body])
             return True
         line = self._stream.next_line()

@@ -17,7 +17,7 @@ from tincd_compat.segments.superpacket import (
     IPV4_SIZE,
     IPV6_SIZE,
     MAX_CUTS,
-    MAX_PACKET,
+    MAX_IP_PACKET,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
     PSH,
@@ -79,7 +79,7 @@ def _network_start(frame: Buffer) -> int:
 def _is_sound(frame: Buffer, kind: int, ip: int, start: int) -> bool:
     """Tell whether the headers are whole and such as the kind says."""
     least = UDP_SIZE if kind == UDP else TCP_SIZE
-    if not ip + 20 <= start <= len(frame) - least or len(frame) - ip > MAX_PACKET:
+    if not ip + 20 <= start <= len(frame) - least or len(frame) - ip > MAX_IP_PACKET:
         return False
     version = frame[ip] >> 4
     protocol = PROTOCOL_UDP if kind == UDP else PROTOCOL_TCP

@@ -27,7 +27,7 @@ SLOW_SCRIPT: Final = 30.0
 #: must hold, but a script that never ends would keep all others back for ever.  It is
 #: not killed: nobody but its author knows what it waits for.  tinc-up may wait for the
 #: host's network, and keeps back the whole start.
-PATIENCE: Final[Mapping[str, float]] = {
+SCRIPT_PATIENCE: Final[Mapping[str, float]] = {
     "tinc-up": 300.0,
     "tinc-down": 60.0,
     "host-up": 60.0,
@@ -111,7 +111,7 @@ def script_command(path: Path, interpreter: str | None) -> list[str]:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of a script, a key of :data:`PATIENCE`."""
+    """Return the kind of a script, a key of :data:`SCRIPT_PATIENCE`."""
     if name.startswith("hosts/"):
         return f"hosts/NAME-{name.rpartition('-')[2]}"
     return name
@@ -279,7 +279,7 @@ class ScriptRunner:
         enough = loop.create_future()
         self._current = name, process, enough
         slow = loop.call_later(SLOW_SCRIPT, _complain_slow, name)
-        patience = PATIENCE[kind_of(name)]
+        patience = SCRIPT_PATIENCE[kind_of(name)]
         try:
             await asyncio.wait(
                 {attending, enough},

@@ -30,7 +30,7 @@ RECOVERY: Final = 10.0
 
 #: Bytes of one read.  The kernel makes its answers no longer, and so many of them are
 #: understood in a millisecond.
-_READ_SIZE: Final = 1 << 14
+_NETLINK_READ_SIZE: Final = 1 << 14
 #: What the kernel calls RTMGRP_LINK, and _IFADDR and _ROUTE of IPv4 and of IPv6.
 _GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 
@@ -101,7 +101,7 @@ class NetworkWatch:
     def _readable(self) -> None:
         assert self._socket is not None
         try:
-            for message in split(self._socket.recv(_READ_SIZE)):
+            for message in split(self._socket.recv(_NETLINK_READ_SIZE)):
                 self._heard(message)
         except BlockingIOError:
             pass

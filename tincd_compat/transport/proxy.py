@@ -24,11 +24,11 @@ from tincd_compat.meta.events import ConnectionLost
 from tincd_compat.meta.proxy import ProxyDialogue, ProxyProgress, Target
 
 #: Most that is read of a proxy at once.
-READ_SIZE: Final = 4096
+PROXY_READ_SIZE: Final = 4096
 
 #: Seconds a command has to end by itself once its connection has, and then after TERM.
 GRACE: Final = 0.5
-PATIENCE: Final = 1.0
+TERM_PATIENCE: Final = 1.0
 _POLL_INTERVAL: Final = 0.05
 
 
@@ -81,7 +81,7 @@ async def converse(
 async def _converse(sock: socket.socket, dialogue: ProxyDialogue) -> ProxyProgress:
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, dialogue.request)
-    while data := await loop.sock_recv(sock, READ_SIZE):
+    while data := await loop.sock_recv(sock, PROXY_READ_SIZE):
         progress = dialogue.receive_data(data)
         if progress.done:
             return progress
@@ -142,10 +142,10 @@ class ProxyProcess:
             self._log_status()
             return
         self._signal(signal.SIGTERM)
-        if not await self._exited(PATIENCE):
+        if not await self._exited(TERM_PATIENCE):
             self._signal(signal.SIGKILL)
             # What hangs in the kernel does not die of it, and is not waited for.
-            await self._exited(PATIENCE)
+            await self._exited(TERM_PATIENCE)
 
     async def _exited(self, patience: float) -> bool:
         """Tell whether the process ends in time; being cancelled ends the patience."""

@@ -19,7 +19,7 @@ from tincd_compat.transport.local import from_sockaddr
 from tincd_compat.transport.udp_options import to_sockaddr
 
 #: How long a look-up may take, seconds.
-PATIENCE: Final = 10.0
+LOOKUP_PATIENCE: Final = 10.0
 #: Threads at most that look up the addresses of nodes, and the names of callers.
 MAX_LOOKUPS: Final = 64
 MAX_REVERSE_LOOKUPS: Final = 16
@@ -93,7 +93,7 @@ async def _in_thread(work: Callable[[], T], slots: threading.Semaphore) -> T:
     except RuntimeError as error:  # there may be no more of them
         slots.release()
         raise OSError(0, str(error)) from error
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(LOOKUP_PATIENCE):
         return await answer
 
 

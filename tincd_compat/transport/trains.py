@@ -19,7 +19,7 @@ MAX_SEGMENTS: Final = 64
 MAX_RUN_BYTES: Final = 65400
 #: Trains for an address in which its refusal is believed, then the kernel is asked
 #: again: nobody says that a route has changed, and one attempt in so many is cheap.
-PATIENCE: Final = 1000
+TRAINS_REFUSED: Final = 1000
 #: Addresses whose refusals are remembered; one more empties the table.
 MAX_REFUSALS: Final = 1024
 
@@ -98,5 +98,5 @@ class Refusals:
         length = 1 if error == errno.EIO else length
         before = known[0] if known else 0
         length = min(length, before) if before else length
-        self._refused[sockaddr] = length, PATIENCE
+        self._refused[sockaddr] = length, TRAINS_REFUSED
         return known is None

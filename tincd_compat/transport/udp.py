@@ -36,7 +36,7 @@ from tincd_compat.transport.trains import Refusals, split_runs
 from tincd_compat.transport.udp_options import DatagramSocket, to_sockaddr
 
 #: A coalesced message may have this many bytes; a smaller buffer loses its tail.
-RECEIVE_BUFFER: Final = 1 << 16
+MESSAGE_SIZE: Final = 1 << 16
 #: Cached source addresses; a stranger who invents more only empties the cache.
 MAX_KNOWN_ADDRESSES: Final = 1024
 
@@ -98,7 +98,7 @@ class UdpSocket:
         self.coalescing = coalescing and self._start_coalescing()
         self._refusals = Refusals()
         self._tos = 0
-        self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
+        self._buffer = memoryview(bytearray(MESSAGE_SIZE))
         self._addresses: dict[tuple[Any, ...], SocketAddress] = {}
 
     def _can_segment(self) -> bool:

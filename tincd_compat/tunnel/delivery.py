@@ -90,17 +90,6 @@ class Ports(Protocol):
         """Note that a frame with this source came from the mesh (switch mode)."""
 
 
-def label(node: Node, mesh: Mesh) -> str:
-    """Return the ``NODE (HOST)`` of log lines."""
-    return f"{node.name} ({_place(node, mesh)})"
-
-
-def _place(node: Node | None, mesh: Mesh) -> str:
-    if node is mesh.myself:
-        return "MYSELF"
-    return "(null)" if node is None else str(node.address or "(null)")
-
-
 @dataclass(slots=True)
 class _Waiting:
     """Frames of one burst for one node, with their type of service."""
@@ -167,7 +156,7 @@ class Delivery:
             self.drop("unreachable")
             return
         if via is not node and self.tracing:
-            place = _place(node.via, self._mesh)
+            place = "(null)" if node.via is None else self._mesh.place(node.via)
             logs.traffic.info(
                 "Sending packet to %s via %s (%s)", node.name, via.name, place
             )
@@ -208,7 +197,7 @@ class Delivery:
         if self.tracing:
             logs.traffic.info(
                 "Packet for %s larger than minimum MTU, forwarding via %s",
-                label(via, self._mesh),
+                self._mesh.label(via),
                 nexthop.name if nexthop is not None and around else "TCP",
             )
         if nexthop is not None and around:
@@ -381,5 +370,5 @@ class Delivery:
     def _trace(self, severity: int, text: str, *values: Node | int) -> None:
         if self.tracing:
             mesh = self._mesh
-            shown = (label(v, mesh) if isinstance(v, Node) else v for v in values)
+            shown = (mesh.label(v) if isinstance(v, Node) else v for v in values)
             logs.traffic.log(severity, text, *shown)

@@ -58,7 +58,6 @@ from tincd_compat.tunnel.delivery import (
     Delivery,
     DeliveryPolicy,
     Ports,
-    label,
 )
 from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
@@ -413,7 +412,7 @@ class Pipeline:
                     continue
             frame = bytearray(data)
             if tracing:
-                place = label(node, self._mesh)
+                place = self._mesh.label(node)
                 logs.traffic.debug(
                     "Received packet of %d bytes from %s", len(frame), place
                 )
@@ -422,7 +421,7 @@ class Pipeline:
     def _probed(self, node: Node, frame: bytes, now: float) -> None:
         """Answer a probe of the same length, or credit the answer to one of ours."""
         if self._delivery.tracing:
-            place = label(node, self._mesh)
+            place = self._mesh.label(node)
             logs.traffic.info("Got MTU probe length %d from %s", len(frame), place)
         tunnel = self.tunnel(node)
         if not is_request(frame):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tincd_compat._fast._core import Outcome
 
 #: Packets from the device in one call: two trains, as much as a C peer can take.
-BURST: Final = 128
+PUMP_BURST: Final = 128
 #: Reads of a socket in one call, each of up to eight coalesced messages.
 BATCHES: Final = 2
 #: Why datagrams were dropped, as the pump numbers it.
@@ -216,7 +216,7 @@ class Pumps:
             self._forget_stations(clock())
             if not 0 <= seconds < self._station_memory:
                 seconds = self._station_memory
-        served = self._pump.serve(epoll, round(seconds * 1000), BURST, BATCHES)
+        served = self._pump.serve(epoll, round(seconds * 1000), PUMP_BURST, BATCHES)
         self._count()
         if isinstance(served, bool):
             return Progress.QUIET if served else Progress.REFUSED
@@ -233,7 +233,7 @@ class Pumps:
             return Progress.REFUSED
         if self._switching:
             self._forget_stations(now)
-        outcome = self._pump.out(BURST)
+        outcome = self._pump.out(PUMP_BURST)
         self._count()
         return Progress.QUIET if outcome is None else self._from_device(outcome, now)
 

@@ -15,7 +15,7 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.compression import Decompressor
-from tincd_compat.tunnel.delivery import Delivery, label
+from tincd_compat.tunnel.delivery import Delivery
 from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
 from tincd_compat.tunnel.tunnel import Tunnel
 
@@ -106,11 +106,11 @@ class Receiver:
         if self._tunnel(owner).opener is None:
             self._tell_keyless(owner)
         else:
-            codec.log_train([_CUT_OFF], label(owner, self._mesh))
+            codec.log_train([_CUT_OFF], self._mesh.label(owner))
 
     def _tell_keyless(self, node: Node) -> None:
         text = "Got packet from %s but he hasn't got our key yet"
-        logs.traffic.debug(text, label(node, self._mesh))
+        logs.traffic.debug(text, self._mesh.label(node))
 
     def _find(
         self,
@@ -169,7 +169,7 @@ class Receiver:
         if openers.current is not before:
             logs.scary.debug("%s seals with another of our keys", node.name)
         if tracing:
-            codec.log_train(train, label(node, self._mesh))
+            codec.log_train(train, self._mesh.label(node))
         foreign: list[bytes] = []
         frames: list[bytes] = []
         for datagram, opened in zip(group, train, strict=True):
