@@ -94,7 +94,7 @@ class TunTap:
         self.read_pause = 0.0
         self._system = system
         self._failures = ReadFailures(self.info, self.path)
-        #: What a single read has met and no batch has counted.
+        #: The error of a single read that no batch has counted yet.
         self._failure: OSError | None = None
         self._fd = self._open()
         self._tap = tap
@@ -183,7 +183,7 @@ class TunTap:
         )
 
     def moved(self, bytes_in: int, bytes_out: int) -> None:
-        """Count what was moved through :meth:`direct`."""
+        """Count bytes of frames that were moved through :meth:`direct`."""
         if bytes_in:
             self._failures.succeeded()
         self.bytes_in += bytes_in
@@ -351,7 +351,7 @@ class TunTap:
 
 
 def _advice(error: OSError, path: str, interface: str | None = None) -> str:
-    """Return what is meant and what can be done about it, in parentheses."""
+    """Return the meaning of an error and its remedy, in parentheses."""
     code = error.errno or 0
     advice = _ADVICE.get(code, "").format(path=path, default=DEFAULT_PATH)
     if path == DEFAULT_PATH:

@@ -22,7 +22,7 @@ from tincd_compat.routing.verdicts import (
 
 
 class Rules:
-    """Ground for the rules of one mode; keeps the count of errors sent."""
+    """The rules that all modes share, with the count of errors sent."""
 
     def __init__(
         self, mesh: Mesh, options: RouteOptions, *, local_address: LocalAddress

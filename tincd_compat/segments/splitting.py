@@ -113,7 +113,7 @@ def _addresses(frame: Buffer, kind: int, ip: int, start: int) -> int:
 
 
 class _Ipv4Cut:
-    """Writes the frame's headers up to TCP or UDP, with length, number and checksum."""
+    """The headers of IPv4 for each segment: length, number and checksum of its own."""
 
     def __init__(self, frame: Buffer, ip: int, start: int) -> None:
         self._before = bytes(frame[: ip + 2])
@@ -132,7 +132,7 @@ class _Ipv4Cut:
 
 
 class _Ipv6Cut:
-    """Writes the frame's headers up to TCP or UDP, with the length."""
+    """The headers of IPv6 for each segment, with a length of its own."""
 
     def __init__(self, frame: Buffer, ip: int, start: int) -> None:
         self._before = bytes(frame[: ip + 4])
@@ -145,7 +145,7 @@ class _Ipv6Cut:
 
 
 class _TcpCut:
-    """Writes TCP headers: number, flags and checksum are each segment's own."""
+    """TCP headers for each segment: number, flags and checksum of its own."""
 
     def __init__(self, frame: Buffer, start: int, addresses: int) -> None:
         self.end = end = start + (frame[start + 12] >> 4) * 4
@@ -182,7 +182,7 @@ class _TcpCut:
 
 
 class _UdpCut:
-    """Writes UDP headers, with length and checksum."""
+    """UDP headers for each segment, with length and checksum."""
 
     def __init__(self, frame: Buffer, start: int, addresses: int) -> None:
         self.end = start + UDP_SIZE

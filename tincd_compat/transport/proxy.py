@@ -23,7 +23,7 @@ from tincd_compat.errors import PeerError
 from tincd_compat.meta.events import ConnectionLost
 from tincd_compat.meta.proxy import ProxyDialogue, ProxyProgress, Target
 
-#: Most that is read of a proxy at once.
+#: Bytes that are read from a proxy at once.
 PROXY_READ_SIZE: Final = 4096
 
 #: Seconds a command has to end by itself once its connection has, and then after TERM.
@@ -100,7 +100,7 @@ def run_command(
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 env=environment,
-                # So that a whole pipeline can be ended, and ^C is meant for us alone.
+                # A group of its own: the whole pipeline can be ended, ^C is for us.
                 process_group=0,
             )
         except BaseException:
@@ -135,7 +135,7 @@ class ProxyProcess:
 
     async def end(self) -> None:
         """End the process, politely first, and reap it."""
-        # The socket may be kept open in the tarpit; the process must not notice.
+        # The socket may stay open in the tarpit; the process must not notice that.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         if await self._exited(GRACE):
@@ -144,7 +144,7 @@ class ProxyProcess:
         self._signal(signal.SIGTERM)
         if not await self._exited(TERM_PATIENCE):
             self._signal(signal.SIGKILL)
-            # What hangs in the kernel does not die of it, and is not waited for.
+            # A process that hangs in the kernel does not die of KILL: no wait for it.
             await self._exited(TERM_PATIENCE)
 
     async def _exited(self, patience: float) -> bool:
@@ -157,7 +157,7 @@ class ProxyProcess:
         return self._process.poll() is not None
 
     def _signal(self, number: signal.Signals) -> None:
-        # Not reaped yet, so nobody else can have its number.
+        # The process is not reaped yet, so no other can have its number.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 

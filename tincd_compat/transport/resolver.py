@@ -81,7 +81,7 @@ async def _in_thread(work: Callable[[], T], slots: threading.Semaphore) -> T:
         try:
             result = work()
         except Exception as error:
-            # Nobody is above a thread: whatever it is, it belongs to who asked.
+            # An exception in a thread has nobody above it: it goes to the caller.
             _deliver(loop, _fail, answer, error)
         else:
             _deliver(loop, _succeed, answer, result)
@@ -111,6 +111,6 @@ def _succeed(answer: asyncio.Future[T], result: T) -> None:
 
 def _fail(answer: asyncio.Future[T], error: Exception) -> None:
     if not answer.done():
-        # A name that cannot be written in DNS is one that nobody knows.
+        # A name that DNS cannot express is one that no resolver knows.
         unknown = isinstance(error, UnicodeError)
         answer.set_exception(OSError(0, str(error)) if unknown else error)

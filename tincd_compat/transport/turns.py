@@ -26,10 +26,10 @@ SHORTEST_SLICE: Final = 0.0005
 
 
 class Worker(Protocol):
-    """Something to be done that may take longer than a slice."""
+    """Work of one link that may take longer than a slice."""
 
     def work(self, until: float) -> bool:
-        """Do what can be done until then, at least one step; True if more is left."""
+        """Work until then, at least one step; True if more is left."""
 
 
 class Turns:
@@ -74,7 +74,7 @@ class Turns:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Give a slice to each that is in line now, as far as the time goes."""
+        """Give a slice to each worker in line, as far as the time goes."""
         self._planned = False
         now = self._loop.time()
         end = now + TURN

@@ -119,7 +119,7 @@ class UdpSocket:
     def read(self) -> Message | None:
         """Read one message, None if there is none; OSError as from the socket."""
         try:
-            # Room for the answer is given even without coalescing: it costs nothing.
+            # The buffer has room for a coalesced message in any case: it costs nothing.
             got = self.sock.recvmsg_into((self._buffer,), _CONTROL_SPACE)
         except (BlockingIOError, InterruptedError):
             return None
@@ -207,7 +207,7 @@ class UdpSocket:
     def train_refused(
         self, sockaddr: tuple[Any, ...], error: int, length: int = 1
     ) -> None:
-        """The system has refused datagrams in one message that it takes singly."""
+        """Note that the system takes these datagrams singly, but not as one message."""
         new = self._refusals.learn(sockaddr, error, length)
         if new and error != errno.EMSGSIZE:
             address, reason = from_sockaddr(sockaddr), os.strerror(error)
@@ -268,7 +268,7 @@ def _passes(refused: Sequence[tuple[int, OSError]], count: int) -> bool:
 
 
 class Endpoint(NamedTuple):
-    """A socket to send from: its descriptor, and whether it takes trains.
+    """A socket to send from: its descriptor, and whether the socket takes trains.
 
     ``local`` is the address of ours to send from, "" if the system chooses it.
     """
@@ -347,7 +347,7 @@ class UdpSockets:
             return None
 
     def read_failed(self, error: OSError) -> None:
-        """A socket has failed, and may do better the next time."""
+        """Log that reading a socket failed; the next read may succeed."""
         if self._may_complain():
             logs.always.error("Receiving packet failed: %s", error.strerror)
 
@@ -427,7 +427,7 @@ class UdpSockets:
     def train_refused(
         self, address: SocketAddress | None, remembered: int, error: int
     ) -> None:
-        """The system has refused a train to there whose datagrams it takes singly."""
+        """Note that the system takes a train to there only datagram by datagram."""
         index = None if address is None else self.choose(address, remembered)
         if address is not None and index is not None:
             self.sockets[index].train_refused(to_sockaddr(address), error)
@@ -453,7 +453,7 @@ class UdpSockets:
 
     @property
     def lost(self) -> int:
-        """How many datagrams have found the buffer of a socket full."""
+        """The number of datagrams that have found the buffer of a socket full."""
         return sum(udp.buffer.lost for udp in self.sockets)
 
     def _complain(
@@ -465,7 +465,7 @@ class UdpSockets:
             )
 
     def _may_complain(self) -> bool:
-        """Allow one line a second: what fails once fails for every datagram."""
+        """Allow one line a second: a failure mostly meets every datagram."""
         now = time.monotonic()
         if now - self._complained < 1:
             return False
