@@ -18,7 +18,7 @@ from tincd_compat import logs
 LINES_AT_ONCE: Final = 1000
 LINES_PER_SECOND: Final = 5
 
-#: The same of one line that is repeated with none between.
+#: Repetitions of one line that may be written at once, and per second from then on.
 SAME_AT_ONCE: Final = 10
 SAME_PER_SECOND: Final = 0.2
 #: Seconds from one count of what was left out to the next.
@@ -27,11 +27,11 @@ COUNT_EVERY: Final = 10.0
 
 @dataclass(slots=True)
 class _Bucket:
-    """How many lines are left of a burst that fills up again with time."""
+    """A token bucket: the lines left of a burst, which fills up again with time."""
 
     left: float
     counted: float
-    #: Since this time lines are left out: how many, and the last of them.
+    #: Lines left out: since when, how many, and the last of them.
     since: float = 0.0
     omitted: int = 0
     level: int = 0

@@ -18,7 +18,7 @@ from tincd_compat.errors import ConfigError
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _NUMBER: Final = re.compile(rb"\s*([+-]?[0-9]{1,18})")
-#: More than any number this file may begin with.
+#: Bytes of the file that are read, more than a process id has.
 _LONGEST_NUMBER: Final = 64
 
 
@@ -182,7 +182,7 @@ class PidFile:
             os.close(file)
 
     def _close(self) -> None:
-        """Close what is open; closing the last copy of the file releases its lock."""
+        """Close file and directory; the last open copy of the file holds the lock."""
         if self._file is not None:
             os.close(self._file)
         self._file = None
