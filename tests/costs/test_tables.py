@@ -65,7 +65,7 @@ COUNTS: dict[str, Callable[[Crowded], int]] = {
         crowded.daemon.control.gossip._edges._contested._contested
     ),
     "backlog": lambda crowded: (
-        crowded.other.link.socket.queued // len("14 10000 peer\n")
+        crowded.other.link.backlog.queued // len("14 10000 peer\n")
     ),
     "own stations": _subnets_of("us"),
     "stations of one node": _subnets_of("peer"),

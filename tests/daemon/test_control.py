@@ -20,9 +20,9 @@ from tincd_compat.daemon.control import (
     PAUSE,
     new_nonce,
 )
-from tincd_compat.daemon.links import CONGESTION
 from tincd_compat.mesh import reach
 from tincd_compat.meta.messages import KeyChanged, ReqKey
+from tincd_compat.transport.backlog import CONGESTION
 
 PEER_UP = [
     "peer up",
@@ -434,15 +434,29 @@ def test_a_node_of_our_name_makes_us_rest(
     assert world.control.tick(loop.now + 5) == 0
 
 
+def test_edges_are_corrected_in_time_however_rare_ticks_are(loop: FakeLoop) -> None:
+    world = World(loop, deferring=True)
+    peer, other = world.connect("peer"), world.connect("other")
+    loop.advance(10)
+    peer.say("12 1 us peer 10.0.0.2 655 c 99")
+    other.take()
+    loop.advance(ECHO - 0.1)
+    assert other.take() == []
+    loop.advance(0.2)
+    assert other.take() == ["12 us peer 10.0.0.2 655 c 11"]
+    loop.advance(10)
+    # Once is enough.
+    assert other.take() == []
+
+
 def test_what_a_tick_changes_of_the_graph_does_not_wait_for_links(
-    loop: FakeLoop, world: World, other: Remote, monkeypatch: pytest.MonkeyPatch
+    world: World, other: Remote
 ) -> None:
     """The run comes at the first pause, not when all is told, and at the end."""
     size = EFFECTS_AT_ONCE + 1
     changes = [fx.GraphChanged(loss=True)] * size
-    monkeypatch.setattr(world.control.gossip, "tick", lambda _: iter(changes))
     congest(other)
-    steps = world.control._upkeep(loop.now)
+    steps = world.control._upkeep(changes)
     before = world.control.runs.count
     pauses = [next(steps) for _ in range(size)]
     assert pauses == [None] * EFFECTS_AT_ONCE + [PAUSE]
@@ -498,7 +512,7 @@ def test_a_learned_address_is_withdrawn_when_it_is_heard_elsewhere(
 def congest(remote: Remote) -> None:
     """Let a neighbour take nothing any more, with much still to take."""
     remote.sock.room = 0
-    while remote.link.socket.queued <= CONGESTION:
+    while remote.link.backlog.queued <= CONGESTION:
         remote.link.send_line(bytes(1000))
     remote.world.loop.settle()
 

@@ -14,7 +14,7 @@ from tests.daemon.test_calm import Desk
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import HERE, neighbours, sized
 from tincd_compat.daemon import readers
-from tincd_compat.daemon.readers import BURST, LONG
+from tincd_compat.daemon.readers import LONG, READ_BURST
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.pure import PureOpener
 
@@ -48,16 +48,16 @@ def frames(count: int, size: int) -> list[bytearray]:
 @pytest.mark.parametrize(
     ("long", "short", "junk", "verdict"),
     [
-        (BURST, 0, 0, "calm"),
-        (0, BURST, 0, "flooded"),
-        (BURST - 20, 20, 0, "calm"),
-        (20, BURST - 20, 0, "flooded"),
-        (0, 0, BURST, "flooded"),
-        (BURST - 10, 0, 10, "calm"),
-        (30, 0, BURST - 30, "flooded"),
+        (READ_BURST, 0, 0, "calm"),
+        (0, READ_BURST, 0, "flooded"),
+        (READ_BURST - 20, 20, 0, "calm"),
+        (20, READ_BURST - 20, 0, "flooded"),
+        (0, 0, READ_BURST, "flooded"),
+        (READ_BURST - 10, 0, 10, "calm"),
+        (30, 0, READ_BURST - 30, "flooded"),
         # What is not full has left nothing behind.
-        (0, BURST - 1, 0, "calm"),
-        (0, 0, BURST - 1, "calm"),
+        (0, READ_BURST - 1, 0, "calm"),
+        (0, 0, READ_BURST - 1, "calm"),
     ],
 )
 def test_what_a_flood_is(

@@ -22,17 +22,30 @@ def test_strangers_are_given_up_in_time(life: Life) -> None:
     assert list(life.daemon.links) == []
 
 
+@pytest.mark.parametrize("ping_timeout", [5, 60])
+def test_a_handshake_ends_in_its_own_time(life: Life, ping_timeout: int) -> None:
+    """Also where the ticks, every PingTimeout seconds, fall differently."""
+    life.write(f"PingTimeout = {ping_timeout}\n")
+    life.start()
+    life.loop.advance(0.4 * ping_timeout)
+    life.call()
+    life.loop.advance(ping_timeout - 0.1)
+    assert len(list(life.daemon.links)) == 1
+    life.loop.advance(0.1)
+    assert list(life.daemon.links) == []
+
+
 def test_the_clock_survives_an_error_of_ours(
     life: Life, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ticks: list[float] = []
 
-    def check(now: float) -> None:
-        ticks.append(now)
+    def settle() -> None:
+        ticks.append(life.loop.now)
         raise ZeroDivisionError("oops")
 
     life.start()
-    monkeypatch.setattr(life.daemon.links, "check", check)
+    monkeypatch.setattr(life.daemon.control, "settle", settle)
     caplog.clear()
     life.loop.advance(16)
     assert len(ticks) == 3

@@ -18,7 +18,7 @@ from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.daemon.dataplane import DataPlane, NodeLabel
 from tincd_compat.daemon.leftovers import TURN
-from tincd_compat.daemon.readers import BURST
+from tincd_compat.daemon.readers import READ_BURST
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Node
@@ -100,7 +100,7 @@ def test_packets_over_tcp_are_counted_by_neighbour(plane: Plane) -> None:
 
 
 def test_bursts_leave_others_their_turn(plane: Plane) -> None:
-    plane.from_device(*(ipv4(*TO_PEER) for _ in range(BURST + 1)))
+    plane.from_device(*(ipv4(*TO_PEER) for _ in range(READ_BURST + 1)))
     assert len(plane.device.frames) == 1
 
 
@@ -111,7 +111,7 @@ def test_the_fuller_a_connection_the_less_is_put_on_it(plane: Plane) -> None:
         plane.from_device(sized(1000, TO_PEER[1], TO_PEER[0]))
     dropped = dict(plane.subject.counters())["dropped meta connection is full"]
     # Up to half of MaxOutputBufferSize nothing is dropped, beyond the whole everything.
-    assert 15180 / 2 < remote.link.socket.queued < 15180 + 1000
+    assert 15180 / 2 < remote.link.backlog.queued < 15180 + 1000
     assert 40 - 15180 // 1000 - 1 <= dropped <= 40 - 7
 
 
@@ -122,26 +122,26 @@ def to_peer(count: int) -> list[bytearray]:
 def test_the_fuller_it_gets_with_a_burst_the_less_is_put_on_it(plane: Plane) -> None:
     remote = plane.world.connect("peer")
     remote.sock.room = 20_000
-    plane.from_device(*to_peer(BURST))
+    plane.from_device(*to_peer(READ_BURST))
     sent = len(remote.sock.sent)
     dropped = dict(plane.subject.counters())["dropped meta connection is full"]
     assert sent == 20_000
-    assert 15180 / 2 < remote.link.socket.queued < 15180 + 1000
-    on_it = BURST - dropped
-    assert on_it * 1000 < sent + remote.link.socket.queued < (on_it + 1) * 1010
+    assert 15180 / 2 < remote.link.backlog.queued < 15180 + 1000
+    on_it = READ_BURST - dropped
+    assert on_it * 1000 < sent + remote.link.backlog.queued < (on_it + 1) * 1010
 
 
 def test_of_a_burst_that_is_refused_no_more_waits_than_may(plane: Plane) -> None:
     remote = plane.world.connect("peer")
     remote.sock.room = 0
     for _ in range(3):
-        plane.from_device(*to_peer(BURST))
-        assert 15180 <= remote.link.socket.queued < 15180 + 1008
+        plane.from_device(*to_peer(READ_BURST))
+        assert 15180 <= remote.link.backlog.queued < 15180 + 1008
 
 
 def test_a_burst_is_no_backlog(plane: Plane) -> None:
     remote = plane.world.connect("peer")
-    frames = to_peer(BURST)
+    frames = to_peer(READ_BURST)
     plane.from_device(*frames)
     assert plane.subject.counters() == []
     remote.pump()
@@ -167,7 +167,7 @@ def test_the_backlog_goes_first(plane: Plane) -> None:
     for line in lines:
         remote.link.send_line(line)
     plane.from_device(*to_peer(1))
-    assert not remote.link.socket.queued
+    assert not remote.link.backlog.queued
     remote.pump()
     assert remote.heard[-400:] == lines
     assert len(remote.frames) == 1
@@ -176,16 +176,16 @@ def test_the_backlog_goes_first(plane: Plane) -> None:
 def test_a_connection_that_ends_in_a_burst(plane: Plane) -> None:
     remote = plane.world.connect("peer")
     remote.sock.failing["send"] = OSError(errno.ECONNRESET, "reset")
-    plane.from_device(*to_peer(BURST))
+    plane.from_device(*to_peer(READ_BURST))
     assert remote.link.socket.closed
     # What made the end known is gone, the rest has nowhere to go.
     lost = dict(plane.subject.counters())["dropped no meta connection"]
-    assert 0 < BURST - lost <= 15180 // 1000 + 1
+    assert 0 < READ_BURST - lost <= 15180 // 1000 + 1
 
 
 def test_many_packets_of_one_read_arrive_in_bursts(plane: Plane) -> None:
     link = plane.world.connect("far").link
-    frames = [bytes(ipv4("10.2.0.1", "10.1.0.1")) for _ in range(2 * BURST + 1)]
+    frames = [bytes(ipv4("10.2.0.1", "10.1.0.1")) for _ in range(2 * READ_BURST + 1)]
     plane.subject.packets_received(frames, link)
     assert plane.device.written == frames
     link.socket.detach()

@@ -20,7 +20,8 @@ def test_connections(loop: FakeLoop) -> None:
     world = World(loop)
     peer, other = world.connect("peer"), world.connect("other")
     stranger = world.call_in("far")
-    peer.link.connection.pinged = True
+    peer.link.connection.ping(loop.now)
+    peer.link.socket.plan_flush()
     other.sock.room = 0
     other.link.send_line(b"14 ab us")
     loop.settle()

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
+from tests.meta.scripted import HOSTNAME, connection
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.hostnames import HostNames
-from tincd_compat.meta.connection import MetaConnection
+from tincd_compat.meta.connection import Role
 
 PLACE = SocketAddress("10.0.0.2", 655)
 
@@ -17,8 +16,8 @@ PLACE = SocketAddress("10.0.0.2", 655)
     ("error", "hostname"),
     [
         (None, "gate port tinc"),
-        (OSError(-2, "Name or service not known"), "10.0.0.2 port 655"),
-        (TimeoutError(), "10.0.0.2 port 655"),
+        (OSError(-2, "Name or service not known"), HOSTNAME),
+        (TimeoutError(), HOSTNAME),
     ],
 )
 def test_a_connection_gets_the_name_if_there_is_one(
@@ -30,16 +29,16 @@ def test_a_connection_gets_the_name_if_there_is_one(
             raise error
         return "gate port tinc"
 
-    connection = SimpleNamespace(hostname=str(PLACE))
+    subject = connection(Role.RESPONDER)
 
     async def run() -> None:
         names = HostNames(lookup)
-        names.improve(cast(MetaConnection, connection), PLACE)
-        assert connection.hostname == str(PLACE)
+        names.improve(subject, PLACE)
+        assert subject.hostname == HOSTNAME
         await asyncio.gather(*names._tasks)
 
     asyncio.run(run())
-    assert connection.hostname == hostname
+    assert subject.hostname == hostname
 
 
 def test_nothing_is_left_after_the_end() -> None:
@@ -47,15 +46,15 @@ def test_nothing_is_left_after_the_end() -> None:
         await asyncio.Event().wait()
         return ""
 
-    connection = SimpleNamespace(hostname="numbers")
+    subject = connection(Role.RESPONDER)
 
     async def run() -> None:
         names = HostNames(lookup)
-        names.improve(cast(MetaConnection, connection), PLACE)
+        names.improve(subject, PLACE)
         tasks = list(names._tasks)
         names.close()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert not names._tasks
 
     asyncio.run(run())
-    assert connection.hostname == "numbers"
+    assert subject.hostname == HOSTNAME

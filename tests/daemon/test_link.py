@@ -11,7 +11,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.link import Link
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.connection import Event, PeerTimeout, Role
+from tincd_compat.meta.connection import ConnectionLost, Event, Role
 from tincd_compat.meta.messages import Ping
 
 PLACE = SocketAddress("192.0.2.7", 655)
@@ -24,19 +24,11 @@ class Handler:
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def link_event(self, link: Link, event: Event) -> None:
+    def handle(self, link: Link, event: Event) -> None:
         self.calls.append(f"{link.connection.name} {type(event).__name__}")
 
-    def link_lost(self, link: Link) -> None:
-        self.calls.append("lost")
-        link.socket.detach()
-
-    def link_overflowed(self, link: Link) -> None:
-        self.calls.append("overflowed")
-        link.socket.detach()
-
-    def link_broken(self, link: Link, error: Exception) -> None:
-        self.calls.append(f"broken {error}")
+    def lost(self, link: Link, error: Exception) -> None:
+        self.calls.append(f"lost {error}")
         link.socket.detach()
 
 
@@ -54,7 +46,9 @@ def sock(loop: FakeLoop) -> FakeSocket:
 def link(loop: FakeLoop, handler: Handler, sock: FakeSocket) -> Link:
     """An active link without encryption."""
     subject = connection(Role.RESPONDER, now=loop.now, bypass_security=True)
-    link = Link(handler, subject, sock.socket, PLACE, None, loop)
+    link = Link(
+        *(subject, sock.socket, PLACE, None), handler.handle, handler.lost, loop
+    )
     sock.incoming.append(b"0 peer 17\n4 655 10 c\n")
     loop.readable(sock.descriptor)
     sock.sent.clear()
@@ -92,41 +86,33 @@ def test_events_reach_the_handler(
     assert handler.calls == ["peer Received", "peer Received"]
 
 
-@pytest.mark.parametrize(
-    ("quiet", "logger"), [(True, logs.connections), (False, logs.always)]
-)
+@pytest.mark.parametrize("logger", [logs.connections, logs.always])
 def test_the_end_of_a_socket(
-    link: Link,
-    handler: Handler,
-    caplog: pytest.LogCaptureFixture,
-    quiet: bool,
-    logger: logging.Logger,
+    link: Link, caplog: pytest.LogCaptureFixture, logger: logging.Logger
 ) -> None:
     caplog.clear()
-    link.link_failed(logs.NOTICE, "Closed by {peer}: 100%", quiet=quiet)
+    link.log_error(ConnectionLost("Closed by {peer}: 100%", logs.NOTICE, logger))
     assert caplog.record_tuples == [
         (logger.name, logs.NOTICE, f"Closed by {PEER}: 100%")
     ]
-    assert handler.calls == ["lost"]
 
 
 def test_an_error_of_the_peer_may_take_two_lines(
-    link: Link, handler: Handler, caplog: pytest.LogCaptureFixture
+    link: Link, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.clear()
-    link.link_error(PeerError("Bad thing from {peer}\nError while processing ID"))
+    link.log_error(PeerError("Bad thing from {peer}\nError while processing ID"))
     assert caplog.record_tuples == [
         (logs.always.name, logging.ERROR, f"Bad thing from {PEER}"),
         (logs.always.name, logging.ERROR, "Error while processing ID"),
     ]
-    assert handler.calls == ["lost"]
 
 
 def test_an_error_may_say_how_bad_it_is(
     link: Link, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.clear()
-    link.link_error(PeerTimeout("Timeout from {peer}", logging.WARNING))
+    link.log_error(ConnectionLost("Timeout from {peer}", logging.WARNING))
     assert caplog.record_tuples == [
         (logs.connections.name, logging.WARNING, f"Timeout from {PEER}")
     ]
@@ -145,4 +131,4 @@ def test_a_closed_link_takes_nothing(link: Link, handler: Handler) -> None:
 
 def test_an_error_of_ours_is_handed_on(link: Link, handler: Handler) -> None:
     link.feed(lambda: [][0])
-    assert handler.calls == ["broken list index out of range"]
+    assert handler.calls == ["lost list index out of range"]

@@ -91,7 +91,6 @@ def test_a_slow_look_up_leaves_time_for_the_handshake(
 ) -> None:
     loop.advance(30)
     peer, _ = world.dial("peer", started=loop.now - 30)
-    world.links.check(loop.now)
     peer.shake_hands()
     assert link_of(world, "peer").active
 
@@ -119,7 +118,7 @@ def test_options_of_a_link(
     world.files.hosts["peer"] = HostSettings(weight=10, clamp_mss=clamp)
     peer = world.call_in("peer", options=theirs)
     peer.shake_hands()
-    assert link_of(world, "peer").connection.options == expected
+    assert link_of(world, "peer").options == expected
     (edge,) = world.mesh.myself.edges.values()
     assert edge.options == expected
 
@@ -297,7 +296,6 @@ def test_a_handshake_outlives_the_wait_for_our_key(
     peer = world.call_in("peer")
     peer.shake_to_decryption()
     loop.advance(8)
-    world.links.check(loop.now)
     peer.pump()
     assert link_of(world, "peer").active
 
@@ -332,20 +330,19 @@ def test_an_error_of_ours_costs_one_link(
     assert link_of(world, "other").active
 
 
-def test_an_error_of_ours_in_a_check(
+def test_an_error_of_ours_in_a_timer(
     loop: FakeLoop,
     world: World,
     peer: Remote,
     other: Remote,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def check(*_: object) -> None:
+    def handle_timer(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
     link = link_of(world, "peer")
-    monkeypatch.setattr(link.connection, "check", check)
+    monkeypatch.setattr(link.connection, "handle_timer", handle_timer)
     loop.advance(60)
-    world.links.check(loop.now)
     assert link.ended.is_set()
     assert link_of(world, "other").connection.pinged
 

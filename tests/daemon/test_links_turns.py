@@ -11,6 +11,7 @@ from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 from tincd_compat.daemon.link import Link
 from tincd_compat.mesh import reach
+from tincd_compat.meta.connection import MetaConnection
 from tincd_compat.meta.messages import KeyChanged, Message
 from tincd_compat.transport.turns import TURN
 
@@ -76,7 +77,6 @@ def test_a_pong_that_waits_for_us_counts(
 ) -> None:
     loop = busy.loop
     loop.advance(60)
-    busy.links.check(loop.now)
     loop.settle()
     other.pump()
     arrive(peer, *["15 peer us"] * 100, "9")
@@ -84,7 +84,6 @@ def test_a_pong_that_waits_for_us_counts(
     loop.run_forever()
     loop.now += 5
     assert link_of(busy, "peer").connection.pinged
-    busy.links.check(loop.now)
     assert link_of(busy, "peer").active
     loop.settle()
     assert not link_of(busy, "peer").connection.pinged
@@ -93,12 +92,10 @@ def test_a_pong_that_waits_for_us_counts(
 def test_whom_we_have_heard_out_is_given_up(busy: World, peer: Remote) -> None:
     loop = busy.loop
     loop.advance(60)
-    busy.links.check(loop.now)
     flood(peer)
     loop.settle()
-    loop.now += 5
     link = link_of(busy, "peer")
-    busy.links.check(loop.now)
+    loop.advance(5)
     assert link.ended.is_set()
 
 
@@ -114,20 +111,19 @@ def test_the_graph_runs_once_for_a_turn_of_all(
     assert busy.control.runs.count - runs <= 2
 
 
-def test_a_check_of_many_takes_several_turns(
-    busy: World, peer: Remote, monkeypatch: pytest.MonkeyPatch
+def test_timers_of_many_take_several_turns(
+    busy: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked: list[str] = []
+    handle_timer = MetaConnection.handle_timer
 
-    def slowly(now: float, link: Link) -> None:
-        checked.append(str(link))
+    def slowly(self: MetaConnection, now: float, *, unheard: bool = False) -> None:
         busy.loop.now += 0.006
+        handle_timer(self, now, unheard=unheard)
 
     strangers = [busy.call_in("far") for _ in range(5)]
-    monkeypatch.setattr(busy.links, "_check", slowly)
-    busy.links.check(busy.loop.now)
-    busy.loop.settle()
-    assert len(checked) == len(set(busy.links)) == 2 + len(strangers)
+    monkeypatch.setattr(MetaConnection, "handle_timer", slowly)
+    busy.loop.advance(5)
+    assert all(stranger.link.ended.is_set() for stranger in strangers)
     assert busy.loop.longest_turn < 0.02
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.transport.fakes import FakeLoop
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon import names as module
-from tincd_compat.daemon.names import PATIENCE, Names
+from tincd_compat.daemon.names import RESOLVER_PATIENCE, Names
 
 FAMILY = socket.AF_UNSPEC
 
@@ -106,7 +106,7 @@ def test_a_start_waits_so_long_and_no_longer(fixture: Fixture) -> None:
     fixture.resolver.table["peer"] = ["10.0.0.1"]
     before = fixture.loop.time()
     fixture.learn([("silent", "655"), ("peer", "655")])
-    assert fixture.loop.time() - before == pytest.approx(PATIENCE)
+    assert fixture.loop.time() - before == pytest.approx(RESOLVER_PATIENCE)
     assert fixture.resolve("peer") == ["10.0.0.1"]
     fixture.names.stop()
 

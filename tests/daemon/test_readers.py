@@ -13,7 +13,7 @@ from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import ipv4, sized
 from tincd_compat.daemon import readers
 from tincd_compat.daemon.leftovers import TURN
-from tincd_compat.daemon.readers import BURST
+from tincd_compat.daemon.readers import READ_BURST
 from tincd_compat.mesh.node import Node
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import Verdict
@@ -238,7 +238,7 @@ def test_closing_in_the_middle(plane: Plane, routed: Routed) -> None:
     assert plane.loop.readers == {}
 
 
-@pytest.mark.parametrize("segments", [1, BURST - 1, BURST, 10 * BURST])
+@pytest.mark.parametrize("segments", [1, READ_BURST - 1, READ_BURST, 10 * READ_BURST])
 def test_a_burst_that_has_begun_is_not_made_longer(
     plane: Plane, segments: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,4 +251,4 @@ def test_a_burst_that_has_begun_is_not_made_longer(
 
     monkeypatch.setattr(plane.device, "read_batch", noted)
     plane.subject._readers._read_in_python([one(segments)])
-    assert limits == [BURST - segments]
+    assert limits == [READ_BURST - segments]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.device.fakes import FakeSystem
 from tests.segments.samples import PAYLOAD, Segment, cut
-from tincd_compat.daemon.readers import BURST
+from tincd_compat.daemon.readers import READ_BURST
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.segments.offload import TCPV4, TCPV6, UDP, SuperPacket, split
@@ -247,13 +247,13 @@ class TestReading:
         device = opened(system)
         piece = Segment(payload=PAYLOAD[: 65535 - 40]).piece(1386)
         system.to_read = [
-            *[PI4 + PLAIN + WHOLE.frame()[14:]] * (BURST - 1),
+            *[PI4 + PLAIN + WHOLE.frame()[14:]] * (READ_BURST - 1),
             *[PI4 + header(1, TCPV4, 1386, 20, 16) + piece.frame[14:]] * 2,
         ]
-        frames = device.read_batch(BURST)
-        assert len(frames) == BURST
+        frames = device.read_batch(READ_BURST)
+        assert len(frames) == READ_BURST
         segments = [f.segments for f in frames if isinstance(f, SuperPacket)]
-        assert BURST - 1 + sum(segments) <= 2 * MAX_TRAIN
+        assert READ_BURST - 1 + sum(segments) <= 2 * MAX_TRAIN
 
     def test_largest_super_packets_arrive_whole(self) -> None:
         system = FakeSystem()

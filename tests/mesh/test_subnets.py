@@ -31,13 +31,21 @@ def subnet(text: str) -> Subnet:
     return parsed
 
 
+def contains(subnet: Subnet, address: bytes) -> bool:
+    """Tell bit by bit whether a packed address of that length lies in the subnet."""
+    ours, bits = (
+        "".join(f"{byte:08b}" for byte in each) for each in (subnet.address, address)
+    )
+    return len(bits) == len(ours) and bits.startswith(ours[: subnet.prefix])
+
+
 def naive_lookup(
     entries: list[tuple[Subnet, Host]], address: bytes
 ) -> tuple[Subnet, Host] | None:
     ordered = sorted(entries, key=lambda entry: (entry[0].sort_key, entry[1].name))
     last = None
     for entry in ordered:
-        if entry[0].contains(address):
+        if contains(entry[0], address):
             if entry[1].reachable:
                 return entry
             last = entry

@@ -67,7 +67,11 @@ def find_peer(name: str) -> PeerIdentity:
 
 
 def connection(
-    role: Role, *, now: float = 0.0, bypass_security: bool = False
+    role: Role,
+    *,
+    now: float = 0.0,
+    bypass_security: bool = False,
+    proxied: bool = False,
 ) -> MetaConnection:
     """Return a connection of node ``us`` with node ``peer``."""
     return MetaConnection(
@@ -78,6 +82,7 @@ def connection(
         random_bytes=Counter(),
         peer_name="peer" if role is Role.INITIATOR else None,
         hostname=HOSTNAME,
+        proxied=proxied,
         bypass_security=bypass_security,
     )
 

@@ -31,7 +31,7 @@ from tincd_compat.meta.connection import (
     Status,
 )
 from tincd_compat.meta.handshake import State
-from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET, KeyChanged, Ping, Pong
+from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET_BODY, KeyChanged, Ping, Pong
 
 OVERFLOW = f"Metadata read buffer overflow for {PEER}"
 
@@ -93,7 +93,7 @@ def test_nothing_goes_in_or_out_after_an_error() -> None:
     assert not peer.subject.send(Ping())
     assert not peer.subject.send_line(b"8")
     assert not peer.subject.send_packet(b"x")
-    peer.subject.check(1e6, 60, 5)
+    peer.subject.handle_timer(1e6)
     assert peer.subject.data_to_send() == b""
 
 
@@ -162,8 +162,8 @@ def test_packets_are_logged_one_by_one(caplog: pytest.LogCaptureFixture) -> None
 
 _piece = st.sampled_from(
     [
-        *(b"17 %d\n" % n + bytes(n) for n in (1, 9, 10, 99, 1400, MAX_PACKET)),
-        b"17 %d\n" % (MAX_PACKET + 1) + bytes(MAX_PACKET + 1),
+        *(b"17 %d\n" % n + bytes(n) for n in (1, 9, 10, 99, 1400, MAX_PACKET_BODY)),
+        b"17 %d\n" % (MAX_PACKET_BODY + 1) + bytes(MAX_PACKET_BODY + 1),
         b"17 0\n",
         b"17 01\nx",
         b"17  2\nxy",
@@ -212,7 +212,7 @@ def _heard(data: bytes, cuts: list[int]) -> tuple[list[Event], bytes, str]:
     return take_events(subject), subject.data_to_send(), complaint
 
 
-@pytest.mark.parametrize("length", [MAX_PACKET + 1, MAX_LINE])
+@pytest.mark.parametrize("length", [MAX_PACKET_BODY + 1, MAX_LINE])
 def test_packets_too_large_are_skipped(length: int) -> None:
     peer = active()
     peer.say_raw(b"17 %d\n" % length + bytes(length) + b"8\n")
@@ -228,8 +228,8 @@ def test_a_packet_in_pieces() -> None:
 
 def test_the_largest_packet() -> None:
     peer = active()
-    peer.say_raw(b"17 %d\n" % MAX_PACKET + bytes(MAX_PACKET))
-    assert peer.events == [PacketsReceived([bytes(MAX_PACKET)])]
+    peer.say_raw(b"17 %d\n" % MAX_PACKET_BODY + bytes(MAX_PACKET_BODY))
+    assert peer.events == [PacketsReceived([bytes(MAX_PACKET_BODY)])]
 
 
 @pytest.mark.parametrize("length", [b"2177", b"65535", b"-1"])
@@ -389,7 +389,7 @@ def test_what_is_queued() -> None:
     assert subject.queued == 0
 
 
-def test_an_exhausted_cipher_is_reported_by_the_next_check(
+def test_an_exhausted_cipher_is_reported_by_the_timer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(streamciphers.MetaCipher, "budget", 1000)
@@ -399,7 +399,7 @@ def test_an_exhausted_cipher_is_reported_by_the_next_check(
     assert peer.subject.queued < 1000
     assert not peer.subject.send(Ping())
     with pytest.raises(PeerError) as caught:
-        peer.subject.check(0.0, 60, 5)
+        peer.subject.handle_timer(0.0)
     line = f"Byte limit exceeded for encryption of data to {PEER}"
     assert caught.value.text(PEER) == line
     assert isinstance(caught.value, streamciphers.BudgetExceeded)

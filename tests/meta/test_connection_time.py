@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import math
 
 import pytest
 
@@ -17,10 +19,9 @@ from tests.meta.scripted import (
 )
 from tincd_compat import logs
 from tincd_compat.meta.connection import (
+    ConnectionLost,
     MetaConnection,
-    PeerTimeout,
     Role,
-    Status,
 )
 from tincd_compat.meta.events import UnknownRequest
 from tincd_compat.meta.handshake import State
@@ -28,8 +29,8 @@ from tincd_compat.meta.messages import Ping, Request
 
 
 def timeout(subject: MetaConnection, now: float) -> tuple[str, int]:
-    with pytest.raises(PeerTimeout) as caught:
-        subject.check(now, 60, 5)
+    with pytest.raises(ConnectionLost) as caught:
+        subject.handle_timer(now)
     assert caught.value.logger is logs.connections
     return caught.value.text(subject.peer), caught.value.severity
 
@@ -40,7 +41,7 @@ def test_the_handshake_has_to_finish_in_time(role: Role, state: State) -> None:
     peer = ScriptedPeer(role).reach(state)
     # Who waits for our private key cannot be quicker than that, but not for ever.
     limit = 10.0 if state is State.DECRYPTION else 5.0
-    peer.subject.check(limit - 0.1, 60, 5)
+    peer.subject.handle_timer(limit - 0.1)
     line = f"Timeout from {peer.subject.peer} during authentication"
     assert timeout(peer.subject, limit) == (line, logging.WARNING)
 
@@ -49,9 +50,9 @@ def test_the_handshake_has_to_finish_in_time(role: Role, state: State) -> None:
 def test_the_time_that_our_key_takes_is_not_the_peer_s(role: Role) -> None:
     peer = ScriptedPeer(role).reach(State.METAKEY)
     peer.say(peer.metakey(), 2.0)
-    peer.subject.check(9.0, 60, 5)
+    peer.subject.handle_timer(9.0)
     peer.answer(9.0)
-    peer.subject.check(11.9, 60, 5)
+    peer.subject.handle_timer(11.9)
     line = f"Timeout from {peer.subject.peer} during authentication"
     assert timeout(peer.subject, 12.0) == (line, logging.WARNING)
 
@@ -64,30 +65,29 @@ def test_single_bytes_do_not_buy_time() -> None:
     assert timeout(subject, 5.0) == (line, logging.WARNING)
 
 
-def test_ping_and_pong_at_the_ticks() -> None:
+def test_ping_and_pong_in_their_time() -> None:
     peer = active()
     for now in (5.0, 30.0, 59.9):
-        peer.subject.check(now, 60, 5)
+        peer.subject.handle_timer(now)
     assert peer.subject.data_to_send() == b""
-    peer.subject.check(60.0, 60, 5)
-    assert peer.subject.last_ping_time == 60.0
+    peer.subject.handle_timer(60.0)
     assert peer.subject.pinged
     # Anything else is no sign of life.
     peer.say(b"14 1 peer", 61.0)
     assert peer.heard == [b"8"]
-    peer.subject.check(64.9, 60, 5)
+    peer.subject.handle_timer(64.9)
     peer.say(b"9", 64.9)
-    peer.subject.check(65.0, 60, 5)
-    peer.subject.check(120.0, 60, 5)
+    peer.subject.handle_timer(65.0)
+    peer.subject.handle_timer(120.0)
     line = f"{PEER} didn't respond to PING in 5 seconds"
-    peer.subject.check(124.0, 60, 5)
+    peer.subject.handle_timer(124.0)
     assert timeout(peer.subject, 125.0) == (line, logging.INFO)
 
 
 def test_the_round_trip_of_a_ping() -> None:
     peer = active()
     times = peer.subject.round_trip
-    peer.subject.check(60.0, 60, 5)
+    peer.subject.handle_timer(60.0)
     assert times.last is None
     peer.say(b"9", 60.25)
     assert times.smoothed == 0.25
@@ -138,13 +138,44 @@ def test_what_is_sent_is_counted() -> None:
 
 def test_who_may_be_unheard_is_not_given_up() -> None:
     peer = active()
-    peer.subject.check(60.0, 60, 5, unheard=True)
+    peer.subject.handle_timer(60.0, unheard=True)
     assert peer.subject.pinged
-    peer.subject.check(65.0, 60, 5, unheard=True)
+    peer.subject.handle_timer(65.0, unheard=True)
     line = f"{PEER} didn't respond to PING in 6 seconds"
     assert timeout(peer.subject, 66.0) == (line, logging.INFO)
     stranger = ScriptedPeer(Role.RESPONDER).reach(State.CHALLENGE)
-    stranger.subject.check(9.0, 60, 5, unheard=True)
+    stranger.subject.handle_timer(9.0, unheard=True)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_timer_says_when_something_is_to_be_done(role: Role) -> None:
+    assert connection(role).next_timer() == 5.0
+    peer = ScriptedPeer(role).reach(State.DECRYPTION)
+    assert peer.subject.next_timer() == 10.0
+    peer = ScriptedPeer(role).reach(State.ACTIVE)
+    assert peer.subject.next_timer() == 60.0
+    peer.subject.handle_timer(59.9)
+    assert not peer.subject.pinged
+    peer.subject.handle_timer(60.5)
+    assert peer.subject.next_timer() == 65.5
+    peer.say(b"9")
+    assert peer.subject.next_timer() == 120.5
+    peer.subject.ping(100.0)
+    timeout(peer.subject, 105.0)
+    assert peer.subject.next_timer() == math.inf
+
+
+def test_a_link_may_be_older_than_its_handshake() -> None:
+    assert connection(Role.INITIATOR, now=7.0).next_timer() == 12.0
+
+
+def test_nobody_else_writes_an_attribute() -> None:
+    subject = active().subject
+    assert [name for name in vars(subject) if not name.startswith("_")] == []
+    properties = inspect.getmembers(
+        MetaConnection, lambda member: isinstance(member, property)
+    )
+    assert [name for name, member in properties if member.fset is not None] == []
 
 
 # What is shown.
@@ -158,19 +189,17 @@ def test_status_word() -> None:
     )
     peer.reach(State.ACTIVE)
     assert peer.subject.status_word() == 0xC2
-    peer.subject.flags |= Status.MST
     peer.subject.ping(0.0)
-    assert f"{peer.subject.status_word():04x}" == "01c3"
+    assert f"{peer.subject.status_word():04x}" == "00c3"
+    assert connection(Role.INITIATOR, proxied=True).status_word() == 0x200
 
 
-def test_name_and_options() -> None:
+def test_the_name() -> None:
     peer = ScriptedPeer(Role.RESPONDER)
     assert peer.subject.peer == f"<unknown> ({HOSTNAME})"
     assert connection(Role.INITIATOR).peer == PEER
-    assert peer.subject.options == 0
     peer.reach(State.ACTIVE)
     assert peer.subject.peer == PEER
-    assert peer.subject.options == 0xC
 
 
 def test_log_lines_at_debug_level_3(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tincd_compat.crypto.streamciphers import CIPHERS, StreamCipher
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET
+from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET_BODY
 from tincd_compat.meta.stream import MetaStream
 
 BLOCK = bytes(range(48))
@@ -92,7 +92,7 @@ def test_what_is_not_plainly_a_whole_packet_stays_where_it_is(line: bytes) -> No
         assert stream.next_line() == line
 
 
-@pytest.mark.parametrize("length", [MAX_PACKET + 1, MAX_LINE + 1])
+@pytest.mark.parametrize("length", [MAX_PACKET_BODY + 1, MAX_LINE + 1])
 def test_packets_too_large_are_for_others_to_judge(length: int) -> None:
     stream = MetaStream()
     stream.receive_data(b"17 1\nx17 %d\n" % length)

@@ -121,7 +121,7 @@ STRANGERS: Final[dict[str, tuple[str, ...]]] = {
     "fault": (
         f"{_TRANSPORT}/test_metasocket.py::test_an_error_of_ours_costs_the_connection",
         f"{_DAEMON}/test_links.py::test_an_error_of_ours_costs_one_link",
-        f"{_DAEMON}/test_links.py::test_an_error_of_ours_in_a_check",
+        f"{_DAEMON}/test_links.py::test_an_error_of_ours_in_a_timer",
         f"{_DAEMON}/test_unexpected.py::test_a_traceback_once_for_each_place",
     ),
 }

@@ -11,7 +11,7 @@ from tincd_compat.control.deferred import MAX_HELD
 from tincd_compat.control.rules import Limits
 from tincd_compat.control.seen import MAX_SEEN
 from tincd_compat.daemon.links import MAX_STRANGERS
-from tincd_compat.daemon.privateops import LEAST_CALLERS, PATIENCE
+from tincd_compat.daemon.privateops import LEAST_CALLERS, QUEUE_PATIENCE
 from tincd_compat.service.backlog import MOST_BYTES
 from tincd_compat.service.scripts import QUEUE_LIMIT
 from tincd_compat.transport.tcp import ACCEPT_BURST, ACCEPT_RESERVE, TARPIT_SLOTS
@@ -28,7 +28,7 @@ LIMITS = Limits()
         ("rate", [ACCEPT_BURST, ACCEPT_RESERVE]),
         ("tarpit", [TARPIT_SLOTS]),
         ("callers", [MAX_STRANGERS]),
-        ("key-turns", [PATIENCE, LEAST_CALLERS]),
+        ("key-turns", [QUEUE_PATIENCE, LEAST_CALLERS]),
         ("nodes", [LIMITS.nodes]),
         ("edges", [LIMITS.edges, LIMITS.of_one]),
         ("subnets", [LIMITS.subnets, LIMITS.of_one]),

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tincd_compat import logs
 from tincd_compat.service.floods import (
-    BURST,
     COUNT_EVERY,
+    LINES_AT_ONCE,
     LINES_PER_SECOND,
-    SAME_BURST,
+    SAME_AT_ONCE,
     Gate,
 )
 
@@ -30,15 +30,17 @@ def lines(told: list[tuple[int, str]]) -> list[str]:
 
 def test_lines_that_differ_are_written_at_once() -> None:
     gate = Gate()
-    for number in range(BURST):
+    for number in range(LINES_AT_ONCE):
         told = gate.admit(record(), f"{number}", 0.0)
         assert told == [(logging.ERROR, f"{number}")]
 
 
 def test_one_place_writes_so_many_a_second() -> None:
     gate = Gate()
-    written = [gate.admit(record(), f"{number}", 0.0) for number in range(BURST + 7)]
-    assert written[BURST:] == [[]] * 7
+    written = [
+        gate.admit(record(), f"{number}", 0.0) for number in range(LINES_AT_ONCE + 7)
+    ]
+    assert written[LINES_AT_ONCE:] == [[]] * 7
     assert gate.admit(record(place=2), "elsewhere", 0.0)
     told = lines(gate.admit(record(), "next", 1.0))
     assert told == ["(7 more lines like the next one were left out)", "next"]
@@ -48,17 +50,17 @@ def test_one_place_writes_so_many_a_second() -> None:
 
 def test_what_was_left_out_is_told_when_nothing_follows() -> None:
     gate = Gate()
-    for number in range(BURST + 2):
+    for number in range(LINES_AT_ONCE + 2):
         gate.admit(record(), f"n{number}", 0.0)
     assert gate.overdue(COUNT_EVERY - 1) == []
-    text = f"(2 lines were left out, the last of them: n{BURST + 1})"
+    text = f"(2 lines were left out, the last of them: n{LINES_AT_ONCE + 1})"
     assert gate.overdue(COUNT_EVERY) == [(logging.ERROR, text)]
     assert gate.overdue(COUNT_EVERY) == gate.rest() == []
 
 
 def test_the_same_line_becomes_a_count() -> None:
     gate = Gate()
-    for _ in range(SAME_BURST):
+    for _ in range(SAME_AT_ONCE):
         assert lines(gate.admit(record(), "again", 0.0)) == ["again"]
     for _ in range(412):
         assert gate.admit(record(), "again", 0.0) == []
@@ -71,7 +73,7 @@ def test_a_count_is_told_while_the_flood_goes_on() -> None:
     told = []
     for tenth in range(1000):
         told += lines(gate.admit(record(), "again", tenth / 10))
-    assert told.count("again") <= 3 * SAME_BURST
+    assert told.count("again") <= 3 * SAME_AT_ONCE
     counts = [line for line in told if line != "again"]
     assert 3 <= len(counts) <= 10
     assert "(last line repeated 101 times)" in counts
@@ -89,14 +91,14 @@ def test_a_line_now_and_then_is_always_written() -> None:
 )
 def test_what_was_asked_for_is_never_left_out(asked: logging.LogRecord) -> None:
     gate = Gate()
-    for _ in range(BURST + 5):
+    for _ in range(LINES_AT_ONCE + 5):
         assert lines(gate.admit(asked, "row", 0.0)) == ["row"]
 
 
 def test_a_line_between_ends_a_run() -> None:
     gate = Gate()
     told = []
-    for _ in range(SAME_BURST + 1):
+    for _ in range(SAME_AT_ONCE + 1):
         told += lines(gate.admit(record(), "again", 0.0))
     told += lines(gate.admit(record(level=logging.DEBUG), "row", 0.0))
     assert told[-2:] == ["(last line repeated once)", "row"]

@@ -12,7 +12,7 @@ import pytest
 from tests.service.memory import Clock, Memory
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
-from tincd_compat.service.floods import COUNT_EVERY, SAME_BURST
+from tincd_compat.service.floods import COUNT_EVERY, SAME_AT_ONCE
 from tincd_compat.service.log import RETRY, Log, open_log
 from tincd_compat.service.outputs import FileOutput, StderrOutput
 
@@ -104,15 +104,15 @@ def test_a_flood_leaves_a_count() -> None:
         for _ in range(times):
             logs.always.error("Bogus data received from x")
 
-    complain(SAME_BURST + 412)
+    complain(SAME_AT_ONCE + 412)
     logs.always.error("somewhere else")
     assert memory.lines == [
-        *["Bogus data received from x"] * SAME_BURST,
+        *["Bogus data received from x"] * SAME_AT_ONCE,
         "(last line repeated 412 times)",
         "somewhere else",
     ]
     memory.lines.clear()
-    complain(SAME_BURST + 3)
+    complain(SAME_AT_ONCE + 3)
     memory.lines.clear()
     log.count_omitted()
     assert memory.lines == []
@@ -131,10 +131,10 @@ def test_a_flood_leaves_a_count() -> None:
 def test_what_is_left_out_at_the_end_is_counted() -> None:
     memory = Memory()
     log = Log(memory, 0)
-    for _ in range(SAME_BURST + 1):
+    for _ in range(SAME_AT_ONCE + 1):
         logs.always.error("Bogus data")
     log.close()
-    assert memory.lines[SAME_BURST:] == ["(last line repeated once)"]
+    assert memory.lines[SAME_AT_ONCE:] == ["(last line repeated once)"]
 
 
 def test_stderr_gets_bare_messages(capfd: pytest.CaptureFixture[str]) -> None:

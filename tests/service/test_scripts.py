@@ -387,7 +387,7 @@ def test_a_script_that_has_ended_is_not_complained_about(
 
 
 #: Each kind by a name of it.
-KINDS = {name.replace("NAME", "beta"): name for name in scripts.PATIENCE}
+KINDS = {name.replace("NAME", "beta"): name for name in scripts.SCRIPT_PATIENCE}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -398,7 +398,7 @@ def test_a_script_that_never_ends_keeps_the_next_one_for_its_patience(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    monkeypatch.setitem(scripts.PATIENCE, KINDS[name], 0.0)
+    monkeypatch.setitem(scripts.SCRIPT_PATIENCE, KINDS[name], 0.0)
     # What is run next is another kind, with a patience of its own.
     write(tmp_path / name, f"read line < {fifo}; exit 2\n")
     after = "host-up" if name != "host-up" else "subnet-up"
@@ -431,7 +431,7 @@ def test_of_too_many_that_never_end_the_oldest_is_killed(
     lines: list[tuple[int, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(scripts.PATIENCE, "host-up", 0.0)
+    monkeypatch.setitem(scripts.SCRIPT_PATIENCE, "host-up", 0.0)
     monkeypatch.setattr(scripts, "MAX_LEFT", 2)
     write(tmp_path / "host-up", f"read line < {fifo}; exit $line\n")
 
@@ -459,7 +459,7 @@ def test_those_that_have_ended_after_all_make_room(
     lines: list[tuple[int, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(scripts.PATIENCE, "host-up", 0.0)
+    monkeypatch.setitem(scripts.SCRIPT_PATIENCE, "host-up", 0.0)
     monkeypatch.setattr(scripts, "MAX_LEFT", 1)
     write(tmp_path / "host-up", f"read line < {fifo}; exit 3\n")
 

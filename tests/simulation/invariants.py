@@ -52,7 +52,7 @@ def at_rest(world: World) -> None:
     for part in components(world.running):
         agreed(part)
     for daemon in world.running:
-        assert all(link.socket.queued == 0 for link in daemon.links)
+        assert all(link.backlog.queued == 0 for link in daemon.links)
         assert not daemon.mesh.nodes.keys() - world.daemons.keys()
 
 

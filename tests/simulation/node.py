@@ -337,7 +337,6 @@ class Daemon:
             return
         self._loop.call_later(self.settings.ping_timeout, self._tick, life)
         now = self._loop.time()
-        self.links.check(now)
         self.control.settle()
         pause = self.control.tick(now)
         assert pause == 0, "took the others for a node of the same name"

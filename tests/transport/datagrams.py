@@ -12,7 +12,7 @@ from typing import Any
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.udp import (
-    RECEIVE_BUFFER,
+    MESSAGE_SIZE,
     UDP_GRO,
     UDP_SEGMENT,
     UdpSocket,
@@ -108,7 +108,7 @@ class FakeSocket:
             raise item
         data, size, address = item
         (buffer,) = buffers
-        assert len(buffer) == RECEIVE_BUFFER
+        assert len(buffer) == MESSAGE_SIZE
         assert ancbufsize >= socket.CMSG_SPACE(4) + socket.CMSG_SPACE(20)
         buffer[: len(data)] = data
         ancillary = [(socket.SOL_UDP, UDP_GRO, struct.pack("=i", size))] if size else []

@@ -17,6 +17,7 @@ from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import (
     MAX_BURST,
     Activated,
+    ConnectionLost,
     Event,
     PacketsReceived,
     Received,
@@ -25,10 +26,13 @@ from tincd_compat.meta.connection import (
 from tincd_compat.meta.messages import MAX_LINE, KeyChanged, Message, Ping
 from tincd_compat.meta.outbox import PIECE
 from tincd_compat.transport import metasocket
-from tincd_compat.transport.metasocket import READ_SIZE, WRITE_SIZE, MetaSocket
+from tincd_compat.transport.backlog import WRITE_SIZE
+from tincd_compat.transport.metasocket import READ_SIZE, MetaSocket
 from tincd_compat.transport.turns import TURN, Turns
 
 PEER = SocketAddress("10.0.0.2", 40000)
+
+CLOSED = f"{logs.connections.name} {logs.NOTICE} Connection closed by {{peer}}"
 
 pytestmark = pytest.mark.usefixtures("every_level")
 
@@ -47,7 +51,7 @@ class Owner:
         #: Called with each event: work takes time.
         self.works: Callable[[], None] = lambda: None
 
-    def link_event(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         self.events.append(event)
         self.works()
         self.reports.append(type(event).__name__)
@@ -59,21 +63,16 @@ class Owner:
     def batch_done(self) -> None:
         self.batches += 1
 
-    def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
-        self.reports.append(f"{severity} {quiet} {logger_line}")
+    def lost(self, error: Exception) -> None:
+        self.reports.append(described(error))
         self.meta.detach()
 
-    def link_error(self, error: PeerError) -> None:
-        self.reports.append(f"error {error.template}")
-        self.meta.detach()
 
-    def link_overflowed(self) -> None:
-        self.reports.append("overflowed")
-        self.meta.detach()
-
-    def link_broken(self, error: Exception) -> None:
-        self.reports.append(f"broken {error}")
-        self.meta.detach()
+def described(error: Exception) -> str:
+    """Return what an error says, and where it shows if it is the connection's."""
+    if isinstance(error, ConnectionLost):
+        return f"{error.logger.name} {error.severity} {error.template}"
+    return f"{type(error).__name__} {error}"
 
 
 class Wire:
@@ -86,7 +85,13 @@ class Wire:
         self.connection = connection(Role.RESPONDER, now=loop.now, bypass_security=True)
         turns = Turns(loop, done=self.owner.batch_done)
         self.meta = MetaSocket(
-            self.sock.socket, self.connection, self.owner, loop, turns
+            self.sock.socket,
+            self.connection,
+            self.owner.handle,
+            self.owner.lost,
+            loop,
+            turns,
+            patience=5,
         )
         self.owner.meta = self.meta
 
@@ -140,20 +145,20 @@ def test_an_empty_socket_is_no_news(wire: Wire) -> None:
 
 def test_the_peer_closes(wire: Wire) -> None:
     wire.say(b"")
-    assert wire.owner.reports == [f"{logs.NOTICE} True Connection closed by {{peer}}"]
+    assert wire.owner.reports == [CLOSED]
 
 
 def test_a_failing_read(wire: Wire) -> None:
     wire.say(oserror(errno.ECONNRESET))
     line = "Metadata socket read error for {peer}: Connection reset by peer"
-    assert wire.owner.reports == [f"40 False {line}"]
+    assert wire.owner.reports == [f"{logs.always.name} 40 {line}"]
 
 
 def test_what_precedes_an_error_still_counts(wire: Wire) -> None:
     wire.activate()
     wire.say(b"8\nnonsense\n8\n")
     assert wire.owner.reports[0] == "Received"
-    assert wire.owner.reports[1].startswith("error ")
+    assert wire.owner.reports[1].startswith("PeerError ")
     assert len(wire.owner.reports) == 2
 
 
@@ -169,7 +174,7 @@ def test_an_error_of_ours_costs_the_connection(wire: Wire) -> None:
     wire.activate()
     wire.owner.error = ZeroDivisionError("oops")
     wire.say(b"8\n8\n")
-    assert wire.owner.reports == ["Received", "broken oops"]
+    assert wire.owner.reports == ["Received", "ZeroDivisionError oops"]
     assert wire.meta.closed
 
 
@@ -199,7 +204,7 @@ def test_an_error_of_ours_while_writing(wire: Wire, moment: str) -> None:
     else:
         wire.meta.plan_flush()
         wire.loop.settle()
-    assert wire.owner.reports == ["broken oops"]
+    assert wire.owner.reports == ["ValueError oops"]
 
 
 def test_output_waits_for_the_end_of_the_turn(wire: Wire) -> None:
@@ -219,29 +224,30 @@ def test_what_the_kernel_does_not_take_waits(loop: FakeLoop, wire: Wire) -> None
         wire.connection.send(Ping())
     wire.meta.flush()
     assert wire.heard() == b"8\n8"
-    assert (wire.meta.queued, wire.meta.blocked_since) == (3, loop.now)
+    assert (wire.meta.backlog.queued, wire.meta.backlog.blocked) == (3, True)
     loop.advance(2)
     # What is queued meanwhile keeps its place behind.
     wire.connection.send_line(b"9")
     wire.meta.plan_flush()
     loop.settle()
-    assert (wire.heard(), wire.meta.queued) == (b"", 5)
-    assert wire.meta.blocked_since == loop.now - 2
+    assert (wire.heard(), wire.meta.backlog.queued) == (b"", 5)
+    assert wire.meta.backlog.next_timer() == loop.now - 2 + 5
     wire.sock.room = 100
     loop.writable(wire.sock.descriptor)
     assert wire.heard() == b"\n8\n9\n"
-    assert wire.meta.queued == 0
-    assert wire.meta.blocked_since is None
+    assert wire.meta.backlog.queued == 0
+    assert not wire.meta.backlog.blocked
     assert wire.sock.descriptor not in loop.writers
 
 
 @pytest.mark.parametrize(
     ("code", "report"),
     [
-        (errno.EPIPE, f"{logs.NOTICE} True Connection closed by {{peer}}"),
+        (errno.EPIPE, CLOSED),
         (
             errno.ETIMEDOUT,
-            "40 False Flushing meta data to {peer} failed: Connection timed out",
+            f"{logs.always.name} 40 Flushing meta data to {{peer}} failed:"
+            " Connection timed out",
         ),
     ],
 )
@@ -280,7 +286,7 @@ def test_what_others_find_out_is_handled_like_input(wire: Wire) -> None:
         raise PeerError("{peer} is wrong")
 
     wire.meta.feed(step)
-    assert wire.owner.reports == ["Received", "error {peer} is wrong"]
+    assert wire.owner.reports == ["Received", "PeerError {peer} is wrong"]
 
 
 # Turns.
@@ -362,7 +368,7 @@ def test_an_error_waits_for_what_precedes_it(busy: Busy) -> None:
     assert not wire.meta.closed
     [last, error] = busy.turn()
     assert last == "Received"
-    assert error.startswith("error ")
+    assert error.startswith("PeerError ")
     assert wire.meta.closed
 
 
@@ -370,7 +376,7 @@ def test_answers_leave_with_each_turn(busy: Busy) -> None:
     busy.hear(b"8\n" * 100)
     assert 0 < len(busy.wire.heard()) < 200
     busy.wire.loop.settle()
-    assert busy.wire.meta.queued == 0
+    assert busy.wire.meta.backlog.queued == 0
 
 
 def test_nothing_is_handed_over_after_the_end(busy: Busy) -> None:
@@ -437,7 +443,7 @@ def test_a_dump_takes_turns_and_waits_for_the_socket(wire: Wire) -> None:
     wire.sock.room = 50_000
     loop.settle()
     assert 0 < made < lines
-    assert wire.meta.queued < 2 * PIECE
+    assert wire.meta.backlog.queued < 2 * PIECE
     wire.sock.room = 1 << 30
     loop.writable(wire.sock.descriptor)
     assert made == lines
@@ -453,8 +459,8 @@ def test_much_output_leaves_in_pieces(wire: Wire) -> None:
     frame = bytes(1000)
     for _ in range(3 * WRITE_SIZE // 1000):
         wire.connection.send_packet(frame)
-    total = wire.meta.queued
+    total = wire.meta.backlog.queued
     wire.meta.flush()
     assert len(wire.sock.sent) == WRITE_SIZE
     wire.loop.settle()
-    assert (len(wire.heard()), wire.meta.queued) == (total, 0)
+    assert (len(wire.heard()), wire.meta.backlog.queued) == (total, 0)

@@ -65,13 +65,18 @@ def test_the_table_is_asked_once_for_each_pair_and_after_a_change() -> None:
 
 def test_an_address_that_is_gone_is_no_source() -> None:
     sockets = UdpSockets([make(FakeSocket())], route=first)
-    assert not sockets.refused("b", SocketAddress("10.0.0.2", 655), errno.EINVAL)
-    assert not sockets.refused("b", PEER, errno.EPERM)
+    changed: list[str | None] = []
+    sockets.sources_changed = changed.append
+    sockets.refused("b", SocketAddress("10.0.0.2", 655), errno.EINVAL)
+    sockets.refused("b", PEER, errno.EPERM)
     assert sockets.endpoint(PEER, 0) == (7, True, "192.0.2.2")
-    assert sockets.refused("b", PEER, errno.EINVAL)
+    assert changed == []
+    sockets.refused("b", PEER, errno.EINVAL)
     assert sockets.endpoint(PEER, 0) == (7, True, "")
-    assert not sockets.refused("b", PEER, errno.EINVAL)
+    sockets.refused("b", PEER, errno.EINVAL)
+    assert changed == [PEER.host]
     sockets.routes_changed()
+    assert changed == [PEER.host, None]
     assert sockets.endpoint(PEER, 0) == (7, True, "192.0.2.2")
 
 

@@ -188,7 +188,7 @@ def test_a_command_ends_with_its_connection(
     command: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(proxy, "GRACE", 0.1)
-    monkeypatch.setattr(proxy, "PATIENCE", 0.1)
+    monkeypatch.setattr(proxy, "TERM_PATIENCE", 0.1)
 
     async def talk() -> None:
         sock, process = start(command)
@@ -231,7 +231,7 @@ def test_a_command_that_not_even_kill_ends_is_left(
 ) -> None:
     """As one that hangs in a file system of the network does."""
     monkeypatch.setattr(proxy, "GRACE", 0.1)
-    monkeypatch.setattr(proxy, "PATIENCE", 0.1)
+    monkeypatch.setattr(proxy, "TERM_PATIENCE", 0.1)
     hanging = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
 
     async def end() -> None:

@@ -59,7 +59,7 @@ def test_nobody_waits_for_a_resolver_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     release = threading.Event()
-    monkeypatch.setattr(resolver, "PATIENCE", 0.0)
+    monkeypatch.setattr(resolver, "LOOKUP_PATIENCE", 0.0)
 
     def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
         release.wait()
@@ -88,7 +88,7 @@ def test_a_resolver_that_hangs_takes_so_many_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     release, ended = threading.Event(), threading.Semaphore(0)
-    monkeypatch.setattr(resolver, "PATIENCE", 0.0)
+    monkeypatch.setattr(resolver, "LOOKUP_PATIENCE", 0.0)
     started: list[object] = []
 
     def hang(*_: object, **__: object) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transport.fakes import FakeLoop
-from tincd_compat.transport.turns import SHORTEST_SLICE, TURN, Round, Turns
+from tincd_compat.transport.turns import SHORTEST_SLICE, TURN, Turns
 
 STEP = TURN / 100
 
@@ -172,17 +172,3 @@ def test_no_turn_is_long_and_all_is_done(amounts: list[int]) -> None:
     # What is begun at once, and then a turn; the last slice may be a bit too long.
     assert loop.longest_turn <= 2 * TURN + SHORTEST_SLICE + STEP
     loop.shut()
-
-
-def test_a_round_goes_on_where_it_was(loop: FakeLoop, shop: Shop) -> None:
-    seen: list[int] = []
-
-    def do(number: int) -> None:
-        seen.append(number)
-        loop.now += STEP
-
-    shop.turns.begin(Round(range(250), do, loop.time))
-    assert seen == list(range(100))
-    loop.settle()
-    assert seen == list(range(250))
-    assert loop.longest_turn <= TURN + STEP

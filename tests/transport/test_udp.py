@@ -20,7 +20,7 @@ from tincd_compat.transport.trains import (
     MAX_REFUSALS,
     MAX_RUN_BYTES,
     MAX_SEGMENTS,
-    PATIENCE,
+    TRAINS_REFUSED,
     Refusals,
     split_runs,
 )
@@ -190,18 +190,18 @@ def test_the_kernel_is_asked_again_after_a_while(error: int) -> None:
     udp = make(fake)
     for _ in range(2):
         assert attempts(fake, udp, TRAIN) == 4
-        assert {attempts(fake, udp, TRAIN) for _ in range(PATIENCE - 1)} == {3}
+        assert {attempts(fake, udp, TRAIN) for _ in range(TRAINS_REFUSED - 1)} == {3}
         # What is one datagram tells nothing, and does not count.
         assert attempts(fake, udp, [b"alone"]) == 1
     runs_refused(fake, 0)
-    assert {attempts(fake, udp, TRAIN) for _ in range(PATIENCE)} == {1}
+    assert {attempts(fake, udp, TRAIN) for _ in range(TRAINS_REFUSED)} == {1}
 
 
 def test_a_refusal_is_told_once(traffic: pytest.LogCaptureFixture) -> None:
     fake = FakeSocket()
     runs_refused(fake, errno.EIO)
     sockets = UdpSockets([make(fake)])
-    for _ in range(2 * PATIENCE):
+    for _ in range(2 * TRAINS_REFUSED):
         sockets.send_train(PEER, TRAIN)
     sockets.train_refused(PEER, 0, errno.EIO)
     assert traffic.messages == [

@@ -13,7 +13,7 @@ from tests.transport.datagrams import PEER, FakeSocket, failure, make
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.udp import (
     MAX_KNOWN_ADDRESSES,
-    RECEIVE_BUFFER,
+    MESSAGE_SIZE,
     UDP_GRO,
     UdpSockets,
 )
@@ -36,7 +36,7 @@ def test_a_batch_ends_at_its_limit() -> None:
 
 def test_no_coalesced_message_is_truncated() -> None:
     # The kernel cuts what does not fit, and says so only in a flag.
-    assert RECEIVE_BUFFER >= 65535
+    assert MESSAGE_SIZE >= 65535
     fake = FakeSocket()
     fake.incoming.append((b"x" * 65507, 1461, ("10.0.0.2", 655)))
     batch = UdpSockets([make(fake)]).recv_batch(0)

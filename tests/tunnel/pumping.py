@@ -92,9 +92,8 @@ class Sockets:
     ) -> None:
         self.stopped.append(error)
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
         self.refusals.append((peer, error))
-        return False
 
 
 class Lab:

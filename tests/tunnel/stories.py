@@ -194,7 +194,7 @@ class Story:
             case "key is used up" if tunnel.sealer is not None:
                 # As it is after the first frame that is refused.
                 tunnel.sealer.sequence = LAST_SEQUENCE
-                world.pipeline._delivery._seal(world.node(name), [bytes(60)])
+                world.pipeline._delivery._seal(tunnel, [bytes(60)])
             case "key is used up":
                 pass
             case _:

@@ -108,7 +108,7 @@ class LoneStory(Story):
     def sender(self, address: SocketAddress, remembered: int) -> Send:
         return Send(address, remembered)
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
         raise AssertionError(peer)
 
     def send(self, address: bytes, number: int) -> None:
@@ -141,7 +141,7 @@ class LoneStory(Story):
             assert opener is not None
             assert opener.pure is not None
             assert sender.open == opener.pure.open
-            assert world.pipeline.heard_on(node) == index
+            assert world.tunnel(node).heard_on == index
         ours = {each.address for each in world.mesh.subnets.of(world.mesh.myself)}
         assert ours >= lone._stations.keys()
 
@@ -155,7 +155,7 @@ class LoneStory(Story):
         assert flow.tunnel.sealer is not None
         assert flow.tunnel.sealer.pure is not None
         assert flow.node.address is not None
-        heard_on = self.world.pipeline.heard_on(flow.node)
+        heard_on = self.world.tunnel(flow.node).heard_on
         return (
             flow.node,
             (flow.owner, flow.via, flow.node),

@@ -126,7 +126,7 @@ class PumpStory(Story):
         for name in NAMES:
             node = self.world.node(name)
             if node.address is not None and self.world.peers[name].tunnel.sealer:
-                index = self.world.pipeline.heard_on(node)
+                index = self.world.tunnel(node).heard_on
                 self.hear(name, self.frame(self.addresses[0]), node.address, index)
 
     # What the pump does by itself.
@@ -162,7 +162,7 @@ class PumpStory(Story):
         node, sealer = self.world.node(name), self.world.peers[name].tunnel.sealer
         if node.address is None or sealer is None:
             return
-        index = self.world.pipeline.heard_on(node)
+        index = self.world.tunnel(node).heard_on
         datagram = self._say(name, self.frame(address), node.address, index)
         outcome = self.pumps._pump.receive(self._near[index].fileno(), index, 1)
         written = received(self._kernel)

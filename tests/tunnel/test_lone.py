@@ -58,9 +58,8 @@ class FakeSockets:
 
         return None if address.is_ipv6 else send
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
         self.refusals.append((peer, error))
-        return False
 
 
 class Desk:
@@ -304,7 +303,7 @@ class TestInward:
         ways = [desk.from_udp("b", data, index=1) for data in train]
         assert ways == [False, True, True]
         node = desk.world.node("b")
-        assert desk.world.pipeline.heard_on(node) == 1
+        assert desk.world.tunnel(node).heard_on == 1
 
 
 class TestSwitch:

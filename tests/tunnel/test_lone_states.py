@@ -159,9 +159,8 @@ class Daemon:
 
         return send
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
         self.refusals.append((peer, error))
-        return False
 
     def _datagram(self, node: Any, datagram: bytes) -> None:
         ports = self.world.ports
@@ -355,5 +354,5 @@ def _seen(world: World, name: str) -> tuple[Any, ...]:
     return (
         (node.address, node.mtu, pmtu.minmtu, pmtu.maxmtu, pmtu.mtu),
         (tunnel.numbers, tunnel.openers.highest, tunnel.needs_rekey),
-        (world.pipeline.heard_on(node), opener is None),
+        (world.tunnel(node).heard_on, opener is None),
     )

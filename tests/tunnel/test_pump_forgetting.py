@@ -129,6 +129,19 @@ def test_a_way_that_is_lost_though_its_peer_stays(lab: Lab) -> None:
     assert lab.world.ports.key_requests == ["d"]
 
 
+def test_hosts_that_are_sent_to_from_another_address_of_ours(lab: Lab) -> None:
+    """All nodes behind such a host are concerned, whichever of them was refused."""
+    sources_changed = lab.world.pipeline.sources_changed
+    known(lab, B, C)
+    sources_changed("192.0.2.77")
+    assert goes_compiled(lab, packet(2, B), "b")
+    for host in ("127.0.0.1", None):
+        sources_changed(host)
+        assert not goes_compiled(lab, packet(3, B))
+        assert not goes_compiled(lab, packet(3, C))
+        known(lab, B, C)
+
+
 @pytest.mark.parametrize("source", ["c", "d", "e"])
 def test_no_stop_on_a_way_is_sent_its_own_frames(lab: Lab, source: str) -> None:
     """Frames to e leave for c, since no UDP leads to d, and e is behind d."""

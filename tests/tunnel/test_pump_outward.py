@@ -15,7 +15,7 @@ from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.segments import splitting
 from tincd_compat.segments.superpacket import TCPV4
-from tincd_compat.tunnel.pumps import BURST, Progress
+from tincd_compat.tunnel.pumps import PUMP_BURST, Progress
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -108,7 +108,7 @@ def test_segments_count_each_wherever_they_go(lab: Lab, known: bool) -> None:
     lab.give(*[bytes(whole.frame)] * 6, header=header)
     lab.out()
     # A call ends with the super-packet that uses up its budget.
-    assert len(lab.waiting()) == 6 - -(-BURST // 60)
+    assert len(lab.waiting()) == 6 - -(-PUMP_BURST // 60)
 
 
 @pytest.mark.parametrize(("size", "count", "sent"), CUTS)

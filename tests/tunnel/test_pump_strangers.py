@@ -371,7 +371,7 @@ def test_a_node_on_another_socket(
     far.sendto(datagram, second.getsockname())
     lab.pumps.from_udp(1, lab.world.now)
     assert watched.delivered() == 1
-    assert lab.world.pipeline.heard_on(lab.world.node("b")) == 1
+    assert lab.world.tunnel(lab.world.node("b")).heard_on == 1
     second.close()
 
 

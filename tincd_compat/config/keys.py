@@ -25,7 +25,7 @@ __all__ = ["PrivateKey", "PublicKey", "load_private_key", "load_public_key"]
 #: Public exponent of keys given in hexadecimal.
 HEX_EXPONENT: Final = 0xFFFF
 
-#: What p - 1 and q - 1 have in common is hardly ever as much as this.
+#: A bound on the common divisor of p - 1 and q - 1, hardly ever exceeded.
 _MAX_COMMON: Final = 256
 
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")

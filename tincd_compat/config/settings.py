@@ -25,7 +25,7 @@ from tincd_compat.modes import BroadcastMode, Forwarding, Mode
 
 #: Seconds that stand for "never" when PingInterval is below 1.
 _PING_NEVER: Final = 86400
-#: What some editors put in front of a file.
+#: The byte order mark that some editors put in front of a file.
 BYTE_ORDER_MARK: Final = "\ufeff"
 _HIDDEN: Final = "a byte order mark hides it; save the file without that mark"
 #: Longest host name that ``Name = $HOST`` accepts, in bytes.
@@ -174,7 +174,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Suites:
-    """What the packet layer knows of algorithms, handed in by whoever knows both.
+    """Names of ciphers and digests, handed in by the daemon: config knows no algorithm.
 
     ``is_cipher`` tells whether a name is known; ``digest_size`` returns bytes, or None
     for an unknown name.  Neither is asked about ``none``.  ``warnings`` returns what an
@@ -287,7 +287,7 @@ def _checked_cipher(settings: Settings, config: Config, suites: Suites) -> str:
 def _checked_digest(settings: Settings, config: Config, suites: Suites) -> str:
     digest, maclength = settings.digest, settings.maclength
     if digest.lower() == "none":
-        # Nobody looks at MACLength then, and any number is fine.
+        # MACLength does not count without a digest, and any number is fine.
         return "none"
     size = suites.digest_size(digest)
     if size is None:

@@ -13,6 +13,7 @@ have died down, the edge is announced with a weight that no node has heard befor
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 #: Seconds after the last contradiction in which old messages may still be under way,
@@ -63,6 +64,10 @@ class ContestedEdges:
         """Wait for the end of another flood: the edge has just been announced."""
         if name in self._contested:
             self._contested[name].put_off(now)
+
+    def next_timer(self) -> float:
+        """Return when the next edge is settled; infinite without contradictions."""
+        return min((edge.over_at for edge in self._contested.values()), default=inf)
 
     def settled(self, now: float) -> list[str]:
         """Return the edges without a contradiction for some time, by name."""

@@ -17,12 +17,13 @@ too.
 
 Any further message about the same edge settles the matter.  If none comes, the two ends
 may differ for good, and after a while one of them sends its state again; see
-:meth:`EdgeRules.judge_deferred`.
+:meth:`EdgeRules.corrections`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final, TypeAlias
 
 from tincd_compat.mesh.node import Edge, Node
@@ -30,7 +31,7 @@ from tincd_compat.meta.messages import AddEdge, DelEdge
 
 #: Seconds that the flood with the true state may need; then seconds that the other end
 #: of the link has for sending first, longer than the ticks of two nodes lie apart.
-PATIENCE: Final = 3.0
+FLOOD_PATIENCE: Final = 3.0
 LAST_PATIENCE: Final = 7.0
 #: Messages set aside at most; beyond that every message is believed at once.
 MAX_HELD: Final = 16384
@@ -78,7 +79,7 @@ class DeferredUpdates:
 
     def hold(self, message: AddEdge | DelEdge, neighbour: Node, now: float) -> bool:
         """Set a message aside; False if there is no room."""
-        return self._put(DeferredUpdate(message, neighbour, now + PATIENCE))
+        return self._put(DeferredUpdate(message, neighbour, now + FLOOD_PATIENCE))
 
     def hold_on(self, word: DeferredUpdate, now: float) -> bool:
         """Set a due message aside for a second time; False if there is no room."""
@@ -114,6 +115,11 @@ class DeferredUpdates:
         """Forget all messages of a neighbour: a new connection brings a new dump."""
         for ends in list(self._words):
             self.agree(*ends, neighbour)
+
+    def next_timer(self) -> float:
+        """Return when the next message is due; infinite if none is set aside."""
+        words = self._words.values()
+        return min((word.due for each in words for word in each.values()), default=inf)
 
     def due(self, now: float) -> list[DeferredUpdate]:
         """Return and forget the messages that are due, oldest first."""

@@ -191,9 +191,24 @@ class EdgeRules:
                 self._mesh.remove_node(node)
                 yield NodeForgotten(node)
 
-    def resolve_contested(self, now: float) -> Iterator[Effect]:
-        """Announce contested edges of ours anew; called once per tick."""
+    def age(self) -> None:
+        """Forget what old floods may have said; called once per tick."""
         self._contested.age()
+
+    def next_timer(self) -> float:
+        """Return when :meth:`corrections` has something to do; never is infinite."""
+        deferred = self._deferred.next_timer()
+        if self._ground.policy.tunnel_server:
+            return deferred
+        return min(deferred, max(self._contested.next_timer(), self._silent_until))
+
+    def corrections(self, now: float) -> Iterator[Effect]:
+        """Send the states of edges that others have wrong, as far as that is known."""
+        yield from self._resolve_contested(now)
+        yield from self._judge_deferred(now)
+
+    def _resolve_contested(self, now: float) -> Iterator[Effect]:
+        """Announce contested edges of ours anew."""
         if now < self._silent_until or self._ground.policy.tunnel_server:
             return
         for name in self._contested.settled(now):
@@ -206,8 +221,8 @@ class EdgeRules:
             else:
                 yield Announce(self._no_edge_to(name))
 
-    def judge_deferred(self, now: float) -> Iterator[Effect]:
-        """Settle deferred updates that no message has settled; called once per tick.
+    def _judge_deferred(self, now: float) -> Iterator[Effect]:
+        """Settle deferred updates that no message has settled.
 
         The two ends of a link have different states of an edge, and one end has to send
         its state to the other, this time as news.  If both did so at once, they would

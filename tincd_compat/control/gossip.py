@@ -86,11 +86,6 @@ class Gossip:
         """The number of lines whose repetition would be recognised now."""
         return len(self._seen)
 
-    @property
-    def contradictions(self) -> tuple[int, int]:
-        """Wrong ADD_EDGEs and DEL_EDGEs about our own edges in this tick."""
-        return (self._edges.contradicting_adds, self._edges.contradicting_dels)
-
     def handle(
         self,
         message: Flooded,
@@ -115,7 +110,7 @@ class Gossip:
                 return self._repeated(message, source, now)
             line = self._with_new_nonce(line, now)
         if peer is None:
-            peer = f"{source.name} ({source.address or '(null)'})"
+            peer = source.label
         arrival = Envelope(line, source, peer, now, in_dump)
         match message:
             case AddSubnet():
@@ -244,9 +239,7 @@ class Gossip:
         for node in self._mesh.sorted_nodes():
             if node.reachable:
                 continue
-            logs.scary.debug(
-                "Purging node %s (%s)", node.name, node.address or "(null)"
-            )
+            logs.scary.debug("Purging node %s", node.label)
             yield from self._subnets.purge(node)
             yield from self._edges.purge_edges(node)
         yield from self._edges.purge_nodes()
@@ -273,9 +266,16 @@ class Gossip:
         """Age learned MACs and seen requests; due every PingTimeout seconds."""
         self._seen.expire(now)
         self._ground.notices.renew()
+        self._edges.age()
         yield from self._subnets.expire_learned(now)
-        yield from self._edges.resolve_contested(now)
-        yield from self._edges.judge_deferred(now)
+
+    def next_timer(self) -> float:
+        """Return when :meth:`corrections` are due; never is infinite."""
+        return self._edges.next_timer()
+
+    def corrections(self, now: float) -> Iterator[Effect]:
+        """Correct what others have wrong of edges, where it is time for that."""
+        return self._edges.corrections(now)
 
     def pause(self, now: float) -> int:
         """Return for how many seconds to dial no one; called after each tick."""

@@ -70,7 +70,7 @@ class KeyExchange:
     ) -> list[Effect]:
         """Handle one line (without its LF) from the connection of node ``source``."""
         if peer is None:
-            peer = f"{source.name} ({source.address or '(null)'})"
+            peer = source.label
         ends = self._ends(message, peer)
         if ends is None:
             return []

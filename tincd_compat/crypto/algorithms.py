@@ -1,8 +1,9 @@
-"""What a packet cipher and a digest are, and who works them on this machine.
+"""Packet ciphers and digests, and which library of this machine works them.
 
-Whether this machine can work one is asked of the crypto libraries, not assumed: see
-``usable``.  Some never can: tincd takes them by name, seals a packet or two, and ends
-up with everything on TCP.  They are announced as configured, and nothing is sealed.
+Crypto libraries are asked whether they can work a cipher or a digest: see ``usable``.
+Some ciphers cannot carry packets anywhere: tincd takes them by name, seals a packet or
+two, and ends up with everything on TCP.  Such a cipher is announced as configured, and
+no packet is sealed with it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class CipherMode(Enum):
     XTS = "xts"
     #: ChaCha20 from the block where its AEAD has it start, for every packet.
     STREAM = "stream"
-    #: Not at all.
+    #: A cipher that carries no packets.
     UNFIT = "unfit"
 
 

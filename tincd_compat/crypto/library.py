@@ -1,6 +1,6 @@
 """Ciphers and digests of the system's own OpenSSL, for what else nobody here has.
 
-They look like those of ``cryptography`` and of ``hashlib``.  An encryptor or decryptor
+Both look like those of ``cryptography`` and of ``hashlib``.  An encryptor or decryptor
 is a context whose ``update`` takes and gives whole blocks; padding is the caller's.
 The library context is our own, so that the legacy provider, which RC2 and Whirlpool
 need, changes nothing for other users of the library in this process.

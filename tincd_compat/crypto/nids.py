@@ -20,7 +20,7 @@ _MADE_FOR_TLS: Final = "it is made for the records of TLS"
 _MADE_FOR_KEYS: Final = "it is made for keys"
 _ANY_LENGTH: Final = "it has no length of its own, which HMAC needs"
 
-#: Those that carry packets, the usual ones first.
+#: Ciphers that carry packets, the usual ones first.
 _FIT: Final = (
     CipherSuite(0, "none", "none", CipherMode.NONE, 0, 0, 1),
     CipherSuite(427, "aes-256-cbc", "aes", CipherMode.CBC, 32, 16, 16),
@@ -121,7 +121,7 @@ _FIT: Final = (
     CipherSuite(1133, "sm4-ecb", "sm4", CipherMode.ECB, 16, 0, 16),
 )
 
-#: Those with which everything travels over TCP, as it ends up doing between two tincd.
+#: Ciphers that carry no packets: everything travels over TCP, as between two tincd.
 _UNFIT: Final = (
     CipherSuite(5, "rc4", "", CipherMode.UNFIT, 16, 0, 1, _RUNS_ON),
     CipherSuite(97, "rc4-40", "", CipherMode.UNFIT, 5, 0, 1, _RUNS_ON),
@@ -206,7 +206,7 @@ DIGESTS: Final = (
     Digest(1101, "shake256", "shake_256", 32, _ANY_LENGTH),
 )
 
-#: Further names that OpenSSL has for some of them.
+#: Further names that OpenSSL has for some ciphers and digests.
 CIPHER_ALIASES: Final = {
     "des": "des-cbc",
     "des-ede-ecb": "des-ede",

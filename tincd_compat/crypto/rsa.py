@@ -138,7 +138,7 @@ class _Primes:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PrivateKey:
-    """Our key.  Operations are independent of each other, in any thread.
+    """A private key; its operations are independent of each other, in any thread.
 
     Without ``primes`` an operation takes about four times as long, and without the
     ``library`` again about ten times.

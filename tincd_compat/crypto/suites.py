@@ -1,4 +1,4 @@
-"""A suite: what a receiver asks of packets towards it, and what is said of it.
+"""Suites: the cipher, digest and MAC length that a receiver asks of packets towards it.
 
 Ciphers and digests are found by name, in any case, and by OpenSSL's number (NID).
 """
@@ -55,7 +55,7 @@ def meta_cipher_for(cipher: CipherSuite) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What a receiver asks of packets towards it; ``maclength`` in bytes.
+    """The demands of a receiver on packets towards it; ``maclength`` in bytes.
 
     With the null digest ``maclength`` is announced all the same, but no MAC is sent.
     """

@@ -9,6 +9,7 @@ that is broken.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
@@ -127,6 +128,8 @@ class ControlPlane:
         self._events = events
         self._clock = clock
         self._begin = begin
+        self._call_later = call_later
+        self._corrections_planned = False
         self.runs = GraphRuns(self._run_graph, clock, call_later)
 
     # Messages.
@@ -248,6 +251,7 @@ class ControlPlane:
     def batch_done(self) -> None:
         """Note that all messages of one turn have been handled."""
         self.runs.batch_done()
+        self._plan_corrections()
 
     def settle_detours(self) -> None:
         """Run the graph if a path leads over an edge that has gone."""
@@ -343,15 +347,34 @@ class ControlPlane:
 
     def tick(self, now: float) -> int:
         """Do the periodic work; return the seconds to rest if our name is taken."""
-        self._begin("tick", self._upkeep(now))
+        self._begin("tick", self._upkeep(self.gossip.tick(now)))
         renewal = self._exchange.tick(now)
         if renewal:
             self._keys.expire_keys()
         self.perform(renewal)
         return self.gossip.pause(now)
 
-    def _upkeep(self, now: float) -> Iterator[float | None]:
-        for pause in self._as_links_take_it(self.gossip.tick(now)):
+    def _plan_corrections(self) -> None:
+        """See to it that edges are corrected in time, however rare ticks are."""
+        if self._corrections_planned or self._call_later is None:
+            return
+        due = self.gossip.next_timer()
+        if not math.isinf(due):
+            self._corrections_planned = True
+            self._call_later(max(due - self._clock(), 0), self._correct)
+
+    def _correct(self) -> None:
+        self._begin("corrections", self._corrections())
+
+    def _corrections(self) -> Iterator[float | None]:
+        try:
+            yield from self._upkeep(self.gossip.corrections(self._clock()))
+        finally:
+            self._corrections_planned = False
+        self._plan_corrections()
+
+    def _upkeep(self, found: Iterable[fx.Effect]) -> Iterator[float | None]:
+        for pause in self._as_links_take_it(found):
             if pause:
                 # Links make the rest wait, but not the paths of packets.
                 self.batch_done()

@@ -103,7 +103,7 @@ class Counting:
             meta_duplicates=self._control.gossip.duplicates,
             graph_runs=self._control.runs.count,
             graph_runs_deferred=self._control.runs.deferred,
-            queue_bytes=sum(link.socket.queued for link in links),
+            queue_bytes=sum(link.backlog.queued for link in links),
             queue_bytes_most=links.most_queued,
             loop_lag=self.lag.histogram(),
             script_runs=(),

@@ -449,7 +449,6 @@ class Daemon:
         self._tick_later()
         self._options.log.count_omitted()
         now = self._loop.time()
-        self.links.check(now)
         self._look_for_suspension()
         self.control.settle()
         self._status_line.update()

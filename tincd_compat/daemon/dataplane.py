@@ -21,7 +21,7 @@ from tincd_compat.daemon.keepalive import Keepalive
 from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.policy import policy_of
 from tincd_compat.daemon.probing import Probing
-from tincd_compat.daemon.readers import BURST, Readers
+from tincd_compat.daemon.readers import READ_BURST, Readers
 from tincd_compat.daemon.slices import Begin, at_once
 from tincd_compat.daemon.tunnels import Tunnels
 from tincd_compat.errors import DeviceError
@@ -68,7 +68,7 @@ class NodeLabel:
         self._node = node
 
     def __str__(self) -> str:
-        return f"{self._node.name} ({self._node.address or '(null)'})"
+        return self._node.label
 
 
 class DataPlane:
@@ -147,6 +147,7 @@ class DataPlane:
     def attach_sockets(self, sockets: UdpSockets) -> None:
         """Receive datagrams on these sockets, and send on them."""
         self._sockets = sockets
+        sockets.sources_changed = self._pipeline.sources_changed
         self._readers.attach_sockets(sockets)
 
     def close(self) -> None:
@@ -161,15 +162,15 @@ class DataPlane:
         """Route frames that came as PACKET, as bursts."""
         if link.node is not None and link.outgoing is not None and frames:
             self._look_for_forgetting(link.node, len(frames[0]))
-        for start in range(0, len(frames), BURST):
+        for start in range(0, len(frames), READ_BURST):
             # Sending what the mesh is to have of them can end this very link.
             if link.node is None or link.socket.closed:
                 return
-            burst, now = frames[start : start + BURST], self._loop.time()
+            burst, now = frames[start : start + READ_BURST], self._loop.time()
             came = Traffic(len(burst), sum(map(len, burst)))
             link.received += came
             self.tunnel(link.node).received_by_tcp += came
-            self._pipeline.from_meta(burst, link.node, link.connection.options, now)
+            self._pipeline.from_meta(burst, link.node, link.options, now)
 
     def _look_for_forgetting(self, node: Node, length: int) -> None:
         tunnel = self._tunnels.known(node)
@@ -377,7 +378,6 @@ class DataPlane:
     def routes_changed(self) -> None:
         """Our addresses or routes are others: datagrams may come from elsewhere."""
         self._sockets.routes_changed()
-        self._pipeline.flows.forget()
 
     def probe_now(self) -> None:
         """Perform all steps that are planned at once (SIGALRM)."""

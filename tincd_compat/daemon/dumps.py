@@ -27,10 +27,10 @@ def connections(links: Links, tree: Iterable[Node]) -> list[str]:
         status = link.connection.status_word()
         if link.node in in_tree:
             status |= Status.MST
-        queued = link.socket.queued
+        queued = link.backlog.queued
         lines.append(
             f" {link.connection.name} at {link.connection.hostname}"
-            f" options {link.connection.options:x} socket {link.socket.fileno()}"
+            f" options {link.options:x} socket {link.socket.fileno()}"
             f" status {status:04x} outbuf {queued}/0/{queued}"
         )
     return [*lines, "End of connections."]
@@ -71,7 +71,7 @@ def counters(links: Links, control: ControlPlane) -> list[tuple[str, int]]:
         ("remembered requests", control.gossip.remembered),
         ("graph runs", control.runs.count),
         ("graph runs put off", control.runs.deferred),
-        ("bytes queued", sum(link.socket.queued for link in links)),
+        ("bytes queued", sum(link.backlog.queued for link in links)),
         ("most bytes queued for one peer", links.most_queued),
     ]
 

@@ -112,7 +112,7 @@ class Gatherer:
         return [self.link(link, tree) for link in self._links]
 
     def link(self, link: Link, tree: Collection[Node]) -> LinkRecord:
-        connection, sock = link.connection, link.socket
+        backlog = link.backlog
         ours = link.outgoing is not None
         source = AddressSource.DIALLED if ours else AddressSource.ACCEPTED
         node = link.node
@@ -127,9 +127,9 @@ class Gatherer:
             active=link.active,
             since=None,
             weight=None if edge is None else edge.weight,
-            options=option_words(connection.options),
-            queued=sock.queued,
-            queued_most=sock.most_queued,
-            blocked_since=self._clock.wall(sock.blocked_since),
+            options=option_words(link.options),
+            queued=backlog.queued,
+            queued_most=backlog.most_queued,
+            blocked_since=self._clock.wall(backlog.blocked_since),
             broadcast=node is not None and node in tree,
         )

@@ -15,7 +15,7 @@ from tincd_compat.daemon.slices import Begin, at_once
 #: Seconds between two dumps, if there is anything new (tinc 1.0.36).
 INTERVAL: Final = 60.0
 #: Seconds a command may take to read what it is fed.
-PATIENCE: Final = 30.0
+WRITE_PATIENCE: Final = 30.0
 
 
 class GraphDump:
@@ -124,9 +124,9 @@ def _memory(data: bytes) -> IO[bytes]:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> bool:
-    """Tell whether a process ends within PATIENCE."""
+    """Tell whether a process ends within WRITE_PATIENCE."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WRITE_PATIENCE):
             await process.wait()
     except TimeoutError:
         return False

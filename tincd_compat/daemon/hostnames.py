@@ -33,7 +33,7 @@ class HostNames:
         self, connection: MetaConnection, address: SocketAddress
     ) -> None:
         try:
-            connection.hostname = await self._lookup(address)
+            connection.name_host(await self._lookup(address))
         except OSError:
             return  # the numbers are as good
 

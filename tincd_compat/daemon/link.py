@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
@@ -28,32 +30,30 @@ if TYPE_CHECKING:
 _PACKET_LINE: Final = 8
 
 
-class LinkHandler(Protocol):
-    """The receiver of a link's events."""
-
-    def link_event(self, link: Link, event: Event) -> None: ...
-
-    def link_lost(self, link: Link) -> None: ...
-
-    def link_overflowed(self, link: Link) -> None: ...
-
-    def link_broken(self, link: Link, error: Exception) -> None: ...
-
-
 class Link:
-    """A connection with a peer, from accept or connect until it ends."""
+    """A connection with a peer, from accept or connect until it ends.
+
+    :param handle: acts on an event of the connection
+    :param lost: ends the link for an error, a PeerError unless the fault is ours
+    :param patience: seconds for which the peer may read nothing
+    """
 
     def __init__(
         self,
-        handler: LinkHandler,
         connection: MetaConnection,
         sock: socket.socket,
         address: SocketAddress,
         outgoing: Outgoing | None,
+        handle: Callable[[Link, Event], None],
+        lost: Callable[[Link, Exception], None],
         loop: asyncio.AbstractEventLoop | None = None,
         turns: Turns | None = None,
+        *,
+        patience: float = math.inf,
     ) -> None:
         self.connection = connection
+        #: Option bits of the link, those of both ACKs combined; 0 until it is active.
+        self.options = 0
         self.address = address
         self.outgoing = outgoing
         #: What hosts/NAME says, once the peer is identified.
@@ -68,8 +68,16 @@ class Link:
         self.proven = False
         #: Frames that went and came as PACKET.
         self.sent = self.received = NOTHING
-        self._handler = handler
-        self.socket = MetaSocket(sock, connection, self, loop, turns)
+        self.socket = MetaSocket(
+            sock,
+            connection,
+            partial(handle, self),
+            partial(lost, self),
+            loop,
+            turns,
+            patience=patience,
+        )
+        self.backlog = self.socket.backlog
 
     def __str__(self) -> str:
         return self.connection.peer
@@ -104,15 +112,14 @@ class Link:
         has ended.
         """
         dropped = 0
-        waiting, chunk = self.socket.queued, list[bytes | bytearray]()
-        blocked = self.socket.blocked_since is not None
+        backlog, chunk = self.backlog, list[bytes | bytearray]()
+        waiting, blocked = backlog.queued, backlog.blocked
         for done, frame in enumerate(frames):
             # A burst is no backlog: what counts is what the system does not take.
             # Until it refuses something it is offered as much as may wait at all.
             if waiting >= limit or (blocked and 2 * waiting > limit):
                 self.send_packets(chunk)
-                waiting, chunk = self.socket.queued, []
-                blocked = self.socket.blocked_since is not None
+                waiting, blocked, chunk = backlog.queued, backlog.blocked, []
             if self.socket.closed:
                 return dropped, len(frames) - done
             if blocked and 2 * waiting / limit - 1 > random.random():
@@ -134,25 +141,9 @@ class Link:
         if not self.socket.closed:
             self.socket.feed(step)
 
-    # Reports of MetaSocket.
-
-    def link_event(self, event: Event) -> None:
-        self._handler.link_event(self, event)
-
-    def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
-        logger = logs.connections if quiet else logs.always
-        logger.log(severity, "%s", logger_line.replace("{peer}", str(self)))
-        self._handler.link_lost(self)
-
-    def link_error(self, error: PeerError) -> None:
+    def log_error(self, error: PeerError) -> None:
+        """Log why the link is lost, at the level and with the logger of the error."""
         logger: logging.Logger = getattr(error, "logger", logs.always)
         severity: int = getattr(error, "severity", logging.ERROR)
         for line in error.text(str(self)).splitlines():
             logger.log(severity, "%s", line)
-        self._handler.link_lost(self)
-
-    def link_overflowed(self) -> None:
-        self._handler.link_overflowed(self)
-
-    def link_broken(self, error: Exception) -> None:
-        self._handler.link_broken(self, error)

@@ -36,11 +36,10 @@ from tincd_compat.meta.connection import (
     PeerIdentity,
     Received,
     Role,
-    Status,
 )
 from tincd_compat.meta.messages import Ping, Pong, Request
 from tincd_compat.transport.tcp import Tarpit, source_address
-from tincd_compat.transport.turns import Round, Turns
+from tincd_compat.transport.turns import Turns
 
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
@@ -54,8 +53,6 @@ if TYPE_CHECKING:
 #: Links of which each has a graph run of its own at the end, and seconds for them all.
 STOP_RUNS: Final = 16
 STOP_PATIENCE: Final = 0.2
-#: Bytes that wait for a peer; what can be told later had better be.
-CONGESTION: Final = 64 * 1024
 #: Callers that may be in the handshake at a time.  The accept limit alone does not
 #: bound them where PingTimeout is long.
 MAX_STRANGERS: Final = 128
@@ -159,12 +156,12 @@ class Links:
     @property
     def congested(self) -> bool:
         """Tell whether some peer has a long queue in front of a new message."""
-        return any(link.socket.queued > CONGESTION for link in self.active())
+        return any(link.backlog.congested for link in self.active())
 
     @property
     def most_queued(self) -> int:
         """The most bytes that have waited for one peer so far."""
-        links = (link.socket.most_queued for link in self._all)
+        links = (link.backlog.most_queued for link in self._all)
         return max(self._most_queued, *links, 0)
 
     @property
@@ -221,11 +218,6 @@ class Links:
     ) -> Link:
         role = Role.INITIATOR
         link = self._new_link(role, sock, address, outgoing, started, proxied)
-        if proxied is not None:
-            link.connection.flags |= Status.PROXY_PASSED
-        # Looking up the name and connecting count for the weight of the edge, but not
-        # for the time that the handshake may take.
-        link.connection.last_ping_time = self._loop.time()
         link.connection.start()
         link.socket.plan_flush()
         return link
@@ -264,26 +256,43 @@ class Links:
                 return PeerIdentity(None, host.weight, link_options(own, host))
             return self._files.identity(name, host, own)
 
+        settings = self._settings.current
         connection = MetaConnection(
             role,
             self._identity,
             find_peer,
-            now=started,
+            # Looking up the name and connecting count for the weight of the edge, but
+            # not for the time that the handshake may take.
+            now=self._loop.time(),
+            started=started,
             random_bytes=secrets.token_bytes,
             peer_name=outgoing.name if outgoing else None,
             hostname=str(proxied or address),
+            proxied=proxied is not None,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
             bypass_security=self._bypass_security,
         )
-        link = Link(self, connection, sock, address, outgoing, self._loop, self._turns)
+        link = Link(
+            connection,
+            sock,
+            address,
+            outgoing,
+            self._handle,
+            self._lost,
+            self._loop,
+            self._turns,
+            patience=settings.ping_timeout,
+        )
         asking = weakref.ref(link)
         self._all[link] = None
-        if self._settings.current.hostnames and proxied is None:
+        if settings.hostnames and proxied is None:
             self._names.improve(connection, address)
         return link
 
     # Reports of links.
 
-    def link_event(self, link: Link, event: Event) -> None:
+    def _handle(self, link: Link, event: Event) -> None:
         match event:
             case Received(message, line):
                 self.received[message.request] += 1
@@ -303,12 +312,13 @@ class Links:
     def _batch_done(self) -> None:
         self._control.batch_done()
 
-    def link_lost(self, link: Link) -> None:
+    def _lost(self, link: Link, error: Exception) -> None:
+        """End a link for an error; one of ours costs this link and no other."""
+        if isinstance(error, PeerError):
+            link.log_error(error)
+        else:
+            self._unexpected.report(f"Internal error, giving up {link}", error)
         self.terminate(link, report=link.active)
-
-    def link_broken(self, link: Link, error: Exception) -> None:
-        self._unexpected.report(f"Internal error, giving up {link}", error)
-        self.link_lost(link)
 
     def _pong(self, link: Link) -> None:
         link.proven = True
@@ -335,7 +345,7 @@ class Links:
             link.feed(partial(link.connection.decrypt_failed, now))
         except Exception as error:
             # The key or the machine is broken, which is not the peer's fault.
-            self.link_broken(link, error)
+            self._lost(link, error)
         else:
             link.feed(partial(link.connection.decrypted, block, now))
 
@@ -357,7 +367,7 @@ class Links:
         self._limit_mtu(link, node)
         logs.connections.log(logs.NOTICE, "Connection with %s activated", link)
         bits = self._combined_options(link, event)
-        link.connection.options = bits
+        link.options = bits
         self._control.link_up(link, event, bits)
 
     def _combined_options(self, link: Link, event: Activated) -> int:
@@ -388,7 +398,7 @@ class Links:
         was_active = link.connection.active
         del self._all[link]
         self._keep_counts(link.connection)
-        self._most_queued = max(self._most_queued, link.socket.most_queued)
+        self._most_queued = max(self._most_queued, link.backlog.most_queued)
         sock = link.socket.detach()
         if was_active or self._closing:
             sock.close()
@@ -440,41 +450,6 @@ class Links:
             return False
 
     # Time.
-
-    def check(self, now: float) -> None:
-        """Do the periodic work: PING, time-outs, peers that do not read."""
-        check = partial(self._check, now)
-        self._turns.begin(Round(self, check, self._loop.time))
-
-    def _check(self, now: float, link: Link) -> None:
-        if link.socket.closed:
-            return
-        settings = self._settings.current
-        times = now, settings.ping_interval, settings.ping_timeout
-        try:
-            link.connection.check(*times, unheard=link.socket.unheard)
-            link.socket.plan_flush()
-            self._check_flushed(link, now, settings.ping_timeout)
-        except PeerError as error:
-            link.link_error(error)
-        except Exception as error:
-            self.link_broken(link, error)
-
-    def _check_flushed(self, link: Link, now: float, timeout: int) -> None:
-        since = link.socket.blocked_since
-        if link.active and since is not None and now - since >= timeout:
-            self._give_up(link, now - since, logs.connections.info)
-
-    def link_overflowed(self, link: Link) -> None:
-        """End the link of a peer with too long a queue, with a line at level 0."""
-        since = link.socket.blocked_since
-        now = self._loop.time()
-        self._give_up(link, now - (since or now), logs.always.warning)
-
-    def _give_up(self, link: Link, blocked: float, log: Callable[..., None]) -> None:
-        text = "%s could not flush for %d seconds (%d bytes remaining)"
-        log(text, link, blocked, link.socket.queued)
-        self.link_lost(link)
 
     def ping_all(self) -> None:
         """Send a PING on every active link (SIGALRM)."""

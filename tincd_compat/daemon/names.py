@@ -17,7 +17,7 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.resolver import Resolve, resolve
 
 #: How long a start waits for the resolver, seconds.  Later answers count too.
-PATIENCE: Final = 5.0
+RESOLVER_PATIENCE: Final = 5.0
 #: How many look-ups are under way at once; the resolver has threads for twice as many.
 _AT_ONCE: Final = 32
 
@@ -41,7 +41,7 @@ class Names:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=PATIENCE)
+            await asyncio.wait(self._tasks, timeout=RESOLVER_PATIENCE)
 
     async def _learn(
         self, host: str, port: str, family: int, slots: asyncio.Semaphore

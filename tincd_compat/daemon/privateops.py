@@ -35,7 +35,7 @@ CALLERS_SHARE: Final = 0.5
 CALLERS_BURST: Final = 1.0
 #: Seconds that an operation may have to wait: the peer gives up after PingTimeout, five
 #: seconds if nobody has changed it, and needs the rest for the way and for itself.
-PATIENCE: Final = 2.5
+QUEUE_PATIENCE: Final = 2.5
 #: Callers that may wait however long an operation takes.
 LEAST_CALLERS: Final = 4
 #: Links that are dialled at once while it is unknown how long an operation takes.
@@ -93,7 +93,7 @@ class PrivateOperations:
         self._own = FairQueue[_Operation]()
         self._callers = FairQueue[_Operation]()
         self._callers_time = Meter(CALLERS_SHARE, CALLERS_BURST)
-        self._dials = Meter(1.0, PATIENCE)
+        self._dials = Meter(1.0, QUEUE_PATIENCE)
         self._dialled = 0
         self._busy = False
         self._closed = False
@@ -132,7 +132,7 @@ class PrivateOperations:
     def _crowded(self) -> bool:
         waiting = len(self._callers)
         time = waiting * (self.pace or 0.0) / CALLERS_SHARE
-        return waiting > LEAST_CALLERS and time > PATIENCE
+        return waiting > LEAST_CALLERS and time > QUEUE_PATIENCE
 
     # Doing.
 
@@ -207,8 +207,8 @@ class PrivateOperations:
         """Wait until a link may be dialled; return for how many seconds that was.
 
         The first few may at once.  So many more follow as their operations can be done
-        within PATIENCE, and then one as often as an operation is done.  Who gives up
-        waiting has taken nothing from the others.
+        within QUEUE_PATIENCE, and then one as often as an operation is done.  Whoever
+        gives up waiting has taken nothing from the others.
         """
         began = self._loop.time()
         async with self._gate:

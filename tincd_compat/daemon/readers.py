@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Frames or datagrams taken from one source before others get their turn.  A C peer's
 #: receive buffer and replay window bear two such bursts.
-BURST: Final = 64
+READ_BURST: Final = 64
 #: Bytes of a datagram as streams have them.
 LONG: Final = 512
 
@@ -198,7 +198,7 @@ class Readers:
         if device is None:
             return []
         try:
-            frames = first + device.read_batch(BURST - _count(first))
+            frames = first + device.read_batch(READ_BURST - _count(first))
         except DeviceError as error:
             remove_packet_reader(self._loop, device.fileno())
             self._device_failed(error)
@@ -227,7 +227,7 @@ class Readers:
 
     def _receive_in_python(self, index: int, first: list[Datagram]) -> list[Datagram]:
         """Move a burst of a socket, which may have begun, and return it."""
-        datagrams = first + self._sockets.recv_batch(index, BURST - len(first))
+        datagrams = first + self._sockets.recv_batch(index, READ_BURST - len(first))
         before, now = self._pipeline.receiver.junk, self._loop.time()
         self._pipeline.from_udp(datagrams, now)
         if _is_flood(datagrams, self._pipeline.receiver.junk - before):
@@ -239,7 +239,7 @@ class Readers:
 
 def _is_flood(datagrams: Sequence[Datagram], junk: int) -> bool:
     """Tell whether a burst is full, but not for the most part a stream's."""
-    if len(datagrams) < BURST:
+    if len(datagrams) < READ_BURST:
         return False
     of_streams = sum(len(data) >= LONG for data, _, _ in datagrams) - junk
     return 2 * of_streams < len(datagrams)

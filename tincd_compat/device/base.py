@@ -27,7 +27,7 @@ from tincd_compat.segments.offload import SuperPacket
 class Device(Protocol):
     """A source and sink of frames."""
 
-    #: As log lines name it, e.g. ``/dev/net/tun``.
+    #: The device as log lines name it, e.g. ``/dev/net/tun``.
     path: str
     #: The network interface, as scripts get it in ``INTERFACE``.
     interface: str

@@ -13,15 +13,15 @@ class Owner(Protocol):
         """Count bytes of frames that were read and written."""
 
     def write_failed(self, error: int) -> None:
-        """The system has refused frames; ``error`` is an errno."""
+        """Log that the system has refused frames; ``error`` is an errno."""
 
     def pieces_refused(self, error: int) -> None:
-        """The system has refused a super-packet and gets no more."""
+        """Write no more super-packets: the system has refused one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """How packets look at ``fd``, and who hears of them.
+    """The descriptor of a device, the form of its packets, and who counts them.
 
     ``vnet`` says whether the kernel's header is in front of each; ``coalescing`` and
     ``coalescing_udp`` whether the kernel takes super-packets.

@@ -14,7 +14,7 @@ READ_PAUSE: Final = 0.05
 
 
 class ReadFailures:
-    """Counts failed reads in a row: first patience, then the end of the device."""
+    """The count of failed reads in a row: first pauses, then the end of the device."""
 
     def __init__(self, info: str, path: str) -> None:
         self._info = info

@@ -38,7 +38,7 @@ _TAG_SIZE: Final = 4
 
 
 class RawSocket(SocketDevice):
-    """A packet socket on one interface, which sees all that the interface sees."""
+    """A packet socket on one interface, which gets every frame of the interface."""
 
     def __init__(
         self, sock: socket.socket, path: str, interface: str, system: System

@@ -20,7 +20,7 @@ MAX_FRAME = 65535 + 18
 
 
 class SocketDevice:
-    """What socket devices have in common; see :class:`Device`.
+    """The common part of socket devices; see :class:`Device`.
 
     A subclass may change ``_receive`` and ``_send``.
     """

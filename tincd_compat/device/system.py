@@ -33,7 +33,7 @@ def interface_name(request: bytes) -> str:
 
 
 class System:
-    """The kernel.  Every method raises OSError as the call of that name does."""
+    """The kernel's calls.  Every method raises OSError as the call of its name does."""
 
     def open(self, path: str) -> int:
         """Open a device for reading and writing, without ever waiting for it."""

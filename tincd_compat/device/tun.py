@@ -45,7 +45,7 @@ _PACKET_INFORMATION: Final = 4
 _TUN_OFFSET: Final = 10
 # The largest IP packet, an Ethernet header and a VLAN tag.  Interfaces may be given an
 # MTU beyond 1500: such packets are read whole, so that routing can name the limit.
-_READ_SIZE: Final = 65535 + 18
+_FRAME_SIZE: Final = 65535 + 18
 
 _ADVICE: Final = {
     errno.ENOENT: "there is no such file; {default} is the usual device",
@@ -94,7 +94,7 @@ class TunTap:
         self.read_pause = 0.0
         self._system = system
         self._failures = ReadFailures(self.info, self.path)
-        #: What a single read has met and no batch has counted.
+        #: The error of a single read that no batch has counted yet.
         self._failure: OSError | None = None
         self._fd = self._open()
         self._tap = tap
@@ -115,7 +115,7 @@ class TunTap:
     def _prepare_buffers(self) -> None:
         """Let reads leave frames in one buffer and the kernel's headers in another."""
         self._offset = 0 if self._tap else _TUN_OFFSET
-        self._buffer = bytearray(_TUN_OFFSET + _PACKET_INFORMATION + _READ_SIZE)
+        self._buffer = bytearray(_TUN_OFFSET + _PACKET_INFORMATION + _FRAME_SIZE)
         self._header = bytearray(HEADER_SIZE if self._vnet else 0)
         pi = 0 if self._tap else _PACKET_INFORMATION
         # What a read brings before the first byte of a packet.
@@ -183,7 +183,7 @@ class TunTap:
         )
 
     def moved(self, bytes_in: int, bytes_out: int) -> None:
-        """Count what was moved through :meth:`direct`."""
+        """Count bytes of frames that were moved through :meth:`direct`."""
         if bytes_in:
             self._failures.succeeded()
         self.bytes_in += bytes_in
@@ -351,7 +351,7 @@ class TunTap:
 
 
 def _advice(error: OSError, path: str, interface: str | None = None) -> str:
-    """Return what is meant and what can be done about it, in parentheses."""
+    """Return the meaning of an error and its remedy, in parentheses."""
     code = error.errno or 0
     advice = _ADVICE.get(code, "").format(path=path, default=DEFAULT_PATH)
     if path == DEFAULT_PATH:

@@ -112,7 +112,7 @@ class Uml(SocketDevice):
         except OSError:
             data = b""
         if not data:
-            # The frames go on: only a new connection ends that.
+            # Frames go on after the stream has ended, until a new connection comes.
             self._hang_up()
         elif self._request is not None:
             self._request += data
@@ -207,7 +207,7 @@ def _bind(listener: socket.socket, path: str, system: System) -> None:
     try:
         listener.bind(path)
     except OSError as error:
-        # What a daemon that was killed left behind is in nobody's use.
+        # A socket file that a killed daemon left behind is in nobody's use.
         if error.errno != errno.EADDRINUSE or not system.is_stale_socket(path):
             raise
         system.remove(path)

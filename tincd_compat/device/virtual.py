@@ -32,4 +32,4 @@ class Dummy:
         self.bytes_out += sum(map(len, frames))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: a dummy device has nothing open."""

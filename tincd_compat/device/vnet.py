@@ -130,7 +130,7 @@ class Offloads:
     def _takes(self, kind: int, head: bytes, target: bytes) -> bool:
         """Tell whether the kernel takes a super-packet, by way of one it throws away.
 
-        Some kernels answer every one with EINVAL.
+        Some kernels answer every super-packet with EINVAL.
         """
         probe = _probe(kind, target)
         packet = memoryview(probe.frame)[self._link :]

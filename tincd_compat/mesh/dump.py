@@ -53,7 +53,7 @@ def nodes(mesh: Mesh, tunnel: Callable[[Node], TunnelState]) -> Iterator[str]:
 
 
 def _node_line(mesh: Mesh, node: Node, tunnel: TunnelState) -> str:
-    place = "MYSELF" if node is mesh.myself else str(node.address or "(null)")
+    place = mesh.place(node)
     nexthop = node.nexthop.name if node.nexthop else "-"
     via = node.via.name if node.via else "-"
     return (

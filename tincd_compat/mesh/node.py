@@ -48,6 +48,16 @@ class Node:
     def __repr__(self) -> str:
         return f"Node({self.name!r})"
 
+    @property
+    def place(self) -> str:
+        """The UDP address as log lines show it, ``(null)`` where there is none."""
+        return str(self.address or "(null)")
+
+    @property
+    def label(self) -> str:
+        """The ``NODE (HOST)`` by which log lines name another node than ours."""
+        return f"{self.name} ({self.place})"
+
     def sorted_edges(self) -> Sequence[Edge]:
         """The outgoing edges in ascending order of the target's name."""
         if self._in_order is None:
@@ -129,6 +139,14 @@ class Mesh:
         self.subnets.changed = lambda subnet: self.listener.subnet_changed(subnet)
         self.listener: ChangeListener = _Nobody()
         self._by_address: dict[SocketAddress, Node] = {}
+
+    def place(self, node: Node) -> str:
+        """Return where a node is, as log lines and dumps show it."""
+        return "MYSELF" if node is self.myself else node.place
+
+    def label(self, node: Node) -> str:
+        """Return the ``NODE (HOST)`` by which log lines name any node."""
+        return f"{node.name} ({self.place(node)})"
 
     def sorted_nodes(self) -> list[Node]:
         return [self.nodes[name] for name in sorted(self.nodes)]

@@ -4,8 +4,11 @@ The shape is that of other sans-I/O protocols: the owner of the socket calls
 ``receive_data`` with what arrived, ``process`` as long as there is something to do,
 takes events with ``next_event`` until there is none, and writes ``data_to_send``.
 ``process`` looks at so many lines at a time, so that whoever calls can turn to
-something else in between.  ``check`` is called at every maintenance tick.  Times are
-monotonic seconds.
+something else in between.  ``handle_timer`` is called at the time of ``next_timer``,
+which any other call may change.  Times are monotonic seconds.
+
+Nobody else writes an attribute: what a connection is, it is told by its constructor or
+by a method.
 
 All of these but ``next_event`` and ``data_to_send`` raise PeerError when the connection
 has to end, and so do both answers to a decryption.  Events that precede the error are
@@ -17,6 +20,7 @@ an error replace the defaults (an error shown at any debug level).
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,10 +30,10 @@ from tincd_compat import logs
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.events import (
     Activated,
+    ConnectionLost,
     DecryptNeeded,
     Event,
     PacketsReceived,
-    PeerTimeout,
     Received,
 )
 from tincd_compat.meta.handshake import (
@@ -44,7 +48,7 @@ from tincd_compat.meta.handshake import (
 from tincd_compat.meta.identity import Identity, PeerIdentity
 from tincd_compat.meta.messages import (
     MAX_LINE,
-    MAX_PACKET,
+    MAX_PACKET_BODY,
     MESSAGES,
     Message,
     Packet,
@@ -69,13 +73,13 @@ MAX_BURST: Final = 64
 
 __all__ = [
     "Activated",
+    "ConnectionLost",
     "DecryptNeeded",
     "Event",
     "Identity",
     "MetaConnection",
     "PacketsReceived",
     "PeerIdentity",
-    "PeerTimeout",
     "Received",
     "Role",
     "Status",
@@ -86,7 +90,10 @@ class MetaConnection:
     """One connection with a peer, from the first byte to the last.
 
     ``find_peer`` returns what hosts/NAME says of a name; see
-    :class:`~tincd_compat.meta.handshake.Handshake` for what it may raise.
+    :class:`~tincd_compat.meta.handshake.Handshake` for what it may raise.  The peer has
+    ``ping_timeout`` seconds for the handshake, from ``now`` on, and for the answer to a
+    PING.  ``started`` is when the link began, if that was earlier: the weight of the
+    edge counts from then on.  ``proxied``: a proxy made the connection.
     """
 
     def __init__(
@@ -97,16 +104,19 @@ class MetaConnection:
         *,
         now: float,
         random_bytes: Callable[[int], bytes],
+        started: float | None = None,
         peer_name: str | None = None,
         hostname: str = "",
+        proxied: bool = False,
+        ping_interval: float = 60.0,
+        ping_timeout: float = 5.0,
         bypass_security: bool = False,
     ) -> None:
-        self.hostname = hostname
-        #: Option bits of the link; the owner combines those of both ACKs.
-        self.options = 0
-        #: Status bits that the owner sets: CONNECTING, MST and the like.
-        self.flags = Status(0)
-        self.pinged = False
+        self._hostname = hostname
+        self._proxied = proxied
+        self._ping_interval = ping_interval
+        self._ping_timeout = ping_timeout
+        self._pinged = False
         #: Times from PING to PONG.
         self.round_trip = RoundTrip()
         #: PINGs without a PONG, and when the only one of them left.
@@ -117,10 +127,8 @@ class MetaConnection:
         #: Requests that were queued for the peer, without lines to everyone.
         self.sent: Counter[Request] = Counter()
         #: When the connection began or was last pinged.
-        self.last_ping_time = now
-        #: Whether the handshake is complete; stays true after an error, because the
-        #: owner has to know what to undo.
-        self.active = False
+        self._last_ping_time = now
+        self._active = False
         self._failed = False
         self._stream = MetaStream()
         self._outbox = Outbox(self._stream)
@@ -128,7 +136,7 @@ class MetaConnection:
             role,
             identity,
             find_peer,
-            started=now,
+            started=now if started is None else started,
             random_bytes=random_bytes,
             expected_name=peer_name,
             hostname=hostname,
@@ -137,6 +145,28 @@ class MetaConnection:
         self._events: deque[Event] = deque()
         #: The time of the DecryptNeeded that has no answer yet.
         self._paused_at = now
+
+    @property
+    def active(self) -> bool:
+        """Whether the handshake is complete.
+
+        That stays true after an error: the owner has to know what to undo.
+        """
+        return self._active
+
+    @property
+    def pinged(self) -> bool:
+        """Whether a PING waits for its answer."""
+        return self._pinged
+
+    @property
+    def hostname(self) -> str:
+        """The address of the peer in log lines: ``HOST port PORT``."""
+        return self._hostname
+
+    def name_host(self, hostname: str) -> None:
+        """Show the address as this text from now on."""
+        self._hostname = hostname
 
     @property
     def name(self) -> str:
@@ -155,9 +185,9 @@ class MetaConnection:
 
     def status_word(self) -> int:
         """Return the status bits of the dump."""
-        word = self.flags
+        word = Status.PROXY_PASSED if self._proxied else Status(0)
         word |= Status.PINGED if self.pinged else 0
-        word |= Status.ACTIVE if self.active else 0
+        word |= Status.ACTIVE if self._active else 0
         word |= Status.ENCRYPTOUT if self._stream.encrypting else 0
         word |= Status.DECRYPTIN if self._stream.decrypting else 0
         return int(word)
@@ -200,7 +230,7 @@ class MetaConnection:
         if not self.paused:
             raise RuntimeError("no decryption was asked for")
         # The time-out is for the peer; the time of our key does not count.
-        self.last_ping_time += now - self._paused_at
+        self._last_ping_time += now - self._paused_at
         with self._ending():
             try:
                 self._perform(self._handshake.decrypted(block, now))
@@ -244,10 +274,10 @@ class MetaConnection:
 
     def _process_next(self, now: float) -> bool:
         """Process one line, one body or many packets; False if there is none yet."""
-        if not self.active and self.paused:
+        if not self._active and self.paused:
             self._stream.check_overflow()
             return False
-        if self.active and not logs_requests():
+        if self._active and not logs_requests():
             packets = self._stream.next_packets(MAX_BURST)
             if packets:
                 self._packets_received(packets)
@@ -256,7 +286,7 @@ class MetaConnection:
             body = self._stream.next_body()
             if body is None:
                 return False
-            if len(body) <= MAX_PACKET:
+            if len(body) <= MAX_PACKET_BODY:
                 self._packets_received([body])
             return True
         line = self._stream.next_line()
@@ -277,13 +307,13 @@ class MetaConnection:
             raise unknown_request(line)
         request = kind.request
         self._log("Got %s from %s", request, line)
-        if not self.active:
+        if not self._active:
             self._handshake.admit(request)
         elif request <= Request.ACK:
             raise PeerError("Unauthorized request from {peer}")
         try:
             message = kind.parse(line)
-            if self.active:
+            if self._active:
                 self._handle(message, line, now)
             else:
                 self._perform(self._handshake.receive(message, now))
@@ -297,7 +327,7 @@ class MetaConnection:
                 self._stream.expect_body(length)
                 return
             case Pong():
-                self.pinged = False
+                self._pinged = False
                 self._ponged(now)
         self._events.append(Received(message, line))
 
@@ -322,8 +352,7 @@ class MetaConnection:
                 case DecryptNeeded():
                     self._events.append(action)
                 case Activated():
-                    self.active = True
-                    self.options = action.my_options
+                    self._active = True
                     self._events.append(action)
 
     # Output.
@@ -365,8 +394,8 @@ class MetaConnection:
 
     def ping(self, now: float) -> None:
         """Ask for a sign of life."""
-        self.pinged = True
-        self.last_ping_time = now
+        self._pinged = True
+        self._last_ping_time = now
         self._pings += 1
         self._ping_left = now if self._pings == 1 else None
         self.send(Ping())
@@ -408,7 +437,7 @@ class MetaConnection:
 
     def _require_active(self) -> None:
         # Messages about the mesh must not reach a peer without a proved name.
-        if not self.active:
+        if not self._active:
             raise RuntimeError("nothing may be sent before the handshake is complete")
 
     def _send_request(self, request: Request, line: bytes) -> bool:
@@ -427,7 +456,7 @@ class MetaConnection:
         return False
 
     def _queue(self, *parts: bytes, ahead: bool = False) -> bool:
-        """Queue bytes; an exhausted cipher is reported by the next ``check``."""
+        """Queue bytes; an exhausted cipher is reported by the timer."""
         if self._failed:
             return False
         if logs.meta.isEnabledFor(logging.DEBUG):
@@ -441,36 +470,42 @@ class MetaConnection:
 
     # Time.
 
-    def check(
-        self,
-        now: float,
-        ping_interval: float,
-        ping_timeout: float,
-        *,
-        unheard: bool = False,
-    ) -> None:
-        """Do the work of a maintenance tick: queue a PING, or give the peer up.
+    def next_timer(self) -> float:
+        """Return when :meth:`handle_timer` has something to do; never is infinite."""
+        if self._failed:
+            return math.inf
+        if self._outbox.error is not None:
+            return -math.inf
+        return self._last_ping_time + self._patience()
 
-        For as long as another ``ping_timeout`` the handshake may wait for our own key.
+    def _patience(self) -> float:
+        """Return the seconds from the start or the last PING to the next step.
+
+        For as long as another PingTimeout the handshake may wait for our own key.
+        """
+        if self._active and not self._pinged:
+            return self._ping_interval
+        return self._ping_timeout * (2 if self.paused else 1)
+
+    def handle_timer(self, now: float, *, unheard: bool = False) -> None:
+        """Queue a PING or give the peer up, if it is time for that.
+
         A peer that may be ``unheard``, since nobody looked at what came, is kept.
         """
-        if self._failed:
+        if now < self.next_timer():
             return
         with self._ending():
             if self._outbox.error is not None:
                 raise self._outbox.error
-            ours = min(now - self._paused_at, ping_timeout) if self.paused else 0.0
-            silent = now - self.last_ping_time - ours
-            awaited = self.pinged or not self.active
-            if silent >= ping_timeout and not (awaited and unheard):
-                self._check_alive(now, silent, ping_interval)
+            if self._active and not self._pinged:
+                self.ping(now)
+            elif not unheard:
+                self._give_up(now)
 
-    def _check_alive(self, now: float, silent: float, ping_interval: float) -> None:
-        if not self.active:
+    def _give_up(self, now: float) -> None:
+        if not self._active:
             line = "Timeout from {peer} during authentication"
-            raise PeerTimeout(line, logging.WARNING)
-        if self.pinged:
-            line = f"{{peer}} didn't respond to PING in {silent:.0f} seconds"
-            raise PeerTimeout(line, logging.INFO)
-        if silent >= ping_interval:
-            self.ping(now)
+            raise ConnectionLost(line, logging.WARNING)
+        silent = now - self._last_ping_time
+        line = f"{{peer}} didn't respond to PING in {silent:.0f} seconds"
+        raise ConnectionLost(line, logging.INFO)

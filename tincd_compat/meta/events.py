@@ -51,14 +51,18 @@ class PacketsReceived:
 Event: TypeAlias = DecryptNeeded | Activated | Received | PacketsReceived
 
 
-class PeerTimeout(PeerError):
-    """The peer took too long; shown from debug level 1 on."""
+class ConnectionLost(PeerError):
+    """The connection cannot go on: its end, a failure of its socket, or a time-out.
 
-    logger: ClassVar[logging.Logger] = logs.connections
+    Level 1 of ``logs.connections`` shows the line, unless another logger is named.
+    """
 
-    def __init__(self, template: str, severity: int) -> None:
+    def __init__(
+        self, template: str, severity: int, logger: logging.Logger = logs.connections
+    ) -> None:
         super().__init__(template)
         self.severity = severity
+        self.logger = logger
 
 
 class UnknownRequest(PeerError):

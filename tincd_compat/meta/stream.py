@@ -25,7 +25,7 @@ from typing import Final
 
 from tincd_compat.crypto.streamciphers import StreamCipher
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET
+from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET_BODY
 
 #: A PACKET line as every tincd writes it; other spellings are parsed as any line.
 _PACKET: Final = re.compile(rb"17 ([1-9][0-9]{0,3})\n")
@@ -104,7 +104,7 @@ class MetaStream:
         with memoryview(self._input) as view:
             while len(packets) < limit:
                 end = taken + length
-                if length > MAX_PACKET or end > available:
+                if length > MAX_PACKET_BODY or end > available:
                     break
                 if length:
                     packets.append(bytes(view[taken:end]))

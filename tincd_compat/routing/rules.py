@@ -22,7 +22,7 @@ from tincd_compat.routing.verdicts import (
 
 
 class Rules:
-    """Ground for the rules of one mode; keeps the count of errors sent."""
+    """The rules that all modes share, with the count of errors sent."""
 
     def __init__(
         self, mesh: Mesh, options: RouteOptions, *, local_address: LocalAddress
@@ -111,10 +111,5 @@ class Rules:
     def _log(self, severity: int, text: str, *values: Node | str | int) -> None:
         """Log at the level of traffic; nodes become ``NODE (HOST)``."""
         if logs.traffic.isEnabledFor(severity):
-            shown = (self._label(v) if isinstance(v, Node) else v for v in values)
+            shown = (self._mesh.label(v) if isinstance(v, Node) else v for v in values)
             logs.traffic.log(severity, text, *shown)
-
-    def _label(self, node: Node) -> str:
-        if node is self._mesh.myself:
-            return f"{node.name} (MYSELF)"
-        return f"{node.name} ({node.address or '(null)'})"

@@ -12,8 +12,8 @@ from tincd_compat.segments.superpacket import (
     ECE,
     ETHERNET_SIZE,
     MAX_DATAGRAMS,
+    MAX_IP_PACKET,
     MAX_MERGED,
-    MAX_PACKET,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
     PSH,
@@ -141,7 +141,7 @@ class _Merger:
             UDP_SIZE if kind == UDP else (frame[start + 12] >> 4) * 4
         )
         self._size = size = len(frame) - end
-        self._room = MAX_PACKET + ETHERNET_SIZE - len(frame)
+        self._room = MAX_IP_PACKET + ETHERNET_SIZE - len(frame)
         self._shape = self._shape_of(frame)
         number = int.from_bytes(frame[start + 4 : start + 8], "big")
         self._number = number + size & 0xFFFFFFFF

@@ -17,7 +17,7 @@ from tincd_compat.segments.superpacket import (
     IPV4_SIZE,
     IPV6_SIZE,
     MAX_CUTS,
-    MAX_PACKET,
+    MAX_IP_PACKET,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
     PSH,
@@ -79,7 +79,7 @@ def _network_start(frame: Buffer) -> int:
 def _is_sound(frame: Buffer, kind: int, ip: int, start: int) -> bool:
     """Tell whether the headers are whole and such as the kind says."""
     least = UDP_SIZE if kind == UDP else TCP_SIZE
-    if not ip + 20 <= start <= len(frame) - least or len(frame) - ip > MAX_PACKET:
+    if not ip + 20 <= start <= len(frame) - least or len(frame) - ip > MAX_IP_PACKET:
         return False
     version = frame[ip] >> 4
     protocol = PROTOCOL_UDP if kind == UDP else PROTOCOL_TCP
@@ -113,7 +113,7 @@ def _addresses(frame: Buffer, kind: int, ip: int, start: int) -> int:
 
 
 class _Ipv4Cut:
-    """Writes the frame's headers up to TCP or UDP, with length, number and checksum."""
+    """The headers of IPv4 for each segment: length, number and checksum of its own."""
 
     def __init__(self, frame: Buffer, ip: int, start: int) -> None:
         self._before = bytes(frame[: ip + 2])
@@ -132,7 +132,7 @@ class _Ipv4Cut:
 
 
 class _Ipv6Cut:
-    """Writes the frame's headers up to TCP or UDP, with the length."""
+    """The headers of IPv6 for each segment, with a length of its own."""
 
     def __init__(self, frame: Buffer, ip: int, start: int) -> None:
         self._before = bytes(frame[: ip + 4])
@@ -145,7 +145,7 @@ class _Ipv6Cut:
 
 
 class _TcpCut:
-    """Writes TCP headers: number, flags and checksum are each segment's own."""
+    """TCP headers for each segment: number, flags and checksum of its own."""
 
     def __init__(self, frame: Buffer, start: int, addresses: int) -> None:
         self.end = end = start + (frame[start + 12] >> 4) * 4
@@ -182,7 +182,7 @@ class _TcpCut:
 
 
 class _UdpCut:
-    """Writes UDP headers, with length and checksum."""
+    """UDP headers for each segment, with length and checksum."""
 
     def __init__(self, frame: Buffer, start: int, addresses: int) -> None:
         self.end = start + UDP_SIZE

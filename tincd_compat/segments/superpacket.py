@@ -17,7 +17,7 @@ TCPV6: Final = 4
 UDP: Final = 5
 
 #: Bytes of the largest IP packet; a piece is never longer.
-MAX_PACKET: Final = 65535
+MAX_IP_PACKET: Final = 65535
 #: Datagrams in one piece, as many as the kernel itself puts into one.
 MAX_DATAGRAMS: Final = 64
 #: Frames in one piece: with its headers, not more than one writev() gathers.

@@ -1,4 +1,4 @@
-"""Lines that whoever reads the log has no room for yet.
+"""Log lines that wait for a reader of the log that has no room for them yet.
 
 A daemon that waited for its reader would stand still with it.  So lines wait in its
 place, in order and up to a bound; beyond that the newest are lost, and where the gap is
@@ -44,7 +44,7 @@ class Backlog:
         self.lost = 0
 
     def __bool__(self) -> bool:
-        """Tell whether anything waits."""
+        """Tell whether lines wait."""
         return bool(self._lines)
 
     def put(self, line: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The environment this process was given, as its scripts shall see it."""
+"""The environment of this process as its scripts see it, without Python's additions."""
 
 from __future__ import annotations
 

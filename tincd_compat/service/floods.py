@@ -15,11 +15,11 @@ from typing import Final
 from tincd_compat import logs
 
 #: Lines that one place in the program may write at once, and per second from then on.
-BURST: Final = 1000
+LINES_AT_ONCE: Final = 1000
 LINES_PER_SECOND: Final = 5
 
-#: The same of one line that is repeated with none between.
-SAME_BURST: Final = 10
+#: Repetitions of one line that may be written at once, and per second from then on.
+SAME_AT_ONCE: Final = 10
 SAME_PER_SECOND: Final = 0.2
 #: Seconds from one count of what was left out to the next.
 COUNT_EVERY: Final = 10.0
@@ -27,11 +27,11 @@ COUNT_EVERY: Final = 10.0
 
 @dataclass(slots=True)
 class _Bucket:
-    """How many lines are left of a burst that fills up again with time."""
+    """A token bucket: the lines left of a burst, which fills up again with time."""
 
     left: float
     counted: float
-    #: Since this time lines are left out: how many, and the last of them.
+    #: Lines left out: since when, how many, and the last of them.
     since: float = 0.0
     omitted: int = 0
     level: int = 0
@@ -62,7 +62,7 @@ class Gate:
     def __init__(self) -> None:
         self._places: dict[tuple[str, int], _Bucket] = {}
         self._last: tuple[int, str] | None = None
-        self._run = _Bucket(SAME_BURST, 0.0)
+        self._run = _Bucket(SAME_AT_ONCE, 0.0)
 
     def admit(
         self, record: logging.LogRecord, line: str, now: float
@@ -75,9 +75,9 @@ class Gate:
         told: list[tuple[int, str]] = []
         if bounded:
             place = self._places.setdefault(
-                (record.pathname, record.lineno), _Bucket(BURST, now)
+                (record.pathname, record.lineno), _Bucket(LINES_AT_ONCE, now)
             )
-            place.fill(now, BURST, LINES_PER_SECOND)
+            place.fill(now, LINES_AT_ONCE, LINES_PER_SECOND)
             if place.left < 1:
                 place.omit(now, level, line)
                 return []
@@ -87,7 +87,7 @@ class Gate:
                 told.append((level, text))
         told = [*self._count_run(), *told, (level, line)]
         self._last = (level, line)
-        self._run = _Bucket(SAME_BURST - 1, now)
+        self._run = _Bucket(SAME_AT_ONCE - 1, now)
         return told
 
     def overdue(self, now: float) -> list[tuple[int, str]]:
@@ -102,7 +102,7 @@ class Gate:
         return [*self._count_run(), *self._count_places(float("inf"))]
 
     def _repeated(self, level: int, line: str, now: float) -> list[tuple[int, str]]:
-        self._run.fill(now, SAME_BURST, SAME_PER_SECOND)
+        self._run.fill(now, SAME_AT_ONCE, SAME_PER_SECOND)
         if self._run.left >= 1 and not self._run.omitted:
             self._run.left -= 1
             return [(level, line)]

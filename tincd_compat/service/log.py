@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Debug level while SIGINT asks for more.
 INTERRUPT_DEBUG_LEVEL: Final = 5
 
-#: Seconds after which a descriptor is asked for again that there was none of.
+#: Seconds until a descriptor is asked for again, where none was left.
 RETRY: Final = 1.0
 
 #: More than any level: a logger set to it is silent.
@@ -39,9 +39,9 @@ class Log:
         self._mirror: Output | None = None
         self._level_before: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        #: Whether there is somebody who will write what waits.
+        #: Whether a loop will write the lines that wait.
         self._watching = False
-        #: A descriptor that tells when there is room again, -1 if nothing waits.
+        #: The descriptor that shows when a reader has room, -1 if no line waits.
         self._watched = -1
         logging.getLogger().addHandler(output)
         self.set_level(debug_level)

@@ -14,7 +14,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Final, TypeAlias
 
 _MICROSECONDS: Final = 1_000_000
-#: Seconds after which something is said again that there was no room for.
+#: Seconds until a notification is sent again that the socket had no room for.
 RETRY: Final = 0.1
 
 Later: TypeAlias = Callable[[float, Callable[[], None]], object]
@@ -37,7 +37,7 @@ class Notifier:
         self._send = send
         self._later = later
         self._retrying = False
-        #: What it must hear, in order: a reload and its end at most.
+        #: Notifications that the manager must get, in order: a reload and its end.
         self._waiting: list[str] = []
         self._status: str | None = None
         #: Seconds within which the manager wants to hear :meth:`alive`, or None.
@@ -72,7 +72,7 @@ class Notifier:
         self._say()
 
     def _say(self) -> bool:
-        """Send what waits, as far as there is room; True if nothing waits any more."""
+        """Send waiting notifications while there is room; True if none is left."""
         while self._waiting and self._try(self._waiting[0]):
             del self._waiting[0]
         status = self._status

@@ -18,8 +18,8 @@ from tincd_compat.errors import ConfigError
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _NUMBER: Final = re.compile(rb"\s*([+-]?[0-9]{1,18})")
-#: More than any number this file may begin with.
-_READ_SIZE: Final = 64
+#: Bytes of the file that are read, more than a process id has.
+_LONGEST_NUMBER: Final = 64
 
 
 def parse_pid(content: bytes) -> int | None:
@@ -37,7 +37,7 @@ def read_pid(path: Path) -> int | None:
     """Return the process id in the file, None if it cannot be read or holds none."""
     try:
         with path.open("rb") as file:
-            return parse_pid(file.read(_READ_SIZE))
+            return parse_pid(file.read(_LONGEST_NUMBER))
     except OSError:
         return None
 
@@ -101,7 +101,7 @@ class PidFile:
         try:
             self._file = os.open(self.path, flags, 0o644)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            running = parse_pid(os.pread(self._file, _READ_SIZE, 0))
+            running = parse_pid(os.pread(self._file, _LONGEST_NUMBER, 0))
         except OSError as error:
             self._close()
             raise ConfigError(
@@ -177,12 +177,12 @@ class PidFile:
     def _names_us(self) -> bool:
         file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return parse_pid(os.read(file, _READ_SIZE)) == os.getpid()
+            return parse_pid(os.read(file, _LONGEST_NUMBER)) == os.getpid()
         finally:
             os.close(file)
 
     def _close(self) -> None:
-        """Close what is open; closing the last copy of the file releases its lock."""
+        """Close file and directory; the last open copy of the file holds the lock."""
         if self._file is not None:
             os.close(self._file)
         self._file = None

@@ -20,7 +20,7 @@ _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
 _LOCKED_STACK: Final = 1 << 20
 
-#: What is imported only when it is first used.  In a chroot, and for a user who may not
+#: Modules imported only when first used.  In a chroot, and for a user who may not
 #: read where Python is installed, that is too late.
 _LATE_IMPORTS: Final = (
     "concurrent.futures.thread",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import asyncio
 
-#: What scripts look for.
+#: The name of the process, which scripts look for.
 PROCESS_NAME: Final = "tincd"
 
 #: Signals that mean something to tincd.  They are held from before the pid file exists
@@ -59,7 +59,7 @@ def inherited_descriptors(listening: int) -> tuple[int, ...]:
 
 
 def _open(descriptor: int) -> bool:
-    """Tell whether a descriptor is more than what has listed it."""
+    """Tell whether a descriptor was open before the directory of descriptors was."""
     try:
         os.fstat(descriptor)
     except OSError:

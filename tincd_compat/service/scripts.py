@@ -27,7 +27,7 @@ SLOW_SCRIPT: Final = 30.0
 #: must hold, but a script that never ends would keep all others back for ever.  It is
 #: not killed: nobody but its author knows what it waits for.  tinc-up may wait for the
 #: host's network, and keeps back the whole start.
-PATIENCE: Final[Mapping[str, float]] = {
+SCRIPT_PATIENCE: Final[Mapping[str, float]] = {
     "tinc-up": 300.0,
     "tinc-down": 60.0,
     "host-up": 60.0,
@@ -49,9 +49,9 @@ QUEUE_LIMIT: Final = 65_536
 #: Seconds between looks at a script where the kernel has no pidfd_open (before 5.3).
 _POLL_INTERVAL: Final = 0.05
 
-#: What the shell answers when there is nothing to run, e.g. itself inside a chroot.
+#: The shell's status if a script is missing, or the shell itself inside a chroot.
 _STATUS_NOT_FOUND: Final = 127
-#: Its answer to what it may not run.
+#: The shell's status for a script that it may not run.
 _STATUS_NOT_EXECUTABLE: Final = 126
 
 VARIABLES: Final = (
@@ -111,7 +111,7 @@ def script_command(path: Path, interpreter: str | None) -> list[str]:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of a script, a key of :data:`PATIENCE`."""
+    """Return the kind of a script, a key of :data:`SCRIPT_PATIENCE`."""
     if name.startswith("hosts/"):
         return f"hosts/NAME-{name.rpartition('-')[2]}"
     return name
@@ -155,7 +155,7 @@ class ScriptRunner:
         ``interpreter`` returns the program that runs scripts, None for the kernel's
         choice; it is asked at each script.
         """
-        #: Where the scripts are; changes with a chroot.
+        #: The directory of the scripts; changes with a chroot.
         self.directory = directory
         #: ScriptsInterpreter; changes with a reload.
         self._interpreter = interpreter
@@ -165,13 +165,13 @@ class ScriptRunner:
         self._queue: deque[tuple[str, Mapping[str, str]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._left_out = LeftOut()
-        #: The script that runs: its name, its process, and what ends the wait for it.
+        #: The script that runs: its name, its process, the event that ends the wait.
         self._current: (
             tuple[str, subprocess.Popen[bytes], asyncio.Future[None]] | None
         ) = None
-        #: Scripts that nobody waits for any longer, the oldest first.
+        #: Scripts that are past their patience, the oldest first.
         self._left: dict[asyncio.Task[None], tuple[str, subprocess.Popen[bytes]]] = {}
-        #: What was found since control was last given back to the loop.
+        #: Scripts looked for since the loop last had control, and whether they exist.
         self._looked: dict[str, bool] = {}
 
     def absent(self, name: str) -> bool:
@@ -214,7 +214,7 @@ class ScriptRunner:
         return self._worker is None
 
     def drop(self) -> None:
-        """Leave out all that waits, and wait no longer for what runs; say so."""
+        """Leave out waiting scripts, stop waiting for the running one; log both."""
         what = []
         if self._current is not None:
             name, process, enough = self._current
@@ -279,7 +279,7 @@ class ScriptRunner:
         enough = loop.create_future()
         self._current = name, process, enough
         slow = loop.call_later(SLOW_SCRIPT, _complain_slow, name)
-        patience = PATIENCE[kind_of(name)]
+        patience = SCRIPT_PATIENCE[kind_of(name)]
         try:
             await asyncio.wait(
                 {attending, enough},

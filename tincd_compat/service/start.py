@@ -28,7 +28,7 @@ from tincd_compat.service.syslog import SyslogOutput
 
 
 def _nothing() -> None:
-    """In the foreground no parent waits; without launch() nothing is open."""
+    """Do nothing: in the foreground no parent waits, and nothing is to be closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ _FACILITY_DAEMON: Final = 3 << 3
 def connect_syslog() -> socket.socket:
     """Return a datagram socket to the syslogd; OSError if there is none."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    # One that hangs must not hang us.
+    # A syslogd that hangs must not hang us.
     connection.setblocking(False)
     try:
         connection.connect(SYSLOG_SOCKET)

@@ -40,7 +40,7 @@ class TakeoverError(TincError):
 
 @dataclass(frozen=True, slots=True)
 class TakeoverStep:
-    """Something to do, in words, and how to do and undo it."""
+    """One step of a plan: its words, and how it is done and undone."""
 
     text: str
     do: Callable[[], object]

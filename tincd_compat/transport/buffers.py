@@ -85,13 +85,13 @@ class ReceiveBuffer:
         self._wide = _size(sock)
         self._elastic = elastic and self._wide > NARROW
         self._narrow_until: float | None = None
-        #: The option that widens it.
+        #: The socket option that widens the buffer again.
         self._option: int | None = None
 
     def flooded(self, now: float) -> None:
-        """Most of what was read was small, or of no use."""
+        """Narrow the buffer: most datagrams that were read were small, or of no use."""
         if self._narrow_until is None and self._elastic:
-            # It would have to stay narrow if privileges that it took are dropped.
+            # The buffer could not be widened again if the privilege for it is dropped.
             self._option = self._granting(self._sock.family, self._wide)
             self._elastic = self._option is not None
             if self._elastic:
@@ -100,7 +100,7 @@ class ReceiveBuffer:
             self._narrow_until = now + PAUSE
 
     def calm(self, now: float) -> None:
-        """What was read was no flood."""
+        """Widen the buffer if the last flood is over long enough."""
         if self._narrow_until is None or now < self._narrow_until:
             return
         self._narrow_until = None
@@ -108,13 +108,13 @@ class ReceiveBuffer:
             self._set(self._option, self._wide)
 
     def _set(self, option: int, size: int) -> None:
-        # A buffer that stays as it is harms nobody.
+        # The buffer stays as it is if the system refuses, which harms nobody.
         with contextlib.suppress(OSError):
             self._sock.setsockopt(socket.SOL_SOCKET, option, size)
 
 
 class RunLimit(NamedTuple):
-    """How many bytes one message may carry, until so many more have left."""
+    """The limit of a message in bytes, and the bytes after which the limit is over."""
 
     longest: int
     lasts: int
@@ -124,7 +124,7 @@ _NO_LIMIT: Final = RunLimit(MAX_RUN_BYTES, 0)
 
 
 class SendBuffer:
-    """The send buffer of one socket, and what has become of datagrams there.
+    """The send buffer of one socket, and the counts of its datagrams.
 
     :param elastic: the size may change, since nobody has asked for this one
     :param clock: returns seconds
@@ -139,27 +139,27 @@ class SendBuffer:
     ) -> None:
         #: Bytes that the socket has taken, and datagrams that found it full.
         self.sent = self.lost = 0
-        #: How long a message may be, counted from when the buffer was full last.
+        #: The limit of a message since the buffer was full last.
         self.limit = _NO_LIMIT
         self._limited_until = 0
         self._sock = sock
         self._clock = clock
         self._least = self._size = _size(sock, socket.SO_SNDBUF) if elastic else 0
         self._elastic = elastic and self._least < SEND_BUFFER
-        #: When it was full, and how many bytes the socket had taken by then.
+        #: When the buffer was full last, and the bytes that the socket had taken then.
         self._full_at = -LONGEST
         self._sent_then = 0
-        #: Bytes that have left in a second, when that was measured last.
+        #: The speed of the network when measured last, bytes a second.
         self._speed = 0.0
 
     @property
     def longest_run(self) -> int:
-        """How many bytes one message may carry now."""
+        """The bytes that one message may carry now."""
         limited = self.sent < self._limited_until
         return self.limit.longest if limited else MAX_RUN_BYTES
 
     def full(self, lost: int, elsewhere: int = 0) -> None:
-        """So many datagrams have found the buffer full.
+        """Count ``lost`` datagrams that have found the buffer full, and adapt to that.
 
         :param elsewhere: bytes that the socket has taken from others
         """
@@ -169,16 +169,16 @@ class SendBuffer:
         if seconds > LONGEST:
             self._speed, self.limit = 0.0, _NO_LIMIT
         elif seconds >= SHORTEST:
-            # As much has left as has come, for it is as full as it was.
+            # The buffer is as full as it was then: as much has left as has come.
             self._measured((sent - self._sent_then) / seconds)
         if seconds >= SHORTEST:
             self._full_at, self._sent_then = now, sent
         self._limited_until = self.sent + self.limit.lasts
 
     def _measured(self, speed: float) -> None:
-        """Let bytes leave at this speed, if it and the last one agree on a change.
+        """Adapt to a measured speed, as far as this one and the last one agree.
 
-        A busy machine may see one too late or too early, and that shows another speed.
+        A busy machine may notice a full buffer too late, which measures a wrong speed.
         """
         low, high = sorted((self._speed, speed))
         self._speed = speed
@@ -189,15 +189,15 @@ class SendBuffer:
             self._adapt(int(low * DELAY / 2), int(high * DELAY / 2))
 
     def _adapt(self, low: int, high: int) -> None:
-        """Hold what leaves in DELAY, which is from ``low`` to ``high``."""
-        # The kernel counts twice of what is asked for.
+        """Give the buffer room for the bytes of DELAY, between ``low`` and ``high``."""
+        # The kernel counts twice the size that is asked for.
         wanted = min(max(self._size, low), max(high, self._size // 2))
         wanted = min(max(wanted, self._least), SEND_BUFFER)
         slightly = abs(wanted - self._size) * 4 < self._size
         if wanted == self._size or (slightly and wanted > self._least):
             return
         for option in (socket.SO_SNDBUF, SO_SNDBUFFORCE):
-            # The second takes a privilege.  As large as it is it will do.
+            # The second option takes a privilege; without that the size is as it is.
             with contextlib.suppress(OSError):
                 self._sock.setsockopt(socket.SOL_SOCKET, option, wanted)
             self._size = _size(self._sock, socket.SO_SNDBUF)
@@ -206,5 +206,5 @@ class SendBuffer:
 
 
 def _size(sock: DatagramSocket, option: int = socket.SO_RCVBUF) -> int:
-    # The kernel doubles the number for its own book-keeping and reports that.
+    # The kernel doubles the size for its own book-keeping and reports that.
     return sock.getsockopt(socket.SOL_SOCKET, option) // 2

@@ -1,14 +1,15 @@
 """An event loop that hands over packets first.
 
-Between the kernel's word that a packet is there and the call that fetches it the loop
-of asyncio does much that is cheap only while it is in the processor's caches, and for
-a lone packet it is not.  Readers of packets are called from within the selector
-instead, before the loop looks at anything; timers and other descriptors follow in the
-same turn, so neither side starves.  A reader that says True has touched nothing but
-packets: there is nothing for the loop to look at, and the next wait begins at once.
+An event loop of asyncio runs much code between the kernel's report that a packet is
+there and the call that fetches the packet.  That code is cheap only while it is in the
+processor's caches, and for a packet that comes alone it is not.  Readers of packets are
+called from within the selector instead, before the loop looks at anything.  Timers and
+other descriptors follow in the same turn, so neither side starves.  A reader that
+returns True has touched nothing but packets: the loop has nothing to look at, and the
+next wait begins at once.
 
-Better still is somebody who does both, waiting and moving packets, outside of Python: a
-server.  It gets the epoll instance and comes back when there is something else to do.
+A server does both outside of Python: it waits on the epoll instance and moves packets,
+and returns when something else is to be done.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 Reader: TypeAlias = Callable[[], bool | None]
-#: Waits on an epoll instance so many seconds, in whole milliseconds and for ever if
-#: negative, and sees to packets;
-#: False if there is something ready, or to be waited for, that it does not see to.
+#: A server: takes an epoll descriptor and seconds (whole milliseconds; for ever if
+#: negative), waits and moves packets.  The server returns False if a descriptor that is
+#: none of its own is ready or has to be waited for.
 Server: TypeAlias = Callable[[int, float], bool]
 
-#: Descriptors reported in one turn; there are as many as listening addresses, and two.
+#: Descriptors reported in one turn: one for each listening address, and two.
 _MAX_EVENTS: Final = 64
 
 
 class PacketSelector(selectors.BaseSelector):
-    """A selector in front of another: it calls readers of packets itself.
+    """A selector that calls readers of packets itself, in front of another selector.
 
-    ``failed`` gets what a reader raises.
+    ``failed`` gets the exception that a reader raises.
     """
 
     def __init__(self, failed: Callable[[Exception], None]) -> None:
@@ -43,7 +44,7 @@ class PacketSelector(selectors.BaseSelector):
         self._epoll = select.epoll()
         self._epoll.register(self._others.fileno(), select.EPOLLIN)
         self._readers: dict[int, Reader] = {}
-        #: Who waits in place of this selector.
+        #: The server that waits in place of this selector, if there is one.
         self.server: Server | None = None
 
     def add_reader(self, fd: int, reader: Reader) -> None:
@@ -62,10 +63,10 @@ class PacketSelector(selectors.BaseSelector):
     def select(
         self, timeout: float | None = None
     ) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait, call readers of packets, return what the others are ready for."""
+        """Wait, call readers of packets; return the events of the other descriptors."""
         wait, end = -1.0, math.inf
         if timeout is not None:
-            # Rounded up, or the loop would turn until a timer is due.
+            # The wait is rounded up, or the loop would turn until a timer is due.
             wait = math.ceil(timeout * 1000) / 1000 if timeout > 0 else 0.0
             end = time.monotonic() + wait
         if self.server is not None:
@@ -97,7 +98,7 @@ class PacketSelector(selectors.BaseSelector):
         return self._others.select(0) if others else []
 
     def _serve(self, server: Server, seconds: float) -> bool:
-        """Tell whether the server has seen to everything."""
+        """Let the server wait; return False if the loop has something to look at."""
         try:
             return server(self._epoll.fileno(), seconds)
         except Exception as error:
@@ -133,7 +134,7 @@ class PacketSelector(selectors.BaseSelector):
 class PacketLoop(asyncio.SelectorEventLoop):
     """The loop of the daemon."""
 
-    # Asked for every packet: without a function of asyncio's in between.
+    # The clock is read for every packet: without a function of asyncio's in between.
     time = staticmethod(time.monotonic)
 
     def __init__(self) -> None:
@@ -164,7 +165,8 @@ def remove_packet_reader(loop: asyncio.AbstractEventLoop, fd: int) -> None:
 def set_packet_server(loop: asyncio.AbstractEventLoop, server: Server | None) -> None:
     """Let ``server`` wait in the loop's place; None ends that.
 
-    Readers are wanted all the same: for what it does not see to, and for other loops.
+    Readers have to be added all the same: they serve descriptors that the server leaves
+    to the loop, and other kinds of loops.
     """
     if isinstance(loop, PacketLoop):
         loop.packets.server = server

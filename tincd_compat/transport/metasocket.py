@@ -1,10 +1,11 @@
 """The glue that moves bytes between a socket and its MetaConnection.
 
 Nothing here decides about the protocol: bytes go in, events come out, and whoever owns
-the link is told about both.  When there is time for that is for the
-:class:`~tincd_compat.transport.turns.Turns` to say, which all links share.  What waits
-for it is one read at most: the socket is not read any further meanwhile, and so TCP
-slows the peer down.
+the link is told about both.  The timers of the connection and of its
+:class:`~tincd_compat.transport.backlog.Backlog` are kept here.  When there is time for
+all that is for the :class:`~tincd_compat.transport.turns.Turns` to say, which all links
+share.  What waits for it is one read at most: the socket is not read any further
+meanwhile, and so TCP slows the peer down.
 """
 
 from __future__ import annotations
@@ -12,67 +13,54 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import math
 import socket
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.connection import Event, MetaConnection
+from tincd_compat.meta.connection import ConnectionLost, Event, MetaConnection
 from tincd_compat.meta.messages import MAX_LINE
+from tincd_compat.transport.backlog import Backlog
 from tincd_compat.transport.turns import Turns
 
 #: Most that is read from a connection at a time; until it is active a line at most.
 READ_SIZE: Final = 65536
-#: Most that is encrypted and sent before others get their turn.
-WRITE_SIZE: Final = 1 << 18
-
-#: Bytes of output that may wait: more than it takes to tell of a mesh as large as may
-#: be.  For whom more is waiting, more has been said than its line takes.
-MOST_QUEUED: Final = 32 * 1024 * 1024
-
-
-class LinkOwner(Protocol):
-    """Who is told what happens on a MetaSocket."""
-
-    def link_event(self, event: Event) -> None:
-        """Handle one event; the link may be closed meanwhile."""
-
-    def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
-        """The connection cannot go on; ``quiet`` lines belong to debug level 1."""
-
-    def link_error(self, error: PeerError) -> None:
-        """The peer broke the protocol or a time limit."""
-
-    def link_overflowed(self) -> None:
-        """More is waiting for the peer than may wait."""
-
-    def link_broken(self, error: Exception) -> None:
-        """An error of ours came up; it shall cost this connection and no other."""
 
 
 class MetaSocket:
     """Moves bytes between a connected socket and its MetaConnection.
 
     Output is taken from the connection only as fast as the socket takes it, so that
-    ``queued`` tells the whole backlog.
+    its backlog is all that waits.
+
+    :param handle: acts on an event; the socket may be detached meanwhile
+    :param lost: hears why the connection cannot go on, which is a PeerError unless the
+        error is ours, and detaches the socket
+    :param patience: seconds for which the peer may read nothing
     """
 
     def __init__(
         self,
         sock: socket.socket,
         connection: MetaConnection,
-        owner: LinkOwner,
+        handle: Callable[[Event], None],
+        lost: Callable[[Exception], None],
         loop: asyncio.AbstractEventLoop | None = None,
         turns: Turns | None = None,
+        *,
+        patience: float = math.inf,
     ) -> None:
         self._socket = sock
         self._connection = connection
-        self._owner = owner
+        self._handle = handle
+        self._lost = lost
         self._loop = loop or asyncio.get_running_loop()
         self._turns = turns or Turns(self._loop)
-        self._out = memoryview(b"")
+        self.backlog = Backlog(connection, patience)
+        self._timer: asyncio.TimerHandle | None = None
         self._reading = False
         self._writing = False
         self._flush_planned = False
@@ -82,16 +70,8 @@ class MetaSocket:
         self._unprocessed = False
         self._failure: PeerError | None = None
         self.closed = False
-        #: Since when the socket has taken nothing; None while it takes everything.
-        self.blocked_since: float | None = None
-        #: The most bytes that have waited here.
-        self.most_queued = 0
         self._want_read(True)
-
-    @property
-    def queued(self) -> int:
-        """Bytes waiting to be sent."""
-        return len(self._out) + self._connection.queued
+        self._plan_timer()
 
     @property
     def unheard(self) -> bool:
@@ -135,16 +115,18 @@ class MetaSocket:
             if self._flush_planned:
                 self._flush_planned = False
                 self.flush(until)
-                self._judge_queue()
             while self.unheard and not self.closed:
                 if not self._unprocessed:
                     self._read()
                 self._act(until)
                 if self._loop.time() >= until:
                     break
+            if not self.closed:
+                self._handle_timers()
         if self.closed:
             return False
         self._want_read(not self.unheard)
+        self._plan_timer()
         return self.unheard
 
     @contextlib.contextmanager
@@ -155,7 +137,41 @@ class MetaSocket:
         except Exception as error:
             if self.closed:
                 raise
-            self._owner.link_broken(error)
+            self._lost(error)
+
+    # Timers.
+
+    def _next_timer(self) -> float:
+        return min(self._connection.next_timer(), self.backlog.next_timer())
+
+    def _plan_timer(self) -> None:
+        """See to it that the next timer is not missed.
+
+        A timer that comes too early plans the next one.  While input waits for a turn,
+        that turn looks at the time.
+        """
+        due, timer = self._next_timer(), self._timer
+        if self.unheard or due == math.inf:
+            return
+        if timer is None or due < timer.when():
+            if timer is not None:
+                timer.cancel()
+            self._timer = self._loop.call_at(due, self._time_has_come)
+
+    def _time_has_come(self) -> None:
+        self._timer = None
+        self._turns.begin(self)
+
+    def _handle_timers(self) -> None:
+        """Let the connection act on the time, and judge what waits for the peer."""
+        now = self._loop.time()
+        try:
+            if now >= self._connection.next_timer():
+                self._connection.handle_timer(now, unheard=self.unheard)
+                self.plan_flush()
+            self.backlog.check(now)
+        except PeerError as error:
+            self._lost(error)
 
     # Input.
 
@@ -169,11 +185,10 @@ class MetaSocket:
             return
         except OSError as error:
             line = f"Metadata socket read error for {{peer}}: {error.strerror}"
-            self._owner.link_failed(40, line, quiet=False)
+            self._lost(ConnectionLost(line, logging.ERROR, logs.always))
             return
         if not data:
-            line = "Connection closed by {peer}"
-            self._owner.link_failed(logs.NOTICE, line, quiet=True)
+            self._lost(ConnectionLost("Connection closed by {peer}", logs.NOTICE))
             return
         self._unread = len(data) == size
         self._step(lambda: self._connection.receive_data(data))
@@ -204,12 +219,12 @@ class MetaSocket:
             event = self._connection.next_event()
             if event is None:
                 break
-            self._owner.link_event(event)
+            self._handle(event)
             if self._loop.time() >= until:
                 self._unprocessed = True
                 return False
         if self._failure is not None and not self.closed:
-            self._owner.link_error(self._failure)
+            self._lost(self._failure)
         return not self.closed
 
     # Output.
@@ -224,39 +239,28 @@ class MetaSocket:
 
         The rest follows when the socket can be written again, or in the next turn.
         """
-        self.most_queued = max(self.most_queued, self.queued)
+        backlog = self.backlog
+        backlog.measure()
         if self._writing or self.closed:
             return
         try:
-            while self._take():
-                self._out = self._out[self._socket.send(self._out) :]
-                self.blocked_since = None
-                if self._out or not self._connection.has_output:
+            while piece := backlog.next_piece():
+                done = backlog.taken(self._socket.send(piece))
+                if not (done and self._connection.has_output):
                     continue
                 if self._loop.time() >= until:
                     self.plan_flush()
                     break
         except (BlockingIOError, InterruptedError):
-            if self.blocked_since is None:
-                self.blocked_since = self._loop.time()
+            backlog.refused(self._loop.time())
             self._want_write(True)
+            self._plan_timer()
         except OSError as error:
-            quiet = error.errno == errno.EPIPE
             line = f"Flushing meta data to {{peer}} failed: {error.strerror}"
-            if quiet:
-                line = "Connection closed by {peer}"
-            self._owner.link_failed(logs.NOTICE if quiet else 40, line, quiet=quiet)
-
-    def _judge_queue(self) -> None:
-        """Note whether more is waiting than a connection may cost."""
-        if self.queued > MOST_QUEUED and not self.closed:
-            self._owner.link_overflowed()
-
-    def _take(self) -> bool:
-        """Refill the output from the connection; False when nothing is left."""
-        if not self._out and self._connection.has_output:
-            self._out = memoryview(self._connection.data_to_send(WRITE_SIZE))
-        return bool(self._out)
+            lost = ConnectionLost(line, logging.ERROR, logs.always)
+            if error.errno == errno.EPIPE:
+                lost = ConnectionLost("Connection closed by {peer}", logs.NOTICE)
+            self._lost(lost)
 
     # The loop.
 
@@ -282,7 +286,9 @@ class MetaSocket:
             self._want_write(False)
             self._want_read(False)
             self.closed = True
+            if self._timer is not None:
+                self._timer.cancel()
             # The owner has us too: both and their buffers are to go at once, without
             # the collector of cyclic garbage, which comes late.
-            del self._owner
+            del self._handle, self._lost
         return self._socket

@@ -30,7 +30,7 @@ RECOVERY: Final = 10.0
 
 #: Bytes of one read.  The kernel makes its answers no longer, and so many of them are
 #: understood in a millisecond.
-_READ_SIZE: Final = 1 << 14
+_NETLINK_READ_SIZE: Final = 1 << 14
 #: What the kernel calls RTMGRP_LINK, and _IFADDR and _ROUTE of IPv4 and of IPv6.
 _GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 
@@ -72,18 +72,18 @@ class NetworkWatch:
         self._connect = connect
         self._socket: NetlinkSocket | None = None
         self._network = HostNetwork(own_index)
-        #: What the kernel is still to be asked for; the first one is being answered.
+        #: The requests still to be made of the kernel; the first is being answered.
         self._asking: deque[bytes] = deque()
-        #: How many answers have not been taken to their end.
+        #: The number of answers whose end has not been read.
         self._unanswered = 0
-        #: News was passed over, so what is known is not what there is.
+        #: Whether messages were passed over, so that the tables may be wrong.
         self._stale = False
         self._timer: asyncio.TimerHandle | None = None
         self._allowance = float(PROMPT)
         self._counted = 0.0
 
     def start(self) -> None:
-        """Begin to listen, and ask what there is."""
+        """Begin to listen, and ask the kernel for its tables."""
         try:
             self._socket = self._connect()
         except OSError as error:
@@ -101,16 +101,16 @@ class NetworkWatch:
     def _readable(self) -> None:
         assert self._socket is not None
         try:
-            for message in split(self._socket.recv(_READ_SIZE)):
+            for message in split(self._socket.recv(_NETLINK_READ_SIZE)):
                 self._heard(message)
         except BlockingIOError:
             pass
         except OSError:
-            # So much has happened that the kernel could not keep it for us.
+            # The kernel had more messages than the socket's buffer takes.
             self._miss()
 
     def _heard(self, message: Message) -> None:
-        """Learn from a netlink message; news counts unless it is known already."""
+        """Take a netlink message; a change of the tables begins or joins a burst."""
         if message.ends_answer:
             self._ask_next()
             self._answered()
@@ -124,14 +124,14 @@ class NetworkWatch:
                 self._plan()
 
     def _miss(self) -> None:
-        """Know that something has happened, but not what."""
+        """Note that messages were lost: the tables are asked for anew."""
         self._stale = True
         self._plan()
 
     # What there is.
 
     def _ask_again(self) -> None:
-        """Have the kernel tell all that there is, unless it is at that already."""
+        """Request all tables of the kernel, unless an answer is under way."""
         if self._unanswered:
             return
         self._stale = False
@@ -153,7 +153,7 @@ class NetworkWatch:
             self._ask()
 
     def _answered(self) -> None:
-        """An answer is over; what was missed meanwhile is asked for anew."""
+        """Make the next request; after the last, ask anew if messages were missed."""
         self._unanswered = max(0, self._unanswered - 1)
         if self._stale and not self._unanswered and self._timer is None:
             self._ask_again()
@@ -166,7 +166,7 @@ class NetworkWatch:
             self._timer = loop.call_later(self._delay(loop.time()), self._settled)
 
     def _delay(self, now: float) -> float:
-        """Return the seconds until a burst may be told, and charge for that."""
+        """Return the seconds until a burst may be reported, and charge for it."""
         recovered = self._allowance + (now - self._counted) / RECOVERY
         self._allowance = min(PROMPT, recovered) - 1
         self._counted = now
@@ -180,7 +180,7 @@ class NetworkWatch:
         self._changed()
 
     def _give_up(self, error: Exception) -> None:
-        """The kernel does not want to: the daemon can do without."""
+        """Stop watching: the kernel refuses, and the daemon can do without."""
         logs.status.warning("Cannot watch the network: %s", error)
         self._close()
 

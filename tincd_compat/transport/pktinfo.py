@@ -63,7 +63,7 @@ class SourceAddresses:
         self._known: dict[tuple[str, str], Control] = {}
 
     def of(self, address: SocketAddress) -> Control:
-        """Return what to say of a datagram to there; nothing if it is routed well."""
+        """Return the ancillary data for a datagram to there; none if the route does."""
         local = address.local
         if not local:
             return ()
@@ -86,12 +86,12 @@ class SourceAddresses:
         return ((socket.IPPROTO_IP, IP_PKTINFO, _IPV4.pack(0, packed, bytes(4))),)
 
     def refused(self, address: SocketAddress, error: int) -> bool:
-        """The system refused what was for there; tell if it chooses the source now."""
+        """Note that a source was refused; True if the system chooses the source now."""
         if error not in GONE or not self.of(address):
             return False
         self._known[address.host, address.local] = ()
         return True
 
     def forget(self) -> None:
-        """Our addresses or routes may be others."""
+        """Forget all sources: our addresses or routes may have changed."""
         self._known.clear()

@@ -20,15 +20,15 @@ from typing import ClassVar, Final
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.events import PeerTimeout
+from tincd_compat.meta.events import ConnectionLost
 from tincd_compat.meta.proxy import ProxyDialogue, ProxyProgress, Target
 
-#: Most that is read of a proxy at once.
-READ_SIZE: Final = 4096
+#: Bytes that are read from a proxy at once.
+PROXY_READ_SIZE: Final = 4096
 
 #: Seconds a command has to end by itself once its connection has, and then after TERM.
 GRACE: Final = 0.5
-PATIENCE: Final = 1.0
+TERM_PATIENCE: Final = 1.0
 _POLL_INTERVAL: Final = 0.05
 
 
@@ -68,7 +68,7 @@ async def converse(
     except TimeoutError:
         sock.close()
         line = "Timeout from {peer} during authentication"
-        raise PeerTimeout(line, logging.WARNING) from None
+        raise ConnectionLost(line, logging.WARNING) from None
     except OSError as error:
         sock.close()
         line = f"Metadata socket read error for {{peer}}: {error.strerror}"
@@ -81,7 +81,7 @@ async def converse(
 async def _converse(sock: socket.socket, dialogue: ProxyDialogue) -> ProxyProgress:
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, dialogue.request)
-    while data := await loop.sock_recv(sock, READ_SIZE):
+    while data := await loop.sock_recv(sock, PROXY_READ_SIZE):
         progress = dialogue.receive_data(data)
         if progress.done:
             return progress
@@ -100,7 +100,7 @@ def run_command(
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 env=environment,
-                # So that a whole pipeline can be ended, and ^C is meant for us alone.
+                # A group of its own: the whole pipeline can be ended, ^C is for us.
                 process_group=0,
             )
         except BaseException:
@@ -135,17 +135,17 @@ class ProxyProcess:
 
     async def end(self) -> None:
         """End the process, politely first, and reap it."""
-        # The socket may be kept open in the tarpit; the process must not notice.
+        # The socket may stay open in the tarpit; the process must not notice that.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         if await self._exited(GRACE):
             self._log_status()
             return
         self._signal(signal.SIGTERM)
-        if not await self._exited(PATIENCE):
+        if not await self._exited(TERM_PATIENCE):
             self._signal(signal.SIGKILL)
-            # What hangs in the kernel does not die of it, and is not waited for.
-            await self._exited(PATIENCE)
+            # A process that hangs in the kernel does not die of KILL: no wait for it.
+            await self._exited(TERM_PATIENCE)
 
     async def _exited(self, patience: float) -> bool:
         """Tell whether the process ends in time; being cancelled ends the patience."""
@@ -157,7 +157,7 @@ class ProxyProcess:
         return self._process.poll() is not None
 
     def _signal(self, number: signal.Signals) -> None:
-        # Not reaped yet, so nobody else can have its number.
+        # The process is not reaped yet, so no other can have its number.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 

@@ -19,7 +19,7 @@ from tincd_compat.transport.local import from_sockaddr
 from tincd_compat.transport.udp_options import to_sockaddr
 
 #: How long a look-up may take, seconds.
-PATIENCE: Final = 10.0
+LOOKUP_PATIENCE: Final = 10.0
 #: Threads at most that look up the addresses of nodes, and the names of callers.
 MAX_LOOKUPS: Final = 64
 MAX_REVERSE_LOOKUPS: Final = 16
@@ -81,7 +81,7 @@ async def _in_thread(work: Callable[[], T], slots: threading.Semaphore) -> T:
         try:
             result = work()
         except Exception as error:
-            # Nobody is above a thread: whatever it is, it belongs to who asked.
+            # An exception in a thread has nobody above it: it goes to the caller.
             _deliver(loop, _fail, answer, error)
         else:
             _deliver(loop, _succeed, answer, result)
@@ -93,7 +93,7 @@ async def _in_thread(work: Callable[[], T], slots: threading.Semaphore) -> T:
     except RuntimeError as error:  # there may be no more of them
         slots.release()
         raise OSError(0, str(error)) from error
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(LOOKUP_PATIENCE):
         return await answer
 
 
@@ -111,6 +111,6 @@ def _succeed(answer: asyncio.Future[T], result: T) -> None:
 
 def _fail(answer: asyncio.Future[T], error: Exception) -> None:
     if not answer.done():
-        # A name that cannot be written in DNS is one that nobody knows.
+        # A name that DNS cannot express is one that no resolver knows.
         unknown = isinstance(error, UnicodeError)
         answer.set_exception(OSError(0, str(error)) if unknown else error)

@@ -17,7 +17,7 @@ from tincd_compat.transport.local import allow_any, from_sockaddr, why_unbound
 
 #: Accepted connections per second before the rest goes to the tarpit (tinc 1.0.36).
 ACCEPT_BURST: Final = 10
-#: Further ones of callers from elsewhere, one each.
+#: Further connections a second for callers from other addresses, one each.
 ACCEPT_RESERVE: Final = 10
 #: Sockets held open in silence; one more closes the oldest (tinc 1.0.36).
 TARPIT_SLOTS: Final = 10
@@ -33,7 +33,7 @@ _LOW_DELAY = 0x10
 def configure(sock: socket.socket) -> None:
     """Set what every meta socket has: non-blocking, no Nagle, low-delay TOS."""
     sock.setblocking(False)
-    # None of these is worth a connection; on one that is dead already they may fail.
+    # No option is worth a connection; on one that is dead already an option may fail.
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with contextlib.suppress(OSError):
@@ -102,7 +102,7 @@ class AcceptLimit:
         self._second = -1
         self._served = 0
         self._throttling = False
-        #: Where those that are served in this second come from.
+        #: The addresses of the callers that are served in this second.
         self._networks: set[bytes] = set()
 
     def admit(self, caller: SocketAddress, now: float) -> bool:

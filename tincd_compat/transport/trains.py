@@ -19,7 +19,7 @@ MAX_SEGMENTS: Final = 64
 MAX_RUN_BYTES: Final = 65400
 #: Trains for an address in which its refusal is believed, then the kernel is asked
 #: again: nobody says that a route has changed, and one attempt in so many is cheap.
-PATIENCE: Final = 1000
+TRAINS_REFUSED: Final = 1000
 #: Addresses whose refusals are remembered; one more empties the table.
 MAX_REFUSALS: Final = 1024
 
@@ -62,7 +62,7 @@ class Refusals:
     """What the kernel takes only singly, by the address that it goes to."""
 
     def __init__(self) -> None:
-        #: The length from which on, and for how many more trains.
+        #: By address: the refused length, and the trains for which that is believed.
         self._refused: dict[tuple[Any, ...], tuple[int, int]] = {}
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Refusals:
             self._refused[sockaddr] = length, patience - 1
             return length
         if patience:
-            # The entry stays: its address has been told of in the log.
+            # The entry stays: the log has named its address already.
             self._refused[sockaddr] = 0, 0
         return 0
 
@@ -94,9 +94,9 @@ class Refusals:
         known = self._refused.get(sockaddr)
         if known is None and len(self._refused) >= MAX_REFUSALS:
             self._refused.clear()
-        # What no path is too narrow for is refused whatever its length.
+        # A message that every path could carry is refused whatever its length.
         length = 1 if error == errno.EIO else length
         before = known[0] if known else 0
         length = min(length, before) if before else length
-        self._refused[sockaddr] = length, PATIENCE
+        self._refused[sockaddr] = length, TRAINS_REFUSED
         return known is None

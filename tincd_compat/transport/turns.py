@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, Protocol
 
 #: Seconds that the links, all together, may keep the loop.
 TURN: Final = 0.004
@@ -24,14 +24,12 @@ TURN: Final = 0.004
 #: changing from one to the next.
 SHORTEST_SLICE: Final = 0.0005
 
-T = TypeVar("T")
-
 
 class Worker(Protocol):
-    """Something to be done that may take longer than a slice."""
+    """Work of one link that may take longer than a slice."""
 
     def work(self, until: float) -> bool:
-        """Do what can be done until then, at least one step; True if more is left."""
+        """Work until then, at least one step; True if more is left."""
 
 
 class Turns:
@@ -81,7 +79,7 @@ class Turns:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Give a slice to each that is in line now, as far as the time goes."""
+        """Give a slice to each worker in line, as far as the time goes."""
         self._planned = False
         now = self._loop.time()
         end = now + self._seconds
@@ -102,21 +100,3 @@ class Turns:
     def _slice(self, worker: Worker, until: float) -> None:
         if worker.work(until):
             self.join(worker)
-
-
-class Round(Generic[T]):
-    """A worker that does the same for each of many."""
-
-    def __init__(
-        self, items: Iterable[T], do: Callable[[T], None], clock: Callable[[], float]
-    ) -> None:
-        self._items = iter(items)
-        self._do = do
-        self._clock = clock
-
-    def work(self, until: float) -> bool:
-        for item in self._items:
-            self._do(item)
-            if self._clock() >= until:
-                return True
-        return False

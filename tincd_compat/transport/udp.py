@@ -36,7 +36,7 @@ from tincd_compat.transport.trains import Refusals, split_runs
 from tincd_compat.transport.udp_options import DatagramSocket, to_sockaddr
 
 #: A coalesced message may have this many bytes; a smaller buffer loses its tail.
-RECEIVE_BUFFER: Final = 1 << 16
+MESSAGE_SIZE: Final = 1 << 16
 #: Cached source addresses; a stranger who invents more only empties the cache.
 MAX_KNOWN_ADDRESSES: Final = 1024
 
@@ -98,7 +98,7 @@ class UdpSocket:
         self.coalescing = coalescing and self._start_coalescing()
         self._refusals = Refusals()
         self._tos = 0
-        self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
+        self._buffer = memoryview(bytearray(MESSAGE_SIZE))
         self._addresses: dict[tuple[Any, ...], SocketAddress] = {}
 
     def _can_segment(self) -> bool:
@@ -119,7 +119,7 @@ class UdpSocket:
     def read(self) -> Message | None:
         """Read one message, None if there is none; OSError as from the socket."""
         try:
-            # Room for the answer is given even without coalescing: it costs nothing.
+            # The buffer has room for a coalesced message in any case: it costs nothing.
             got = self.sock.recvmsg_into((self._buffer,), _CONTROL_SPACE)
         except (BlockingIOError, InterruptedError):
             return None
@@ -207,7 +207,7 @@ class UdpSocket:
     def train_refused(
         self, sockaddr: tuple[Any, ...], error: int, length: int = 1
     ) -> None:
-        """The system has refused datagrams in one message that it takes singly."""
+        """Note that the system takes these datagrams singly, but not as one message."""
         new = self._refusals.learn(sockaddr, error, length)
         if new and error != errno.EMSGSIZE:
             address, reason = from_sockaddr(sockaddr), os.strerror(error)
@@ -268,7 +268,7 @@ def _passes(refused: Sequence[tuple[int, OSError]], count: int) -> bool:
 
 
 class Endpoint(NamedTuple):
-    """A socket to send from: its descriptor, and whether it takes trains.
+    """A socket to send from: its descriptor, and whether the socket takes trains.
 
     ``local`` is the address of ours to send from, "" if the system chooses it.
     """
@@ -291,6 +291,8 @@ class UdpSockets:
         #: Where datagrams come from, if not from where the routing table says.
         self._sources = SourceAddresses(route)
         self._complained = -1.0
+        #: Hears that datagrams to a host, None for all, leave from another address.
+        self.sources_changed: Callable[[str | None], None] = lambda host: None
 
     def close(self) -> None:
         for udp in self.sockets:
@@ -324,6 +326,7 @@ class UdpSockets:
     def routes_changed(self) -> None:
         """Our addresses or routes are others: those told may come from elsewhere."""
         self._sources.forget()
+        self.sources_changed(None)
 
     def recv_batch(self, index: int, limit: int = 64) -> list[Datagram]:
         """Read until ``limit`` datagrams are there or none is left.
@@ -344,7 +347,7 @@ class UdpSockets:
             return None
 
     def read_failed(self, error: OSError) -> None:
-        """A socket has failed, and may do better the next time."""
+        """Log that reading a socket failed; the next read may succeed."""
         if self._may_complain():
             logs.always.error("Receiving packet failed: %s", error.strerror)
 
@@ -424,18 +427,19 @@ class UdpSockets:
     def train_refused(
         self, address: SocketAddress | None, remembered: int, error: int
     ) -> None:
-        """The system has refused a train to there whose datagrams it takes singly."""
+        """Note that the system takes a train to there only datagram by datagram."""
         index = None if address is None else self.choose(address, remembered)
         if address is not None and index is not None:
             self.sockets[index].train_refused(to_sockaddr(address), error)
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
-        """The system has refused datagrams; tell if they will leave another way now.
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        """The system has refused datagrams.
 
         An address of ours that it does not have any more is no place to come from.
         """
         self._complain(peer, address, os.strerror(error))
-        return address is not None and self._sources.refused(address, error)
+        if address is not None and self._sources.refused(address, error):
+            self.sources_changed(address.host)
 
     def full(self, index: int, lost: int, sent: int) -> RunLimit:
         """So many datagrams of a compiled pump have found the buffer of a socket full.
@@ -449,7 +453,7 @@ class UdpSockets:
 
     @property
     def lost(self) -> int:
-        """How many datagrams have found the buffer of a socket full."""
+        """The number of datagrams that have found the buffer of a socket full."""
         return sum(udp.buffer.lost for udp in self.sockets)
 
     def _complain(
@@ -461,7 +465,7 @@ class UdpSockets:
             )
 
     def _may_complain(self) -> bool:
-        """Allow one line a second: what fails once fails for every datagram."""
+        """Allow one line a second: a failure mostly meets every datagram."""
         now = time.monotonic()
         if now - self._complained < 1:
             return False

@@ -139,7 +139,7 @@ def configure(sock: DatagramSocket, options: UdpOptions) -> None:
 def granted_buffers(sock: DatagramSocket) -> str:
     """Return in words how large the buffers are, as UDPRcvBuf and UDPSndBuf count."""
     receive, send = (
-        # The kernel doubles the number for its own book-keeping and reports that.
+        # The kernel doubles the size for its own book-keeping and reports that.
         sock.getsockopt(socket.SOL_SOCKET, option) // 2
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF)
     )
@@ -153,7 +153,7 @@ def _ask_buffer(
     option: int = getattr(socket, name)
     wanted = default if size is None else size
     try:
-        # What is reported is twice what was asked for.
+        # The kernel reports twice the size that was asked for.
         if size is None and sock.getsockopt(socket.SOL_SOCKET, option) >= 2 * wanted:
             return
         sock.setsockopt(socket.SOL_SOCKET, option, wanted)

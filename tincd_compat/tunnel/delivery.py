@@ -30,7 +30,6 @@ from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.modes import BroadcastMode
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing.options import RouteOptions
-from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.pmtu import Probe, is_probe, request
 from tincd_compat.tunnel.tunnel import Tunnel
 
@@ -91,17 +90,6 @@ class Ports(Protocol):
         """Note that a frame with this source came from the mesh (switch mode)."""
 
 
-def label(node: Node, mesh: Mesh) -> str:
-    """Return the ``NODE (HOST)`` of log lines."""
-    return f"{node.name} ({_place(node, mesh)})"
-
-
-def _place(node: Node | None, mesh: Mesh) -> str:
-    if node is mesh.myself:
-        return "MYSELF"
-    return "(null)" if node is None else str(node.address or "(null)")
-
-
 @dataclass(slots=True)
 class _Waiting:
     """Frames of one burst for one node, with their type of service."""
@@ -122,7 +110,6 @@ class Delivery:
         tunnels: Callable[[Node], Tunnel],
         ports: Ports,
         policy: DeliveryPolicy,
-        flows: FlowTable,
     ) -> None:
         self.tracing = False
         #: How many frames there were to send or to drop since :meth:`flush`.
@@ -133,32 +120,14 @@ class Delivery:
         self._tunnels = tunnels
         self._ports = ports
         self._policy = policy
-        self._flows = flows
         self._delivered: list[bytes | bytearray] = []
         self._waiting: dict[Node, _Waiting] = {}
         self._packets: dict[Node, list[bytes | bytearray]] = {}
-        self._sockets: dict[Node, int] = {}
         self._neighbours: list[Node] | None = None
 
     def graph_changed(self) -> None:
         """The graph was searched: the broadcast tree may be another one."""
         self._neighbours = None
-
-    def socket_of(self, node: Node) -> int:
-        """Return the index of the socket on which the node was heard last."""
-        return self._sockets.get(node, 0)
-
-    def heard_on(self, node: Node, socket_index: int) -> bool:
-        """Remember the socket on which a genuine datagram came: answers leave there.
-
-        Tells whether they left elsewhere before.
-        """
-        sockets = self._sockets
-        moved = sockets.get(node, 0) != socket_index
-        if node not in sockets and len(sockets) >= len(self._mesh.nodes):
-            self._sockets = {n: i for n, i in sockets.items() if n.reachable}
-        self._sockets[node] = socket_index
-        return moved
 
     # To one node.
 
@@ -187,7 +156,7 @@ class Delivery:
             self.drop("unreachable")
             return
         if via is not node and self.tracing:
-            place = _place(node.via, self._mesh)
+            place = "(null)" if node.via is None else self._mesh.place(node.via)
             logs.traffic.info(
                 "Sending packet to %s via %s (%s)", node.name, via.name, place
             )
@@ -228,7 +197,7 @@ class Delivery:
         if self.tracing:
             logs.traffic.info(
                 "Packet for %s larger than minimum MTU, forwarding via %s",
-                label(via, self._mesh),
+                self._mesh.label(via),
                 nexthop.name if nexthop is not None and around else "TCP",
             )
         if nexthop is not None and around:
@@ -337,23 +306,27 @@ class Delivery:
                 self._ports.send_packets(neighbour, frames)
 
     def _emit(self, node: Node, waiting: _Waiting) -> None:
+        tunnel = self._tunnels(node)
         for start in range(0, len(waiting.frames), MAX_TRAIN):
             frames = waiting.frames[start : start + MAX_TRAIN]
-            train = self._seal(node, frames)
+            train = self._seal(tunnel, frames)
             if not train:
                 continue
-            index = self.socket_of(node)
+            index = tunnel.heard_on
             for refused in self._ports.send_train(node, train, index, waiting.tos):
                 self.too_big(node, len(frames[refused]))
 
-    def _seal(self, node: Node, frames: list[bytes | bytearray]) -> list[bytes]:
-        sealer = self._tunnels(node).sealer
+    def _seal(self, tunnel: Tunnel, frames: list[bytes | bytearray]) -> list[bytes]:
+        sealer = tunnel.sealer
         train = [] if sealer is None else sealer.seal_train(frames)
         if len(train) < len(frames):
-            self.drops["no valid key"] += len(frames) - len(train)
-            # The numbers of the key are used up: the next frame asks for another.
-            self._flows.forget_node(node)
+            self.not_sealed(tunnel, len(frames) - len(train))
         return train
+
+    def not_sealed(self, tunnel: Tunnel, count: int) -> None:
+        """Count frames for which a node's key has no number."""
+        self.drops["no valid key"] += count
+        tunnel.used_up()
 
     def too_big(self, node: Node, length: int) -> None:
         """The kernel refused a single datagram: the path is narrower than that."""
@@ -368,19 +341,19 @@ class Delivery:
         now: float,
     ) -> None:
         """Send one MTU probe at once."""
-        frame = request(probe.length, random_bytes)
-        self._tunnels(node).echoes.asked(frame, now, timed=not probe.broadcast)
+        frame, tunnel = request(probe.length, random_bytes), self._tunnels(node)
+        tunnel.echoes.asked(frame, now, timed=not probe.broadcast)
         if not probe.broadcast or node.prevedge is None:
             elsewhere = self._elsewhere(node)
             if elsewhere is None:
                 self._emit(node, _Waiting(0, [frame]))
                 return
-            index = self.socket_of(node)
-            for datagram in self._seal(node, [frame]):
+            for datagram in self._seal(tunnel, [frame]):
+                index = tunnel.heard_on
                 if not self._ports.send_elsewhere(node, elsewhere, datagram, index):
                     self.too_big(node, probe.length)
             return
-        for datagram in self._seal(node, [frame]):
+        for datagram in self._seal(tunnel, [frame]):
             port = node.prevedge.address.port
             if not self._ports.broadcast_probe(node, datagram, port):
                 self.too_big(node, probe.length)
@@ -402,5 +375,5 @@ class Delivery:
     def _trace(self, severity: int, text: str, *values: Node | int) -> None:
         if self.tracing:
             mesh = self._mesh
-            shown = (label(v, mesh) if isinstance(v, Node) else v for v in values)
+            shown = (mesh.label(v) if isinstance(v, Node) else v for v in values)
             logs.traffic.log(severity, text, *shown)

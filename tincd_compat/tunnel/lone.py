@@ -44,8 +44,8 @@ class Sockets(Protocol):
     def sender(self, address: SocketAddress, remembered: int) -> Send | None:
         """Return what sends one datagram to there, None if no family fits."""
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
-        """The system has refused a datagram; tell if they leave another way now."""
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        """The system has refused a datagram."""
 
 
 @dataclass(slots=True)
@@ -165,8 +165,8 @@ class Lone:
     def _refused(self, node: Node, length: int, refusal: OSError) -> None:
         if refusal.errno == errno.EMSGSIZE:
             self._pipeline.too_big(node, length)
-        elif self._sockets.refused(node.name, node.address, refusal.errno or 0):
-            self._flows.forget_node(node)
+        else:
+            self._sockets.refused(node.name, node.address, refusal.errno or 0)
 
     def tell_way(self, frame: bytearray) -> None:
         """The pipeline has moved this frame of our device."""
@@ -195,8 +195,7 @@ class Lone:
         if flow.tunnel.sealer is None or flow.node.address is None:
             return None
         sealer = flow.tunnel.sealer.pure
-        heard_on = self._pipeline.heard_on(flow.node)
-        send = self._sockets.sender(flow.node.address, heard_on)
+        send = self._sockets.sender(flow.node.address, flow.tunnel.heard_on)
         if sealer is None or send is None:
             return None
         stops = flow.owner, flow.via, flow.node
@@ -256,9 +255,9 @@ class Lone:
         node = self._mesh.node_by_address(address)
         if node is None or not self._flows.inward or place in self._senders:
             return
-        opener = self._pipeline.tunnel(node).opener
-        pure = None if opener is None else opener.pure
-        if pure is None or self._pipeline.heard_on(node) != index:
+        tunnel = self._pipeline.tunnel(node)
+        pure = None if tunnel.opener is None else tunnel.opener.pure
+        if pure is None or tunnel.heard_on != index:
             return
         if not address.agrees_with(node.address):
             return

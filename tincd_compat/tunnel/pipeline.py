@@ -58,7 +58,6 @@ from tincd_compat.tunnel.delivery import (
     Delivery,
     DeliveryPolicy,
     Ports,
-    label,
 )
 from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
@@ -97,8 +96,9 @@ class Pipeline:
     """Moves frames between device, UDP and meta connections.
 
     ``tunnels`` returns the tunnel of any node of the mesh but our own; what changes of
-    a tunnel is told to :meth:`tunnel_changed`.  The mesh has the pipeline for its
-    listener: whoever remembers what follows from either forgets what is void.
+    a tunnel is told to :meth:`tunnel_changed`, where datagrams leave from to
+    :meth:`sources_changed`.  The mesh has the pipeline for its listener: whoever
+    remembers what follows from one of these forgets what is void.
     """
 
     def __init__(
@@ -121,9 +121,9 @@ class Pipeline:
         self._learns = policy.route.mode is Mode.SWITCH
         #: Short cuts for frames of the device and of the mesh.
         self.flows = FlowTable(mesh, tunnels, policy.options, policy.route)
-        self._delivery = Delivery(mesh, tunnels, ports, policy, self.flows)
+        self._delivery = Delivery(mesh, tunnels, ports, policy)
         #: What becomes of datagrams.
-        self.receiver = Receiver(mesh, tunnels, self._delivery, self.flows)
+        self.receiver = Receiver(mesh, tunnels, self._delivery)
         mesh.listener = self
 
     @property
@@ -131,18 +131,18 @@ class Pipeline:
         """How many frames and datagrams went nowhere, by reason."""
         return self._delivery.drops
 
-    # What the mesh and the tunnels tell.
+    # What the mesh, the tunnels and the sockets tell.
 
     def graph_changed(self) -> None:
         """The graph was searched: anything may be true of any node."""
         self.flows.forget()
-        self.receiver.invalidate()
+        self.receiver.lookup.invalidate()
         self._delivery.graph_changed()
 
     def reachability_changed(self, nodes: Sequence[Node]) -> None:
         """These nodes alone became reachable or unreachable, by one event."""
         self.flows.forget_owners(nodes)
-        self.receiver.invalidate()
+        self.receiver.lookup.invalidate()
 
     def subnet_changed(self, subnet: Subnet) -> None:
         """A node has got the subnet or lost it."""
@@ -151,13 +151,22 @@ class Pipeline:
     def addresses_changed(self, nodes: Sequence[Node]) -> None:
         """The UDP addresses of the nodes are other ones, or they have none."""
         self.flows.forget_nodes(nodes)
-        self.receiver.invalidate()
+        self.receiver.lookup.invalidate()
 
     def tunnel_changed(self, node: Node) -> None:
-        """The node's tunnel has another key, or its path carries more or less."""
+        """The node's tunnel has another key or socket, or carries more or less."""
         node.mtu = self.tunnel(node).pmtu.mtu
         self.flows.forget_node(node)
         self.receiver.lookup.keys_changed()
+
+    def sources_changed(self, host: str | None) -> None:
+        """Datagrams to a host leave from another address of ours; None is all hosts."""
+        if host is None:
+            self.flows.forget()
+            return
+        nodes = self._mesh.nodes.values()
+        there = [n for n in nodes if n.address is not None and n.address.host == host]
+        self.flows.forget_nodes(there)
 
     # What the owner asks.
 
@@ -165,13 +174,13 @@ class Pipeline:
         """Return the neighbours that broadcasts are passed to, by name."""
         return self._delivery.broadcast_neighbours()
 
-    def heard_on(self, node: Node) -> int:
-        """Return the index of the socket on which the node was heard last."""
-        return self._delivery.socket_of(node)
-
     def too_big(self, node: Node, length: int) -> None:
         """The kernel refused a single datagram with a frame of that length."""
         self._delivery.too_big(node, length)
+
+    def not_sealed(self, node: Node, count: int) -> None:
+        """Frames for a node were dropped, since its key has no number for them."""
+        self._delivery.not_sealed(self.tunnel(node), count)
 
     def limit_mtu(self, node: Node, mtu: int) -> None:
         """Route no longer frames through a node, until its path MTU is found."""
@@ -403,7 +412,7 @@ class Pipeline:
                     continue
             frame = bytearray(data)
             if tracing:
-                place = label(node, self._mesh)
+                place = self._mesh.label(node)
                 logs.traffic.debug(
                     "Received packet of %d bytes from %s", len(frame), place
                 )
@@ -412,7 +421,7 @@ class Pipeline:
     def _probed(self, node: Node, frame: bytes, now: float) -> None:
         """Answer a probe of the same length, or credit the answer to one of ours."""
         if self._delivery.tracing:
-            place = label(node, self._mesh)
+            place = self._mesh.label(node)
             logs.traffic.info("Got MTU probe length %d from %s", len(frame), place)
         tunnel = self.tunnel(node)
         if not is_request(frame):

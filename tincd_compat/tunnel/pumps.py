@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tincd_compat._fast._core import Outcome
 
 #: Packets from the device in one call: two trains, as much as a C peer can take.
-BURST: Final = 128
+PUMP_BURST: Final = 128
 #: Reads of a socket in one call, each of up to eight coalesced messages.
 BATCHES: Final = 2
 #: Why datagrams were dropped, as the pump numbers it.
@@ -85,8 +85,8 @@ class Sockets(ways.Sockets, sources.Sockets, Protocol):
     ) -> None:
         """The system has refused a train whose datagrams it takes singly."""
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> bool:
-        """The system has refused datagrams; tell if they leave another way now."""
+    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
+        """The system has refused datagrams."""
 
     def choose(self, address: SocketAddress, remembered: int) -> int | None:
         """Return the index of the socket to send from, None if no family fits."""
@@ -216,7 +216,7 @@ class Pumps:
             self._forget_stations(clock())
             if not 0 <= seconds < self._station_memory:
                 seconds = self._station_memory
-        served = self._pump.serve(epoll, round(seconds * 1000), BURST, BATCHES)
+        served = self._pump.serve(epoll, round(seconds * 1000), PUMP_BURST, BATCHES)
         self._count()
         if isinstance(served, bool):
             return Progress.QUIET if served else Progress.REFUSED
@@ -233,7 +233,7 @@ class Pumps:
             return Progress.REFUSED
         if self._switching:
             self._forget_stations(now)
-        outcome = self._pump.out(BURST)
+        outcome = self._pump.out(PUMP_BURST)
         self._count()
         return Progress.QUIET if outcome is None else self._from_device(outcome, now)
 
@@ -283,20 +283,18 @@ class Pumps:
                 case _Report.TOO_BIG:
                     self._pipeline.too_big(node, value)
                 case _Report.SEND_ERROR:
-                    if self._sockets.refused(node.name, node.address, value):
-                        self._pipeline.flows.forget_node(node)
+                    self._sockets.refused(node.name, node.address, value)
                 case _Report.TRAIN_REFUSED:
-                    index = self._pipeline.heard_on(node)
+                    index = self._pipeline.tunnel(node).heard_on
                     self._sockets.train_refused(node.address, index, value)
                 case _Report.FULL:
                     self._full(node, value)
                 case _:
-                    self._pipeline.drops["no valid key"] += value
-                    self._pipeline.flows.forget_node(node)
+                    self._pipeline.not_sealed(node, value)
 
     def _full(self, node: Node, lost: int) -> None:
         """Datagrams for a node have found the buffer of a socket full."""
-        address, heard_on = node.address, self._pipeline.heard_on(node)
+        address, heard_on = node.address, self._pipeline.tunnel(node).heard_on
         index = None if address is None else self._sockets.choose(address, heard_on)
         if index is not None:
             limit = self._sockets.full(index, lost, self._pump.sent(index))

@@ -15,8 +15,7 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.compression import Decompressor
-from tincd_compat.tunnel.delivery import Delivery, label
-from tincd_compat.tunnel.flows import FlowTable
+from tincd_compat.tunnel.delivery import Delivery
 from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
 from tincd_compat.tunnel.tunnel import Tunnel
 
@@ -38,20 +37,14 @@ class Receiver:
         mesh: Mesh,
         tunnels: Callable[[Node], Tunnel],
         delivery: Delivery,
-        flows: FlowTable,
     ) -> None:
         self._mesh = mesh
         self._tunnel = tunnels
         self._delivery = delivery
-        self._flows = flows
         self.lookup = SenderLookup(mesh, self._matches)
         self._empty = LogLimit(logs.always, logging.ERROR, 1)
         #: How many datagrams brought no frame.
         self.junk = 0
-
-    def invalidate(self) -> None:
-        """Nodes, edges or addresses have changed."""
-        self.lookup.invalidate()
 
     def receive(
         self, datagrams: Sequence[Received], now: float
@@ -113,11 +106,11 @@ class Receiver:
         if self._tunnel(owner).opener is None:
             self._tell_keyless(owner)
         else:
-            codec.log_train([_CUT_OFF], label(owner, self._mesh))
+            codec.log_train([_CUT_OFF], self._mesh.label(owner))
 
     def _tell_keyless(self, node: Node) -> None:
         text = "Got packet from %s but he hasn't got our key yet"
-        logs.traffic.debug(text, label(node, self._mesh))
+        logs.traffic.debug(text, self._mesh.label(node))
 
     def _find(
         self,
@@ -181,7 +174,7 @@ class Receiver:
         if openers.current is not before:
             logs.scary.debug("%s seals with another of our keys", node.name)
         if tracing:
-            codec.log_train(train, label(node, self._mesh))
+            codec.log_train(train, self._mesh.label(node))
         foreign: list[bytes] = []
         frames: list[bytes] = []
         for datagram, opened in zip(group, train, strict=True):
@@ -197,8 +190,7 @@ class Receiver:
 
     def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
         """A genuine datagram came from this address and socket: answer there."""
-        if self._delivery.heard_on(node, index):
-            self._flows.forget_node(node)
+        self._tunnel(node).heard_on = index
         owner = self._mesh.node_by_address(source)
         if owner is node:
             # The interface or the address of ours that it speaks to may be another.

@@ -128,7 +128,7 @@ class Sources:
     def _service(
         self, node: Node, opener: Opener, address: SocketAddress, index: int
     ) -> _Service:
-        here = self._pipeline.heard_on(node) == index
+        here = self._pipeline.tunnel(node).heard_on == index
         if not (here and address.agrees_with(node.address)):
             # That it is heard here is for Python to note.
             return _Service.TEST

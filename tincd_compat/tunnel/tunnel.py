@@ -80,7 +80,7 @@ class Tunnel:
 
     ``methods`` are the compression methods that the node named in its last REQ_KEY,
     ``introduced`` whether it has heard ours since it can be reached.  ``changed`` hears
-    of every other sealer or opener, and of what the path is known to carry.
+    of every other sealer, opener or socket, and of what the path is known to carry.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Tunnel:
     ) -> None:
         self._changed = changed
         self._sealer: Sealer | None = None
+        self._heard_on = 0
         self.pmtu = pmtu
         self.pmtu.changed = changed
         self.openers = Openers(parameters.key_patience)
@@ -122,6 +123,20 @@ class Tunnel:
         if sealer is not self._sealer:
             self._sent_before = self.sent
             self._sealer = sealer
+            self._changed()
+
+    @property
+    def heard_on(self) -> int:
+        """The index of the socket on which the node was heard last.
+
+        Datagrams for the node leave there.
+        """
+        return self._heard_on
+
+    @heard_on.setter
+    def heard_on(self, index: int) -> None:
+        if index != self._heard_on:
+            self._heard_on = index
             self._changed()
 
     @property
@@ -236,6 +251,10 @@ class Tunnel:
             return False
         self.sealer = Sealer(suite, key_block, level)
         return True
+
+    def used_up(self) -> None:
+        """The node's key has no number left: the next frame asks for another key."""
+        self._changed()
 
     def void_peer_key(self) -> None:
         """The node's key is void (KEY_CHANGED): do not use it, ask again at once."""

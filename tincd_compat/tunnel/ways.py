@@ -101,12 +101,12 @@ class Ways:
         return known
 
     def _set_peer(self, node: Node, number: int) -> bool:
-        sealer = self._pipeline.tunnel(node).sealer
-        compiled = None if sealer is None else sealer.compiled
+        tunnel = self._pipeline.tunnel(node)
+        compiled = None if tunnel.sealer is None else tunnel.sealer.compiled
         address = node.address
         if compiled is None or address is None:
             return False
-        socket = self._sockets.endpoint(address, self._pipeline.heard_on(node))
+        socket = self._sockets.endpoint(address, tunnel.heard_on)
         if socket is None:
             return False
         place = address.host, address.port, address.scope

@@ -1,4 +1,4 @@
-"""Key blocks that tincd does not see as such, because a line of theirs is damaged.
+"""Damaged key blocks: those that tincd does not see as such, for a line of theirs.
 
 The lines of such a block then pass for assignments, and what follows it for a part of
 the key.  So the block is mended first, in memory: one finding says what is wrong with

@@ -86,7 +86,7 @@ def check_configuration(
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a start depends on beside the files of the net."""
+    """The parts of a host that a start depends on, beside the files of the net."""
 
     environment: Mapping[str, str]
     name: str
@@ -113,7 +113,7 @@ class _Check:
         self._suites = suites
         self._report = report
         self._owners = Owners(report)
-        #: What was read, and will be at a reload.
+        #: Files that were read, and will be read at a reload.
         self._read: list[Path] = []
 
     def run(self) -> None:
@@ -159,7 +159,7 @@ class _Check:
         check_scripts(directory, runner, host.chroot, report)
 
     def foresee(self, user: str) -> None:
-        """Look at the files again, as one who has become ``user``."""
+        """Look at the files again with the rights of ``user``."""
         account = users.find_account(user)
         if account is None:
             self._report.error(None, f"unknown user `{user}'")

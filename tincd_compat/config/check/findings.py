@@ -113,7 +113,7 @@ class Report:
     """Collects findings, each of them once."""
 
     def __init__(self) -> None:
-        # A dictionary for its order.
+        # Findings are keys of a dictionary: each once, in their order.
         self._findings: dict[Finding, None] = {}
 
     @property

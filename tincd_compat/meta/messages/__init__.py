@@ -22,7 +22,7 @@ from tincd_compat.meta.messages.keys import AnsKey, KeyChanged, ReqKey
 from tincd_compat.meta.messages.link import Packet, Ping, Pong
 from tincd_compat.meta.messages.requests import (
     MAX_LINE,
-    MAX_PACKET,
+    MAX_PACKET_BODY,
     Request,
     request_number,
 )
@@ -30,7 +30,7 @@ from tincd_compat.meta.messages.topology import AddEdge, AddSubnet, DelEdge, Del
 
 __all__ = [
     "MAX_LINE",
-    "MAX_PACKET",
+    "MAX_PACKET_BODY",
     "MESSAGES",
     "Ack",
     "AddEdge",

@@ -12,7 +12,7 @@ from tincd_compat.meta.fields import INT
 #: Longest line a tincd 1.0 accepts, LF included (its receive buffer).
 MAX_LINE: Final = 2176
 #: Largest PACKET body that is delivered (tinc's MAXSIZE).
-MAX_PACKET: Final = 1661
+MAX_PACKET_BODY: Final = 1661
 
 
 class Request(IntEnum):
