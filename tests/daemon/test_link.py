@@ -9,8 +9,8 @@ from tests.meta.scripted import connection
 from tests.transport.fakes import FakeLoop, FakeSocket
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.daemon.link import Link
-from tincd_compat.errors import PeerError
+from tincd_compat.daemon.link import End, Link
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import Event, PeerTimeout, Role
 from tincd_compat.meta.messages import Ping
 
@@ -27,8 +27,8 @@ class Handler:
     def link_event(self, link: Link, event: Event) -> None:
         self.calls.append(f"{link.connection.name} {type(event).__name__}")
 
-    def link_lost(self, link: Link) -> None:
-        self.calls.append("lost")
+    def link_lost(self, link: Link, end: End) -> None:
+        self.calls.append(f"lost: {end.reason}")
         link.socket.detach()
 
     def link_overflowed(self, link: Link) -> None:
@@ -103,11 +103,12 @@ def test_the_end_of_a_socket(
     logger: logging.Logger,
 ) -> None:
     caplog.clear()
-    link.link_failed(logs.NOTICE, "Closed by {peer}: 100%", quiet=quiet)
+    line = "Closed by {peer}: 100%"
+    link.link_failed(logs.NOTICE, line, Fault.CLOSED, quiet=quiet)
     assert caplog.record_tuples == [
         (logger.name, logs.NOTICE, f"Closed by {PEER}: 100%")
     ]
-    assert handler.calls == ["lost"]
+    assert handler.calls == ["lost: closed"]
 
 
 def test_an_error_of_the_peer_may_take_two_lines(
@@ -119,14 +120,16 @@ def test_an_error_of_the_peer_may_take_two_lines(
         (logs.always.name, logging.ERROR, f"Bad thing from {PEER}"),
         (logs.always.name, logging.ERROR, "Error while processing ID"),
     ]
-    assert handler.calls == ["lost"]
+    assert handler.calls == ["lost: protocol"]
 
 
 def test_an_error_may_say_how_bad_it_is(
     link: Link, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.clear()
-    link.link_error(PeerTimeout("Timeout from {peer}", logging.WARNING))
+    link.link_error(
+        PeerTimeout("Timeout from {peer}", logging.WARNING, Fault.PING_TIMEOUT)
+    )
     assert caplog.record_tuples == [
         (logs.connections.name, logging.WARNING, f"Timeout from {PEER}")
     ]

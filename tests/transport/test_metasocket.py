@@ -13,7 +13,7 @@ from tests.meta.scripted import connection
 from tests.transport.fakes import FakeLoop, FakeSocket, oserror
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import (
     MAX_BURST,
     Activated,
@@ -42,6 +42,8 @@ class Owner:
         self.events: list[Event] = []
         self.error: Exception | None = None
         self.closes = False
+        #: What the connection failed of.
+        self.faults: list[Fault] = []
         #: How often it was told that all that has come has been handled.
         self.batches = 0
         #: Called with each event: work takes time.
@@ -59,8 +61,11 @@ class Owner:
     def batch_done(self) -> None:
         self.batches += 1
 
-    def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
+    def link_failed(
+        self, severity: int, logger_line: str, fault: Fault, *, quiet: bool
+    ) -> None:
         self.reports.append(f"{severity} {quiet} {logger_line}")
+        self.faults.append(fault)
         self.meta.detach()
 
     def link_error(self, error: PeerError) -> None:
@@ -141,12 +146,14 @@ def test_an_empty_socket_is_no_news(wire: Wire) -> None:
 def test_the_peer_closes(wire: Wire) -> None:
     wire.say(b"")
     assert wire.owner.reports == [f"{logs.NOTICE} True Connection closed by {{peer}}"]
+    assert wire.owner.faults == [Fault.CLOSED]
 
 
 def test_a_failing_read(wire: Wire) -> None:
     wire.say(oserror(errno.ECONNRESET))
     line = "Metadata socket read error for {peer}: Connection reset by peer"
     assert wire.owner.reports == [f"40 False {line}"]
+    assert wire.owner.faults == [Fault.RESET]
 
 
 def test_what_precedes_an_error_still_counts(wire: Wire) -> None:
@@ -236,21 +243,27 @@ def test_what_the_kernel_does_not_take_waits(loop: FakeLoop, wire: Wire) -> None
 
 
 @pytest.mark.parametrize(
-    ("code", "report"),
+    ("code", "fault", "report"),
     [
-        (errno.EPIPE, f"{logs.NOTICE} True Connection closed by {{peer}}"),
+        (
+            errno.EPIPE,
+            Fault.CLOSED,
+            f"{logs.NOTICE} True Connection closed by {{peer}}",
+        ),
         (
             errno.ETIMEDOUT,
+            Fault.IO_ERROR,
             "40 False Flushing meta data to {peer} failed: Connection timed out",
         ),
     ],
 )
-def test_a_failing_write(wire: Wire, code: int, report: str) -> None:
+def test_a_failing_write(wire: Wire, code: int, fault: Fault, report: str) -> None:
     wire.activate()
     wire.sock.failing["send"] = oserror(code)
     wire.connection.send(Ping())
     wire.meta.flush()
     assert wire.owner.reports == [report]
+    assert wire.owner.faults == [fault]
     assert not wire.watched
 
 

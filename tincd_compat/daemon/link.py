@@ -7,13 +7,14 @@ import logging
 import random
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import Event, MetaConnection
 from tincd_compat.meta.messages import Message, Request
+from tincd_compat.observe.words import LinkEnd
 from tincd_compat.transport.metasocket import MetaSocket
 from tincd_compat.transport.turns import Turns
 from tincd_compat.tunnel.traffic import NOTHING, Traffic
@@ -28,12 +29,19 @@ if TYPE_CHECKING:
 _PACKET_LINE: Final = 8
 
 
+class End(NamedTuple):
+    """Why a link has ended, as a word and as a line."""
+
+    reason: LinkEnd
+    text: str
+
+
 class LinkHandler(Protocol):
     """The receiver of a link's events."""
 
     def link_event(self, link: Link, event: Event) -> None: ...
 
-    def link_lost(self, link: Link) -> None: ...
+    def link_lost(self, link: Link, end: End) -> None: ...
 
     def link_overflowed(self, link: Link) -> None: ...
 
@@ -60,8 +68,9 @@ class Link:
         self.host: HostSettings | None = None
         #: The peer's node, once the handshake is complete.
         self.node: Node | None = None
-        #: Set when the connection is gone.
+        #: Set when the connection is gone, and why it is.
         self.ended = asyncio.Event()
+        self.end: End | None = None
         #: The block of the peer's METAKEY, until our private key has decrypted it.
         self.block: asyncio.Future[bytes] | None = None
         #: A PONG has arrived: the connection works both ways.
@@ -139,17 +148,21 @@ class Link:
     def link_event(self, event: Event) -> None:
         self._handler.link_event(self, event)
 
-    def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
+    def link_failed(
+        self, severity: int, logger_line: str, fault: Fault, *, quiet: bool
+    ) -> None:
         logger = logs.connections if quiet else logs.always
-        logger.log(severity, "%s", logger_line.replace("{peer}", str(self)))
-        self._handler.link_lost(self)
+        line = logger_line.replace("{peer}", str(self))
+        logger.log(severity, "%s", line)
+        self._handler.link_lost(self, End(LinkEnd(fault.value), line))
 
     def link_error(self, error: PeerError) -> None:
         logger: logging.Logger = getattr(error, "logger", logs.always)
         severity: int = getattr(error, "severity", logging.ERROR)
-        for line in error.text(str(self)).splitlines():
+        lines = error.text(str(self)).splitlines()
+        for line in lines:
             logger.log(severity, "%s", line)
-        self._handler.link_lost(self)
+        self._handler.link_lost(self, End(LinkEnd(error.fault.value), lines[0]))
 
     def link_overflowed(self) -> None:
         self._handler.link_overflowed(self)

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from tincd_compat import logs
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.events import (
     Activated,
     DecryptNeeded,
@@ -122,6 +122,7 @@ class MetaConnection:
         #: owner has to know what to undo.
         self.active = False
         self._failed = False
+        self._key_unread = False
         self._stream = MetaStream()
         self._outbox = Outbox(self._stream)
         self._handshake = Handshake(
@@ -152,6 +153,14 @@ class MetaConnection:
     def paused(self) -> bool:
         """Whether input waits for the answer to DecryptNeeded."""
         return self._handshake.state is State.DECRYPTION
+
+    @property
+    def key_unread(self) -> bool:
+        """Whether the peer has our METAKEY, and has not shown that it can read it.
+
+        Stays true after an error.
+        """
+        return self._key_unread or self._handshake.has_sent_key
 
     def status_word(self) -> int:
         """Return the status bits of the dump."""
@@ -235,8 +244,12 @@ class MetaConnection:
         """Let nothing in or out after an error."""
         try:
             yield
-        except PeerError:
+        except PeerError as error:
             self._failed = True
+            if error.fault is Fault.PROTOCOL and self._handshake.reads_with_key:
+                # Who has another key of ours than we have is read as nonsense.
+                error.fault = Fault.WRONG_KEY
+            self._key_unread = self._handshake.has_sent_key
             self._handshake.fail()
             self._outbox.clear()
             self._stream.discard()
@@ -468,9 +481,9 @@ class MetaConnection:
     def _check_alive(self, now: float, silent: float, ping_interval: float) -> None:
         if not self.active:
             line = "Timeout from {peer} during authentication"
-            raise PeerTimeout(line, logging.WARNING)
+            raise PeerTimeout(line, logging.WARNING, Fault.AUTH_TIMEOUT)
         if self.pinged:
             line = f"{{peer}} didn't respond to PING in {silent:.0f} seconds"
-            raise PeerTimeout(line, logging.INFO)
+            raise PeerTimeout(line, logging.INFO, Fault.PING_TIMEOUT)
         if silent >= ping_interval:
             self.ping(now)

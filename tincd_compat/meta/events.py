@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from tincd_compat import logs
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.messages import Message
 
 
@@ -56,8 +56,8 @@ class PeerTimeout(PeerError):
 
     logger: ClassVar[logging.Logger] = logs.connections
 
-    def __init__(self, template: str, severity: int) -> None:
-        super().__init__(template)
+    def __init__(self, template: str, severity: int, fault: Fault) -> None:
+        super().__init__(template, fault)
         self.severity = severity
 
 

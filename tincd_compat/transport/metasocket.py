@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from tincd_compat import logs
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import Event, MetaConnection
 from tincd_compat.meta.messages import MAX_LINE
 from tincd_compat.transport.turns import Turns
@@ -33,13 +33,21 @@ WRITE_SIZE: Final = 1 << 18
 MOST_QUEUED: Final = 32 * 1024 * 1024
 
 
+def _fault(error: OSError) -> Fault:
+    if error.errno == errno.EPIPE:
+        return Fault.CLOSED
+    return Fault.RESET if error.errno == errno.ECONNRESET else Fault.IO_ERROR
+
+
 class LinkOwner(Protocol):
     """Who is told what happens on a MetaSocket."""
 
     def link_event(self, event: Event) -> None:
         """Handle one event; the link may be closed meanwhile."""
 
-    def link_failed(self, severity: int, logger_line: str, *, quiet: bool) -> None:
+    def link_failed(
+        self, severity: int, logger_line: str, fault: Fault, *, quiet: bool
+    ) -> None:
         """The connection cannot go on; ``quiet`` lines belong to debug level 1."""
 
     def link_error(self, error: PeerError) -> None:
@@ -169,11 +177,11 @@ class MetaSocket:
             return
         except OSError as error:
             line = f"Metadata socket read error for {{peer}}: {error.strerror}"
-            self._owner.link_failed(40, line, quiet=False)
+            self._owner.link_failed(40, line, _fault(error), quiet=False)
             return
         if not data:
             line = "Connection closed by {peer}"
-            self._owner.link_failed(logs.NOTICE, line, quiet=True)
+            self._owner.link_failed(logs.NOTICE, line, Fault.CLOSED, quiet=True)
             return
         self._unread = len(data) == size
         self._step(lambda: self._connection.receive_data(data))
@@ -241,11 +249,12 @@ class MetaSocket:
                 self.blocked_since = self._loop.time()
             self._want_write(True)
         except OSError as error:
-            quiet = error.errno == errno.EPIPE
+            quiet, fault = error.errno == errno.EPIPE, _fault(error)
             line = f"Flushing meta data to {{peer}} failed: {error.strerror}"
             if quiet:
                 line = "Connection closed by {peer}"
-            self._owner.link_failed(logs.NOTICE if quiet else 40, line, quiet=quiet)
+            severity = logs.NOTICE if quiet else 40
+            self._owner.link_failed(severity, line, fault, quiet=quiet)
 
     def _judge_queue(self) -> None:
         """Note whether more is waiting than a connection may cost."""
