@@ -26,7 +26,7 @@ from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.daemon.hosts import HostFiles, own_options
-from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.link import End, Link
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
@@ -44,9 +44,12 @@ from tincd_compat.meta.connection import (
     Role,
 )
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey, parse
+from tincd_compat.observe.words import LinkEnd
 from tincd_compat.service.start import StartOptions
 from tincd_compat.transport.tcp import Tarpit
 
+#: Why a test ends a link.
+ASKED: Final = End(LinkEnd.ASKED, "A test wants so")
 OUR_KEY: Final = FakeKey(72)
 PEER_KEY: Final = FakeKey(96)
 PLACES: Final = {

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from tests.daemon.fakes import PLACES, Remote, World, link_of, subnet
+from tests.daemon.fakes import ASKED, PLACES, Remote, World, link_of, subnet
 from tests.mesh.heard import Heard
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
@@ -562,5 +562,5 @@ def test_the_last_loss_is_drawn_with_the_opposite_edge(
     world: World, peer: Remote
 ) -> None:
     """As tincd's dump shows it: nobody can be visited from a node out of reach."""
-    world.links.terminate(peer.link, report=True)
+    world.links.terminate(peer.link, ASKED, report=True)
     assert not world.mesh.myself.visited

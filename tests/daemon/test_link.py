@@ -10,7 +10,7 @@ from tests.transport.fakes import FakeLoop, FakeSocket
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.link import Link
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import ConnectionLost, Event, Role
 from tincd_compat.meta.messages import Ping
 
@@ -91,10 +91,12 @@ def test_the_end_of_a_socket(
     link: Link, caplog: pytest.LogCaptureFixture, logger: logging.Logger
 ) -> None:
     caplog.clear()
-    link.log_error(ConnectionLost("Closed by {peer}: 100%", logs.NOTICE, logger))
+    line = "Closed by {peer}: 100%"
+    end = link.log_error(ConnectionLost(line, logs.NOTICE, Fault.CLOSED, logger))
     assert caplog.record_tuples == [
         (logger.name, logs.NOTICE, f"Closed by {PEER}: 100%")
     ]
+    assert end.reason == "closed"
 
 
 def test_an_error_of_the_peer_may_take_two_lines(
@@ -112,7 +114,9 @@ def test_an_error_may_say_how_bad_it_is(
     link: Link, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.clear()
-    link.log_error(ConnectionLost("Timeout from {peer}", logging.WARNING))
+    link.log_error(
+        ConnectionLost("Timeout from {peer}", logging.WARNING, Fault.PING_TIMEOUT)
+    )
     assert caplog.record_tuples == [
         (logs.connections.name, logging.WARNING, f"Timeout from {PEER}")
     ]

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from tests.daemon.fakes import PLACES, Remote, World, link_of
+from tests.daemon.fakes import ASKED, PLACES, Remote, World, link_of
 from tests.daemon.logged import shown
 from tests.transport.fakes import FakeLoop, FakeSocket
 from tincd_compat import logs
@@ -203,7 +203,7 @@ def test_a_link_that_ends_meanwhile(loop: FakeLoop, world: World, late: str) -> 
     peer = world.call_in("peer")
     peer.shake_to_decryption()
     if late == "closed":
-        world.links.terminate(peer.link, report=False)
+        world.links.terminate(peer.link, ASKED, report=False)
         peer.sock.sent.clear()
         loop.finish_work()
     else:

@@ -6,20 +6,23 @@ import asyncio
 import gc
 import logging
 import weakref
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
-from tests.daemon.fakes import FakeFiles, Remote, World, link_of
+from tests.daemon.fakes import ASKED, FakeFiles, Remote, World, link_of
 from tests.transport.fakes import FakeLoop, oserror
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.daemon import links
 from tincd_compat.daemon.hostnames import HostNames
+from tincd_compat.daemon.link import Link
 from tincd_compat.errors import PeerError
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.connection import PeerIdentity, Status
+from tincd_compat.observe.words import LinkEnd
 from tincd_compat.options import TCPONLY
 from tincd_compat.transport.tcp import TARPIT_SLOTS
 
@@ -45,6 +48,71 @@ def lose_by_silence(remote: Remote) -> None:
 
 
 WAYS_TO_GO = [lose_by_eof, lose_by_nonsense, lose_by_reset, lose_by_silence]
+REASONS = [LinkEnd.CLOSED, LinkEnd.PROTOCOL, LinkEnd.RESET, LinkEnd.PING_TIMEOUT]
+
+
+def ends(world: World) -> list[str]:
+    """Return the names of peers and the reasons for which their links end from now."""
+    found: list[str] = []
+
+    def ended(link: Link) -> None:
+        assert link.end is not None
+        assert link.end.text
+        found.append(f"{link.connection.name}: {link.end.reason}")
+
+    world.links.ended = ended
+    return found
+
+
+@pytest.mark.parametrize(
+    ("lose", "reason"), list(zip(WAYS_TO_GO, REASONS, strict=True))
+)
+def test_a_link_ends_for_a_reason(
+    world: World, peer: Remote, lose: Callable[[Remote], None], reason: LinkEnd
+) -> None:
+    found = ends(world)
+    lose(peer)
+    assert found == [f"peer: {reason}"]
+    assert not world.links.failed_callers
+
+
+def test_a_link_begins_when_it_is_active(world: World) -> None:
+    found: list[str] = []
+    world.links.began = lambda link: found.append(str(link.active))
+    world.connect("peer")
+    assert found == ["True"]
+
+
+def test_a_second_connection_replaces_the_first(world: World, peer: Remote) -> None:
+    found = ends(world)
+    world.connect("peer")
+    assert found == ["peer: replaced"]
+
+
+def test_callers_that_fail_are_counted_by_reason(world: World) -> None:
+    found = ends(world)
+    world.call_in("far").hang_up()
+    stranger = world.call_in("far")
+    stranger.sock.incoming.append(b"nonsense\n")
+    world.loop.readable(stranger.sock.descriptor)
+    stranger = world.call_in("far")
+    stranger.sock.incoming.append(b"0 nobody 17\n")
+    world.loop.readable(stranger.sock.descriptor)
+    stranger = world.call_in("far")
+    stranger.sock.incoming.append(b"0 peer 18\n")
+    world.loop.readable(stranger.sock.descriptor)
+    assert [line.split(": ")[1] for line in found] == [
+        *("closed", "protocol", "identity", "incompatible")
+    ]
+    assert world.links.failed_callers == Counter(
+        {LinkEnd(line.split(": ")[1]): 1 for line in found}
+    )
+
+
+def test_the_stop_ends_all(world: World, peer: Remote) -> None:
+    found = ends(world)
+    world.links.close()
+    assert found == ["peer: stop"]
 
 
 @pytest.mark.parametrize("lose", WAYS_TO_GO)
@@ -99,9 +167,9 @@ def test_callers_in_the_handshake_are_bounded(
 def test_ending_twice_is_ending_once(world: World, peer: Remote) -> None:
     world.connect("other")
     link = link_of(world, "peer")
-    world.links.terminate(link, report=True)
+    world.links.terminate(link, ASKED, report=True)
     log = world.take_log()
-    world.links.terminate(link, report=True)
+    world.links.terminate(link, ASKED, report=True)
     assert (len(log), world.take_log()) == (2, [])
 
 

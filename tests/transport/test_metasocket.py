@@ -13,7 +13,7 @@ from tests.meta.scripted import connection
 from tests.transport.fakes import FakeLoop, FakeSocket, oserror
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import (
     MAX_BURST,
     Activated,
@@ -46,6 +46,8 @@ class Owner:
         self.events: list[Event] = []
         self.error: Exception | None = None
         self.closes = False
+        #: What the connection failed of.
+        self.faults: list[Fault] = []
         #: How often it was told that all that has come has been handled.
         self.batches = 0
         #: Called with each event: work takes time.
@@ -65,6 +67,8 @@ class Owner:
 
     def lost(self, error: Exception) -> None:
         self.reports.append(described(error))
+        if isinstance(error, PeerError):
+            self.faults.append(error.fault)
         self.meta.detach()
 
 
@@ -146,12 +150,14 @@ def test_an_empty_socket_is_no_news(wire: Wire) -> None:
 def test_the_peer_closes(wire: Wire) -> None:
     wire.say(b"")
     assert wire.owner.reports == [CLOSED]
+    assert wire.owner.faults == [Fault.CLOSED]
 
 
 def test_a_failing_read(wire: Wire) -> None:
     wire.say(oserror(errno.ECONNRESET))
     line = "Metadata socket read error for {peer}: Connection reset by peer"
     assert wire.owner.reports == [f"{logs.always.name} 40 {line}"]
+    assert wire.owner.faults == [Fault.RESET]
 
 
 def test_what_precedes_an_error_still_counts(wire: Wire) -> None:
@@ -241,22 +247,24 @@ def test_what_the_kernel_does_not_take_waits(loop: FakeLoop, wire: Wire) -> None
 
 
 @pytest.mark.parametrize(
-    ("code", "report"),
+    ("code", "fault", "report"),
     [
-        (errno.EPIPE, CLOSED),
+        (errno.EPIPE, Fault.CLOSED, CLOSED),
         (
             errno.ETIMEDOUT,
+            Fault.IO_ERROR,
             f"{logs.always.name} 40 Flushing meta data to {{peer}} failed:"
             " Connection timed out",
         ),
     ],
 )
-def test_a_failing_write(wire: Wire, code: int, report: str) -> None:
+def test_a_failing_write(wire: Wire, code: int, fault: Fault, report: str) -> None:
     wire.activate()
     wire.sock.failing["send"] = oserror(code)
     wire.connection.send(Ping())
     wire.meta.flush()
     assert wire.owner.reports == [report]
+    assert wire.owner.faults == [fault]
     assert not wire.watched
 
 

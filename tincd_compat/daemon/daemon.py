@@ -39,6 +39,7 @@ from tincd_compat.daemon.gatherer import Gatherer
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.journal import Journal
+from tincd_compat.daemon.link import End
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import (
     adopt_pairs,
@@ -62,6 +63,7 @@ from tincd_compat.mesh.dump import graphviz
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta.connection import Identity
 from tincd_compat.observe.events import Events
+from tincd_compat.observe.words import LinkEnd
 from tincd_compat.service import privileges
 from tincd_compat.service.environment import original_environment
 from tincd_compat.service.notify import open_notifier
@@ -264,7 +266,8 @@ class Daemon:
     def _disconnect(self, name: str) -> bool:
         link = self.links.link_to(name)
         if link is not None:
-            self.links.terminate(link, report=True)
+            end = End(LinkEnd.ASKED, "An operator has asked for it")
+            self.links.terminate(link, end, report=True)
         return link is not None
 
     def _build_control(self, settings: Settings) -> None:

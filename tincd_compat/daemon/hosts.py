@@ -9,7 +9,7 @@ from tincd_compat.config.hosts import HostSettings, read_host_settings
 from tincd_compat.config.keys import load_public_key
 from tincd_compat.config.parser import Options, options_for
 from tincd_compat.config.settings import Settings
-from tincd_compat.errors import ConfigError, PeerError
+from tincd_compat.errors import ConfigError, Fault, PeerError
 from tincd_compat.meta.connection import PeerIdentity
 
 
@@ -58,5 +58,5 @@ class HostFiles:
             key = load_public_key(host, self.directory, name)
         except ConfigError as error:
             # The name is known all the same: no word of an unknown identity.
-            raise PeerError(str(error)) from error
+            raise PeerError(str(error), Fault.IDENTITY) from error
         return PeerIdentity(key, host.weight, link_options(own, host))

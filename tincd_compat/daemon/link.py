@@ -9,13 +9,14 @@ import random
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import Event, MetaConnection
 from tincd_compat.meta.messages import Message, Request
+from tincd_compat.observe.words import LinkEnd
 from tincd_compat.transport.metasocket import MetaSocket
 from tincd_compat.transport.turns import Turns
 from tincd_compat.tunnel.traffic import NOTHING, Traffic
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 #: Bytes of the line in front of a frame that is sent as PACKET, mostly.
 _PACKET_LINE: Final = 8
+
+
+class End(NamedTuple):
+    """The end of a link: its reason as a word, and as a line."""
+
+    reason: LinkEnd
+    text: str
 
 
 class Link:
@@ -60,8 +68,9 @@ class Link:
         self.host: HostSettings | None = None
         #: The peer's node, once the handshake is complete.
         self.node: Node | None = None
-        #: Set when the connection is gone.
+        #: Set when the connection is gone, and why it is.
         self.ended = asyncio.Event()
+        self.end: End | None = None
         #: The block of the peer's METAKEY, until our private key has decrypted it.
         self.block: asyncio.Future[bytes] | None = None
         #: A PONG has arrived: the connection works both ways.
@@ -141,9 +150,11 @@ class Link:
         if not self.socket.closed:
             self.socket.feed(step)
 
-    def log_error(self, error: PeerError) -> None:
+    def log_error(self, error: PeerError) -> End:
         """Log why the link is lost, at the level and with the logger of the error."""
         logger: logging.Logger = getattr(error, "logger", logs.always)
         severity: int = getattr(error, "severity", logging.ERROR)
-        for line in error.text(str(self)).splitlines():
+        lines = error.text(str(self)).splitlines()
+        for line in lines:
             logger.log(severity, "%s", line)
+        return End(LinkEnd(error.fault.value), lines[0])

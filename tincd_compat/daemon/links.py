@@ -22,7 +22,7 @@ from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.hostnames import HostNames
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
-from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.link import End, Link
 from tincd_compat.daemon.privateops import Crowded, PrivateOperations
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError, PeerError
@@ -38,6 +38,7 @@ from tincd_compat.meta.connection import (
     Role,
 )
 from tincd_compat.meta.messages import Ping, Pong, Request
+from tincd_compat.observe.words import LinkEnd
 from tincd_compat.transport.tcp import Tarpit, source_address
 from tincd_compat.transport.turns import Turns
 
@@ -126,6 +127,11 @@ class Links:
         self._closing = False
         #: Requests so far of active links, by kind.
         self.received: Counter[Request] = Counter()
+        #: Callers whose connection has ended before it was active, by the reason.
+        self.failed_callers: Counter[LinkEnd] = Counter()
+        #: Called with each link that becomes active, and with each that has ended.
+        self.began: Callable[[Link], None] = lambda link: None
+        self.ended: Callable[[Link], None] = lambda link: None
         #: What links that have ended were sent, and lines to everyone; their bytes.
         self._sent_before: Counter[Request] = Counter()
         self._bytes_before = 0, 0
@@ -232,8 +238,10 @@ class Links:
         """End the connection of the oldest caller in the handshake, of too many."""
         strangers = [link for link in self._all if not (link.active or link.outgoing)]
         if len(strangers) >= MAX_STRANGERS:
-            logs.connections.warning("Too many callers, giving up the oldest")
-            self.terminate(strangers[0], report=False)
+            line = "Too many callers, giving up the oldest"
+            logs.connections.warning("%s", line)
+            end = End(LinkEnd.CROWDED, line)
+            self.terminate(strangers[0], end, report=False)
 
     def _new_link(
         self,
@@ -315,10 +323,11 @@ class Links:
     def _lost(self, link: Link, error: Exception) -> None:
         """End a link for an error; one of ours costs this link and no other."""
         if isinstance(error, PeerError):
-            link.log_error(error)
+            end = link.log_error(error)
         else:
+            end = End(LinkEnd.INTERNAL, f"Internal error: {error}")
             self._unexpected.report(f"Internal error, giving up {link}", error)
-        self.terminate(link, report=link.active)
+        self.terminate(link, end, report=link.active)
 
     def _pong(self, link: Link) -> None:
         link.proven = True
@@ -339,8 +348,9 @@ class Links:
         try:
             block = future.result()
         except Crowded:
-            logs.connections.warning("Too many callers, giving up %s", link)
-            self.terminate(link, report=False)
+            line = f"Too many callers, giving up {link}"
+            logs.connections.warning("%s", line)
+            self.terminate(link, End(LinkEnd.CROWDED, line), report=False)
         except ValueError:
             link.feed(partial(link.connection.decrypt_failed, now))
         except Exception as error:
@@ -355,10 +365,9 @@ class Links:
         node = self._control.mesh.get_or_add(link.connection.name)
         old = self._by_node.get(node)
         if old is not None:
-            logs.connections.debug(
-                "Established a second connection with %s, closing old connection", old
-            )
-            self.terminate(old, report=False)
+            line = f"Established a second connection with {old}, closing old connection"
+            logs.connections.debug("%s", line)
+            self.terminate(old, End(LinkEnd.REPLACED, line), report=False)
         self._by_node[node] = link
         link.node = node
         # An address that we dialled can be dialled again, unless a proxy did it.
@@ -369,6 +378,7 @@ class Links:
         bits = self._combined_options(link, event)
         link.options = bits
         self._control.link_up(link, event, bits)
+        self.began(link)
 
     def _combined_options(self, link: Link, event: Activated) -> int:
         bits = options.combine(event.my_options, event.options)
@@ -387,7 +397,9 @@ class Links:
 
     # The end of a link.
 
-    def terminate(self, link: Link, *, report: bool, settle: bool = True) -> None:
+    def terminate(
+        self, link: Link, end: End, *, report: bool, settle: bool = True
+    ) -> None:
         """End a connection; ``report`` sends a DEL_EDGE of our edge to all.
 
         Without ``settle`` the graph is left for the caller to run.
@@ -396,6 +408,9 @@ class Links:
             return
         logs.connections.log(logs.NOTICE, "Closing connection with %s", link)
         was_active = link.connection.active
+        link.end = end
+        if not was_active and link.outgoing is None:
+            self.failed_callers[end.reason] += 1
         del self._all[link]
         self._keep_counts(link.connection)
         self._most_queued = max(self._most_queued, link.backlog.most_queued)
@@ -412,6 +427,7 @@ class Links:
                 del self._by_node[link.node]
                 link.node.dialled = None
             self._control.link_down(link.node, report, settle)
+        self.ended(link)
         if not self._all and not self._closing:
             self._control.purge()
 
@@ -423,9 +439,10 @@ class Links:
         # The scripts of those who are lost with a link come before those of the next,
         # as in tincd, unless there is so much to do that a stop would take long.
         patience = self._loop.time() + STOP_PATIENCE
+        end = End(LinkEnd.STOP, "This daemon stops")
         for number, link in enumerate(self):
             quick = number < STOP_RUNS and self._loop.time() < patience
-            self.terminate(link, report=False, settle=quick)
+            self.terminate(link, end, report=False, settle=quick)
         self._control.settle()
 
     def recheck_hosts(self) -> Iterator[None]:
@@ -436,10 +453,11 @@ class Links:
         No link keeps its ConnectTo: whoever reloads dials anew and finds those that are
         left.  A connection that has not said its name has no host file.
         """
+        end = End(LinkEnd.RELOADED, "Its host file was changed or is gone")
         for link in self:
             link.outgoing = None
             if link.host is None or not self._same_host(link, link.host):
-                self.terminate(link, report=link.active)
+                self.terminate(link, end, report=link.active)
             yield
 
     def _same_host(self, link: Link, known: HostSettings) -> bool:

@@ -115,7 +115,7 @@ class OperatorSide:
         return _listed(tables.nodes(self._gatherer.look(), name))
 
     def _status(self, _: Mapping[str, str]) -> Answer:
-        return Answer(200, _worked_out(tables.status(self._gatherer.look(), ())))
+        return Answer(200, _worked_out(tables.status(self._gatherer.look(), (), {})))
 
     def _events(self, query: Mapping[str, str]) -> Answer:
         """Tell what has happened, and with ``follow`` go on as it happens."""

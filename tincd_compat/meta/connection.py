@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from tincd_compat import logs
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.events import (
     Activated,
     ConnectionLost,
@@ -118,18 +118,19 @@ class MetaConnection:
         self._ping_timeout = ping_timeout
         self._pinged = False
         #: Times from PING to PONG.
-        self.round_trip = RoundTrip()
+        self._round_trip = RoundTrip()
         #: PINGs without a PONG, and when the only one of them left.
         self._pings = 0
         self._ping_left: float | None = None
         #: Bytes of the connection, as they were on the wire.
-        self.bytes_sent = self.bytes_received = 0
+        self._bytes_sent = self._bytes_received = 0
         #: Requests that were queued for the peer, without lines to everyone.
-        self.sent: Counter[Request] = Counter()
+        self._sent: Counter[Request] = Counter()
         #: When the connection began or was last pinged.
         self._last_ping_time = now
         self._active = False
         self._failed = False
+        self._key_unread = False
         self._stream = MetaStream()
         self._outbox = Outbox(self._stream)
         self._handshake = Handshake(
@@ -183,6 +184,34 @@ class MetaConnection:
         """Whether input waits for the answer to DecryptNeeded."""
         return self._handshake.state is State.DECRYPTION
 
+    @property
+    def round_trip(self) -> RoundTrip:
+        """Times from PING to PONG."""
+        return self._round_trip
+
+    @property
+    def sent(self) -> Counter[Request]:
+        """Requests that were queued for the peer, without lines to everyone."""
+        return self._sent
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that were sent to the peer, as they were on the wire."""
+        return self._bytes_sent
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that came from the peer, as they were on the wire."""
+        return self._bytes_received
+
+    @property
+    def key_unread(self) -> bool:
+        """Whether the peer has our METAKEY, and has not shown that it can read it.
+
+        Stays true after an error.
+        """
+        return self._key_unread or self._handshake.has_sent_key
+
     def status_word(self) -> int:
         """Return the status bits of the dump."""
         word = Status.PROXY_PASSED if self._proxied else Status(0)
@@ -202,7 +231,7 @@ class MetaConnection:
         """Take any amount of what the peer sent, to be looked at later."""
         if self._failed:
             return
-        self.bytes_received += len(data)
+        self._bytes_received += len(data)
         with self._ending():
             self._stream.receive_data(data)
 
@@ -265,8 +294,12 @@ class MetaConnection:
         """Let nothing in or out after an error."""
         try:
             yield
-        except PeerError:
+        except PeerError as error:
             self._failed = True
+            if error.fault is Fault.PROTOCOL and self._handshake.reads_with_key:
+                # Who has another key of ours than we have is read as nonsense.
+                error.fault = Fault.WRONG_KEY
+            self._key_unread = self._handshake.has_sent_key
             self._handshake.fail()
             self._outbox.clear()
             self._stream.discard()
@@ -334,7 +367,7 @@ class MetaConnection:
     def _ponged(self, now: float) -> None:
         """Take the time of a PONG, if it cannot be one to another PING."""
         if self._ping_left is not None:
-            self.round_trip.add(max(0.0, now - self._ping_left))
+            self._round_trip.add(max(0.0, now - self._ping_left))
             self._ping_left = None
         self._pings = max(0, self._pings - 1)
 
@@ -378,7 +411,7 @@ class MetaConnection:
         self._require_active()
         line = Packet(len(frame)).encode()
         self._log("Sending %s to %s", Request.PACKET, line)
-        self.sent[Request.PACKET] += 1
+        self._sent[Request.PACKET] += 1
         return self._queue(line + b"\n" + frame)
 
     def send_packets(self, frames: Sequence[bytes | bytearray]) -> bool:
@@ -386,7 +419,7 @@ class MetaConnection:
         if logs_requests():
             return all(self.send_packet(bytes(frame)) for frame in frames)
         self._require_active()
-        self.sent[Request.PACKET] += len(frames)
+        self._sent[Request.PACKET] += len(frames)
         parts: list[bytes | bytearray] = []
         for frame in frames:
             parts += (b"17 %d\n" % len(frame), frame)
@@ -413,7 +446,7 @@ class MetaConnection:
         for message in messages:
             line = message.encode()
             self._log("Sending %s to %s", message.request, line)
-            self.sent[message.request] += 1
+            self._sent[message.request] += 1
             if self._fits(line):
                 yield line
 
@@ -430,7 +463,7 @@ class MetaConnection:
     def data_to_send(self, limit: int | None = None) -> bytes:
         """Take what is queued, encrypted as it has to be; no more than the limit."""
         data = self._outbox.take(limit)
-        self.bytes_sent += len(data)
+        self._bytes_sent += len(data)
         if data and logs.meta.isEnabledFor(logging.DEBUG):
             logs.meta.debug("Flushing %d bytes to %s", len(data), self.peer)
         return data
@@ -442,7 +475,7 @@ class MetaConnection:
 
     def _send_request(self, request: Request, line: bytes) -> bool:
         self._log("Sending %s to %s", request, line)
-        self.sent[request] += 1
+        self._sent[request] += 1
         ahead = request in (Request.PING, Request.PONG)
         return self._fits(line) and self._queue(line, b"\n", ahead=ahead)
 
@@ -505,7 +538,7 @@ class MetaConnection:
     def _give_up(self, now: float) -> None:
         if not self._active:
             line = "Timeout from {peer} during authentication"
-            raise ConnectionLost(line, logging.WARNING)
+            raise ConnectionLost(line, logging.WARNING, Fault.AUTH_TIMEOUT)
         silent = now - self._last_ping_time
         line = f"{{peer}} didn't respond to PING in {silent:.0f} seconds"
-        raise ConnectionLost(line, logging.INFO)
+        raise ConnectionLost(line, logging.INFO, Fault.PING_TIMEOUT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from tincd_compat import logs
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.messages import Message
 
 
@@ -58,9 +58,13 @@ class ConnectionLost(PeerError):
     """
 
     def __init__(
-        self, template: str, severity: int, logger: logging.Logger = logs.connections
+        self,
+        template: str,
+        severity: int,
+        fault: Fault,
+        logger: logging.Logger = logs.connections,
     ) -> None:
-        super().__init__(template)
+        super().__init__(template, fault)
         self.severity = severity
         self.logger = logger
 

@@ -53,7 +53,7 @@ from typing import Final, NamedTuple, TypeAlias
 from tincd_compat.addresses import valid_name
 from tincd_compat.crypto import streamciphers
 from tincd_compat.crypto.streamciphers import StreamCipher
-from tincd_compat.errors import ConfigError, PeerError
+from tincd_compat.errors import ConfigError, Fault, PeerError
 from tincd_compat.meta.events import Activated, DecryptNeeded
 from tincd_compat.meta.identity import Identity, PeerIdentity, RawPublicKey
 from tincd_compat.meta.messages import (
@@ -207,6 +207,16 @@ class Handshake:
         """Admit nothing any more."""
         self._enter(State.FAILED)
 
+    @property
+    def has_sent_key(self) -> bool:
+        """Whether the peer has got what only its private key can read."""
+        return self.state in (State.DECRYPTION, State.CHALLENGE, State.CHAL_REPLY)
+
+    @property
+    def reads_with_key(self) -> bool:
+        """Whether the peer's words are read with what only our private key gave."""
+        return self.state in (State.CHALLENGE, State.CHAL_REPLY)
+
     def admit(self, request: Request) -> None:
         """PeerError unless the table lets this request in now."""
         if (self.role, self.state, request) not in self._table:
@@ -237,7 +247,7 @@ class Handshake:
     def decrypt_failed(self) -> None:
         """Refuse a block that is no ciphertext of our key."""
         line = "Error during decryption of meta key for {peer}"
-        raise PeerError(f"{line}: data too large for modulus")
+        raise PeerError(f"{line}: data too large for modulus", Fault.WRONG_KEY)
 
     def _enter(self, state: State) -> None:
         self.state = state
@@ -278,7 +288,7 @@ class Handshake:
             encryptor = streamciphers.CIPHERS[nid].encryptor(block)
         except ValueError as error:
             line = f"Error during initialisation of cipher for {{peer}}: {error}"
-            raise PeerError(line) from error
+            raise PeerError(line, Fault.INCOMPATIBLE) from error
         text = key.encrypt(block).hex().upper()
         return [
             SendMessage(MetaKey(nid, streamciphers.SHA256, 0, 0, text)),
@@ -306,7 +316,7 @@ class Handshake:
     def _public_key(self) -> RawPublicKey:
         key = self._peer.public_key
         if key is None:
-            raise PeerError(f"No public key for {self.name} specified!")
+            raise PeerError(f"No public key for {self.name} specified!", Fault.IDENTITY)
         return key
 
     # Input.
@@ -314,13 +324,17 @@ class Handshake:
     def _check_id(self, message: Id) -> None:
         name = message.name
         if not valid_name(name) or name == self._identity.name:
-            raise PeerError("Got bad ID from {peer}: invalid name")
+            raise PeerError("Got bad ID from {peer}: invalid name", Fault.IDENTITY)
         if self.role is Role.INITIATOR and name != self.name:
-            raise PeerError(f"Peer {self._hostname} is {name} instead of {self.name}")
+            raise PeerError(
+                f"Peer {self._hostname} is {name} instead of {self.name}",
+                Fault.IDENTITY,
+            )
         self.name = name
         if message.version != VERSION:
             raise PeerError(
-                f"Peer {{peer}} uses incompatible version {message.version}"
+                f"Peer {{peer}} uses incompatible version {message.version}",
+                Fault.INCOMPATIBLE,
             )
         self._peer = self._look_up(name)
 
@@ -331,16 +345,19 @@ class Handshake:
         try:
             return self._find_peer(name)
         except KeyError as error:
-            raise PeerError(unknown) from error
+            raise PeerError(unknown, Fault.IDENTITY) from error
         except ConfigError as error:
             # A caller has read the file before: it knew whom to call.
             known = self.role is Role.INITIATOR
-            raise PeerError(f"{error}" if known else f"{error}\n{unknown}") from error
+            text = f"{error}" if known else f"{error}\n{unknown}"
+            raise PeerError(text, Fault.IDENTITY) from error
 
     def _request_decryption(self, message: MetaKey, step: Step) -> list[Action]:
         size = self._identity.private_key.size
         if len(message.key) != 2 * size:
-            raise PeerError("Possible intruder {peer}: wrong keylength")
+            raise PeerError(
+                "Possible intruder {peer}: wrong keylength", Fault.WRONG_KEY
+            )
         ciphertext = _from_hex(message.key, "Got bad METAKEY from {peer}: invalid key")
         self._peer_metakey = message
         self._enter(step.state)
@@ -349,26 +366,26 @@ class Handshake:
     def _check_cipher(self, block: bytes) -> StreamCipher:
         nid = self._peer_metakey.cipher
         if nid == 0:
-            raise PeerError("{peer} uses null cipher!")
+            raise PeerError("{peer} uses null cipher!", Fault.INCOMPATIBLE)
         cipher = streamciphers.CIPHERS.get(nid)
         if cipher is None:
-            raise PeerError("{peer} uses unknown cipher!")
+            raise PeerError("{peer} uses unknown cipher!", Fault.INCOMPATIBLE)
         try:
             return cipher.decryptor(block)
         except ValueError as error:
             line = f"Error during initialisation of cipher from {{peer}}: {error}"
-            raise PeerError(line) from error
+            raise PeerError(line, Fault.INCOMPATIBLE) from error
 
     def _check_digest(self) -> None:
         metakey = self._peer_metakey
         if metakey.digest == 0:
-            raise PeerError("{peer} uses null digest!")
+            raise PeerError("{peer} uses null digest!", Fault.INCOMPATIBLE)
         size = streamciphers.digest_size(metakey.digest)
         if size is None:
-            raise PeerError("Node {peer} uses unknown digest!")
+            raise PeerError("Node {peer} uses unknown digest!", Fault.INCOMPATIBLE)
         # The length has no use on this stream, but a wrong one is a wrong daemon.
         if not 0 <= metakey.maclength <= size:
-            raise PeerError("{peer} uses bogus MAC length!")
+            raise PeerError("{peer} uses bogus MAC length!", Fault.INCOMPATIBLE)
 
     def _check_challenge(self, message: Challenge) -> None:
         if len(message.data) != 2 * self._identity.private_key.size:

@@ -34,7 +34,7 @@ def log_request(text: str, request: Request, peer: str, line: bytes) -> None:
 def while_processing(request: Request, error: PeerError) -> PeerError:
     """Name the request under way in the error about it, as a second log line."""
     line = f"Error while processing {request.name} from {{peer}}"
-    return PeerError(f"{error.template}\n{line}")
+    return PeerError(f"{error.template}\n{line}", error.fault)
 
 
 def unknown_request(line: bytes) -> PeerError:

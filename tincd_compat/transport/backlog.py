@@ -13,6 +13,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs
+from tincd_compat.errors import Fault
 from tincd_compat.meta.events import ConnectionLost
 
 if TYPE_CHECKING:
@@ -99,15 +100,18 @@ class Backlog:
         0.
         """
         if self.queued > MOST_QUEUED:
-            raise self._lost(now, logging.WARNING, logs.always)
+            raise self._lost(now, logging.WARNING, Fault.OVERFLOW, logs.always)
         if now >= self.next_timer():
-            raise self._lost(now, logging.INFO, logs.connections)
+            raise self._lost(now, logging.INFO, Fault.NOT_FLUSHED, logs.connections)
 
-    def _lost(self, now: float, level: int, logger: logging.Logger) -> ConnectionLost:
+    def _lost(
+        self, now: float, level: int, fault: Fault, logger: logging.Logger
+    ) -> ConnectionLost:
         since = now if self.blocked_since is None else self.blocked_since
         return ConnectionLost(
             f"{{peer}} could not flush for {int(now - since)} seconds"
             f" ({self.queued} bytes remaining)",
             level,
+            fault,
             logger,
         )

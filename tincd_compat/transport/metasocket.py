@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from tincd_compat import logs
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import ConnectionLost, Event, MetaConnection
 from tincd_compat.meta.messages import MAX_LINE
 from tincd_compat.transport.backlog import Backlog
@@ -28,6 +28,19 @@ from tincd_compat.transport.turns import Turns
 
 #: Most that is read from a connection at a time; until it is active a line at most.
 READ_SIZE: Final = 65536
+
+
+def _lost(error: OSError, line: str) -> ConnectionLost:
+    """Return what an error of the socket means for the connection."""
+    if error.errno == errno.EPIPE:
+        return _closed()
+    fault = Fault.RESET if error.errno == errno.ECONNRESET else Fault.IO_ERROR
+    text = f"{line}: {error.strerror}"
+    return ConnectionLost(text, logging.ERROR, fault, logs.always)
+
+
+def _closed() -> ConnectionLost:
+    return ConnectionLost("Connection closed by {peer}", logs.NOTICE, Fault.CLOSED)
 
 
 class MetaSocket:
@@ -184,11 +197,10 @@ class MetaSocket:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            line = f"Metadata socket read error for {{peer}}: {error.strerror}"
-            self._lost(ConnectionLost(line, logging.ERROR, logs.always))
+            self._lost(_lost(error, "Metadata socket read error for {peer}"))
             return
         if not data:
-            self._lost(ConnectionLost("Connection closed by {peer}", logs.NOTICE))
+            self._lost(_closed())
             return
         self._unread = len(data) == size
         self._step(lambda: self._connection.receive_data(data))
@@ -256,11 +268,7 @@ class MetaSocket:
             self._want_write(True)
             self._plan_timer()
         except OSError as error:
-            line = f"Flushing meta data to {{peer}} failed: {error.strerror}"
-            lost = ConnectionLost(line, logging.ERROR, logs.always)
-            if error.errno == errno.EPIPE:
-                lost = ConnectionLost("Connection closed by {peer}", logs.NOTICE)
-            self._lost(lost)
+            self._lost(_lost(error, "Flushing meta data to {peer} failed"))
 
     # The loop.
 

@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.events import ConnectionLost
 from tincd_compat.meta.proxy import ProxyDialogue, ProxyProgress, Target
 
@@ -68,7 +68,7 @@ async def converse(
     except TimeoutError:
         sock.close()
         line = "Timeout from {peer} during authentication"
-        raise ConnectionLost(line, logging.WARNING) from None
+        raise ConnectionLost(line, logging.WARNING, Fault.AUTH_TIMEOUT) from None
     except OSError as error:
         sock.close()
         line = f"Metadata socket read error for {{peer}}: {error.strerror}"
