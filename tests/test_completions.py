@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import tincd_compat
-from tincd_compat import admin, cli
+from tincd_compat import cli
+from tincd_compat.admin import main
+from tincd_compat.admin.verbs import VERBS
 from tincd_compat.service import commandline
 
 PLACE = Path(tincd_compat.__file__).parent.parent / "contrib/completions"
@@ -22,18 +26,22 @@ pytestmark = pytest.mark.skipif(not FILES, reason="the tree has no contrib here"
 SHOWN = [
     option for option in commandline.OPTIONS if f"--{option.long}" in cli.HELP_TEXT
 ]
-OPTIONS = {
-    "tincd": {f"--{option.long}" for option in SHOWN}
-    | {f"-{option.short}" for option in SHOWN if option.short},
-    "tincd-compat": {
-        text
-        for action in admin._parser()._actions
-        for text in action.option_strings
-        if text.startswith("--")
-    },
+OPTIONS = {f"--{option.long}" for option in SHOWN} | {
+    f"-{option.short}" for option in SHOWN if option.short
 }
 SIGNALS = [name for name in commandline.SIGNAL_NAMES if name != "ABRT"]
-COMMANDS = {"takeover", "release"}
+
+
+def options_of(verb: str) -> set[str]:
+    """Return the options of a verb of tincd-compat; of the program itself for ""."""
+    parser = main.parser([verb])
+    [verbs] = [
+        action
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+    ]
+    parser = verbs.choices[verb] if verb else parser
+    return {text for action in parser._actions for text in action.option_strings}
 
 
 def test_all_shells_complete_both_programs() -> None:
@@ -63,9 +71,14 @@ def bash(*words: str) -> list[str]:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 class TestBash:
-    @pytest.mark.parametrize("program", OPTIONS)
-    def test_options(self, program: str) -> None:
-        assert set(bash(program, "-")) == OPTIONS[program]
+    def test_options(self) -> None:
+        assert set(bash("tincd", "-")) == OPTIONS
+
+    @pytest.mark.parametrize("verb", ["", *VERBS])
+    def test_options_of_a_verb(self, verb: str) -> None:
+        words = [verb] if verb else []
+        assert set(bash("tincd-compat", *words, "-")) == options_of(verb)
+        assert set(bash("tincd-compat", "-n", "vpn", *words, "-")) == options_of(verb)
 
     def test_words_after_an_option(self) -> None:
         assert bash("tincd", "-k", "") == SIGNALS
@@ -84,41 +97,59 @@ class TestBash:
     def test_directories(self, tmp_path: Path) -> None:
         (tmp_path / "one").mkdir()
         (tmp_path / "two").touch()
-        for words in (["tincd", "-c"], ["tincd-compat", "--root"]):
+        for words in (["tincd", "-c"], ["tincd-compat", "takeover", "--root"]):
             assert bash(*words, f"{tmp_path}/") == [f"{tmp_path}/one"]
 
-    def test_commands(self) -> None:
-        assert set(bash("tincd-compat", "")) >= COMMANDS
+    def test_verbs_and_their_words(self) -> None:
+        assert set(bash("tincd-compat", "")) >= set(VERBS)
+        assert bash("tincd-compat", "st") == ["status"]
+        assert bash("tincd-compat", "health", "--check", "") == ["live", "ready"]
+        assert bash("tincd-compat", "health", "--check", "=", "r") == ["ready"]
+        assert bash("tincd-compat", "log-level", "5") == ["5"]
+        assert bash("tincd-compat", "explain", "--socket", "/dev/nul") == ["/dev/null"]
 
 
-@pytest.mark.parametrize("program", OPTIONS)
-def test_zsh(program: str) -> None:
-    text = (PLACE / f"zsh/_{program}").read_text()
+def test_zsh() -> None:
+    text = (PLACE / "zsh/_tincd").read_text()
     # {-k+,--kill=}, or '--check[...]' alone; what is excluded stands in parentheses.
     specs = re.findall(r"\{(-[^}]+)\}|^ +['\"](?:\([^)]*\))?(--[\w=-]+)\[", text, re.M)
     named = {word.rstrip("+=") for spec in specs for word in "".join(spec).split(",")}
-    assert named == OPTIONS[program]
+    assert named == OPTIONS
     for excluded in re.findall(r"\((-\w --[\w-]+)\)'\{(.+?)\}", text):
         assert excluded[0].split() == re.sub("[+=]", "", excluded[1]).split(",")
-    hold_signals_and_commands(program, text)
+    assert " ".join(SIGNALS) in text
 
 
-@pytest.mark.parametrize("program", OPTIONS)
-def test_fish(program: str) -> None:
-    text = (PLACE / f"fish/{program}.fish").read_text()
+def test_fish() -> None:
+    text = (PLACE / "fish/tincd.fish").read_text()
     lines = [line for line in text.splitlines() if line.startswith("complete ")]
-    assert all(line.startswith(f"complete -c {program} ") for line in lines)
+    assert all(line.startswith("complete -c tincd ") for line in lines)
     short = {f"-{word}" for line in lines for word in re.findall(r" -s (\w)", line)}
     long = {f"--{word}" for line in lines for word in re.findall(r" -l ([\w-]+)", line)}
-    assert short | long == OPTIONS[program]
-    hold_signals_and_commands(program, text)
+    assert short | long == OPTIONS
+    assert " ".join(SIGNALS) in text
 
 
-def hold_signals_and_commands(program: str, text: str) -> None:
-    if program == "tincd":
-        assert " ".join(SIGNALS) in text
-    else:
-        assert all(command in text for command in COMMANDS)
+GENERATOR = runpy.run_path(str(PLACE / "generate.py")) if FILES else {"FILES": {}}
+
+
+@pytest.mark.parametrize("name", GENERATOR["FILES"])
+def test_files_of_the_other_program_are_those_that_are_generated(name: str) -> None:
+    """Say ``python contrib/completions/generate.py`` after a change of the options."""
+    assert (PLACE / name).read_text() == GENERATOR["FILES"][name]()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_fish_and_zsh_know_each_verb_and_its_options(verb: str) -> None:
+    fish = (PLACE / "fish/tincd-compat.fish").read_text()
+    assert f"-n __fish_use_subcommand -a {verb} -d " in fish
+    lines = [line for line in fish.splitlines() if f"_from {verb}'" in line]
+    long = {f"--{word}" for line in lines for word in re.findall(r" -l ([\w-]+)", line)}
+    assert long == {word for word in options_of(verb) if word.startswith("--")}
+    zsh = (PLACE / "zsh/_tincd-compat").read_text()
+    assert f"    '{verb}:" in zsh
+    [case] = re.findall(rf"^    {verb}\)\n(.*?)^        ;;$", zsh, re.M | re.S)
+    assert all(f"{word}" in case for word in options_of(verb))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

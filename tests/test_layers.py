@@ -43,7 +43,7 @@ MESH_SIDE = (
 #: may import besides itself and the shared modules.
 LAYERS: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
-    "admin": ("service",),
+    "admin": ("service", "config.paths", "observe.schemas", "observe.words"),
     "probe": (),
     "cli": ("daemon", "service", "config"),
     "daemon": (
@@ -315,6 +315,10 @@ def f():
         ("observe.views", "mesh.node", True),
         ("observe.views", "daemon.links", False),
         ("observe.views", "tunnel.tunnel", False),
+        ("admin.client", "errors", True),
+        ("admin.nets", "config.paths", True),
+        ("admin.status", "observe.records", False),
+        ("admin.explain", "tunnel.tunnel", False),
         ("config.settings", "addresses", True),
         ("addresses", "logs", True),
         ("addresses", "mesh.node", False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import re
 import shutil
@@ -12,7 +13,10 @@ from pathlib import Path
 import pytest
 
 import tincd_compat
-from tincd_compat import admin, logs
+from tests.admin import pages
+from tincd_compat import logs
+from tincd_compat.admin import main
+from tincd_compat.admin.verbs import VERBS
 from tincd_compat.config.check.scripts import SCRIPTS
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.variables import (
@@ -22,6 +26,7 @@ from tincd_compat.config.variables import (
     Scope,
     Variable,
 )
+from tincd_compat.observe.words import ProblemCode
 from tincd_compat.service import commandline, process, scripts
 from tincd_compat.service.getopt import Argument
 
@@ -154,14 +159,67 @@ def test_every_option_is_in_the_page() -> None:
         }[option.argument], option
 
 
-def test_every_option_of_the_other_program_is_in_its_page(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(SystemExit):
-        admin.main(["--help"])
-    options = set(re.findall(r"--([a-z-]+)", capsys.readouterr().out))
-    heads = items("tincd-compat.8", "DESCRIPTION", "Fl")
-    assert {head.split()[0].removeprefix("-") for head in heads} == options
+def verb_heads() -> dict[str, str]:
+    """Return each verb of the other program to the head of its section."""
+    text = PAGES["tincd-compat.8"].read_text()
+    heads = re.findall(r"^\.Ss (.*)$", text.partition(".Sh VERBS")[2], re.M)
+    found: dict[str, str] = {}
+    for head in heads:
+        verbs = re.match(r"[\w-]+(?: , [\w-]+)*", head)
+        assert verbs, head
+        found |= dict.fromkeys(verbs[0].split(" , "), head)
+    return found
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_of_the_other_program_is_in_its_page(verb: str) -> None:
+    parser = main.parser([verb])
+    [verbs] = [
+        action
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+    ]
+    actions = verbs.choices[verb]._actions
+    options = {action.option_strings[-1] for action in actions if action.option_strings}
+    head = verb_heads()[verb]
+    common = set(items("tincd-compat.8", "DESCRIPTION", "Fl"))
+    listed = set(re.findall(r"-([a-z][a-z-]+)", " ".join(common)))
+    if verb in ("takeover", "release"):
+        heads = items("tincd-compat.8", "takeover , release", "Fl")
+        listed |= {name.split()[0].removeprefix("-") for name in heads}
+    # A letter stands for itself: Fl a is --all.
+    letters = set(re.findall(r"Fl (\w)\b", head))
+    for action in actions:
+        short = {text[1:] for text in action.option_strings if len(text) == 2}
+        if short & letters:
+            listed |= {text[2:] for text in action.option_strings}
+    named = listed | set(re.findall(r"Fl -([a-z][a-z-]+)", head))
+    assert {option.removeprefix("--") for option in options} <= named
+    for action in actions:
+        if not action.option_strings and verb not in ("takeover", "release"):
+            words = re.split(r"\W", str(action.metavar or (action.choices or "")))
+            assert all(word in head for word in words if word), words
+
+
+def test_no_verb_is_in_the_page_alone() -> None:
+    assert list(verb_heads()) == list(VERBS)
+
+
+def test_every_problem_has_a_paragraph_by_its_severity() -> None:
+    text = section("tincd-compat.8", "PROBLEMS")
+    critical, _, warnings = text.partition(".El\n")
+    for part, severity in ((critical, "critical"), (warnings, "warning")):
+        found = re.findall(r"^\.It Cm ([\w-]+)$", part, re.M)
+        assert set(found) == {
+            str(code) for code in ProblemCode if code.severity == severity
+        }
+    for paragraph in re.split(r"^\.It ", text, flags=re.M)[1:]:
+        assert paragraph.count("\n") > 5, paragraph
+
+
+def test_records_are_described_as_their_schemas_do() -> None:
+    """Say ``python -m tests.admin.pages`` after a change of a record."""
+    assert pages.PAGE.read_text() == pages.page()
 
 
 def test_every_signal_is_in_the_page() -> None:

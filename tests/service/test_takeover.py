@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tincd_compat import admin, probe
+from tincd_compat import probe
+from tincd_compat.admin import main, takeover
 from tincd_compat.service.launcher import RECORD, Launcher, LauncherError, template
 from tincd_compat.service.takeover import (
     LAUNCHER,
@@ -361,7 +362,7 @@ def test_commands_fail_with_their_words() -> None:
 
 
 def call(root: Path, *words: str) -> int:
-    return admin.main([*words, "--program", str(PROGRAM), "--root", str(root)])
+    return main.main([*words, "--program", str(PROGRAM), "--root", str(root)])
 
 
 def test_command_line(
@@ -401,7 +402,7 @@ def test_daemons_that_run_on_are_named_on_the_system_that_runs(
     assert call(root, "takeover") == 0
     assert "345" not in capsys.readouterr().out
     assert call(root, "release") == 0
-    monkeypatch.setattr(admin, "RUNNING", root)
+    monkeypatch.setattr(takeover, "RUNNING", root)
     assert call(root, "takeover") == 0
     out = capsys.readouterr().out
     assert "systemctl restart tinc@vpn" in out
@@ -447,10 +448,10 @@ def test_program_as_it_is_seen_from_inside(
     for own in (root / "opt/bin/tincd-compat", Path("/opt/bin/tincd-compat")):
         monkeypatch.setattr("sys.argv", [str(own)])
         words = ["takeover", "--dry-run", "--root", str(root)]
-        assert admin.main(words) == 0
+        assert main.main(words) == 0
         assert f"write the launcher of {PROGRAM} to" in capsys.readouterr().out
     monkeypatch.setattr("sys.argv", ["/elsewhere/bin/tincd-compat"])
-    assert admin.main(words) == 1
+    assert main.main(words) == 1
     assert "has to be installed in" in capsys.readouterr().err
 
 

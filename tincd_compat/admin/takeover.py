@@ -1,4 +1,4 @@
-"""The program ``tincd-compat``: put tincd in the place of C tincd, or take it out."""
+"""The verbs ``takeover`` and ``release``: the place of C tincd, taken or given back."""
 
 from __future__ import annotations
 
@@ -6,32 +6,49 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tincd_compat import __version__
-from tincd_compat.errors import TincError
+from tincd_compat.admin.session import FINDING, FINE, Session
 from tincd_compat.service.launcher import RELEASE, template
 from tincd_compat.service.takeover import Host, TakeoverError, perform
 
 #: The root of the system that runs.
 RUNNING: Final = Path("/")
+#: The exit status where nothing was changed, and the reason said.
+FAILED: Final = FINDING
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 if the host is as asked for, 1 if it was refused."""
-    options = _parser().parse_args(arguments)
+def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    """Add the options of the verb."""
+    parser.description = (
+        "Let /usr/sbin/tincd be this tincd, or C tincd again. "
+        "Configuration, units and running daemons stay as they are."
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be done, and stop"
+    )
+    parser.add_argument(
+        "--program", type=Path, metavar="FILE", help="our tincd, if not beside this"
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=RUNNING,
+        metavar="DIR",
+        help="another system's root directory; FILE is as seen from inside",
+    )
+
+
+def run(session: Session) -> int:
+    """Take the place, or give it back; 0 if the host is as asked for."""
+    options = session.options
     root = _root(options.root)
     program = Path(os.path.abspath(options.program or _own_program(root)))
-    try:
-        host = Host(program, root)
-        if options.command == "release":
-            return _release(host, root, options.dry_run)
-        return _take_over(host, options.dry_run, root == RUNNING)
-    except (TincError, OSError) as error:
-        print(f"tincd-compat: {error}", file=sys.stderr)
-        return 1
+    host = Host(program, root)
+    if options.verb == "release":
+        return _release(host, root, options.dry_run)
+    return _take_over(host, options.dry_run, root == RUNNING)
 
 
 def _root(given: Path) -> Path:
@@ -52,30 +69,6 @@ def _own_program(root: Path) -> Path:
     return program
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tincd-compat",
-        description="Let /usr/sbin/tincd be this tincd, or C tincd again. "
-        "Configuration, units and running daemons stay as they are.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("command", choices=["takeover", "release"])
-    parser.add_argument(
-        "--dry-run", action="store_true", help="show what would be done, and stop"
-    )
-    parser.add_argument(
-        "--program", type=Path, metavar="FILE", help="our tincd, if not beside this"
-    )
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=RUNNING,
-        metavar="DIR",
-        help="another system's root directory; FILE is as seen from inside",
-    )
-    return parser
-
-
 def _release(host: Host, root: Path, dry_run: bool) -> int:
     """Run the script that the launcher has, too, for when there is no Python."""
     words = ["--dry-run"] * dry_run + ["--root", str(root)] * (root != Path("/"))
@@ -90,7 +83,7 @@ def _take_over(host: Host, dry_run: bool, is_running: bool) -> int:
     steps = host.takeover()
     if not steps:
         print(f"Nothing to do: {_state(host)}.")
-        return 0
+        return FINE
     if dry_run:
         print("Would do, in this order:")
         for step in steps:
@@ -118,7 +111,3 @@ def _name_running(host: Host) -> None:
             print(f"Restart it when it suits you: systemctl restart tinc@{net}")
         else:
             print(f"Still running as before: process {pid}, without a net name.")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

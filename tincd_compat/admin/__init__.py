@@ -1,0 +1,1 @@
+"""The program ``tincd-compat``: what a running daemon knows, shown and judged."""
