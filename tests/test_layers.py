@@ -28,6 +28,7 @@ MESH_SIDE = (
     "tunnel.pumps",
     "tunnel.receiving",
     "tunnel.sources",
+    "tunnel.tunnels",
     "tunnel.ways",
 )
 

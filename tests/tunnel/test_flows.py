@@ -235,7 +235,7 @@ def test_what_the_pipeline_changes_itself_it_invalidates(change: str) -> None:
         pmtu.phase, pmtu.rounds = Phase.CHECK, 60
         world.pipeline.probe_step(node, world.now)
     else:
-        world.pipeline.limit_mtu(node, 1300)
+        world.tunnel(node).pmtu.limit(1300)
     flow = flows.lookup(bytes([10, 0, 2, 1]))
     assert flow is not None
     assert flow.limit == min(node.mtu, pmtu.minmtu)
