@@ -22,14 +22,16 @@ SHARED = ("addresses", "checksums", "errors", "logs", "modes", "options")
 MESH_SIDE = (
     "tunnel.delivery",
     "tunnel.flows",
-    "tunnel.lone",
     "tunnel.lookup",
     "tunnel.pipeline",
+    "tunnel.plain",
     "tunnel.pumps",
     "tunnel.receiving",
-    "tunnel.sources",
+    "tunnel.singlepath",
+    "tunnel.singles",
+    "tunnel.strangers",
+    "tunnel.tables",
     "tunnel.tunnels",
-    "tunnel.ways",
 )
 
 #: Part of the package, longest name first where parts are nested, to the parts that it
@@ -77,8 +79,8 @@ FAST_USERS = {
     "tunnel.lzo",
     "segments.offload",
     "tunnel.pumps",
-    "tunnel.sources",
-    "tunnel.ways",
+    "tunnel.strangers",
+    "tunnel.tables",
 }
 
 
