@@ -18,8 +18,9 @@ from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind, Placement, c_tincd_problem, parse_placement
 from conformance.harness.lab import Lab, temporary_lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.probes import expect_no_ping, ping, transfer, wait_ping
+from conformance.harness.probes import expect_no_ping, ping, wait_ping
 from conformance.harness.scenario import Case, Scenario
+from conformance.harness.transfers import transfer
 from conformance.harness.waits import Failed
 from conformance.requirements import Requirements, strict
 

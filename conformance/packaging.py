@@ -19,11 +19,11 @@ from typing import Final
 
 from conformance.harness.checks import expect, expect_equal
 from conformance.harness.container import Container
+from conformance.harness.host import Host
 from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab, temporary_lab
 from conformance.harness.waits import Failed, say, wait_for
 from conformance.requirements import machine_problem, strict
-from conformance.scenarios.takeover import Host
 
 _TREE: Final = Path(__file__).resolve().parent.parent
 _IMAGES: Final = _TREE / "build/images"

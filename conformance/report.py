@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,6 +18,10 @@ _REASON_LINES: Final = 20
 #: Of each log where nobody can look at the files afterwards, without rows of tables.
 _LOG_LINES: Final = 40
 _ROW: Final = "]:  "
+#: Seconds between two looks of who sits at a terminal; and those that a log of CI may
+#: say nothing.
+_REFRESH: Final = 0.5
+_SILENCE: Final = 30.0
 
 
 class Outcome(Enum):
@@ -41,21 +46,38 @@ class Result:
 
 
 class StatusLine:
-    """A last line that tells what runs; there is none where nobody looks on."""
+    """What runs: the last line of a terminal, else a line where nothing else is said.
 
-    def __init__(self) -> None:
+    :param clock: returns seconds
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._shown = ""
+        self._last = clock()
 
-    def show(self, text: str) -> None:
-        if not sys.stdout.isatty():
+    def show(self, text: Callable[[], str]) -> None:
+        """Show what ``text`` returns, which is asked for it now and then."""
+        now = self._clock()
+        terminal = sys.stdout.isatty()
+        if now - self._last < (_REFRESH if terminal else _SILENCE):
             return
-        text = text[: shutil.get_terminal_size().columns - 1]
-        if text != self._shown:
-            self.clear()
-            self._shown = text
-            print(text, end="", flush=True)
+        self._last = now
+        if not terminal:
+            print(f"     {text()}", flush=True)
+            return
+        line = text()[: shutil.get_terminal_size().columns - 1]
+        if line != self._shown:
+            self._erase()
+            self._shown = line
+            print(line, end="", flush=True)
 
     def clear(self) -> None:
+        """Make room for a line that stays."""
+        self._last = 0.0 if sys.stdout.isatty() else self._clock()
+        self._erase()
+
+    def _erase(self) -> None:
         if self._shown:
             print("\r\x1b[K", end="", flush=True)
             self._shown = ""

@@ -19,6 +19,7 @@ from conformance.attend import Attended, End
 from conformance.harness.keys import KeyStore
 from conformance.harness.lab import new_tag
 from conformance.harness.netns import remove_all
+from conformance.harness.remains import end_containers
 from conformance.harness.scenario import Case
 from conformance.processors import Processors
 from conformance.report import (
@@ -37,7 +38,8 @@ LOGS: Final = Path(__file__).resolve().parent / "logs"
 
 #: So many failures may be accidents.
 _ACCIDENTS: Final = 5
-_POLL: Final = 0.05
+#: Seconds between two looks at all workers.
+_POLL: Final = 0.1
 
 
 def run(cases: Sequence[Case], *, jobs: int | None, keep: bool, times: bool) -> int:
@@ -108,7 +110,7 @@ class _Round:
                 self._start()
                 for result in self._ended():
                     self._add(result)
-                self._status.show(self._now())
+                self._status.show(self._now)
                 time.sleep(_POLL)
         except KeyboardInterrupt:
             for each in self._running:
@@ -151,10 +153,8 @@ class _Round:
 
     def _now(self) -> str:
         titles = ", ".join(each.case.title for each in self._running)
-        waiting = len(self._waiting)
-        return (
-            f"{len(self._running)} running, {waiting} to come{self._left()}: {titles}"
-        )
+        count, waiting = len(self._running), len(self._waiting)
+        return f"{count} running, {waiting} to come{self._left()}: {titles}"
 
     def _left(self) -> str:
         if not self._waiting and not self._running:
@@ -162,13 +162,17 @@ class _Round:
         now = time.monotonic()
         progress = Progress(
             elapsed=now - self._started,
-            ended=[result.case for result in self._results],
+            ended=[
+                (result.case, result.seconds)
+                for result in self._results
+                if result.seconds
+            ],
             running=[
                 (each.case, now - each.attended.started) for each in self._running
             ],
             waiting=self._waiting,
         )
-        return f", {schedule.time_text(progress.seconds_left(self._places.many))} left"
+        return f", {schedule.time_text(progress.seconds_left(self._places))} left"
 
 
 class _Running(NamedTuple):
@@ -217,6 +221,8 @@ class _Session:
         """Judge a case whose worker has ended, and tidy up after it."""
         seconds = time.monotonic() - ran.attended.started
         left = [*end.left, *remove_all(ran.tag)]
+        if ran.case.scenario.tools:
+            left += end_containers(ran.directory)
         reason = _verdict(ran.directory) if end.status != worker.PASSED else ""
         if left:
             reason = f"{reason}\nleft behind: {', '.join(left)}".strip()

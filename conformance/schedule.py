@@ -19,6 +19,10 @@ SPARE: Final = 0.1
 _FEW: Final = 3
 _MANY: Final = 7
 _MINUTE: Final = 60
+#: Seconds in which a run fills its places.
+_EARLY: Final = 10.0
+#: Seconds of cases that are believed to be as declared until others have been seen.
+_BELIEVED: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +57,47 @@ def in_order(cases: Sequence[Case]) -> list[Case]:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is; seconds of cases are those that their scenarios declare.
-
-    ``running`` has the cases with the seconds since each was started.
-    """
+    """How far a run is: cases with the seconds that they took, or have run so far."""
 
     elapsed: float
-    ended: Sequence[Case]
+    ended: Sequence[tuple[Case, float]]
     running: Sequence[tuple[Case, float]]
     waiting: Sequence[Case]
 
-    def seconds_left(self, at_once: int) -> float:
-        """Estimate the rest at the pace that the run has had so far.
-
-        :param at_once: cases side by side, for as long as there is no pace yet
-        """
-        rests = [max(0.0, case.scenario.seconds - age) for case, age in self.running]
-        rests += [case.scenario.seconds for case in self.waiting]
-        done = sum(case.scenario.seconds for case in self.ended)
-        done += sum(min(age, case.scenario.seconds) for case, age in self.running)
-        pace = done / self.elapsed if done and self.elapsed else at_once
+    def seconds_left(self, places: Places) -> float:
+        """Estimate the rest by how many cases ran at once so far, and how slowly."""
+        slowness = self._slowness()
+        rests = [
+            (case, max(0.0, case.scenario.seconds * slowness - age))
+            for case, age in self.running
+        ]
+        rests += [(case, case.scenario.seconds * slowness) for case in self.waiting]
+        quiet = sum(rest for case, rest in rests if case.scenario.quiet)
+        others = sum(rest for _, rest in rests) - quiet
+        at_once = self._at_once(places.many)
         # The longest one is not shared among places.
-        return max(sum(rests) / pace, *rests, 0.0)
+        longest = max((rest for _, rest in rests), default=0.0)
+        left = others / at_once + quiet / min(at_once, places.quiet)
+        return max(left, longest)
+
+    def _slowness(self) -> float:
+        """Return how much longer cases take here than their scenarios declare.
+
+        Cases that run tell, too, once they are over their time; a run that has just
+        begun takes it that all are as declared.
+        """
+        overdue = [
+            (case, age) for case, age in self.running if age > case.scenario.seconds
+        ]
+        told = [*self.ended, *overdue]
+        declared = _BELIEVED + sum(case.scenario.seconds for case, _ in told)
+        return (_BELIEVED + sum(seconds for _, seconds in told)) / declared
+
+    def _at_once(self, many: int) -> float:
+        if self.elapsed < _EARLY:
+            return many
+        spent = sum(seconds for _, seconds in (*self.ended, *self.running))
+        return max(1.0, spent / self.elapsed)
 
 
 def time_text(seconds: float) -> str:

@@ -30,13 +30,16 @@ SHARED = (
 MESH_SIDE = (
     "tunnel.delivery",
     "tunnel.flows",
-    "tunnel.lone",
     "tunnel.lookup",
     "tunnel.pipeline",
+    "tunnel.plain",
     "tunnel.pumps",
     "tunnel.receiving",
-    "tunnel.sources",
-    "tunnel.ways",
+    "tunnel.singlepath",
+    "tunnel.singles",
+    "tunnel.strangers",
+    "tunnel.tables",
+    "tunnel.tunnels",
 )
 
 #: Part of the package, longest name first where parts are nested, to the parts that it
@@ -86,8 +89,8 @@ FAST_USERS = {
     "tunnel.lzo",
     "segments.offload",
     "tunnel.pumps",
-    "tunnel.sources",
-    "tunnel.ways",
+    "tunnel.strangers",
+    "tunnel.tables",
 }
 
 

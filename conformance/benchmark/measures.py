@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from conformance.benchmark.pairs import SINK_PORT, End, Pair, background, run
 from conformance.harness.lab import Lab
-from conformance.harness.probes import ENDPOINT
+from conformance.harness.transfers import ENDPOINT
 from conformance.harness.usage import usage
 from conformance.harness.waits import Failed
 

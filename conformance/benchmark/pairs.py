@@ -15,7 +15,7 @@ from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.netns import Namespace
 from conformance.harness.openssl import legacy_ciphers
-from conformance.harness.probes import ENDPOINT
+from conformance.harness.transfers import ENDPOINT
 from conformance.harness.waits import Failed, wait_for
 
 #: Where nobody reads what arrives, but the kernel counts it.

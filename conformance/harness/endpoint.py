@@ -3,7 +3,7 @@
 ``receive ADDRESS PORT`` and ``send ADDRESS PORT BYTES [STOP]`` print ``BYTES SHA256
 SECONDS`` (the receiver after a line ``listening``; a source route leads over a stop);
 ``name ADDRESS PORT NAME`` tells its name to
-every caller until it is killed; ``ask ADDRESS PORT`` prints the name it is told;
+every caller until it is killed;
 ``hold ADDRESS PORT`` takes UDP and never reads it, so that only the kernel counts;
 ``blast ADDRESS PORT SIZE RATE SECONDS`` sends datagrams of that size, so many a second,
 and prints ``COUNT SECONDS``.
@@ -76,12 +76,6 @@ def tell_name(address: str, port: int, name: str) -> None:
                 connection.sendall(name.encode())
 
 
-def ask(address: str, port: int) -> None:
-    with socket.create_connection((address, port), 3) as connection:
-        connection.settimeout(3)
-        print(connection.recv(100).decode(), flush=True)
-
-
 def hold(address: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as taker:
@@ -116,10 +110,8 @@ def main(role: str, address: str, port: str, *rest: str) -> None:
         tell_name(address, int(port), rest[0])
     elif role == "hold":
         hold(address, int(port))
-    elif role == "blast":
-        blast(address, int(port), int(rest[0]), int(rest[1]), float(rest[2]))
     else:
-        ask(address, int(port))
+        blast(address, int(port), int(rest[0]), int(rest[1]), float(rest[2]))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,14 @@ Only processes that were started here are ever signalled, each by its own number
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+#: For programs that need the standard library alone: a third of a start is the search
+#: for what else there is.
+PLAIN_PYTHON: Final = (sys.executable, "-I", "-S")
 
 
 class Processes:

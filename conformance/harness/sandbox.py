@@ -24,29 +24,19 @@ from conformance.harness.daemon import daemon_environment
 from conformance.harness.kinds import C_TINCD, Kind
 from conformance.harness.waits import Failed
 
-_LIMIT: Final = 120.0
+_LIMIT: Final = 300.0
 
-#: Run as ``sh -c SETUP sh DIRECTORY TINCD C-TINCD``. The shell stays, to reap daemons
-#: that end.
+#: Run as ``sh -c SETUP sh DIRECTORY``. The shell stays, to reap daemons that end.
 _SETUP: Final = """
 set -e
 cd "$1"
 ip link set lo up
-for node in null zero urandom random tty ptmx; do
-  : > dev/$node; mount --bind /dev/$node dev/$node
-done
-mount --bind /dev/pts dev/pts
-mount --bind /dev/net dev/net
-: > dev/peer; mount --bind "$3" dev/peer
-mount --bind "$2" /usr/sbin/tincd
-mount --bind etc /etc/tinc
-mount --bind log /var/log
-mount --bind run /run
-mount --rbind dev /dev
+mount --all --fstab fstab
 cd /
 set +e
 sh "$1/script"
 """
+_DEVICES: Final = ("null", "zero", "urandom", "random", "tty", "ptmx")
 
 #: What every script can use. ``run`` shows the status, ``await`` polls.
 _PRELUDE: Final = """
@@ -56,7 +46,7 @@ await() {
   tries=0
   until "$@"; do
     tries=$((tries + 1))
-    [ $tries -lt 600 ] || { echo "not within 30 s: $*" >&2; exit 99; }
+    [ $tries -lt 2400 ] || { echo "not within 120 s: $*" >&2; exit 99; }
     sleep 0.05
   done
 }
@@ -118,6 +108,9 @@ class Sandbox:
             (place / piece).mkdir(parents=True)
         _write_files(place / "etc", files)
         (place / "script").write_text(_PRELUDE + script)
+        (place / "fstab").write_text(self._fstab(place))
+        for name in (*_DEVICES, "peer"):
+            (place / "dev" / name).touch()
         with _syslogd(place / "dev" / "log") as datagrams:
             done = self._start(place)
         return Record(
@@ -128,12 +121,24 @@ class Sandbox:
             syslog=datagrams,
         )
 
+    def _fstab(self, place: Path) -> str:
+        """Return what is to be mounted, as a table: one process does all of it."""
+        bound = [(f"/dev/{name}", place / "dev" / name) for name in _DEVICES]
+        bound += [(f"/dev/{name}", place / "dev" / name) for name in ("pts", "net")]
+        bound += [(str(C_TINCD), place / "dev/peer")]
+        bound += [(str(self._tincd), Path("/usr/sbin/tincd"))]
+        bound += [(str(place / "etc"), Path("/etc/tinc"))]
+        bound += [(str(place / "log"), Path("/var/log"))]
+        bound += [(str(place / "run"), Path("/run"))]
+        lines = [f"{source} {target} none bind" for source, target in bound]
+        return "\n".join([*lines, f"{place}/dev /dev none rbind", ""])
+
     def _start(self, place: Path) -> subprocess.CompletedProcess[bytes]:
         argv = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
         argv += ["--mount-proc", "sh", "-c", _SETUP, "sh", str(place)]
         try:
             return subprocess.run(
-                [*argv, str(self._tincd), str(C_TINCD)],
+                argv,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 env={**daemon_environment(), "LC_ALL": "C", "TZ": "UTC"},

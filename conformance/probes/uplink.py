@@ -9,7 +9,8 @@ from conformance.harness.bulk import run, steady_datagrams
 from conformance.harness.daemon import TincNode
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.probes import SteadyPing, Transfer, transfer
+from conformance.harness.probes import SteadyPing
+from conformance.harness.transfers import Transfer, transfer
 from conformance.probes.probe import Contender, Figure, Probe
 
 _SECONDS: Final = 6.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import expect_ping
+from conformance.harness.processes import PLAIN_PYTHON
 from conformance.harness.scenario import Scenario
 
 _PORT: Final = 7655
@@ -39,7 +39,7 @@ def play(lab: Lab, placement: Placement) -> None:
     path.write_text(f"Port = {_PORT}\n{path.read_text()}")
     places = [(subject.outer[0], str(_PORT)), ("fd99:1::1", str(_PORT))]
     words = [word for place in places for word in place]
-    subject.wrapper = (sys.executable, "-I", _LAUNCHER, *words, "--")
+    subject.wrapper = (*PLAIN_PYTHON, _LAUNCHER, *words, "--")
     mesh.start()
 
     expect(subject.pidfile.exists(), "no pid file")

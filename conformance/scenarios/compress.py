@@ -14,8 +14,9 @@ from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import TWO, Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan, pair
-from conformance.harness.probes import expect_ping, transfer, wait_ping
+from conformance.harness.probes import expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 from conformance.harness.waits import say
 
 #: The inner MTU, with which TCP segments travel by UDP before the path MTU is final.

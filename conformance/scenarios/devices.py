@@ -7,7 +7,6 @@ a cable (``raw``), a member of a multicast group, a User Mode Linux.
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from typing import Final
 
@@ -18,8 +17,10 @@ from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan, pair
 from conformance.harness.netns import Namespace
-from conformance.harness.probes import Host, expect_ping, transfer, wait_ping
+from conformance.harness.probes import Host, expect_ping, wait_ping
+from conformance.harness.processes import PLAIN_PYTHON
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 from conformance.harness.waits import Failed, say, wait_for
 
 #: The subject is a; its kernel has no inner address.
@@ -68,7 +69,7 @@ def _play_cable(lab: Lab, host: Host, b: TincNode) -> None:
     transfer(lab, b, host, 5)
     capture = lab.capture(b, "vlan 7", device="vpn")
     for _ in range(_COUNT):
-        host.namespace.run(sys.executable, "-I", "-c", _SEND, "eth0", _TAGGED.hex())
+        host.namespace.run(*PLAIN_PYTHON, "-c", _SEND, "eth0", _TAGGED.hex())
     wait_for("tagged frames at b", lambda: capture.count() == _COUNT, limit=10)
     capture.stop()
 
@@ -159,7 +160,7 @@ def _play_guest(
 ) -> subprocess.Popen[bytes]:
     """Let the guest ask and ping; it then stays until it is killed."""
     path = lab.directory / f"guest-{time.monotonic_ns()}.txt"
-    argv = namespace.command(*(sys.executable, "-I", guest.__file__), *wire)
+    argv = namespace.command(*PLAIN_PYTHON, guest.__file__, *wire)
     with path.open("wb") as out:
         child = lab.processes.start(
             [*argv, target.address, str(_COUNT)],

@@ -79,4 +79,5 @@ SCENARIO = Scenario(
     summary="a member that announces thousands, or asks and does not read",
     placements=TWO,
     play=play,
+    seconds=25,
 )

@@ -187,7 +187,7 @@ SCENARIO: Final = Scenario(
     placements=ONE,
     play=play,
     limit=400,
-    seconds=15,
+    seconds=9,
     needs_c=True,
     tools=("openssl", "script"),
 )

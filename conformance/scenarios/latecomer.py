@@ -80,5 +80,5 @@ SCENARIO = Scenario(
     summary="a node joins a large mesh that changes meanwhile",
     placements=TWO,
     play=play,
-    seconds=20,
+    seconds=10,
 )

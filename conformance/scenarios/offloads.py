@@ -9,8 +9,9 @@ from conformance.harness.checks import expect
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.probes import expect_ping, transfer
+from conformance.harness.probes import expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 
 #: C passes over what it does not know.
 _OFF: Final = ("UDPGSO = no", "UDPGRO = no", "TunTSO = no", "TunGRO = no")

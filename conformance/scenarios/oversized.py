@@ -65,5 +65,5 @@ SCENARIO = Scenario(
     summary="datagrams longer than a tincd takes are told of as junk",
     placements=((Kind.C, Kind.C), (Kind.OURS, Kind.C)),
     play=play,
-    seconds=5,
+    seconds=13,
 )

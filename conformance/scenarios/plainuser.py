@@ -8,8 +8,9 @@ from conformance.harness.checks import expect, expect_equal
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.probes import expect_ping, serve_name, transfer, wait_name
+from conformance.harness.probes import expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import serve_name, transfer, wait_name
 from conformance.harness.waits import say
 
 _USER: Final = "172.20.100.10"

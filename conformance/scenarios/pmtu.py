@@ -11,8 +11,9 @@ from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import pair
 from conformance.harness.netns import Router
-from conformance.harness.probes import expect_ping, transfer
+from conformance.harness.probes import expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 
 _PATH_MTU = 1400
 #: The largest frame whose datagram fits: 1400 less IP and UDP is 1372, less the MAC

@@ -15,14 +15,9 @@ from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.netns import Lan, Router
-from conformance.harness.probes import (
-    SteadyPing,
-    expect_ping,
-    ping,
-    transfer,
-    wait_ping,
-)
+from conformance.harness.probes import SteadyPing, expect_ping, ping, wait_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 from conformance.harness.waits import say
 
 #: Short, so that C finds out within seconds too.

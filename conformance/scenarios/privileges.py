@@ -115,6 +115,6 @@ SCENARIO = Scenario(
     summary="-U and -R take away what they take away from C, and it works on",
     placements=ONE,
     play=play,
-    seconds=25,
+    seconds=15,
     needs_c=True,
 )

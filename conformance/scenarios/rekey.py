@@ -11,8 +11,9 @@ from conformance.harness.checks import expect, expect_equal
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import pair
-from conformance.harness.probes import SteadyPing, transfer
+from conformance.harness.probes import SteadyPing
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 from conformance.harness.waits import say, wait_for
 
 _INTERVAL = 0.02

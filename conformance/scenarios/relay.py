@@ -10,8 +10,9 @@ from conformance.harness.checks import expect_between, expect_equal
 from conformance.harness.kinds import THREE, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.probes import expect_ping, transfer, wait_ping
+from conformance.harness.probes import expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 
 _COUNT = 20
 _SIZE = 700

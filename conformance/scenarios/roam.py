@@ -15,8 +15,9 @@ from conformance.harness.dumps import Dump
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.probes import Transfer, expect_ping
+from conformance.harness.probes import expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import Transfer
 from conformance.harness.waits import say, wait_for
 
 _SERVER: Final = ("PingInterval = 3", "PingTimeout = 2")

@@ -220,5 +220,5 @@ SCENARIO: Final = Scenario(
     play=play,
     needs_c=True,
     limit=600,
-    seconds=50,
+    seconds=40,
 )

@@ -13,8 +13,9 @@ from conformance.harness.daemon import NETNAME, TincNode
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import pair
-from conformance.harness.probes import Host, expect_ping, transfer
+from conformance.harness.probes import Host, expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 
 _MEGABYTES: Final = 10
 #: A routing header makes packets longer behind TCP's back; those of this length fit.
@@ -71,4 +72,5 @@ SCENARIO = Scenario(
     summary="TCP by way of a stop, by SRv6 and by an IPv4 source route",
     placements=TWO,
     play=play,
+    seconds=18,
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from conformance.harness.kinds import THREE, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.probes import serve_name, wait_name
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import serve_name, wait_name
 from conformance.harness.waits import say
 
 _SPECIFIC = "10.50.1.1"

@@ -6,8 +6,9 @@ from conformance.harness.checks import expect, expect_equal
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
-from conformance.harness.probes import expect_ping, transfer
+from conformance.harness.probes import expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 
 _INDIRECT_AND_TCPONLY = 0x3
 

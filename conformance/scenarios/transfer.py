@@ -5,8 +5,8 @@ from __future__ import annotations
 from conformance.harness.kinds import TWO, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import pair
-from conformance.harness.probes import transfer
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 
 _MEGABYTES = 100
 

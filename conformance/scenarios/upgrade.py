@@ -16,11 +16,11 @@ from typing import Final
 import tincd_compat
 from conformance.harness.checks import expect, expect_equal
 from conformance.harness.container import Container
+from conformance.harness.host import Host, other_interpreters
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.scenario import Scenario
 from conformance.harness.waits import say, wait_for
-from conformance.scenarios.takeover import Host, other_interpreters
 
 _PREFIX: Final = "/opt/tincd-compat"
 #: What the environment is made with; both are links that an upgrade turns.
@@ -102,7 +102,6 @@ def play(lab: Lab, placement: Placement) -> None:
         changed = {path for path, _ in files.items() ^ now.items()}
         expect(not changed, f"not as before: {sorted(changed)}")
         host.expect_runs(Kind.C)
-        container.shut_down()
     finally:
         container.remove()
 

@@ -47,10 +47,14 @@ def test_the_last_line(
     assert capsys.readouterr().out.splitlines()[-1] == line
 
 
-def test_no_status_line_where_nobody_looks_on(
+def test_a_log_without_a_terminal_says_what_runs_where_it_would_be_silent(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status = StatusLine()
-    status.show("7 running")
+    now = [0.0]
+    status = StatusLine(lambda: now[0])
+    for now[0] in range(0, 59, 3):
+        status.show(lambda: "7 running")
     status.clear()
-    assert capsys.readouterr().out == ""
+    for now[0] in range(60, 80, 3):
+        status.show(lambda: "6 running")
+    assert capsys.readouterr().out == "     7 running\n"

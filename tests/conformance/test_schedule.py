@@ -92,46 +92,62 @@ def test_what_measures_has_few_neighbours() -> None:
     assert not places(2).admits(PLAIN, [PLAIN, QUIET], idle=1)
 
 
-def test_an_estimate_before_there_is_a_pace() -> None:
-    waiting = [case("one", 10), case("two", 10), case("three", 10), case("four", 10)]
+PLACES = Places(few=6, many=12, quiet=2)
+
+
+def test_an_estimate_before_anything_was_seen() -> None:
+    waiting = [case(name, 30) for name in "abcdefghijklmnopqrstuvwx"]
     progress = Progress(elapsed=0, ended=[], running=[], waiting=waiting)
-    assert progress.seconds_left(at_once=2) == pytest.approx(20)
+    assert progress.seconds_left(PLACES) == pytest.approx(60)
 
 
-def test_an_estimate_by_the_pace_so_far() -> None:
+def test_an_estimate_by_the_number_that_ran_at_once() -> None:
     progress = Progress(
         elapsed=20,
-        # Thirty seconds of work done in twenty.
-        ended=[case("done", 25)],
+        ended=[(case("done", 25), 25)],
         running=[(case("half", 10), 5)],
         waiting=[case("next", 10)] * 4,
     )
-    assert progress.seconds_left(at_once=12) == pytest.approx(45 / 1.5)
+    # Thirty seconds of cases in twenty.
+    assert progress.seconds_left(PLACES) == pytest.approx(45 / 1.5)
 
 
-def test_a_case_that_takes_longer_than_declared_slows_the_pace() -> None:
+def test_an_estimate_on_a_machine_where_all_takes_twice_as_long() -> None:
     progress = Progress(
-        elapsed=40,
-        ended=[],
-        running=[(case("late", 10), 40)],
-        waiting=[case("next", 10)],
+        elapsed=200,
+        ended=[(case("done", 10), 20)] * 100,
+        running=[],
+        waiting=[case("next", 10)] * 100,
     )
-    assert progress.seconds_left(at_once=12) == pytest.approx(40)
+    assert progress.seconds_left(PLACES) == pytest.approx(200, rel=0.05)
+
+
+def test_a_case_over_its_time_tells_that_others_will_be() -> None:
+    slow = [(case("late", 30), 90)] * 10
+    progress = Progress(elapsed=90, ended=[], running=slow, waiting=[case("next", 30)])
+    assert progress.seconds_left(PLACES) > 60
 
 
 def test_the_longest_case_is_not_shared_among_places() -> None:
     progress = Progress(
         elapsed=10,
-        ended=[case("done", 90)],
+        ended=[(case("done", 90), 90)],
         running=[(case("long", 60), 10)],
         waiting=[],
     )
-    assert progress.seconds_left(at_once=12) == pytest.approx(50)
+    assert progress.seconds_left(PLACES) == pytest.approx(50)
+
+
+def test_those_that_measure_have_places_of_their_own() -> None:
+    progress = Progress(elapsed=0, ended=[], running=[], waiting=[QUIET] * 4)
+    assert progress.seconds_left(PLACES) == pytest.approx(
+        4 * QUIET.scenario.seconds / 2
+    )
 
 
 def test_nothing_is_left_in_the_end() -> None:
-    progress = Progress(elapsed=10, ended=[PLAIN], running=[], waiting=[])
-    assert progress.seconds_left(at_once=12) == 0
+    progress = Progress(elapsed=10, ended=[(PLAIN, 10)], running=[], waiting=[])
+    assert progress.seconds_left(PLACES) == 0
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def _subnets_of(name: str) -> Callable[[Crowded], int]:
 
 
 def _keys(crowded: Crowded) -> int:
-    tunnels = map(crowded.daemon.dataplane.tunnel, crowded.mesh.nodes.values())
+    tunnels = map(crowded.daemon.tunnels.of, crowded.mesh.nodes.values())
     return sum(each.valid_key and each.opener is not None for each in tunnels)
 
 

@@ -12,11 +12,15 @@ from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.control import ControlPlane
+from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.meta.messages import AnsKey, Message, ReqKey, parse
+from tincd_compat.meta.messages import Message, parse
+from tincd_compat.tunnel.tunnel import KeyFields, Parameters
+from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
@@ -52,19 +56,18 @@ def place(name: str) -> SocketAddress:
     return SocketAddress(f"10.0.0.{NAMES.index(name) + 1}", 655)
 
 
-class KeyRing:
+class KeyRing(Tunnels):
     """The keys that packets are sent with, by node: what a tunnel keeps and forgets."""
 
     def __init__(self) -> None:
+        suite = Suite.configured("aes-256-cbc", "sha256", 4)
+        super().__init__(Parameters(suite=suite), bytes)
         self.held: dict[str, str] = {}
 
-    def new_key(self, node: Node) -> AnsKey:
-        return AnsKey("us", node.name, "00", 427, 672, 4, 0)
+    def new_key(self, node: Node) -> KeyFields:
+        return KeyFields("00", 427, 672, 4, 0)
 
-    def new_request(self, node: Node) -> ReqKey:
-        return ReqKey("us", node.name)
-
-    def key_requested(self, node: Node, request: ReqKey) -> bool:
+    def key_requested(self, node: Node, methods: tuple[str, ...]) -> bool:
         return False
 
     def introduces(self, node: Node) -> bool:
@@ -73,8 +76,9 @@ class KeyRing:
     def restarted(self, node: Node) -> None:
         self.void_key(node)
 
-    def install_key(self, node: Node, answer: AnsKey) -> None:
-        self.held[node.name] = answer.key
+    def install_key(self, node: Node, key: KeyFields) -> bool:
+        self.held[node.name] = key.key
+        return True
 
     def void_key(self, node: Node) -> None:
         self.held.pop(node.name, None)
@@ -83,14 +87,8 @@ class KeyRing:
         for node in nodes:
             self.held.pop(node.name, None)
 
-    def expire_keys(self) -> None: ...
 
-    def limit_mtu(self, node: Node, mtu: int) -> None: ...
-
-    def forget(self, node: Node) -> None: ...
-
-
-class Scripts:
+class Scripts(ScriptEvents):
     """Counts how often nodes went up and down."""
 
     def __init__(self) -> None:

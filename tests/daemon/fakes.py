@@ -24,7 +24,9 @@ from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.control import ControlPlane
+from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.link import End, Link
 from tincd_compat.daemon.links import Links
@@ -43,10 +45,12 @@ from tincd_compat.meta.connection import (
     Received,
     Role,
 )
-from tincd_compat.meta.messages import AnsKey, Message, ReqKey, parse
+from tincd_compat.meta.messages import Message, parse
 from tincd_compat.observe.words import LinkEnd
 from tincd_compat.service.start import StartOptions
 from tincd_compat.transport.tcp import Tarpit
+from tincd_compat.tunnel.tunnel import KeyFields, Parameters
+from tincd_compat.tunnel.tunnels import Tunnels
 
 #: Why a test ends a link.
 ASKED: Final = End(LinkEnd.ASKED, "A test wants so")
@@ -137,24 +141,26 @@ class FakeFiles(HostFiles):
         return PeerIdentity(PEER_KEY, host.weight, own)
 
 
-class FakeKeys:
-    """Stands for the data plane: writes down what it is told."""
+class FakeTunnels(Tunnels):
+    """Writes down what it is told of keys."""
 
     def __init__(self, log: list[str]) -> None:
+        suite = Suite.configured("aes-256-cbc", "sha256", 4)
+        super().__init__(Parameters(suite=suite), bytes)
         self._log = log
         self.introducing = False
 
-    def new_key(self, node: Node) -> AnsKey:
+    def new_key(self, node: Node) -> KeyFields:
         self._log.append(f"new key for {node.name}")
-        return AnsKey("us", node.name, "AB", 427, 672, 4, 0)
+        return KeyFields("AB", 427, 672, 4, 0)
 
-    def new_request(self, node: Node) -> ReqKey:
-        return ReqKey("us", node.name)
+    def new_request(self, node: Node, now: float) -> tuple[str, ...]:
+        return ()
 
-    def key_requested(self, node: Node, request: ReqKey) -> bool:
-        if request.methods:
-            self._log.append(f"{node.name} knows {', '.join(request.methods)}")
-        return bool(request.methods)
+    def key_requested(self, node: Node, methods: tuple[str, ...]) -> bool:
+        if methods:
+            self._log.append(f"{node.name} knows {', '.join(methods)}")
+        return bool(methods)
 
     def introduces(self, node: Node) -> bool:
         return self.introducing
@@ -162,8 +168,9 @@ class FakeKeys:
     def restarted(self, node: Node) -> None:
         self._log.append(f"{node.name} may have restarted")
 
-    def install_key(self, node: Node, answer: AnsKey) -> None:
-        self._log.append(f"key of {node.name}: {answer.key}")
+    def install_key(self, node: Node, key: KeyFields) -> bool:
+        self._log.append(f"key of {node.name}: {key.key}")
+        return True
 
     def void_key(self, node: Node) -> None:
         self._log.append(f"void key of {node.name}")
@@ -173,17 +180,17 @@ class FakeKeys:
             state = "up" if node.reachable else "down"
             self._log.append(f"{node.name} {state}")
 
-    def expire_keys(self) -> None:
-        self._log.append("expire keys")
-
     def limit_mtu(self, node: Node, mtu: int) -> None:
         self._log.append(f"{node.name} mtu {mtu}")
+
+    def expire_keys(self) -> None:
+        self._log.append("expire keys")
 
     def forget(self, node: Node) -> None:
         self._log.append(f"forget {node.name}")
 
 
-class FakeEvents:
+class FakeEvents(ScriptEvents):
     """Stands for the scripts."""
 
     def __init__(self, log: list[str]) -> None:
@@ -221,6 +228,7 @@ class World:
         bypass_security: bool = False,
         deferring: bool = False,
         opens: bool = True,
+        tunnels: Tunnels | None = None,
         **settings: Any,
     ) -> None:
         """With ``deferring`` a storm puts runs of the graph off."""
@@ -234,7 +242,6 @@ class World:
         self.files = FakeFiles()
         self.tarpit = Tarpit()
         self.key = OUR_KEY
-        self.keys = FakeKeys(self.log)
         self.links = Links(
             self.in_force,
             cast(PrivateKey, self.key),
@@ -245,7 +252,7 @@ class World:
             bypass_security=bypass_security,
             loop=loop,
         )
-        self.keys = FakeKeys(self.log)
+        self.tunnels = tunnels or FakeTunnels(self.log)
         nonces = count(0x100)
         self.confirmed: set[str] = set()
         exchange = KeyExchange(
@@ -267,7 +274,7 @@ class World:
             ),
             exchange,
             self.links,
-            self.keys,
+            self.tunnels,
             FakeEvents(self.log),
             loop.time,
             loop.call_later if deferring else None,
@@ -286,6 +293,11 @@ class World:
         log = self.log[:]
         self.log.clear()
         return log
+
+    @property
+    def keys(self) -> FakeTunnels:
+        assert isinstance(self.tunnels, FakeTunnels)
+        return self.tunnels
 
     def call_in(self, name: str = "peer", *, options: int = 0xC) -> Remote:
         """Let a node connect to us; it has not said a word."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import secrets
+from typing import Any, cast
 
 from tests.daemon.descriptors import FakeDevice, FakeUdp
 from tests.daemon.fakes import PLACES, World
@@ -11,8 +12,11 @@ from tests.tunnel.world import make_tunnel
 from tincd_compat.addresses import Subnet
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
+from tincd_compat.control import effects as fx
 from tincd_compat.crypto.suites import Suite
+from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.daemon.dataplane import DataPlane
+from tincd_compat.daemon.policy import parameters_of
 from tincd_compat.device.base import Device
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
@@ -21,6 +25,7 @@ from tincd_compat.meta.messages import AnsKey
 from tincd_compat.segments.superpacket import SuperPacket
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel.tunnel import KeyFields, Tunnel
+from tincd_compat.tunnel.tunnels import Tunnels
 
 OPTIONS = 0xC
 SUITE = Suite.configured("aes-256-cbc", "sha256", 4)
@@ -34,9 +39,6 @@ class Requests:
 
     def request_key(self, node: Node) -> None:
         self.calls.append(f"request key of {node.name}")
-
-    def expire_keys_now(self) -> None:
-        self.calls.append("expire keys")
 
     def learn_mac(self, mac: bytes, now: float) -> None:
         self.calls.append(f"learn {mac.hex()} at {now:g}")
@@ -60,7 +62,10 @@ class Plane:
         **settings: Any,
     ) -> None:
         self.loop = loop
-        self.world = World(loop)
+        given = Settings(name="us", **settings)
+        self.tunnels = Tunnels(parameters_of(given, SUITE), secrets.token_bytes)
+        self.world = World(loop, tunnels=self.tunnels)
+        self.control = self.world.control
         self.mesh = self.world.mesh
         self.mesh.myself.options = OPTIONS
         self.requests = Requests()
@@ -69,12 +74,13 @@ class Plane:
         self.failures: list[DeviceError] = []
         self.subject = DataPlane(
             self.mesh,
-            CurrentSettings(Settings(name="us", **settings)),
+            CurrentSettings(given),
             SUITE,
+            self.tunnels,
             self.world.links,
             loop,
         )
-        self.subject.attach_control(self.requests)
+        self.subject.attach_control(cast(ControlPlane, self.requests))
         udp = UdpSocket(self.udp, segmentation=False, coalescing=False)
         if sockets_first:
             self.subject.attach_sockets(UdpSockets([udp]))
@@ -105,7 +111,7 @@ class Plane:
     def far_end(self) -> Tunnel:
         """Return the peer's tunnel to us, with our key in it."""
         tunnel = make_tunnel("us")
-        key = self.subject.new_key(self.peer)
+        key = self.tunnels.new_key(self.peer)
         fields = (key.cipher, key.digest, key.maclength, key.compression)
         assert tunnel.install_peer_key(key.key, *fields)
         return tunnel
@@ -113,7 +119,8 @@ class Plane:
     def give_key(self, tunnel: Tunnel, **changes: Any) -> None:
         """Let the peer's ANS_KEY arrive."""
         fields = tunnel.new_own_key(lambda size: bytes(range(size)))
-        self.subject.install_key(self.peer, answer(fields, **changes))
+        found = fx.KeyReceived(self.peer, answer(fields, **changes))
+        self.control.perform([found])
 
     def from_device(self, *frames: bytearray | SuperPacket) -> None:
         self.device.frames += frames

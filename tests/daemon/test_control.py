@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from tests.daemon.fakes import ASKED, PLACES, Remote, World, link_of, subnet
+from tests.daemon.fakes import ASKED, PLACES, Remote, World, subnet
 from tests.mesh.heard import Heard
 from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
@@ -20,9 +20,12 @@ from tincd_compat.daemon.control import (
     PAUSE,
     new_nonce,
 )
+from tincd_compat.daemon.graphruns import MANY
+from tincd_compat.daemon.slices import LATER
 from tincd_compat.mesh import reach
 from tincd_compat.meta.messages import KeyChanged, ReqKey
 from tincd_compat.transport.backlog import CONGESTION
+from tincd_compat.tunnel.tunnels import Tunnels
 
 PEER_UP = [
     "peer up",
@@ -449,6 +452,18 @@ def test_edges_are_corrected_in_time_however_rare_ticks_are(loop: FakeLoop) -> N
     assert other.take() == []
 
 
+def test_tunnels_of_many_are_left_to_the_next_turn(world: World) -> None:
+    nodes = [world.mesh.get_or_add(f"n{number}") for number in range(MANY + 1)]
+    for node in nodes:
+        world.tunnels.of(node)
+    Tunnels.nodes_changed(world.tunnels, nodes)
+    work = world.control._reset_tunnels()
+    assert next(work) == LATER
+    assert world.tunnels.outdated == len(nodes)
+    assert [*work] == [None] * len(nodes)
+    assert world.tunnels.outdated == 0
+
+
 def test_what_a_tick_changes_of_the_graph_does_not_wait_for_links(
     world: World, other: Remote
 ) -> None:
@@ -470,11 +485,6 @@ def test_nonces_have_31_bits() -> None:
     nonces = {new_nonce() for _ in range(100)}
     assert len(nonces) > 90
     assert all(0 <= nonce < 1 << 31 for nonce in nonces)
-
-
-def test_a_limit_for_the_mtu_is_passed_on(world: World, peer: Remote) -> None:
-    world.control.limit_mtu(link_of(world, "peer").node or world["us"], 1400)
-    assert world.take_log() == ["peer mtu 1400"]
 
 
 STATION = bytes.fromhex("020000000001")

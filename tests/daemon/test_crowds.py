@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.daemon.plane import Plane
-from tests.daemon.test_calm import Desk
+from tests.daemon.test_singlereader import Desk
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import HERE, neighbours, sized
 from tincd_compat.daemon import readers

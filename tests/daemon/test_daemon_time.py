@@ -158,7 +158,7 @@ def test_whatever_walks_through_a_table_gives_way_to_the_loop(
     life.start()
     for name in ("HUP", "USR1", "USR2", "WINCH"):
         life.signal(name)
-    life.daemon.dataplane.tunnel(life.daemon.mesh.get_or_add("peer"))
+    life.daemon.tunnels.of(life.daemon.mesh.get_or_add("peer"))
     life.find_a_peer_in_a_storm()
     life.loop.advance(INTERVAL)
     signals = {"reload", "connections", "tables", "purge"}

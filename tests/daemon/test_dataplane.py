@@ -16,23 +16,17 @@ from tests.tunnel.world import ipv4, make_tunnel, sized
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
-from tincd_compat.daemon.dataplane import DataPlane, NodeLabel
+from tincd_compat.control import effects as fx
+from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.leftovers import TURN
 from tincd_compat.daemon.readers import READ_BURST
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
-from tincd_compat.mesh.node import Node
 from tincd_compat.modes import Mode
 from tincd_compat.options import CLAMP_MSS
 from tincd_compat.transport.udp import UdpSocket, UdpSockets
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.traffic import NOTHING, Traffic
-
-
-def test_a_node_in_a_log_line() -> None:
-    assert str(NodeLabel(Node("peer"))) == "peer ((null))"
-    assert str(NodeLabel(Node("peer", PLACES["peer"]))) == "peer (10.0.0.2 port 655)"
-
 
 # Packets.
 
@@ -82,7 +76,7 @@ def test_a_packet_over_tcp_arrives(plane: Plane) -> None:
 
 def test_packets_over_tcp_are_counted_by_neighbour(plane: Plane) -> None:
     remote = plane.world.connect("peer")
-    tunnel = plane.subject.tunnel(plane.peer)
+    tunnel = plane.tunnels.of(plane.peer)
     frames = [bytes(ipv4("10.2.0.1", "10.1.0.1", bytes(size))) for size in (10, 90)]
     plane.subject.packets_received(frames, remote.link)
     assert tunnel.received_by_tcp == Traffic(2, sum(map(len, frames)))
@@ -201,6 +195,7 @@ def test_a_device_without_descriptor(loop: FakeLoop) -> None:
         World(loop).mesh,
         CurrentSettings(Settings(name="us")),
         SUITE,
+        World(loop).tunnels,
         World(loop).links,
         loop,
     )
@@ -293,13 +288,13 @@ def test_probes_can_be_sent_at_once(plane: Plane) -> None:
 
 
 def test_a_limit_for_the_start(plane: Plane) -> None:
-    plane.subject.limit_mtu(plane.peer, 1300)
+    plane.tunnels.of(plane.peer).pmtu.limit(1300)
     assert plane.peer.mtu == 1300
-    assert plane.subject.dump(plane.peer).mtu == 1300
+    assert plane.tunnels.dump(plane.peer).mtu == 1300
 
 
 def test_udp_is_confirmed_by_an_answer(plane: Plane) -> None:
-    assert not plane.subject.udp_confirmed(plane.peer)
+    assert not plane.tunnels.udp_confirmed(plane.peer)
     far_end = plane.far_end()
     plane.give_key(far_end)
     assert far_end.opener is not None
@@ -307,14 +302,14 @@ def test_udp_is_confirmed_by_an_answer(plane: Plane) -> None:
     probes = [opened.frame for opened in far_end.opener.open_train(plane.sent())]
     answers = [b"\1" + probe[1:] for probe in probes]
     plane.from_udp(*far_end.sealer.seal_train(answers))
-    assert plane.subject.udp_confirmed(plane.peer)
+    assert plane.tunnels.udp_confirmed(plane.peer)
 
 
 def test_a_path_that_is_too_narrow(plane: Plane) -> None:
     plane.udp.largest = 20
     plane.give_key(make_tunnel("us"))
     assert plane.sent() == []
-    assert plane.subject.dump(plane.peer).maxmtu < 1518
+    assert plane.tunnels.dump(plane.peer).maxmtu < 1518
 
 
 # Local discovery.
@@ -337,7 +332,7 @@ def test_whom_we_have_dialled_is_looked_for_there_too(
     plane.loop.advance(2)
     assert set(places) == {PLACES["peer"].host, "192.0.2.9"}
     # What the system refuses there is too long here as well.
-    assert plane.subject.dump(plane.peer).maxmtu < 1518
+    assert plane.tunnels.dump(plane.peer).maxmtu < 1518
 
 
 def test_probes_to_everybody_nearby(plane: Plane) -> None:
@@ -384,7 +379,7 @@ def test_probes_to_thousands_leave_others_their_turn(plane: Plane) -> None:
         node = plane.mesh.get_or_add(f"n{number}")
         node.reachable, node.options, node.address = True, OPTIONS, PLACES["peer"]
         fields = make_tunnel("us").new_own_key(lambda size: bytes(range(size)))
-        plane.subject.install_key(node, answer(fields))
+        plane.control.perform([fx.KeyReceived(node, answer(fields))])
     plane.sent()
     plane.udp.sendto = sendto  # type: ignore[method-assign]
     plane.loop.call_soon(plane.subject.probe_now)

@@ -9,23 +9,20 @@ from tests.daemon.plane import TO_PEER, Plane
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import ipv4, make_tunnel
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.daemon.dataplane import NO_TUNNEL
-from tincd_compat.meta.messages import ReqKey
+from tincd_compat.tunnel.tunnels import NO_TUNNEL
 
 # Keys.
 
 
 def test_our_key(plane: Plane) -> None:
-    key = plane.subject.new_key(plane.peer)
-    assert (key.source, key.target) == ("us", "peer")
+    key = plane.tunnels.new_key(plane.peer)
     assert (key.cipher, key.digest, key.maclength, key.compression) == (427, 672, 4, 0)
     assert len(key.key) == 2 * 48
-    assert key.key != plane.subject.new_key(plane.peer).key
+    assert key.key != plane.tunnels.new_key(plane.peer).key
 
 
 def test_our_request_says_what_we_can_seal_with(plane: Plane) -> None:
-    request = plane.subject.new_request(plane.peer)
-    assert request == ReqKey("us", "peer", ("zstd",))
+    assert plane.tunnels.new_request(plane.peer, plane.loop.now) == ("zstd",)
     # A packet does not ask once more.
     plane.from_device(ipv4(*TO_PEER))
     assert plane.requests.calls == []
@@ -33,42 +30,42 @@ def test_our_request_says_what_we_can_seal_with(plane: Plane) -> None:
 
 def test_levels_beyond_tinc_are_for_those_who_know_them(loop: FakeLoop) -> None:
     plane = Plane(loop, compression=14)
-    keys = plane.subject
+    keys = plane.tunnels
     assert keys.introduces(plane.peer)
     assert keys.new_key(plane.peer).compression == 10
-    assert keys.key_requested(plane.peer, ReqKey("peer", "us", ("zstd",)))
+    assert keys.key_requested(plane.peer, ("zstd",))
     assert keys.new_key(plane.peer).compression == 14
-    keys.new_request(plane.peer)
+    keys.new_request(plane.peer, plane.loop.now)
     assert not keys.introduces(plane.peer)
-    assert not keys.key_requested(plane.peer, ReqKey("peer", "us", ("zstd",)))
+    assert not keys.key_requested(plane.peer, ("zstd",))
     # What took its place under the same name may know less.
-    assert not keys.key_requested(plane.peer, ReqKey("peer", "us"))
+    assert not keys.key_requested(plane.peer, ())
     assert keys.new_key(plane.peer).compression == 10
 
 
 def test_a_restarted_node_starts_from_nothing(loop: FakeLoop) -> None:
     plane = Plane(loop, compression=14)
-    keys = plane.subject
-    keys.key_requested(plane.peer, ReqKey("peer", "us", ("zstd",)))
-    keys.new_request(plane.peer)
+    keys = plane.tunnels
+    keys.key_requested(plane.peer, ("zstd",))
+    keys.new_request(plane.peer, plane.loop.now)
     plane.give_key(make_tunnel("us"))
     keys.restarted(plane.peer)
-    assert not keys.tunnel(plane.peer).valid_key
+    assert not keys.of(plane.peer).valid_key
     assert keys.introduces(plane.peer)
     assert keys.new_key(plane.peer).compression == 10
 
 
 def test_levels_of_tinc_need_no_introduction(loop: FakeLoop) -> None:
     plane = Plane(loop, compression=11)
-    assert not plane.subject.introduces(plane.peer)
-    assert plane.subject.new_key(plane.peer).compression == 11
+    assert not plane.tunnels.introduces(plane.peer)
+    assert plane.tunnels.new_key(plane.peer).compression == 11
 
 
 def test_a_bad_key_is_none(plane: Plane) -> None:
     plane.give_key(make_tunnel("us"))
     plane.sent()
     plane.give_key(make_tunnel("us"), key="AB", address="192.0.2.9", port="4655")
-    assert not plane.subject.tunnel(plane.peer).valid_key
+    assert not plane.tunnels.of(plane.peer).valid_key
     # Nor does anything else count that was said with it.
     assert plane.peer.address == PLACES["peer"]
 
@@ -109,7 +106,7 @@ def test_an_address_seen_by_others(
 def test_a_void_key(plane: Plane) -> None:
     plane.give_key(make_tunnel("us"))
     plane.sent()
-    plane.subject.void_key(plane.peer)
+    plane.tunnels.void_key(plane.peer)
     plane.from_device(ipv4(*TO_PEER))
     assert plane.sent() == []
     assert plane.requests.calls == ["request key of peer"]
@@ -118,7 +115,7 @@ def test_a_void_key(plane: Plane) -> None:
 def test_expired_keys(plane: Plane) -> None:
     far_end = plane.far_end()
     assert far_end.sealer is not None
-    plane.subject.expire_keys()
+    plane.tunnels.expire_keys()
     plane.from_udp(*far_end.sealer.seal_train([ipv4("10.2.0.1", "10.1.0.1")]))
     assert plane.device.written == []
 
@@ -130,12 +127,12 @@ def test_a_key_that_was_replaced_counts_for_a_while(plane: Plane) -> None:
     frame = ipv4("10.2.0.1", "10.1.0.1")
     # PingInterval and twice PingTimeout, at ticks.
     for _ in range(60 // 5 + 2):
-        plane.subject.tick()
+        plane.control.tick(plane.loop.now)
         plane.loop.advance(5)
     (first, second) = older.sealer.seal_train([frame] * 2)
-    openers = plane.subject.tunnel(plane.peer).openers
+    openers = plane.tunnels.of(plane.peer).openers
     assert openers.matches(first)
-    plane.subject.tick()
+    plane.control.tick(plane.loop.now)
     assert not openers.matches(first)
     plane.from_udp(second)
     assert plane.device.written == []
@@ -148,10 +145,10 @@ def test_a_node_goes_on_with_a_key_that_was_replaced(plane: Plane) -> None:
     frame = ipv4("10.2.0.1", "10.1.0.1")
     for _ in range(100):
         plane.from_udp(*older.sealer.seal_train([frame]))
-        plane.subject.tick()
+        plane.control.tick(plane.loop.now)
         plane.loop.advance(5)
     assert plane.device.written == [frame] * 100
-    plane.subject.expire_keys()
+    plane.tunnels.expire_keys()
     plane.far_end()
     plane.from_udp(*older.sealer.seal_train([frame]))
     assert len(plane.device.written) == 100
@@ -161,12 +158,12 @@ def test_numbers_that_run_out_expire_the_keys(
     plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plane.far_end()
-    plane.subject.tick()
-    assert plane.requests.calls == []
-    opener = plane.subject.tunnel(plane.peer).opener
+    plane.control.tick(plane.loop.now)
+    opener = plane.tunnels.of(plane.peer).opener
+    assert opener is not None
     monkeypatch.setattr(type(opener), "needs_rekey", True)
-    plane.subject.tick()
-    assert plane.requests.calls == ["expire keys"]
+    plane.control.tick(plane.loop.now)
+    assert plane.tunnels.of(plane.peer).opener is None
 
 
 # Nodes that come and go.
@@ -175,8 +172,8 @@ def test_numbers_that_run_out_expire_the_keys(
 def test_a_node_that_comes_or_goes_has_no_key(plane: Plane) -> None:
     plane.give_key(make_tunnel("us"))
     plane.sent()
-    plane.subject.nodes_changed([plane.peer])
-    assert not plane.subject.tunnel(plane.peer).valid_key
+    plane.tunnels.nodes_changed([plane.peer])
+    assert not plane.tunnels.of(plane.peer).valid_key
     plane.loop.advance(100)
     assert plane.sent() == []
     # The search begins anew with the next key.
@@ -185,12 +182,12 @@ def test_a_node_that_comes_or_goes_has_no_key(plane: Plane) -> None:
 
 
 def test_a_forgotten_node(plane: Plane) -> None:
-    tunnel = plane.subject.tunnel(plane.peer)
+    tunnel = plane.tunnels.of(plane.peer)
     plane.give_key(make_tunnel("us"))
     plane.sent()
-    plane.subject.forget(plane.peer)
+    plane.tunnels.forget(plane.peer)
     plane.loop.advance(100)
     assert plane.sent() == []
     # No probe that was planned has made another tunnel for it.
-    assert plane.subject.dump(plane.peer) is NO_TUNNEL
-    assert plane.subject.tunnel(plane.peer) is not tunnel
+    assert plane.tunnels.dump(plane.peer) is NO_TUNNEL
+    assert plane.tunnels.of(plane.peer) is not tunnel

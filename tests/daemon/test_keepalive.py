@@ -87,7 +87,7 @@ def settled(plane: Plane, *, dialled: bool) -> Remote:
     remote.link.outgoing = Outgoing("peer") if dialled else None
     far_end = plane.far_end()
     plane.give_key(far_end)
-    pmtu = plane.subject.tunnel(plane.peer).pmtu
+    pmtu = plane.tunnels.of(plane.peer).pmtu
     pmtu.minmtu = pmtu.maxmtu = 1400
     plane.loop.advance(2)
     plane.sent()
@@ -129,7 +129,8 @@ def test_a_translation_that_was_seen_to_forget(loop: FakeLoop) -> None:
     assert len(plane.sent()) == 1
     loop.advance(16)
     assert len(plane.sent()) == 1
-    plane.subject.nodes_changed([plane.peer])
+    plane.tunnels.nodes_changed([plane.peer])
+    plane.tunnels.of(plane.peer)
     assert plane.subject._keepalive.interval(plane.peer, 0, 1000) == 0
 
 

@@ -20,7 +20,8 @@ from tincd_compat.routing.verdicts import Verdict
 from tincd_compat.segments.superpacket import SMALL, SuperPacket
 from tincd_compat.tunnel import pumps
 from tincd_compat.tunnel.pipeline import STEP
-from tincd_compat.tunnel.pumps import Progress, Pumps
+from tincd_compat.tunnel.ports import Progress
+from tincd_compat.tunnel.pumps import Pumps
 
 #: Seconds that a verdict takes here.
 COST = 0.001

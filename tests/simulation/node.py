@@ -24,8 +24,10 @@ from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.daemon.dialer import Dialer
+from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.unexpected import UnexpectedErrors
@@ -33,8 +35,10 @@ from tincd_compat.errors import ConfigError
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.connection import Identity, PeerIdentity
-from tincd_compat.meta.messages import AnsKey, Message, ReqKey
+from tincd_compat.meta.messages import Message
 from tincd_compat.transport.tcp import AcceptLimit, Tarpit
+from tincd_compat.tunnel.tunnel import KeyFields, Parameters
+from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.config.keys import PrivateKey
@@ -69,16 +73,20 @@ class AddressBook(HostFiles):
         return PeerIdentity(None, host.weight, link_options(own, host))
 
 
-class KeyRing:
+SUITE = Suite.configured("aes-256-cbc", "sha256", 4)
+
+
+class KeyRing(Tunnels):
     """The keys of one daemon, by node name: those given out and those received.
 
     It forgets and keeps what a tunnel forgets and keeps.
     """
 
     def __init__(self, name: str, incarnation: int) -> None:
+        super().__init__(Parameters(suite=SUITE), bytes)
         self._name = name
         self._prefix = incarnation
-        self._made = 0
+        self._number = 0
         #: The key that packets from a node must use.
         self.given: dict[str, str] = {}
         #: Who has heard what we can seal with, since it can be reached.
@@ -86,18 +94,18 @@ class KeyRing:
         #: The key that packets to a node use.
         self.received: dict[str, str] = {}
 
-    def new_key(self, node: Node) -> AnsKey:
-        self._made += 1
-        key = f"{self._prefix:04X}{self._made:08X}"
+    def new_key(self, node: Node) -> KeyFields:
+        self._number += 1
+        key = f"{self._prefix:04X}{self._number:08X}"
         self.given[node.name] = key
-        return AnsKey(self._name, node.name, key, 427, 672, 4, 0)
+        return KeyFields(key, 427, 672, 4, 0)
 
-    def new_request(self, node: Node) -> ReqKey:
+    def new_request(self, node: Node, now: float) -> tuple[str, ...]:
         self.introduced.add(node.name)
-        return ReqKey(self._name, node.name, ("zstd",))
+        return ("zstd",)
 
-    def key_requested(self, node: Node, request: ReqKey) -> bool:
-        assert request.methods
+    def key_requested(self, node: Node, methods: tuple[str, ...]) -> bool:
+        assert methods
         return node.name not in self.introduced
 
     def introduces(self, node: Node) -> bool:
@@ -107,8 +115,9 @@ class KeyRing:
     def restarted(self, node: Node) -> None:
         self.nodes_changed((node,))
 
-    def install_key(self, node: Node, answer: AnsKey) -> None:
-        self.received[node.name] = answer.key
+    def install_key(self, node: Node, key: KeyFields) -> bool:
+        self.received[node.name] = key.key
+        return True
 
     def void_key(self, node: Node) -> None:
         self.received.pop(node.name, None)
@@ -121,14 +130,12 @@ class KeyRing:
     def expire_keys(self) -> None:
         self.given.clear()
 
-    def limit_mtu(self, node: Node, mtu: int) -> None: ...
-
     def forget(self, node: Node) -> None:
         self.given.pop(node.name, None)
         self.nodes_changed((node,))
 
 
-class Scripts:
+class Scripts(ScriptEvents):
     """Counts the scripts that would run, and remembers who is up by them."""
 
     def __init__(self) -> None:

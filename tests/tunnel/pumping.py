@@ -10,11 +10,13 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
+from tests.tunnel.nosockets import NoSockets
 from tests.tunnel.world import World, ipv4
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.transport.udp_options import IP_PKTINFO
 from tincd_compat.tunnel import pumps
-from tincd_compat.tunnel.pumps import Progress, Pumps
+from tincd_compat.tunnel.ports import Progress
+from tincd_compat.tunnel.pumps import Pumps
 
 VNET = struct.Struct("=BBHHHH")
 PLAIN = bytes(10)
@@ -25,11 +27,19 @@ _MOST_IN_ONE = 128
 
 
 @dataclass
-class Owner:
+class Device:
+    fd: int
+    tap: bool = False
+    vnet: bool = True
+    coalescing: bool = True
+    coalescing_udp: bool = False
     bytes_in: int = 0
     bytes_out: int = 0
     failures: list[int] = field(default_factory=list)
     refusals: list[int] = field(default_factory=list)
+
+    def fileno(self) -> int:
+        return self.fd
 
     def moved(self, bytes_in: int, bytes_out: int) -> None:
         self.bytes_in += bytes_in
@@ -43,24 +53,7 @@ class Owner:
 
 
 @dataclass
-class Direct:
-    fd: int
-    owner: Owner = field(default_factory=Owner)
-    tap: bool = False
-    vnet: bool = True
-    coalescing: bool = True
-    coalescing_udp: bool = False
-
-
-@dataclass
-class Endpoint:
-    fd: int
-    segmentation: bool = True
-    local: str = ""
-
-
-@dataclass
-class Sockets:
+class Sockets(NoSockets):
     udp: list[socket.socket]
     refusals: list[tuple[str, int]] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
@@ -74,10 +67,12 @@ class Sockets:
         self.filled.append((index, lost, sent))
         return 3000, 500_000
 
-    def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
+    def endpoint(
+        self, address: SocketAddress, remembered: int
+    ) -> tuple[int, bool, str] | None:
         if address.is_ipv6:
             return None
-        return Endpoint(self.udp[remembered].fileno(), local=address.local)
+        return self.udp[remembered].fileno(), True, address.local
 
     def descriptors(self) -> list[int]:
         return [udp.fileno() for udp in self.udp]
@@ -118,14 +113,13 @@ class Lab:
         if everywhere:
             self.udp.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         self.far = {name: datagram_socket() for name in ("b", "c")}
-        self.direct = Direct(self.ours.fileno(), tap=tap, vnet=vnet)
-        self.owner = self.direct.owner
+        self.device = Device(self.ours.fileno(), tap=tap, vnet=vnet)
         self.sockets = Sockets([self.udp])
         for name in self.far:
             world.link("a", name)
             self.place(name)
         world.ready("b", "c")
-        started = pumps.start(self.direct, world.pipeline, world.mesh, self.sockets)
+        started = pumps.start(self.device, world.pipeline, world.mesh, self.sockets)
         assert started is not None
         self.pumps: Pumps = started
 
@@ -150,9 +144,9 @@ class Lab:
     def give(self, *frames: bytes | bytearray, header: bytes = PLAIN) -> None:
         """Let packets wait in the device."""
         for frame in frames:
-            front = b"" if self.direct.tap else b"\0\0" + frame[12:14]
-            vnet = header if self.direct.vnet else b""
-            rest = frame if self.direct.tap else frame[14:]
+            front = b"" if self.device.tap else b"\0\0" + frame[12:14]
+            vnet = header if self.device.vnet else b""
+            rest = frame if self.device.tap else frame[14:]
             self.kernel.send(front + vnet + rest)
 
     def out(self) -> None:
@@ -165,9 +159,9 @@ class Lab:
     def written(self) -> list[tuple[bytes, bytes]]:
         """Return header and frame of what was written to the device since."""
         found = []
-        skip = 0 if self.direct.tap else 4
+        skip = 0 if self.device.tap else 4
         for data in received(self.kernel):
-            header = data[skip : skip + 10] if self.direct.vnet else b""
+            header = data[skip : skip + 10] if self.device.vnet else b""
             rest = data[skip + len(header) :]
             found.append((header, rest if skip == 0 else bytes(12) + data[2:4] + rest))
         return found

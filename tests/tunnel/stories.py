@@ -213,7 +213,7 @@ class Story:
             case "too big":
                 world.pipeline.too_big(node, length)
             case "limit":
-                world.pipeline.limit_mtu(node, length)
+                world.tunnel(node).pmtu.limit(length)
             case "step":
                 for _ in range(1 + number % 12):
                     world.pipeline.probe_step(node, world.now)

@@ -20,12 +20,8 @@ from tests.tunnel.world import DEFAULT, ELSEWHERE, ipv4, neighbours, sized
 from tincd_compat.mesh import reach
 from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.options import INDIRECT, TCPONLY
-from tincd_compat.tunnel.flows import (
-    MAX_FLOWS,
-    Flow,
-    plain_destination,
-    plain_station,
-)
+from tincd_compat.tunnel.flows import Flow
+from tincd_compat.tunnel.plain import MAX_DESTINATIONS, plain_destination, plain_station
 from tincd_compat.tunnel.pmtu import Phase
 
 
@@ -235,7 +231,7 @@ def test_what_the_pipeline_changes_itself_it_invalidates(change: str) -> None:
         pmtu.phase, pmtu.rounds = Phase.CHECK, 60
         world.pipeline.probe_step(node, world.now)
     else:
-        world.pipeline.limit_mtu(node, 1300)
+        world.tunnel(node).pmtu.limit(1300)
     flow = flows.lookup(bytes([10, 0, 2, 1]))
     assert flow is not None
     assert flow.limit == min(node.mtu, pmtu.minmtu)
@@ -243,10 +239,10 @@ def test_what_the_pipeline_changes_itself_it_invalidates(change: str) -> None:
 
 def test_forged_destinations_do_not_fill_the_memory() -> None:
     flows = neighbours("b").pipeline.flows
-    for number in range(MAX_FLOWS + 10):
+    for number in range(MAX_DESTINATIONS + 10):
         flows.lookup(number.to_bytes(4))
         flows.is_ours(number.to_bytes(4))
-        assert len(flows._owners) <= MAX_FLOWS
+        assert len(flows._owners) <= MAX_DESTINATIONS
 
 
 # From node to node.

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tunnel.nosockets import NoSockets
 from tests.tunnel.stories import Event, Story, events
 from tests.tunnel.world import DEFAULT
 from tincd_compat.addresses import SocketAddress
@@ -22,8 +23,8 @@ from tincd_compat.options import INDIRECT, TCPONLY
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.flows import FlowTable
-from tincd_compat.tunnel.lone import Lone
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.ports import Progress
+from tincd_compat.tunnel.singles import Singles
 
 routes = st.builds(
     RouteOptions,
@@ -81,7 +82,7 @@ def test_the_broadcast_tree(told: list[Event]) -> None:
             assert set(pipeline.broadcast_neighbours()) == broadcast_neighbours(mesh)
 
 
-# Lone packets.
+# The single-packet path.
 
 
 @dataclass(frozen=True)
@@ -95,59 +96,57 @@ class Send:
         return None
 
 
-class LoneStory(Story):
+class SingleStory(Story, NoSockets):
     """Packets come one at a time and go the short way if there is one."""
 
     def __init__(self, route: RouteOptions) -> None:
         super().__init__(route)
         world = self.world
-        self.lone = Lone(
+        self.singles = Singles(
             world.pipeline, world.mesh, self, lambda frame: None, lambda: world.now
         )
 
     def sender(self, address: SocketAddress, remembered: int) -> Send:
         return Send(address, remembered)
 
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
-        raise AssertionError(peer)
-
     def send(self, address: bytes, number: int) -> None:
         frame = self.frame(address, self.station(number))
-        if not self.lone.outward(frame):
+        if not self.singles.outward(frame):
             self.world.from_device(bytearray(frame))
-            self.lone.tell_way(frame)
+            self.singles.sent(frame)
 
     def hear(
         self, name: str, frame: bytearray, source: SocketAddress, index: int
     ) -> None:
         (datagram,) = self.world.peers[name].seal(frame)
         place = (source.host, source.port)
-        if self.lone.inward(index, datagram, place) is Progress.REFUSED:
+        if self.singles.inward(index, datagram, place) is Progress.REFUSED:
             self.world.from_udp([datagram], source, index)
-            self.lone.tell_source(index, place, source)
+            self.singles.received(index, place, source)
 
     def is_true(self) -> None:
         """Hold what the short way knows against what it would be told now."""
-        new, world, lone = anew(self), self.world, self.lone
-        for address, way in lone._ways.items():
+        new, world, path = anew(self), self.world, self.singles._path
+        for address, way in path._destinations.items():
             assert address is not None
             if way.limit >= 0:
                 assert self._told(way) == self._would_be_told(new, address)
-        assert all(new.is_ours(address) for address in lone._ours if address)
-        for (index, (host, port)), sender in lone._senders.items():
+        assert all(new.is_ours(address) for address in path._own if address)
+        for (index, (host, port)), source in path._sources.items():
             node = world.mesh.node_by_address(SocketAddress(host, port))
-            assert node is sender.node
+            assert node is source.node
             opener = world.tunnel(node).opener
             assert opener is not None
             assert opener.pure is not None
-            assert sender.open == opener.pure.open
+            assert source.open == opener.pure.open
             assert world.tunnel(node).heard_on == index
         ours = {each.address for each in world.mesh.subnets.of(world.mesh.myself)}
-        assert ours >= lone._stations.keys()
+        assert ours >= path._stations
 
     @staticmethod
     def _told(way: Any) -> tuple[object, ...]:
-        return way.node, way.stops, way.limit, way.seal, way.send
+        peer = way.peer
+        return peer.node, way.stops, way.limit, peer.seal, peer.send
 
     def _would_be_told(self, new: FlowTable, address: bytes) -> tuple[object, ...]:
         flow = new.lookup(address)
@@ -158,7 +157,7 @@ class LoneStory(Story):
         heard_on = self.world.tunnel(flow.node).heard_on
         return (
             flow.node,
-            (flow.owner, flow.via, flow.node),
+            tuple(self.singles._numbers[n] for n in (flow.owner, flow.via, flow.node)),
             flow.limit,
             flow.tunnel.sealer.pure.seal,
             Send(flow.node.address, heard_on),
@@ -166,8 +165,8 @@ class LoneStory(Story):
 
 
 @given(routes, stories)
-def test_lone_packets(route: RouteOptions, told: list[Event]) -> None:
-    story = LoneStory(route)
+def test_single_packets(route: RouteOptions, told: list[Event]) -> None:
+    story = SingleStory(route)
     for event in told:
         story.happen(*event)
         story.is_true()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.tunnel.pumping import (
     PLAIN,
-    Direct,
+    Device,
     Sockets,
     datagram_socket,
     received,
@@ -30,7 +30,7 @@ from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel import pumps
 from tincd_compat.tunnel.flows import FlowTable
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.ports import Progress
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -65,9 +65,9 @@ class PumpStory(Story):
         self._poll = select.poll()
         for sock in self._far.values():
             self._poll.register(sock, select.POLLIN)
-        direct = Direct(self._device.fileno(), tap=True)
+        device = Device(self._device.fileno(), tap=True)
         started = pumps.start(
-            direct, self.world.pipeline, self.world.mesh, Sockets(self._near)
+            device, self.world.pipeline, self.world.mesh, Sockets(self._near)
         )
         assert started is not None
         self.pumps = started

@@ -201,7 +201,8 @@ def test_discovery_finds_the_largest_frame_of_an_ethernet_link(
     found = world.tunnel(world.node("b")).pmtu
     assert (found.minmtu, found.maxmtu, found.mtu) == (1451, 1451, 1451)
     assert world.node("b").mtu == 1451
-    assert any(line.startswith("Fixing MTU of b to 1451") for line in log.messages)
+    fixed = "Fixing MTU of b (192.0.2.2 port 655) to 1451"
+    assert any(line.startswith(fixed) for line in log.messages)
     world.ports.trains.clear()
     world.ports.on_datagram = lambda _node, _datagram: None
     world.from_device(sized(1451))
@@ -210,7 +211,7 @@ def test_discovery_finds_the_largest_frame_of_an_ethernet_link(
 
 def test_the_pmtu_variable_is_a_first_limit() -> None:
     world = neighbours("b")
-    world.pipeline.limit_mtu(world.node("b"), 1300)
+    world.tunnel(world.node("b")).pmtu.limit(1300)
     assert world.node("b").mtu == 1300
     world.from_device(sized(1301))
     assert [len(frame) for frame in world.received("b")] == [1298, 37]

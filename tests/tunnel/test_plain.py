@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.tunnel.samples import DEFAULT, KEY
 from tincd_compat._fast import core
 from tincd_compat.tunnel.codec import _suite_for_core
-from tincd_compat.tunnel.flows import plain_destination, plain_station
+from tincd_compat.tunnel.plain import plain_destination, plain_station
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)

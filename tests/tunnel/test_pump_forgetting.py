@@ -15,7 +15,7 @@ from tincd_compat.modes import Forwarding
 from tincd_compat.options import INDIRECT
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel.delivery import DeliveryPolicy
-from tincd_compat.tunnel.flows import MAX_FLOWS
+from tincd_compat.tunnel.plain import MAX_DESTINATIONS
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -178,7 +178,7 @@ def test_a_sweep_over_all_addresses(lab: Lab) -> None:
     """What the flow table has forgotten for want of room, the pump knows no more."""
     known(lab, B)
     flows = lab.world.pipeline.flows
-    for number in range(MAX_FLOWS):
+    for number in range(MAX_DESTINATIONS):
         flows.lookup(number.to_bytes(4))
     assert not goes_compiled(lab, packet(2, B))
 

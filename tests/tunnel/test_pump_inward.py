@@ -49,7 +49,7 @@ def test_what_is_unknown_goes_the_python_way_once(lab: Lab) -> None:
     lab.receive()
     assert lab.world.ports.delivered == frames[:2]
     assert lab.written() == [(PLAIN, frame) for frame in frames[2:]]
-    assert lab.owner.bytes_out == 4 * len(frames[0])
+    assert lab.device.bytes_out == 4 * len(frames[0])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_segments_are_merged(make: Callable[..., Lab]) -> None:
     assert length == len(piece) - 14 - 500
     cut = splitting.split(piece, kind, size, start + 14)
     assert [frame[34:] for frame in cut] == [frame[34:] for frame in frames]
-    assert lab.owner.bytes_out == sum(map(len, frames))
+    assert lab.device.bytes_out == sum(map(len, frames))
 
 
 def test_segments_beyond_what_one_write_can_gather(lab: Lab) -> None:
@@ -201,5 +201,5 @@ def test_a_device_that_refuses(lab: Lab) -> None:
     lab.kernel.close()
     lab.send("b", packet(5, "10.0.1.1", "10.0.2.1"))
     lab.receive()
-    assert lab.owner.failures == [errno.EPIPE]
-    assert lab.owner.bytes_out == 0
+    assert lab.device.failures == [errno.EPIPE]
+    assert lab.device.bytes_out == 0

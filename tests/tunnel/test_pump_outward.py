@@ -15,7 +15,8 @@ from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.segments import splitting
 from tincd_compat.segments.superpacket import TCPV4
-from tincd_compat.tunnel.pumps import PUMP_BURST, Progress
+from tincd_compat.tunnel.ports import Progress
+from tincd_compat.tunnel.pumps import PUMP_BURST
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -38,7 +39,7 @@ def test_what_is_unknown_goes_the_python_way_once(
     assert lab.pumps.from_device(lab.world.now) is Progress.QUIET
     # The numbers go on where the other way has left them.
     assert lab.arrived("b") == [packet(3), packet(4), packet(5)]
-    assert lab.owner.bytes_in == 5 * len(packet(1))
+    assert lab.device.bytes_in == 5 * len(packet(1))
 
 
 def test_each_peer_gets_its_own(lab: Lab) -> None:
@@ -75,7 +76,7 @@ def test_a_super_packet_is_cut(lab: Lab) -> None:
     pieces = splitting.split(frame, whole.kind, whole.size, whole.start)
     assert len(pieces) == 7
     assert lab.arrived("b") == pieces
-    assert lab.owner.bytes_in == sum(map(len, (packet(0), *pieces)))
+    assert lab.device.bytes_in == sum(map(len, (packet(0), *pieces)))
 
 
 @pytest.mark.parametrize("known", [False, True])

@@ -16,7 +16,7 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Node
 from tincd_compat.transport.udp import UDP_GRO
 from tincd_compat.tunnel import pumps
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.ports import Progress
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -113,7 +113,7 @@ def test_none_without_the_compiled_half(
 ) -> None:
     monkeypatch.setattr(pumps, "core", None)
     world = lab.world
-    assert pumps.start(lab.direct, world.pipeline, world.mesh, lab.sockets) is None
+    assert pumps.start(lab.device, world.pipeline, world.mesh, lab.sockets) is None
 
 
 def test_none_for_other_devices(lab: Lab) -> None:

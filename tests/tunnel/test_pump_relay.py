@@ -10,7 +10,7 @@ from tests.tunnel.pumping import Lab, packet, received
 from tests.tunnel.world import ipv4
 from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.ports import Progress
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -44,7 +44,7 @@ def test_what_is_passed_on(lab: Lab) -> None:
         assert opened == ([python] if python else [])
         if way == "compiled":
             assert lab.arrived("c") == [relayed(number)]
-    assert lab.owner.bytes_in == lab.owner.bytes_out == 0
+    assert lab.device.bytes_in == lab.device.bytes_out == 0
 
 
 def test_trains_of_several_nodes_and_our_device(lab: Lab) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tunnel.pumping import Endpoint, Lab, Sockets, datagram_socket, packet
+from tests.tunnel.pumping import Lab, Sockets, datagram_socket, packet
 from tests.tunnel.world import PARAMETERS, World
 from tincd_compat._fast import core
 from tincd_compat.addresses import SocketAddress
@@ -361,7 +361,7 @@ def test_a_node_on_another_socket(
     watched = Watched(lab, monkeypatch)
     second = datagram_socket()
     sockets = TwoSockets([lab.udp, second])
-    lab.pumps = Pumps(lab.direct, lab.world.pipeline, lab.world.mesh, sockets)
+    lab.pumps = Pumps(lab.device, lab.world.pipeline, lab.world.mesh, sockets)
     far = lab.far["b"]
     for _ in range(10):
         far.sendto(os.urandom(100), second.getsockname())
@@ -376,8 +376,10 @@ def test_a_node_on_another_socket(
 
 
 class TwoSockets(Sockets):
-    def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
-        return Endpoint(self.udp[remembered].fileno())
+    def endpoint(
+        self, address: SocketAddress, remembered: int
+    ) -> tuple[int, bool, str]:
+        return self.udp[remembered].fileno(), True, ""
 
 
 def test_what_the_pump_is_told_has_to_be_sound() -> None:

@@ -26,7 +26,7 @@ def spare_nodes(lab: Lab, count: int) -> None:
     sealer = core.Sealer(*_suite_for_core(DEFAULT), KEY)
     for number in range(count):
         node = Node(f"spare{number}")
-        assert lab.pumps._numbers.of(node) == [number]
+        assert lab.pumps._numbers_of(node) == [number]
         place = -1, f"192.0.{number >> 8}.{number & 255}", 655, 0
         lab.pumps._pump.set_peer(number, node, sealer, *place, False)
 

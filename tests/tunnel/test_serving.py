@@ -17,7 +17,7 @@ from tincd_compat.modes import Mode
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.flows import STATION_MEMORY
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.ports import Progress
 
 if core is None:
     pytest.skip("the compiled half is not built", allow_module_level=True)
@@ -30,7 +30,7 @@ class Waiting:
         self._lab = lab
         self._epoll = select.epoll()
         self._end, self._other = os.pipe()
-        for fd in (lab.direct.fd, lab.udp.fileno(), self._end):
+        for fd in (lab.device.fd, lab.udp.fileno(), self._end):
             self._epoll.register(fd, select.EPOLLIN)
 
     def serve(self, seconds: float = 0.0) -> Progress:
@@ -70,7 +70,7 @@ def test_packets_of_both_sides_are_moved_until_the_time_is_over(
     assert waiting.serve(0.001) is Progress.QUIET
     assert lab.arrived("b") == [packet(1), packet(2)]
     assert [frame for _, frame in lab.written()] == [packet(3, "10.0.1.1", "10.0.2.1")]
-    assert lab.owner.bytes_in == 3 * len(packet(0))
+    assert lab.device.bytes_in == 3 * len(packet(0))
     assert waiting.serve() is Progress.QUIET
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Final
 
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.crypto.suites import Suite
-from tincd_compat.daemon.tunnels import Tunnels
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.options import CLAMP_MSS, PMTU_DISCOVERY
@@ -23,6 +21,7 @@ from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.pipeline import Pipeline, Run, finish
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.tunnel import KeyFields, Parameters, Tunnel
+from tincd_compat.tunnel.tunnels import Tunnels
 
 DEFAULT: Final = PMTU_DISCOVERY | CLAMP_MSS
 SUITE: Final = Suite.configured("aes-256-cbc", "sha256", 4)
@@ -175,7 +174,7 @@ class World:
         self._parameters = parameters
         #: What is done in slices, when there is time.
         self.work: Iterator[object] = iter(())
-        self._tunnels = Tunnels(self._new_tunnel, lambda node: None, self._begin)
+        self._tunnels = Tunnels(parameters, self.random.randbytes)
         options = route or RouteOptions()
         policy = policy or DeliveryPolicy(options=DEFAULT, route=options)
         router = Router(self.mesh, options, local_address=lambda _address: None)
@@ -188,15 +187,9 @@ class World:
             random_bytes=self.random.randbytes,
             run=run,
         )
+        self._tunnels.attach(self.pipeline.tunnel_changed)
         self.mesh.myself.options = policy.options
         self.subnet("a", "10.0.1.0/24")
-
-    def _begin(self, subject: str, work: Iterable[object]) -> None:
-        self.work = iter(work)
-
-    def _new_tunnel(self, node: Node) -> Tunnel:
-        changed = partial(self.pipeline.tunnel_changed, node)
-        return make_tunnel(node.name, self._parameters, changed)
 
     def tunnel(self, node: Node) -> Tunnel:
         assert node is not self.mesh.myself
@@ -213,6 +206,7 @@ class World:
         """Nodes came or went, as the daemon acts upon that."""
         nodes = [change.node for change in changes]
         self._tunnels.nodes_changed(nodes)
+        self.work = self._tunnels.reset_outdated()
         graph.settle_down(self.mesh, nodes)
 
     def node(self, name: str) -> Node:

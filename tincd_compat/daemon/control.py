@@ -12,15 +12,16 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs
-from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.control import effects as fx
 from tincd_compat.control.gossip import Flooded, Gossip, link_weight
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.daemon.graphruns import GraphRuns
-from tincd_compat.daemon.slices import Begin, at_once
+from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.daemon.graphruns import MANY, GraphRuns
+from tincd_compat.daemon.slices import LATER, Begin, at_once
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import (
@@ -35,6 +36,8 @@ from tincd_compat.meta.messages import (
     Request,
     request_number,
 )
+from tincd_compat.tunnel.tunnel import KeyFields
+from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
@@ -48,59 +51,6 @@ PAUSE: Final = 0.01
 MAX_PAUSES: Final = 500
 
 
-class Keys(Protocol):
-    """What the data plane does when keys or the graph change."""
-
-    def new_key(self, node: Node) -> AnsKey:
-        """Make a new key for packets from that node; it counts at once."""
-
-    def new_request(self, node: Node) -> ReqKey:
-        """Make the request for that node's key, with what we can seal with."""
-
-    def key_requested(self, node: Node, request: ReqKey) -> bool:
-        """Note what the node can seal with; tell whether it waits to hear it of us."""
-
-    def introduces(self, node: Node) -> bool:
-        """Tell whether to send a request of ours ahead of an unasked key."""
-
-    def restarted(self, node: Node) -> None:
-        """Forget what the node said: it may have started anew."""
-
-    def install_key(self, node: Node, answer: AnsKey) -> None:
-        """Use a key for packets to that node."""
-
-    def void_key(self, node: Node) -> None:
-        """Stop using the key of that node and ask anew when next needed."""
-
-    def nodes_changed(self, nodes: Iterable[Node]) -> None:
-        """Nodes became reachable or unreachable: forget their keys and MTU."""
-
-    def expire_keys(self) -> None:
-        """Void every key we handed out."""
-
-    def limit_mtu(self, node: Node, mtu: int) -> None:
-        """Begin with no more than ``mtu`` towards that node."""
-
-    def forget(self, node: Node) -> None:
-        """Forget a node that has left the tables."""
-
-
-class Events(Protocol):
-    """Scripts to run when the mesh changes."""
-
-    def nodes(
-        self, flips: graph.Flips, subnets: Callable[[Node], list[Subnet]]
-    ) -> None: ...
-
-    def subnets(
-        self,
-        node: Node,
-        subnets: Iterable[Subnet],
-        up: bool,
-        address: SocketAddress | None,
-    ) -> None: ...
-
-
 class ControlPlane:
     """Applies gossip and key messages to the mesh and performs what follows."""
 
@@ -110,8 +60,8 @@ class ControlPlane:
         gossip: Gossip,
         exchange: KeyExchange,
         links: Links,
-        keys: Keys,
-        events: Events,
+        tunnels: Tunnels,
+        events: ScriptEvents,
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
         begin: Begin = at_once,
@@ -124,7 +74,8 @@ class ControlPlane:
         self.gossip = gossip
         self._exchange = exchange
         self._links = links
-        self._keys = keys
+        #: Keys and path MTUs of all nodes.
+        self.tunnels = tunnels
         self._events = events
         self._clock = clock
         self._begin = begin
@@ -171,13 +122,13 @@ class ControlPlane:
                 case fx.SendKey(node):
                     self._send_key(node)
                 case fx.KeyRequested(node, request):
-                    if self._keys.key_requested(node, request):
+                    if self.tunnels.key_requested(node, request.methods):
                         self.request_key(node)
                     self._send_key(node)
                 case fx.KeyReceived(node, answer):
-                    self._keys.install_key(node, answer)
+                    self._install_key(node, answer)
                 case fx.KeyVoid(node):
-                    self._keys.void_key(node)
+                    self.tunnels.void_key(node)
                 case fx.SubnetUp(node, subnet):
                     self._events.subnets(node, (subnet,), True, node.address)
                 case fx.SubnetDown(node, subnet):
@@ -190,7 +141,7 @@ class ControlPlane:
                 case fx.CheckReverse(node):
                     self._check_reverse(node)
                 case fx.NodeForgotten(node):
-                    self._keys.forget(node)
+                    self.tunnels.forget(node)
 
     def _forward(self, line: bytes, source: Link | None) -> None:
         links = [link for link in self._links.active() if link is not source]
@@ -234,13 +185,44 @@ class ControlPlane:
         """Send a new key; it replaces the old, so only if it can leave."""
         link = self._link_towards(node)
         if link is not None and self._exchange.gives_key(node):
-            link.send(self._keys.new_key(node))
+            key = self.tunnels.new_key(node)
+            link.send(
+                AnsKey(
+                    self.mesh.myself.name,
+                    node.name,
+                    key.key,
+                    key.cipher,
+                    key.digest,
+                    key.maclength,
+                    key.compression,
+                )
+            )
+
+    def _install_key(self, node: Node, answer: AnsKey) -> None:
+        """Use a key for packets to that node, and the address that others see it at."""
+        key = KeyFields(
+            answer.key,
+            answer.cipher,
+            answer.digest,
+            answer.maclength,
+            answer.compression,
+        )
+        if not self.tunnels.install_key(node, key):
+            return
+        if answer.address is not None and answer.port is not None:
+            address = SocketAddress.parse(answer.address, answer.port)
+            if address is not None:
+                text = "Using reflexive UDP address from %s: %s"
+                logs.protocol.debug(text, node.name, address)
+                self.mesh.set_address(node, address)
+        self.tunnels.search_mtu(node)
 
     def request_key(self, node: Node) -> None:
         """Ask a reachable node for its key."""
         link = self._link_towards(node)
         if link is not None:
-            link.send(self._keys.new_request(node))
+            methods = self.tunnels.new_request(node, self._clock())
+            link.send(ReqKey(self.mesh.myself.name, node.name, methods))
 
     # The graph.
 
@@ -263,24 +245,28 @@ class ControlPlane:
 
     def _flip(self, flips: graph.Flips) -> None:
         """Act on nodes that came or went."""
-        self._keys.nodes_changed(flips.nodes)
+        self.tunnels.nodes_changed(flips.nodes)
+        if self.tunnels.outdated:
+            self._begin("tunnels", self._reset_tunnels())
         self._events.nodes(flips, self.mesh.subnets.of)
         graph.settle_down(self.mesh, flips.nodes)
         for node in filter(self._links.of, flips.nodes):
             if node.reachable:
                 self._offer_key(node)
 
+    def _reset_tunnels(self) -> Iterator[float | None]:
+        if self.tunnels.outdated > MANY:
+            # The turn in which so many come or go is long without that.
+            yield LATER
+        yield from self.tunnels.reset_outdated()
+
     def _offer_key(self, neighbour: Node) -> None:
         """Send a neighbour that has just come up a key that it has not asked for."""
-        if self._keys.introduces(neighbour):
+        if self.tunnels.introduces(neighbour):
             self.request_key(neighbour)
         self._send_key(neighbour)
 
     # Links coming and going.
-
-    def limit_mtu(self, node: Node, mtu: int) -> None:
-        """Apply the PMTU variable to a node that is about to be linked."""
-        self._keys.limit_mtu(node, mtu)
 
     def link_up(self, link: Link, event: Activated, bits: int) -> None:
         """Send a new neighbour the dump, and everybody the new edge."""
@@ -311,7 +297,7 @@ class ControlPlane:
         if node.reachable:
             # By a detour, or so old words of others have it: it may have been restarted
             # and have forgotten its keys.
-            self._keys.restarted(node)
+            self.tunnels.restarted(node)
 
     # Walks through whole tables.
 
@@ -347,12 +333,22 @@ class ControlPlane:
 
     def tick(self, now: float) -> int:
         """Do the periodic work; return the seconds to rest if our name is taken."""
+        self._begin("keys", self._look_after_keys(now))
         self._begin("tick", self._upkeep(self.gossip.tick(now)))
         renewal = self._exchange.tick(now)
         if renewal:
-            self._keys.expire_keys()
+            self.tunnels.expire_keys()
         self.perform(renewal)
         return self.gossip.pause(now)
+
+    def _look_after_keys(self, now: float) -> Iterator[None]:
+        """Forget replaced keys; renew ours where a node's numbers get too large."""
+        worn = False
+        for used_up in self.tunnels.look_after_keys(now):
+            worn = worn or used_up
+            yield
+        if worn:
+            self.expire_keys_now()
 
     def _plan_corrections(self) -> None:
         """See to it that edges are corrected in time, however rare ticks are."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import random
+import secrets
 import signal
 import socket
 import time
@@ -50,6 +51,7 @@ from tincd_compat.daemon.listening import (
 from tincd_compat.daemon.names import Names
 from tincd_compat.daemon.operators import Actions, OperatorSide
 from tincd_compat.daemon.own import Fixed, OwnFacts
+from tincd_compat.daemon.policy import parameters_of
 from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.daemon.reload import Reload
 from tincd_compat.daemon.signals import Signals
@@ -72,6 +74,7 @@ from tincd_compat.service.scripts import ScriptRunner
 from tincd_compat.transport.netwatch import NetworkWatch
 from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
 from tincd_compat.transport.udp import UdpSockets
+from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
@@ -149,9 +152,11 @@ class Daemon:
             self._unexpected,
             bypass_security=options.bypass_security,
         )
+        self.tunnels = Tunnels(parameters_of(settings, suite), secrets.token_bytes)
         self.dataplane = DataPlane(
-            self.mesh, self._settings, suite, self.links, begin=self._slices.begin
+            self.mesh, self._settings, suite, self.tunnels, self.links
         )
+        self._opens = suite.usable
         environment = original_environment()
         self._names = Names()
         self._dialer = Dialer(
@@ -239,6 +244,7 @@ class Daemon:
             counting,
             self.mesh,
             self.links,
+            self.tunnels,
             self.dataplane,
             self._settings,
             clock,
@@ -281,19 +287,19 @@ class Daemon:
         exchange = KeyExchange(
             self.mesh,
             tunnel_server=settings.tunnel_server,
-            udp_confirmed=self.dataplane.udp_confirmed,
+            udp_confirmed=self.tunnels.udp_confirmed,
             nonce=new_nonce,
             key_expire=settings.key_expire,
             now=self._loop.time(),
             jitter=random.random,
-            opens=self.dataplane.opens,
+            opens=self._opens,
         )
         self.control = ControlPlane(
             self.mesh,
             gossip,
             exchange,
             self.links,
-            self.dataplane,
+            self.tunnels,
             self.events,
             self._loop.time,
             self._loop.call_later,
@@ -455,7 +461,6 @@ class Daemon:
         self._look_for_suspension()
         self.control.settle()
         self._status_line.update()
-        self.dataplane.tick()
         pause = self.control.tick(now)
         if pause:
             # Another node uses our name: stop dialling, go on for everybody else.
@@ -522,7 +527,7 @@ class Daemon:
         self.control.settle()
         counters = dumps.counters(self.links, self.control)
         counters += self.dataplane.counters()
-        lines = dumps.tables(self._device, self.mesh, self.dataplane.dump, counters)
+        lines = dumps.tables(self._device, self.mesh, self.tunnels.dump, counters)
         self._slices.begin("tables", dumps.write(lines))
 
     # The end.

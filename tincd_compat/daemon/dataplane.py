@@ -1,7 +1,7 @@
-"""The data plane at work: device and UDP sockets on the loop, tunnels, probe timers.
+"""The data plane at work: device and UDP sockets on the loop, probe timers.
 
-It answers to two sides: to the pipeline, whose ports it is, and to the control plane,
-which tells it of keys and of nodes that come and go.
+The data plane is the ports of the pipeline.  Keys and path MTUs are in
+:class:`~tincd_compat.tunnel.tunnels.Tunnels`, which control plane and pipeline share.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.crypto.suites import Suite
@@ -22,104 +20,59 @@ from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.policy import policy_of
 from tincd_compat.daemon.probing import Probing
 from tincd_compat.daemon.readers import READ_BURST, Readers
-from tincd_compat.daemon.slices import Begin, at_once
-from tincd_compat.daemon.tunnels import Tunnels
 from tincd_compat.errors import DeviceError
-from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
-from tincd_compat.meta.messages import AnsKey, ReqKey
+from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
 from tincd_compat.transport.udp import UdpSockets
-from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.pipeline import Pipeline
-from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.traffic import Traffic
-from tincd_compat.tunnel.tunnel import DumpView, Parameters, Tunnel
+from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
+    from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.device.base import Device
 
-#: How a node without a tunnel shows in the dump.
-NO_TUNNEL: Final = DumpView(0, 0, 0, 0, 0, MAX_MTU, 0, MAX_MTU)
-
-
-class ControlSide(Protocol):
-    """What the data plane asks of the control plane."""
-
-    def request_key(self, node: Node) -> None:
-        """Send a REQ_KEY for the node."""
-
-    def expire_keys_now(self) -> None:
-        """Renew our keys at the next tick."""
-
-    def learn_mac(self, mac: bytes, now: float) -> None:
-        """Announce that a MAC address is behind our device, if that is news."""
-
-    def heard_elsewhere(self, mac: bytes, now: float) -> None:
-        """Withdraw a MAC address that was behind our device, but is so no longer."""
-
-
-class NodeLabel:
-    """Renders as log lines name a node: ``NODE (HOST)``."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    def __str__(self) -> str:
-        return self._node.label
-
 
 class DataPlane:
-    """Device, sockets and tunnels of the daemon."""
+    """Device and sockets of the daemon."""
 
     def __init__(
         self,
         mesh: Mesh,
         settings: CurrentSettings,
         suite: Suite,
+        tunnels: Tunnels,
         links: Links,
         loop: asyncio.AbstractEventLoop | None = None,
-        begin: Begin = at_once,
     ) -> None:
-        """``begin(subject, work)`` does what may take long in small steps."""
         self._mesh = mesh
         self._settings = settings
         self._links = links
         given = settings.current
-        self._parameters = Parameters(
-            suite=suite,
-            compression=given.compression,
-            replay_window=given.replay_window,
-            # A line is late by PingTimeout at most, or its connection counts as dead.
-            # By what key a silent node seals shows when it probes: PingTimeout after
-            # every PingInterval.
-            key_patience=given.ping_interval + 2 * given.ping_timeout,
-        )
-        #: Whether this machine can open what is sealed for us.
-        self.opens = suite.usable
         self._device: Device | None = None
         self._sockets = UdpSockets([])
-        self._control: ControlSide
+        self._control: ControlPlane
         self._loop = loop or asyncio.get_running_loop()
         self._probing = Probing(self._loop, self._probe)
         self._keepalive = Keepalive(given.udp_keepalive)
-        self._begin = begin
-        self._tunnels = Tunnels(self._new_tunnel, self._tunnel_ended, begin)
-        #: Returns the tunnel of a node, made when first asked for.
-        self.tunnel = self._tunnels.of
+        self._tunnels = tunnels
         policy = policy_of(given, mesh.myself.options)
         router = Router(mesh, policy.route, local_address=local_address)
         leftovers = Leftovers(self._loop.time, self._loop.call_soon)
         self._pipeline = Pipeline(
             mesh,
-            self.tunnel,
+            tunnels.of,
             router,
             self,
             policy,
             random_bytes=secrets.token_bytes,
             run=leftovers.run,
+        )
+        tunnels.attach(
+            self._pipeline.tunnel_changed, self._tunnel_ended, self._probing.begin
         )
         self._readers = Readers(
             *(self._loop, leftovers, self._pipeline, mesh, suite),
@@ -133,7 +86,7 @@ class DataPlane:
 
     # What is attached in the course of the start.
 
-    def attach_control(self, control: ControlSide) -> None:
+    def attach_control(self, control: ControlPlane) -> None:
         """Name who sends key requests, renews keys and announces MAC addresses."""
         self._control = control
 
@@ -169,7 +122,7 @@ class DataPlane:
             burst, now = frames[start : start + READ_BURST], self._loop.time()
             came = Traffic(len(burst), sum(map(len, burst)))
             link.received += came
-            self.tunnel(link.node).received_by_tcp += came
+            self._tunnels.of(link.node).received_by_tcp += came
             self._pipeline.from_meta(burst, link.node, link.options, now)
 
     def _look_for_forgetting(self, node: Node, length: int) -> None:
@@ -212,7 +165,7 @@ class DataPlane:
             limit = max(1, self._settings.current.max_output_buffer_size)
             before = link.sent
             full, left = link.offer_packets(frames, limit)
-            self.tunnel(neighbour).sent_by_tcp += link.sent - before
+            self._tunnels.of(neighbour).sent_by_tcp += link.sent - before
         if full:
             drops["meta connection is full"] += full
         if left:
@@ -227,105 +180,6 @@ class DataPlane:
     def heard_elsewhere(self, mac: bytes, now: float) -> None:
         self._control.heard_elsewhere(mac, now)
 
-    # Tunnels and keys, for the control plane.
-
-    def _new_tunnel(self, node: Node) -> Tunnel:
-        label = NodeLabel(node)
-        settings = self._settings.current
-        pmtu = PmtuDiscovery(
-            label,
-            ping_interval=settings.ping_interval,
-            ping_timeout=settings.ping_timeout,
-            local_discovery=settings.local_discovery,
-        )
-        changed = partial(self._pipeline.tunnel_changed, node)
-        return Tunnel(label, self._parameters, pmtu, changed)
-
-    def known_tunnel(self, node: Node) -> Tunnel | None:
-        """Return the tunnel of a node if anybody has asked for it."""
-        return self._tunnels.known(node)
-
-    def dump(self, node: Node) -> DumpView:
-        tunnel = self._tunnels.known(node)
-        return NO_TUNNEL if tunnel is None else tunnel.dump()
-
-    def udp_confirmed(self, node: Node) -> bool:
-        return self.tunnel(node).pmtu.minmtu > 0
-
-    def new_key(self, node: Node) -> AnsKey:
-        fields = self.tunnel(node).new_own_key(secrets.token_bytes)
-        return AnsKey(
-            self._mesh.myself.name,
-            node.name,
-            fields.key,
-            fields.cipher,
-            fields.digest,
-            fields.maclength,
-            fields.compression,
-        )
-
-    def new_request(self, node: Node) -> ReqKey:
-        self.tunnel(node).requested(self._loop.time())
-        return ReqKey(self._mesh.myself.name, node.name, compression.METHODS)
-
-    def key_requested(self, node: Node, request: ReqKey) -> bool:
-        tunnel = self.tunnel(node)
-        tunnel.methods = request.methods
-        return bool(request.methods) and not tunnel.introduced
-
-    def introduces(self, node: Node) -> bool:
-        extended = self._settings.current.compression > compression.MAX_COMMON_LEVEL
-        return extended and not self.tunnel(node).introduced
-
-    def restarted(self, node: Node) -> None:
-        self.tunnel(node).forget_peer()
-
-    def install_key(self, node: Node, answer: AnsKey) -> None:
-        tunnel = self.tunnel(node)
-        if not tunnel.install_peer_key(
-            answer.key,
-            answer.cipher,
-            answer.digest,
-            answer.maclength,
-            answer.compression,
-        ):
-            return
-        self._use_reflexive_address(node, answer)
-        if node.options & options.PMTU_DISCOVERY and not tunnel.pmtu.started:
-            self._probing.begin(node)
-
-    def _use_reflexive_address(self, node: Node, answer: AnsKey) -> None:
-        if answer.address is None or answer.port is None:
-            return
-        address = SocketAddress.parse(answer.address, answer.port)
-        if address is not None:
-            logs.protocol.debug(
-                "Using reflexive UDP address from %s: %s", node.name, address
-            )
-            self._mesh.set_address(node, address)
-
-    def void_key(self, node: Node) -> None:
-        self.tunnel(node).void_peer_key()
-
-    def nodes_changed(self, nodes: Iterable[Node]) -> None:
-        self._tunnels.nodes_changed(nodes)
-
-    def forget(self, node: Node) -> None:
-        self._tunnels.forget(node)
-
-    def _tunnel_ended(self, node: Node) -> None:
-        self._keepalive.forget(node)
-        self._probing.give_up(node)
-
-    def expire_keys(self) -> None:
-        """Drop every key we handed out; who still uses one has to ask again."""
-        for tunnel in self._tunnels.all():
-            tunnel.expire()
-
-    def limit_mtu(self, node: Node, mtu: int) -> None:
-        """Begin with no more than the PMTU variable says."""
-        self._pipeline.limit_mtu(node, mtu)
-
     def counters(self) -> list[tuple[str, int]]:
         """Return the packets dropped so far, by reason, as the dump has them."""
         drops = self.drops()
@@ -338,31 +192,22 @@ class DataPlane:
             drops["send buffer is full"] = lost
         return drops
 
-    def tick(self) -> None:
-        """Forget replaced keys; ask for new ones if a node's numbers get too large."""
-        self._begin("keys", self._look_after_keys())
-
-    def _look_after_keys(self) -> Iterator[None]:
-        worn = False
-        for tunnel in list(self._tunnels.all()):
-            tunnel.openers.tick(self._loop.time())
-            worn = worn or tunnel.needs_rekey
-            yield
-        if worn:
-            self._control.expire_keys_now()
-
     def broadcast_neighbours(self) -> set[Node]:
         """Return the neighbours that broadcasts are passed to, as of the last run."""
         return set(self._pipeline.broadcast_neighbours())
 
     # Path MTU discovery.
 
+    def _tunnel_ended(self, node: Node) -> None:
+        self._keepalive.forget(node)
+        self._probing.give_up(node)
+
     def _probe(self, node: Node, hurried: bool) -> float | None:
         """Perform the step that is due; return the seconds until the next."""
         if self._tunnels.bring_up_to_date(node):
             # It was due to what the node was before.
             return None
-        tunnel, now = self.tunnel(node), self._loop.time()
+        tunnel, now = self._tunnels.of(node), self._loop.time()
         if hurried:
             tunnel.pmtu.hurry()
         tunnel.pmtu.keepalive = 0.0

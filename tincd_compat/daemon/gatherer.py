@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.daemon.own import OwnFacts
-    from tincd_compat.tunnel.tunnel import Tunnel
+    from tincd_compat.tunnel.tunnels import Tunnels
+from tincd_compat.tunnel.tunnel import Tunnel
 
 
 def key_of(cipher: int, digest: int, mac_length: int, compression: int) -> Key | None:
@@ -52,6 +53,7 @@ class Gatherer:
         counting: Counting,
         mesh: Mesh,
         links: Links,
+        tunnels: Tunnels,
         dataplane: DataPlane,
         settings: CurrentSettings,
         clock: Clock,
@@ -61,6 +63,7 @@ class Gatherer:
         self._counting = counting
         self._mesh = mesh
         self._links = links
+        self._tunnels = tunnels
         self._dataplane = dataplane
         self._settings = settings
         self._clock = clock
@@ -87,7 +90,7 @@ class Gatherer:
 
     def tunnel(self, node: Node) -> TunnelView | None:
         """Return the view of a node's tunnel; None if it has none."""
-        tunnel = self._dataplane.known_tunnel(node)
+        tunnel = self._tunnels.known(node)
         return None if tunnel is None else self._tunnel_view(tunnel)
 
     def _tunnel_view(self, tunnel: Tunnel) -> TunnelView:

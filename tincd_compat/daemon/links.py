@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from tincd_compat.mesh.node import Mesh, Node
     from tincd_compat.meta.messages import Message
     from tincd_compat.meta.proxy import Target
+    from tincd_compat.tunnel.tunnels import Tunnels
 
 #: Links of which each has a graph run of its own at the end, and seconds for them all.
 STOP_RUNS: Final = 16
@@ -65,6 +66,9 @@ class Control(Protocol):
     @property
     def mesh(self) -> Mesh: ...
 
+    @property
+    def tunnels(self) -> Tunnels: ...
+
     def handle(self, link: Link, message: Message, line: bytes) -> None:
         """Act on a message from an active link."""
 
@@ -76,9 +80,6 @@ class Control(Protocol):
 
     def batch_done(self) -> None:
         """Note that all messages of a turn have been handled."""
-
-    def limit_mtu(self, node: Node, mtu: int) -> None:
-        """Begin with no more than ``mtu`` towards that node."""
 
     def link_up(self, link: Link, event: Activated, bits: int) -> None:
         """Note that a link is active with these options."""
@@ -393,7 +394,7 @@ class Links:
             limits.append(link.host.pmtu)
         for limit in limits:
             if limit is not None:
-                self._control.limit_mtu(node, limit)
+                self._control.tunnels.limit_mtu(node, limit)
 
     # The end of a link.
 

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from tincd_compat.config.settings import Settings
+from tincd_compat.crypto.suites import Suite
 from tincd_compat.modes import BroadcastMode
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel.delivery import DeliveryPolicy
+from tincd_compat.tunnel.tunnel import Parameters
+
+
+def parameters_of(settings: Settings, suite: Suite) -> Parameters:
+    """Return what tunnels are made with; ``suite`` is that of packets towards us."""
+    return Parameters(
+        suite=suite,
+        compression=settings.compression,
+        replay_window=settings.replay_window,
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        local_discovery=settings.local_discovery,
+    )
 
 
 def policy_of(settings: Settings, own_options: int) -> DeliveryPolicy:

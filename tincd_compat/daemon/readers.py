@@ -1,8 +1,8 @@
 """The readers of the device and of the UDP sockets, and how much they read at a time.
 
 The compiled pumps read first, if they can be had; what they leave is read in Python, in
-bursts, or by a :class:`CalmReader` while packets come alone.  What a burst has left at
-the end of its turn holds up the reading of where it came from (:mod:`.leftovers`).
+bursts, or by a :class:`SingleReader` while packets come alone.  What a burst has left
+at the end of its turn holds up the reading of where it came from (:mod:`.leftovers`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tincd_compat.crypto.suites import Suite
-from tincd_compat.daemon.calm import CalmReader
 from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.offloads import report
+from tincd_compat.daemon.singlereader import SingleReader
 from tincd_compat.device.tun import TunTap
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh.node import Mesh
@@ -29,7 +29,8 @@ from tincd_compat.transport.loop import (
 from tincd_compat.transport.udp import Datagram, UdpSockets
 from tincd_compat.tunnel import codec, pumps
 from tincd_compat.tunnel.pipeline import Origin, Pipeline
-from tincd_compat.tunnel.pumps import Progress, Pumps
+from tincd_compat.tunnel.ports import Progress
+from tincd_compat.tunnel.pumps import Pumps
 
 if TYPE_CHECKING:
     from tincd_compat.device.base import Device
@@ -70,7 +71,7 @@ class Readers:
         self._sockets = UdpSockets([])
         self._buffers: list[ReceiveBuffer] = []
         self._pumps: Pumps | None = None
-        self._calm: CalmReader | None = None
+        self._singles: SingleReader | None = None
         leftovers.attach(self._hold, self._release)
 
     @property
@@ -105,7 +106,7 @@ class Readers:
         if self._pumps is not None:
             set_packet_server(self._loop, partial(self._serve, self._pumps))
         elif isinstance(self._device, TunTap):
-            self._calm = CalmReader(
+            self._singles = SingleReader(
                 self._device,
                 self._sockets,
                 self._pipeline,
@@ -130,7 +131,7 @@ class Readers:
             set_packet_server(self._loop, None)
             self._pumps.close()
             self._pumps = None
-        self._calm = None
+        self._singles = None
         self._leftovers.close()
         for udp in self._sockets.sockets:
             remove_packet_reader(self._loop, udp.sock.fileno())
@@ -146,7 +147,7 @@ class Readers:
             return
         if self._resting or self._leftovers.holds(None):
             return
-        read = self._read_device if self._calm is None else self._calm.from_device
+        read = self._read_device if self._singles is None else self._singles.from_device
         add_packet_reader(self._loop, self._device.fileno(), read)
 
     def _watch_sockets(self) -> None:
@@ -155,7 +156,7 @@ class Readers:
                 self._watch_socket(index)
 
     def _watch_socket(self, index: int) -> None:
-        receive = self._receive if self._calm is None else self._calm.from_udp
+        receive = self._receive if self._singles is None else self._singles.from_udp
         udp = self._sockets.sockets[index]
         add_packet_reader(self._loop, udp.sock.fileno(), partial(receive, index))
 

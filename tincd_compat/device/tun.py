@@ -20,7 +20,6 @@ from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import interface_fault
-from tincd_compat.device.direct import Direct
 from tincd_compat.device.failures import ReadFailures
 from tincd_compat.device.system import (
     SIOCGIFHWADDR,
@@ -97,8 +96,8 @@ class TunTap:
         #: The error of a single read that no batch has counted yet.
         self._failure: OSError | None = None
         self._fd = self._open()
-        self._tap = tap
-        self._vnet = offloads.any
+        self.tap = tap
+        self.vnet = offloads.any
         self.interface = self._attach(interface)
         self.offloads = Offloads(system, self._fd, 0 if tap else 14)
         self._rewrites = tap and router
@@ -106,7 +105,7 @@ class TunTap:
         # Offloads outlive the descriptor on a persistent interface: another program may
         # have left some on.
         self.offloads.reset()
-        if self._vnet:
+        if self.vnet:
             head = b"" if tap else b"\0\0\x08\0"
             self.offloads.start(offloads, head, self._own_address)
         self._prepare_buffers()
@@ -114,16 +113,16 @@ class TunTap:
 
     def _prepare_buffers(self) -> None:
         """Let reads leave frames in one buffer and the kernel's headers in another."""
-        self._offset = 0 if self._tap else _TUN_OFFSET
+        self._offset = 0 if self.tap else _TUN_OFFSET
         self._buffer = bytearray(_TUN_OFFSET + _PACKET_INFORMATION + _FRAME_SIZE)
-        self._header = bytearray(HEADER_SIZE if self._vnet else 0)
-        pi = 0 if self._tap else _PACKET_INFORMATION
+        self._header = bytearray(HEADER_SIZE if self.vnet else 0)
+        pi = 0 if self.tap else _PACKET_INFORMATION
         # What a read brings before the first byte of a packet.
         self._overhead = len(self._header) + pi
         whole, header = memoryview(self._buffer), memoryview(self._header)
-        if not self._vnet:
+        if not self.vnet:
             self._into = [whole[self._offset :]]
-        elif self._tap:
+        elif self.tap:
             self._into = [header, whole]
         else:
             self._into = [whole[10:14], header, whole[14:]]
@@ -137,14 +136,14 @@ class TunTap:
 
     def _attach(self, interface: str) -> str:
         """Attach to the interface and return its name."""
-        flags = _IFF_TAP | _IFF_NO_PI if self._tap else _IFF_TUN
+        flags = _IFF_TAP | _IFF_NO_PI if self.tap else _IFF_TUN
         name = os.fsencode(interface)
-        if self._vnet:
+        if self.vnet:
             try:
                 return self._request(interface_request(name, flags | _IFF_VNET_HDR))
             except OSError:
                 # Whatever it was: either it is gone without, or it is told below.
-                self._vnet = False
+                self.vnet = False
         request = interface_request(name, flags)
         try:
             return self._request(request)
@@ -168,19 +167,22 @@ class TunTap:
     def fileno(self) -> int:
         return self._fd
 
-    def direct(self) -> Direct | None:
-        """Return how others can move packets; None if they would need to know more."""
-        if self._rewrites:
-            return None
-        offloads = self.offloads
-        return Direct(
-            self,
-            self._fd,
-            self._tap,
-            self._vnet,
-            offloads.coalescing,
-            offloads.coalescing_udp,
-        )
+    def direct(self) -> TunTap | None:
+        """Return the device if others can move its packets in its place.
+
+        None if they would need to know more.
+        """
+        return None if self._rewrites else self
+
+    @property
+    def coalescing(self) -> bool:
+        """Whether the kernel takes super-packets of TCP."""
+        return self.offloads.coalescing
+
+    @property
+    def coalescing_udp(self) -> bool:
+        """Whether the kernel takes super-packets of UDP."""
+        return self.offloads.coalescing_udp
 
     def moved(self, bytes_in: int, bytes_out: int) -> None:
         """Count bytes of frames that were moved through :meth:`direct`."""
@@ -235,7 +237,7 @@ class TunTap:
         if size <= self._overhead:
             return None
         frame = self._buffer[: self._offset - len(self._header) + size]
-        if self._tap or (self._vnet and self._header != PLAIN):
+        if self.tap or (self.vnet and self._header != PLAIN):
             return self._accept_one(frame)
         frame[10] = frame[11] = 0
         self.bytes_in += len(frame)
@@ -250,11 +252,11 @@ class TunTap:
         return frame
 
     def _accept(self, frame: bytearray) -> bytearray | SuperPacket:
-        if not self._tap:
+        if not self.tap:
             frame[10] = frame[11] = 0
         elif self._rewrites and asks_for_neighbour(frame):
             self._own_address = bytes(frame[6:12])
-        if self._vnet and self._header != PLAIN:
+        if self.vnet and self._header != PLAIN:
             return self.offloads.accept(self._header, frame)
         return frame
 
@@ -282,7 +284,7 @@ class TunTap:
 
     def write_one(self, frame: Buffer) -> None:
         """Write one frame, as a batch of one that nobody logs."""
-        if self._tap:
+        if self.tap:
             parts = self._parts(frame, PLAIN)
         else:
             parts = (b"\0\0" + frame[12:14] + bytes(len(self._header)), frame[14:])
@@ -323,10 +325,10 @@ class TunTap:
         return None
 
     def _parts(self, frame: Buffer, header: bytes) -> Sequence[Buffer]:
-        if not self._vnet:
+        if not self.vnet:
             header = b""
         view = memoryview(frame)
-        if not self._tap:
+        if not self.tap:
             return b"\0\0" + frame[12:14] + header, view[14:]
         if self._rewrites:
             return header + self._own_address, view[6:]

@@ -20,7 +20,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
@@ -267,17 +267,6 @@ def _passes(refused: Sequence[tuple[int, OSError]], count: int) -> bool:
     return len(refused) < count and not too_long
 
 
-class Endpoint(NamedTuple):
-    """A socket to send from: its descriptor, and whether the socket takes trains.
-
-    ``local`` is the address of ours to send from, "" if the system chooses it.
-    """
-
-    fd: int
-    segmentation: bool
-    local: str
-
-
 class UdpSockets:
     """All UDP sockets of the daemon, numbered as its listening addresses are."""
 
@@ -402,14 +391,19 @@ class UdpSockets:
             address = SocketAddress("255.255.255.255", port)
         return self.send_train(address, train, socket_index, peer=peer)
 
-    def endpoint(self, address: SocketAddress, remembered: int) -> Endpoint | None:
-        """Return the socket that :meth:`choose` chooses, for a compiled pump."""
+    def endpoint(
+        self, address: SocketAddress, remembered: int
+    ) -> tuple[int, bool, str] | None:
+        """Return the socket that :meth:`choose` chooses, and whether it takes trains.
+
+        Behind both is the address of ours to send from, "" if the system chooses it.
+        """
         index = self.choose(address, remembered)
         if index is None:
             return None
         udp = self.sockets[index]
         local = address.local if self._sources.of(address) else ""
-        return Endpoint(udp.sock.fileno(), udp.segmentation, local)
+        return udp.sock.fileno(), udp.segmentation, local
 
     def sender(
         self, address: SocketAddress, remembered: int

@@ -11,22 +11,21 @@ short cut never decides differently from :mod:`tincd_compat.routing.route` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from tincd_compat.addresses import Subnet, SubnetKind
 from tincd_compat.mesh.destinations import Destinations
 from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
 from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
-from tincd_compat.routing import headers
+from tincd_compat.routing.headers import Buffer
 from tincd_compat.routing.options import RouteOptions
+from tincd_compat.tunnel.plain import MAX_DESTINATIONS, plain_destination, plain_station
+from tincd_compat.tunnel.tables import PumpTables
 from tincd_compat.tunnel.tunnel import Tunnel
 
-#: Destinations remembered; forged ones can fill the memory, so it is emptied when full.
-#: The compiled pumps know no others, and have room for as many.
-MAX_FLOWS: Final = 16384
 #: Subnets of a node that are forgotten one by one; if it has more, everything is.
 MAX_FORGOTTEN: Final = 256
 #: Nodes that are forgotten one by one if one event has changed them; if there are more,
@@ -37,72 +36,6 @@ MAX_CHANGED: Final = 64
 STATION_SHARE: Final = 0.25
 LEAST_STATION_MEMORY: Final = 0.25
 STATION_MEMORY: Final = 5.0
-
-_MSS: Final = 2
-_TCP_OFFSET: Final = 12
-#: The options of nearly every segment after the handshake: two paddings, timestamps.
-_TIMESTAMPS: Final = b"\x01\x01\x08\x0a"
-
-
-def plain_destination(frame: headers.Buffer) -> bytes | None:
-    """Return the IP address that alone decides about a frame in router mode.
-
-    None for everything that routing might answer, broadcast, or change.
-    """
-    kind = frame[12:14]
-    if kind == headers.TYPE_IPV4:
-        # Version 4 without options: 0x45.
-        if len(frame) < 34 or frame[14] != 0x45 or frame[30] >= 0xE0:
-            return None
-        if frame[23] == headers.PROTOCOL_TCP and _may_carry_mss(frame, 34):
-            return None
-        return bytes(frame[30:34])
-    if kind == headers.TYPE_IPV6:
-        if len(frame) < 54 or frame[38] == 0xFF:
-            return None
-        protocol = frame[20]
-        if protocol == headers.PROTOCOL_ICMPV6:
-            return None
-        if protocol == headers.PROTOCOL_TCP and _may_carry_mss(frame, 54):
-            return None
-        return bytes(frame[38:54])
-    return None
-
-
-def plain_station(frame: headers.Buffer) -> bytes | None:
-    """Return the MAC address that alone decides about a frame in switch mode.
-
-    None for everything that routing might change, or drop for its contents.
-    """
-    kind, ip = frame[12:14], headers.ETHERNET
-    if kind == headers.TYPE_VLAN:
-        kind, ip = headers.payload_type(frame)
-    if kind == headers.TYPE_IPV4:
-        if len(frame) < ip + headers.IPV4 or frame[ip] != 0x45:
-            return None
-        protocol, start = frame[ip + 9], ip + headers.IPV4
-    elif kind == headers.TYPE_IPV6:
-        if len(frame) < ip + headers.IPV6:
-            return None
-        protocol, start = frame[ip + 6], ip + headers.IPV6
-    elif len(frame) < headers.ETHERNET or frame[12:14] == headers.TYPE_PROBE:
-        return None
-    else:
-        return bytes(frame[0:6])
-    if protocol == headers.PROTOCOL_TCP and _may_carry_mss(frame, start):
-        return None
-    return bytes(frame[0:6])
-
-
-def _may_carry_mss(frame: headers.Buffer, start: int) -> bool:
-    if len(frame) < start + headers.TCP:
-        return True
-    words = frame[start + _TCP_OFFSET] >> 4
-    if words == 5:
-        return False
-    if words == 8 and frame[start + 20 : start + 24] == _TIMESTAMPS:
-        return False
-    return any(kind == _MSS for kind, _, _ in headers.tcp_options(frame, start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,38 +73,6 @@ class Passage:
     def leads_on_from(self, source: Node) -> bool:
         """Tell whether frames of another node may take this way, and not back."""
         return source not in (self.owner, self.via, self.node)
-
-
-class ShortWay(Protocol):
-    """A way past the pipeline for packets of known destinations and senders.
-
-    It may keep what it was told until it hears that this is void.
-    """
-
-    def forget(self) -> None:
-        """Nothing counts any more."""
-
-    def forget_addresses(self, addresses: Sequence[bytes]) -> None:
-        """Others may own these, and authors of frames be announced anew."""
-
-    def forget_ways(self, owners: Iterable[Node]) -> None:
-        """The ways to these owners of addresses may be other ones."""
-
-    def forget_node(self, node: Node) -> None:
-        """The node may have other keys, or be at another address or socket."""
-
-
-class _NoShortWay:
-    def forget(self) -> None: ...
-
-    def forget_addresses(self, addresses: Sequence[bytes]) -> None: ...
-
-    def forget_ways(self, owners: Iterable[Node]) -> None: ...
-
-    def forget_node(self, node: Node) -> None: ...
-
-
-NO_SHORT_WAY: Final = _NoShortWay()
 
 
 class FlowTable:
@@ -214,8 +115,8 @@ class FlowTable:
         #: Whether frames that nodes send to each other can be short cut.
         self.relays = self.outward and passes_on
         self._relays_over_tcp = self.inward and passes_on
-        #: Who else is told what is void.
-        self.short_way: ShortWay = NO_SHORT_WAY
+        #: The tables of pumps, which know no address and no way that is not known here.
+        self._pumps: list[PumpTables] = []
         self._destinations = Destinations(mesh.subnets)
         self._owners = self._destinations.owners
         #: By owner, None if there is no such way.
@@ -223,6 +124,45 @@ class FlowTable:
         self._passages: dict[Node | None, Passage | None] = {}
         #: The owners to whom the way depends on a node.
         self._dependents: dict[Node, set[Node]] = {}
+
+    # The tables of pumps.
+
+    def attach(self, pump: PumpTables) -> None:
+        """Tell a pump from now on what is void."""
+        self._pumps.append(pump)
+
+    def detach(self, pump: PumpTables) -> None:
+        """Tell a pump no more; it is not to run again."""
+        self._pumps.remove(pump)
+        pump.forget()
+
+    def add_outward(self, pump: PumpTables, frames: Sequence[Buffer]) -> None:
+        """Add to a pump's tables what would have brought our frames on their way."""
+        if self.switching:
+            for frame in frames:
+                pump.add_station(bytes(frame[6:12]))
+        for destination in self._destinations_of(frames):
+            self._add(pump, destination, self.lookup(destination))
+
+    def add_inward(
+        self, pump: PumpTables, source: Node, frames: Sequence[Buffer]
+    ) -> None:
+        """Add to a pump's tables what would have brought a node's frames on."""
+        for destination in self._destinations_of(frames):
+            if self.is_ours(destination):
+                pump.add_own(destination)
+            else:
+                self._add(pump, destination, self.relay(destination, source))
+
+    def _destinations_of(self, frames: Sequence[Buffer]) -> Sequence[bytes]:
+        found = dict.fromkeys(map(self.destination, frames))
+        return [destination for destination in found if destination is not None]
+
+    @staticmethod
+    def _add(pump: PumpTables, destination: bytes, flow: Flow | None) -> None:
+        if flow is not None:
+            way = flow.owner, flow.node, flow.via, flow.limit
+            pump.add_destination(destination, *way)
 
     # What is void.
 
@@ -232,7 +172,8 @@ class FlowTable:
         self._flows.clear()
         self._passages.clear()
         self._dependents.clear()
-        self.short_way.forget()
+        for pump in self._pumps:
+            pump.forget()
 
     def forget_subnet(self, subnet: Subnet) -> None:
         """A node has got the subnet or lost it."""
@@ -240,8 +181,8 @@ class FlowTable:
         if subnet.kind is SubnetKind.MAC:
             # Whoever asks for no way to a station may still know it for an author.
             void = [subnet.address]
-        if void:
-            self.short_way.forget_addresses(void)
+        for pump in self._pumps:
+            pump.forget_addresses(void)
 
     def forget_node(self, node: Node) -> None:
         """A key, the path MTU, the address or the socket of a node has changed."""
@@ -250,8 +191,10 @@ class FlowTable:
             for owner in owners:
                 self._flows.pop(owner, None)
                 self._passages.pop(owner, None)
-            self.short_way.forget_ways(owners)
-        self.short_way.forget_node(node)
+            for pump in self._pumps:
+                pump.forget_ways(owners)
+        for pump in self._pumps:
+            pump.forget_node(node)
 
     def forget_nodes(self, nodes: Sequence[Node]) -> None:
         """One event has changed that of nodes."""
@@ -277,7 +220,8 @@ class FlowTable:
         self.forget_node(owner)
         self._flows.pop(owner, None)
         self._passages.pop(owner, None)
-        self.short_way.forget_ways((owner,))
+        for pump in self._pumps:
+            pump.forget_ways((owner,))
         for subnet in subnets:
             self.forget_subnet(subnet)
 
@@ -329,7 +273,7 @@ class FlowTable:
     # How it is found out.
 
     def _owner(self, destination: bytes) -> Node | None:
-        if len(self._owners) >= MAX_FLOWS and destination not in self._owners:
+        if len(self._owners) >= MAX_DESTINATIONS and destination not in self._owners:
             self.forget()
         return self._destinations.find(destination)
 

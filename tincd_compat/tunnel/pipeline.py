@@ -182,10 +182,6 @@ class Pipeline:
         """Frames for a node were dropped, since its key has no number for them."""
         self._delivery.not_sealed(self.tunnel(node), count)
 
-    def limit_mtu(self, node: Node, mtu: int) -> None:
-        """Route no longer frames through a node, until its path MTU is found."""
-        self.tunnel(node).pmtu.limit(mtu)
-
     # The pumps.
 
     def from_device(

@@ -1,34 +1,30 @@
-"""The compiled pumps: what they are told, and what becomes of what they hand back.
+"""The compiled pumps at work: what becomes of the packets that they hand back.
 
-A pump moves packets between device and UDP as long as nothing is special about them.
-It knows of the mesh only what it was told here: who owns an address, the way to an
-owner, how to send to a node, who is behind a UDP address.  It is told when something
-comes back that it could have dealt with, and forgets what the ``FlowTable`` says is
-void.  So it never knows more than the tables it is told from, and a miss costs no more
-than the Python way.
-
-Numbers of packets, replay windows and ciphers are in the compiled sealers and openers
-that the Python way works with too: the two can take turns with every packet.
+They move packets between device and UDP as long as their tables say where to
+(:mod:`.tables`).  Numbers of packets, replay windows and ciphers are in the compiled
+sealers and openers that the Python way works with too: the two can take turns with
+every packet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from enum import Enum, IntEnum
+from collections.abc import Callable, Iterable
+from enum import IntEnum
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tincd_compat._fast import core
-from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.routing.headers import Buffer
 from tincd_compat.segments.superpacket import SuperPacket
-from tincd_compat.tunnel import sources, ways
 from tincd_compat.tunnel.codec import DROPS
-from tincd_compat.tunnel.flows import NO_SHORT_WAY, Flow
+from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.pipeline import Pipeline
-from tincd_compat.tunnel.sources import Sender, Sources
-from tincd_compat.tunnel.ways import Numbers, Ways
+from tincd_compat.tunnel.ports import Progress, PumpDevice, PumpSockets
+from tincd_compat.tunnel.strangers import Strangers
+from tincd_compat.tunnel.tables import Place, PumpTables, Service
+from tincd_compat.tunnel.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from tincd_compat._fast._core import Outcome
@@ -45,69 +41,11 @@ _REASONS: Final = (
 _STRANGER: Final = len(DROPS)
 
 
-class Owner(Protocol):
-    """The part of a device that stays with it."""
+class Sender(NamedTuple):
+    """Whose frames come out of a pump, and what unpacks them, if they are packed."""
 
-    def moved(self, bytes_in: int, bytes_out: int) -> None:
-        """Count bytes of frames that were read and written."""
-
-    def write_failed(self, error: int) -> None:
-        """The system has refused frames; ``error`` is an errno."""
-
-    def pieces_refused(self, error: int) -> None:
-        """The system has refused a super-packet and gets no more."""
-
-
-class Direct(Protocol):
-    """How to read and write the packets of a device in its place."""
-
-    @property
-    def owner(self) -> Owner: ...
-    @property
-    def fd(self) -> int: ...
-    @property
-    def tap(self) -> bool: ...
-    @property
-    def vnet(self) -> bool: ...
-    @property
-    def coalescing(self) -> bool: ...
-    @property
-    def coalescing_udp(self) -> bool: ...
-
-
-class Sockets(ways.Sockets, sources.Sockets, Protocol):
-    """The UDP sockets, numbered as the listening addresses are."""
-
-    def descriptors(self) -> Sequence[int]: ...
-
-    def train_refused(
-        self, address: SocketAddress | None, remembered: int, error: int
-    ) -> None:
-        """The system has refused a train whose datagrams it takes singly."""
-
-    def refused(self, peer: str, address: SocketAddress | None, error: int) -> None:
-        """The system has refused datagrams."""
-
-    def choose(self, address: SocketAddress, remembered: int) -> int | None:
-        """Return the index of the socket to send from, None if no family fits."""
-
-    def full(self, index: int, lost: int, sent: int) -> tuple[int, int]:
-        """So many datagrams have found the buffer of a socket full.
-
-        ``sent`` counts the bytes that the socket has ever taken from the pump.  Returns
-        the bytes of a message from now on, and after how many more that is over.
-        """
-
-
-class Progress(Enum):
-    """What came of a call of a pump."""
-
-    #: Packets were moved, if there were any, and nothing else was touched.
-    QUIET = "quiet"
-    #: Something was handed back and dealt with.
-    HEEDED = "heeded"
-    #: It has to be done in Python.
-    REFUSED = "refused"
+    node: Node
+    unpack: Decompressor | None
 
 
 class _Report(IntEnum):
@@ -119,7 +57,7 @@ class _Report(IntEnum):
 
 
 def start(
-    device: Direct | None, pipeline: Pipeline, mesh: Mesh, sockets: Sockets
+    device: PumpDevice | None, pipeline: Pipeline, mesh: Mesh, sockets: PumpSockets
 ) -> Pumps | None:
     """Return pumps for a device, or None if it has to be the Python way."""
     if core is None or device is None or not pipeline.flows.inward:
@@ -135,72 +73,91 @@ def handler(pumps: Pumps | None) -> str:
     return "Python code" if core is None else "Python code with compiled steps"
 
 
-class Pumps:
+class Pumps(PumpTables):
     """Both pumps of the daemon; :meth:`from_device` and :meth:`from_udp` run them."""
 
     def __init__(
-        self, device: Direct, pipeline: Pipeline, mesh: Mesh, sockets: Sockets
+        self, device: PumpDevice, pipeline: Pipeline, mesh: Mesh, sockets: PumpSockets
     ) -> None:
-        self._switching = pipeline.flows.switching
+        flows = pipeline.flows
+        self._switching = flows.switching
         self._pump = core.Pump(
-            device.fd,
+            device.fileno(),
             device.tap,
             device.vnet,
             self._switching,
             device.coalescing,
             device.coalescing_udp,
-            pipeline.flows.relays,
+            flows.relays,
         )
+        super().__init__(self._pump, pipeline.tunnel, mesh, flows.station_memory)
         self._pipeline = pipeline
-        self._mesh = mesh
-        self._device = device.owner
+        self._flows = flows
+        self._device = device
         self._sockets = sockets
-        self._station_memory = pipeline.flows.station_memory
-        self._forgot_stations = 0.0
-        self._numbers = Numbers()
-        self._ways = Ways(self._pump, self._numbers, pipeline, sockets)
-        self._sources = Sources(self._pump, self._numbers, pipeline, mesh, sockets)
+        self._strangers = Strangers(self._pump, mesh, pipeline.receiver.lookup)
         self._counted = 0, 0
         self._dropped = self._pump.drops
         self._descriptors = sockets.descriptors()
         for index, fd in enumerate(self._descriptors):
             self._pump.watch(fd, index)
         if self.outward:
-            self._pump.watch(device.fd, None)
-        pipeline.flows.short_way = self
+            self._pump.watch(device.fileno(), None)
+        flows.attach(self)
 
     @property
     def outward(self) -> bool:
         """Whether frames from the device are moved too."""
-        return self._pipeline.flows.outward
+        return self._flows.outward
 
     def close(self) -> None:
         """Let go of everything; the pumps must not run again."""
-        self.forget()
-        self._pipeline.flows.short_way = NO_SHORT_WAY
+        self._flows.detach(self)
 
-    # What is void.
+    # What is special about this pump.
+
+    def _set_peer(self, number: int, node: Node) -> bool:
+        tunnel, address = self._pipeline.tunnel(node), node.address
+        sealer = None if tunnel.sealer is None else tunnel.sealer.compiled
+        if sealer is None or address is None:
+            return False
+        endpoint = self._sockets.endpoint(address, tunnel.heard_on)
+        if endpoint is None:
+            return False
+        fd, segmentation, local = endpoint
+        place = address.host, address.port, address.scope
+        self._pump.set_peer(number, node, sealer, fd, *place, segmentation, local)
+        return True
+
+    def _set_source(
+        self, place: Place, node: Node, number: int, tunnel: Tunnel, service: Service
+    ) -> bool:
+        opener, other = tunnel.opener, tunnel.openers.other
+        assert opener is not None
+        compiled = opener.compiled
+        # What is only tested needs a MAC, and both keys somebody who tests them.
+        if service is Service.TEST and not opener.authenticates:
+            compiled = None
+        if other is not None and other.compiled is None:
+            compiled = None
+        socket, host, port, scope, local = place
+        return self._pump.add_source(
+            Sender(node, opener.unpack),
+            number,
+            compiled,
+            *(socket, host, port, scope),
+            None if other is None else other.compiled,
+            service,
+            local,
+        )
 
     def forget(self) -> None:
-        """Nothing that was told counts any more."""
-        self._pump.clear()
-        self._numbers.forget()
-        self._ways.forget()
-        self._sources.forget()
-
-    def forget_addresses(self, addresses: Sequence[bytes]) -> None:
-        """Others may own these, and authors of frames be announced anew."""
-        for address in addresses:
-            self._pump.forget_address(address)
-
-    def forget_ways(self, owners: Iterable[Node]) -> None:
-        """The ways to these owners of addresses may be other ones."""
-        self._ways.forget_ways(owners)
+        super().forget()
+        self._strangers.heed()
 
     def forget_node(self, node: Node) -> None:
-        """The node may have other keys, or be at another address or socket."""
-        self._ways.forget_node(node)
-        self._sources.forget_node(node)
+        super().forget_node(node)
+        self._strangers.heed()
 
     # Both.
 
@@ -213,7 +170,7 @@ class Pumps:
         if self._pipeline.begin():
             return Progress.REFUSED
         if self._switching:
-            self._forget_stations(clock())
+            self.expire_stations(clock())
             if not 0 <= seconds < self._station_memory:
                 seconds = self._station_memory
         served = self._pump.serve(epoll, round(seconds * 1000), PUMP_BURST, BATCHES)
@@ -232,15 +189,10 @@ class Pumps:
         if not self.outward or self._pipeline.begin():
             return Progress.REFUSED
         if self._switching:
-            self._forget_stations(now)
+            self.expire_stations(now)
         outcome = self._pump.out(PUMP_BURST)
         self._count()
         return Progress.QUIET if outcome is None else self._from_device(outcome, now)
-
-    def _forget_stations(self, now: float) -> None:
-        if now - self._forgot_stations > self._station_memory:
-            self._pump.clear_stations()
-            self._forgot_stations = now
 
     def _from_device(self, outcome: Outcome, now: float) -> Progress:
         back, _, _, reports, read_error, _, _ = outcome
@@ -252,29 +204,9 @@ class Pumps:
             # The pump has counted only what it sent.
             self._device.moved(sum(map(_size, frames)), 0)
             self._pipeline.from_device(frames, now)
-            self._tell_ways(frames)
+            self._flows.add_outward(self, [_frame(item) for item in frames])
         # Failures to read are counted and told where Python reads.
         return Progress.REFUSED if read_error else Progress.HEEDED
-
-    def _tell_ways(self, frames: Iterable[bytearray | SuperPacket]) -> None:
-        """Tell the pump what would have brought these frames on their way."""
-        flows = self._pipeline.flows
-        told: set[bytes] = set()
-        for item in frames:
-            frame = item.frame if isinstance(item, SuperPacket) else item
-            if self._switching:
-                self._pump.add_station(bytes(frame[6:12]))
-            destination = flows.destination(frame)
-            if destination is None or destination in told:
-                continue
-            told.add(destination)
-            self._tell_way(destination, flows.lookup(destination))
-
-    def _tell_way(self, destination: bytes, flow: Flow | None) -> None:
-        if flow is not None and not self._ways.tell(destination, flow):
-            # Who is in use comes back, and who is not makes room.
-            self.forget()
-            self._ways.tell(destination, flow)
 
     def _heed(self, reports: Iterable[tuple[int, Node, int]]) -> None:
         """Act on what happened to trains."""
@@ -335,37 +267,22 @@ class Pumps:
             frames = [frame for _, frame in items]
             self._pipeline.from_tunnel(node, frames, index, now, unpack)
             if unpack is None:
-                self._tell_destinations(node, frames)
-
-    def _tell_destinations(self, node: Node, frames: Iterable[bytes]) -> None:
-        """Tell the pump what would have brought these frames on their way."""
-        flows = self._pipeline.flows
-        told: set[bytes] = set()
-        for frame in frames:
-            destination = flows.destination(frame)
-            if destination is None or destination in told:
-                continue
-            told.add(destination)
-            if flows.is_ours(destination):
-                self._pump.add_own(destination)
-            else:
-                self._tell_way(destination, flows.relay(destination, node))
+                self._flows.add_inward(self, node, frames)
 
     def _receive(
         self, datagrams: list[tuple[bytes, str, int, int, str]], index: int, now: float
     ) -> None:
         """Find out who sent these datagrams, and let the pump know."""
-        received = [
-            (data, self._sockets.source(index, host, port, scope, local), index)
-            for data, host, port, scope, local in datagrams
-        ]
+        addresses = {
+            (index, *place): self._sockets.source(index, *place)
+            for place in {item[1:] for item in datagrams}
+        }
+        received = [(item[0], addresses[index, *item[1:]], index) for item in datagrams]
         self._pipeline.from_udp(received, now)
-        for place in {(*item[1:], index) for item in datagrams}:
-            if not self._sources.tell(place):
-                # Numbers of nodes are forgotten too.
-                self.forget()
-                self._sources.tell(place)
-            self._sources.ignore(place, now)
+        for place, address in addresses.items():
+            self.add_source(place, address)
+            known = place in self._sources
+            self._strangers.ignore(place, address, now, known=known)
 
     def _count(self) -> None:
         counted = self._pump.bytes_in, self._pump.bytes_out
@@ -385,6 +302,10 @@ class Pumps:
         strangers = dropped[_STRANGER] - self._dropped[_STRANGER]
         self._pipeline.receiver.lookup.ignored(strangers)
         self._dropped = dropped
+
+
+def _frame(item: bytearray | SuperPacket) -> Buffer:
+    return item.frame if isinstance(item, SuperPacket) else item
 
 
 def _size(item: bytearray | SuperPacket) -> int:

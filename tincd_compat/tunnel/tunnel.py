@@ -40,15 +40,24 @@ _HEX: Final = re.compile(r"[0-9A-Fa-f]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """What our configuration asks of packets towards us; the window in bytes.
-
-    ``key_patience``: for how many seconds a replaced key may go unused and still count.
-    """
+    """What our configuration asks of packets towards us; the window in bytes."""
 
     suite: Suite
     compression: int = 0
     replay_window: int = DEFAULT_WINDOW
-    key_patience: float = 70.0
+    ping_interval: float = 60
+    ping_timeout: float = 5
+    local_discovery: bool = False
+
+    @property
+    def key_patience(self) -> float:
+        """The seconds for which a replaced key may go unused and still count.
+
+        A line is late by PingTimeout at most, or its connection counts as dead.  By
+        what key a silent node seals shows when it probes: PingTimeout after every
+        PingInterval.
+        """
+        return self.ping_interval + 2 * self.ping_timeout
 
 
 @dataclass(frozen=True, slots=True)

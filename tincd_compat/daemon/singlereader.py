@@ -3,7 +3,7 @@
 Only a further read tells whether a packet came alone.  A read that finds nothing costs
 as much as moving the packet, and would delay its answer.  The burst before is a good
 guess instead: after a burst of one packet, each packet takes the single-packet path
-(:class:`Lone`) and the loop waits again, until one packet follows another so closely
+(:class:`Singles`) and the loop waits again, until one packet follows another so closely
 that more may be there.
 """
 
@@ -18,14 +18,14 @@ from tincd_compat.device.tun import TunTap
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.segments.superpacket import SuperPacket
 from tincd_compat.transport.udp import Datagram, UdpSockets
-from tincd_compat.tunnel.lone import Lone
 from tincd_compat.tunnel.pipeline import Pipeline
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.ports import Progress
+from tincd_compat.tunnel.singles import Singles
 
 Frames: TypeAlias = list[bytearray | SuperPacket]
 
 #: Seconds between packets that come alone; moving one takes some 10 microseconds.
-CALM: Final = 50e-6
+LEAST_PAUSE: Final = 50e-6
 
 _DEBUG: Final = logging.DEBUG
 # Members are looked up slowly.
@@ -33,7 +33,7 @@ _QUIET: Final = Progress.QUIET
 _REFUSED: Final = Progress.REFUSED
 
 
-class CalmReader:
+class SingleReader:
     """Readers of a device and of sockets: True if nothing but packets was touched.
 
     A burst is read by ``read_burst``, which gets the frames that it begins with, or by
@@ -56,7 +56,7 @@ class CalmReader:
         self._pipeline = pipeline
         self._read_burst = read_burst
         self._receive_burst = receive_burst
-        self._lone = Lone(pipeline, mesh, sockets, device.write_one, clock)
+        self._singles = Singles(pipeline, mesh, sockets, device.write_one, clock)
         self._clock = clock
         self._device_is_calm = False
         self._calm_sockets: set[int] = set()
@@ -71,7 +71,7 @@ class CalmReader:
         # The level and not what the logger makes of it: see above.
         if (
             not self._device_is_calm
-            or self._moved_out - last < CALM
+            or self._moved_out - last < LEAST_PAUSE
             or logs.traffic.level <= _DEBUG
         ):
             return self._burst_of_device([])
@@ -82,7 +82,7 @@ class CalmReader:
             return self._burst_of_device([])
         if frame is None:
             return True
-        if isinstance(frame, SuperPacket) or not self._lone.outward(frame):
+        if isinstance(frame, SuperPacket) or not self._singles.outward(frame):
             return self._burst_of_device([frame])
         return True
 
@@ -91,7 +91,7 @@ class CalmReader:
         # Bursts count failures: what comes next ends them, or is one more.
         self._device_is_calm = len(frames) == 1 and not self._device.read_pause
         if self._device_is_calm and not isinstance(frames[0], SuperPacket):
-            self._lone.tell_way(frames[0])
+            self._singles.sent(frames[0])
         return False
 
     def from_udp(self, index: int) -> bool:
@@ -99,7 +99,7 @@ class CalmReader:
         last, self._moved_in = self._moved_in, self._clock()
         if (
             index not in self._calm_sockets
-            or self._moved_in - last < CALM
+            or self._moved_in - last < LEAST_PAUSE
             or logs.traffic.level <= _DEBUG
         ):
             return self._burst_of_socket(index, [])
@@ -112,7 +112,7 @@ class CalmReader:
             return True
         data, size, source = message
         if size >= len(data):
-            progress = self._lone.inward(index, data, source)
+            progress = self._singles.inward(index, data, source)
             if progress is not _REFUSED:
                 return progress is _QUIET
         first = self._sockets.cut(index, message)
@@ -133,5 +133,5 @@ class CalmReader:
             return junk == len(datagrams)
         self._calm_sockets.add(index)
         if unknown is not None:
-            self._lone.tell_source(index, unknown, datagrams[0][1])
+            self._singles.received(index, unknown, datagrams[0][1])
         return False

@@ -1,4 +1,4 @@
-"""The short way of lone packets, by itself and against the pipeline."""
+"""The single-packet path, by itself and against the pipeline."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tunnel.nosockets import NoSockets
 from tests.tunnel.world import DEFAULT, HERE, SUITE, World, ipv4, lengths, probe, sized
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.modes import Mode
@@ -19,8 +20,8 @@ from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.codec import LAST_SEQUENCE
 from tincd_compat.tunnel.delivery import DeliveryPolicy
 from tincd_compat.tunnel.flows import STATION_MEMORY
-from tincd_compat.tunnel.lone import Lone
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.ports import Progress
+from tincd_compat.tunnel.singles import Singles
 
 THERE = "10.0.2.1"
 FURTHER = "10.0.3.1"
@@ -34,7 +35,7 @@ def in_python() -> Iterator[None]:
         yield
 
 
-class FakeSockets:
+class FakeSockets(NoSockets):
     """Passes single datagrams to where trains go as well; ``error`` refuses them."""
 
     def __init__(self, world: World) -> None:
@@ -71,7 +72,7 @@ class Desk:
         #: Of datagrams that went short, whether nothing but packets was touched.
         self.quiet: list[bool] = []
         self.sockets = FakeSockets(world)
-        self.lone = Lone(
+        self.singles = Singles(
             world.pipeline, world.mesh, self.sockets, self._write, lambda: world.now
         )
 
@@ -81,22 +82,22 @@ class Desk:
 
     def from_device(self, frame: bytearray) -> bool:
         """Return whether the frame went the short way."""
-        if self.lone.outward(frame):
+        if self.singles.outward(frame):
             return True
         self.world.from_device(bytearray(frame))
-        self.lone.tell_way(frame)
+        self.singles.sent(frame)
         return False
 
     def from_udp(self, name: str, datagram: bytes, index: int = 0) -> bool:
         """Return whether the datagram went the short way."""
         address = self.world.peers[name].address
         source = (address.host, address.port)
-        progress = self.lone.inward(index, datagram, source)
+        progress = self.singles.inward(index, datagram, source)
         if progress is not Progress.REFUSED:
             self.quiet.append(progress is Progress.QUIET)
             return True
         self.world.from_udp([datagram], address, index)
-        self.lone.tell_source(index, source, address)
+        self.singles.received(index, source, address)
         return False
 
     def from_peer(self, name: str, frame: bytes | bytearray) -> bool:
@@ -139,7 +140,7 @@ class TestOutward:
         desk.world.proved("b", 500)
         desk.from_device(sized(100, THERE))
         assert desk.from_device(sized(500, THERE))
-        assert not desk.lone.outward(sized(501, THERE))
+        assert not desk.singles.outward(sized(501, THERE))
 
     @pytest.mark.parametrize(
         "frame",
@@ -170,7 +171,7 @@ class TestOutward:
                 world.proved("b", 99)
             case _:
                 world.unlink("a", "b")
-        assert not desk.lone.outward(sized(100, THERE))
+        assert not desk.singles.outward(sized(100, THERE))
 
     def test_a_datagram_that_does_not_fit_lowers_the_path_mtu(self, desk: Desk) -> None:
         desk.from_device(sized(1000, THERE))
@@ -179,7 +180,7 @@ class TestOutward:
         world = desk.world
         assert world.pipeline.drops["larger than the path MTU"] == 1
         assert world.tunnel(world.node("b")).pmtu.maxmtu < 1000
-        assert not desk.lone.outward(sized(1000, THERE))
+        assert not desk.singles.outward(sized(1000, THERE))
 
     def test_other_refusals_are_told(self, desk: Desk) -> None:
         desk.from_device(sized(100, THERE))
@@ -213,10 +214,10 @@ class TestOutward:
     def test_forged_destinations_do_not_fill_the_memory(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("tincd_compat.tunnel.lone.MAX_FLOWS", 4)
+        monkeypatch.setattr("tincd_compat.tunnel.singlepath.MAX_DESTINATIONS", 4)
         for last in range(1, 30):
             desk.from_device(sized(60, f"10.0.2.{last}"))
-        assert len(desk.lone._ways) <= 4
+        assert len(desk.singles._path._destinations) <= 4
 
 
 def _suite_and_key() -> tuple[Any, bytes]:
@@ -245,7 +246,7 @@ class TestInward:
         desk.from_peer("b", sized(60, HERE))
         (datagram,) = desk.world.peers["b"].seal(sized(60, HERE))
         for index, source in (0, ("203.0.113.9", 4242)), (1, ("192.0.2.2", 655)):
-            progress = desk.lone.inward(index, datagram, source)
+            progress = desk.singles.inward(index, datagram, source)
             assert progress is Progress.REFUSED
         assert desk.from_udp("b", datagram)
 
@@ -352,10 +353,10 @@ class TestSwitch:
     def test_forged_authors_do_not_fill_the_memory(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("tincd_compat.tunnel.lone.MAX_FLOWS", 4)
+        monkeypatch.setattr("tincd_compat.tunnel.singlepath.MAX_DESTINATIONS", 4)
         for last in range(30):
             desk.from_device(self.frame(A_MAC[:5] + bytes([last])))
-        assert len(desk.lone._stations) <= 4
+        assert len(desk.singles._path._stations) <= 4
 
     def test_inward(self, desk: Desk) -> None:
         for _ in range(4):

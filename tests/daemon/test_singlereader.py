@@ -1,4 +1,4 @@
-"""Lone packets through device and sockets: what is read when, and what moves it."""
+"""Packets that come alone: what is read when, and what moves it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.daemon.plane import Plane
 from tests.device.fakes import FakeSystem
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import HERE, World, lengths, neighbours, probe, sized
-from tincd_compat.daemon.calm import CALM, CalmReader, Frames
+from tincd_compat.daemon.singlereader import LEAST_PAUSE, Frames, SingleReader
 from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.options import CLAMP_MSS
@@ -38,7 +38,7 @@ def tun(system: FakeSystem) -> TunTap:
 
 
 #: Seconds after which a packet counts as alone.
-PAUSE = 2 * CALM
+PAUSE = 2 * LEAST_PAUSE
 
 
 class Udp(FakeUdp):
@@ -67,7 +67,7 @@ class Desk:
         self.sockets = UdpSockets(
             [UdpSocket(self.udp, segmentation=False, coalescing=False)]
         )
-        self.calm = CalmReader(
+        self.reader = SingleReader(
             self.device,
             self.sockets,
             world.pipeline,
@@ -97,14 +97,14 @@ class Desk:
         for frame in frames:
             packet = frame if isinstance(frame, int) else b"\0\0" + bytes(frame[12:])
             self.system.to_read.append(packet)
-        return self.calm.from_device()
+        return self.reader.from_device()
 
     def receivable(self, *datagrams: bytes) -> bool:
         self.world.now += PAUSE
         address = self.world.peers["b"].address
         place: tuple[Any, ...] = (address.host, address.port)
         self.udp.arriving += [(data, place) for data in datagrams]
-        return self.calm.from_udp(0)
+        return self.reader.from_udp(0)
 
     def received(self) -> list[int]:
         """Return the lengths of all frames that b got, in trains and alone."""

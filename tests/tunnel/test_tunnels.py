@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tunnel.stories import NAMES, Event, Story, events
-from tests.tunnel.world import World, make_tunnel, neighbours
-from tincd_compat.daemon.graphruns import MANY
-from tincd_compat.daemon.slices import LATER
-from tincd_compat.daemon.tunnels import Tunnels
+from tests.tunnel.world import PARAMETERS, World, make_tunnel, neighbours
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Node
 from tincd_compat.tunnel.tunnel import Tunnel
+from tincd_compat.tunnel.tunnels import NodeLabel, Tunnels
 
 
 class Desk:
@@ -22,19 +21,16 @@ class Desk:
 
     def __init__(self, *names: str) -> None:
         self.ended: list[str] = []
+        self.changed: list[str] = []
         self.work: Iterator[object] = iter(())
-        self.tunnels = Tunnels(
-            lambda node: make_tunnel(node.name),
+        self.tunnels = Tunnels(PARAMETERS, bytes)
+        self.tunnels.attach(
+            lambda node: self.changed.append(node.name),
             lambda node: self.ended.append(node.name),
-            self._begin,
         )
         self.nodes = {name: Node(name) for name in names}
         for name in names:
             self.take_key(name)
-
-    def _begin(self, subject: str, work: Iterable[object]) -> None:
-        assert subject == "tunnels"
-        self.work = iter(work)
 
     def of(self, name: str) -> Tunnel:
         return self.tunnels.of(self.nodes[name])
@@ -46,6 +42,7 @@ class Desk:
 
     def flip(self, *names: str) -> None:
         self.tunnels.nodes_changed([self.nodes[name] for name in names])
+        self.work = self.tunnels.reset_outdated()
 
 
 def test_who_is_lost_has_no_key() -> None:
@@ -70,14 +67,10 @@ def test_nothing_is_reset_at_once() -> None:
     assert desk.ended == ["a", "b"]
 
 
-def test_many_are_left_to_the_next_turn() -> None:
-    names = [f"n{number}" for number in range(MANY + 1)]
-    desk = Desk(*names)
-    desk.flip(*names)
-    assert next(desk.work) == LATER
-    assert desk.ended == []
-    assert [*desk.work] == [None] * len(names)
-    assert desk.ended == names
+def test_how_log_lines_name_a_node() -> None:
+    assert str(NodeLabel(Node("peer"))) == "peer ((null))"
+    place = SocketAddress("10.0.0.2", 655)
+    assert str(NodeLabel(Node("peer", place))) == "peer (10.0.0.2 port 655)"
 
 
 def test_who_was_lost_and_is_back_begins_anew() -> None:
@@ -104,14 +97,9 @@ def test_a_key_of_who_is_back_ends_with_the_next_loss() -> None:
 def test_what_is_told_of_a_reset_finds_it_done() -> None:
     desk = Desk()
     node, found = Node("a"), list[bool]()
-    tunnels = Tunnels(
-        lambda node: make_tunnel(
-            node.name, changed=lambda: found.append(tunnels.of(node).valid_key)
-        ),
-        lambda node: None,
-        desk._begin,
-    )
-    desk.tunnels, desk.nodes = tunnels, {"a": node}
+    tunnels = desk.tunnels
+    tunnels.attach(lambda node: found.append(tunnels.of(node).valid_key))
+    desk.nodes = {"a": node}
     desk.take_key("a")
     desk.flip("a")
     tunnels.of(node)
@@ -125,7 +113,7 @@ def test_a_forgotten_node() -> None:
     desk.tunnels.forget(Node("stranger"))
     assert desk.ended == ["a"]
     assert list(desk.work) == []
-    assert len(desk.tunnels.all()) == 1
+    assert len([*desk.tunnels.look_after_keys(0.0)]) == 1
 
 
 def test_without_a_tunnel_there_is_nothing_to_do() -> None:

@@ -1,4 +1,4 @@
-"""Lone packets fare as in a burst: whatever the state, whatever the packet.
+"""Packets that come alone fare as in a burst: whatever the state, whatever the packet.
 
 Two daemons live through the same story with the same randomness.  One has the pipeline
 alone, the other tries the short way with every packet that comes by itself.
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tunnel.nosockets import NoSockets
 from tests.tunnel.world import DEFAULT, World, make_tunnel, probe
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.crypto.suites import Suite
@@ -25,8 +26,8 @@ from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.codec import LAST_SEQUENCE, Sealer
 from tincd_compat.tunnel.delivery import DeliveryPolicy
-from tincd_compat.tunnel.lone import Lone
-from tincd_compat.tunnel.pumps import Progress
+from tincd_compat.tunnel.ports import Progress
+from tincd_compat.tunnel.singles import Singles
 from tincd_compat.tunnel.tunnel import Parameters
 
 #: Subnets by the last letter of who has them: neighbours b and c, d behind c, nobody.
@@ -100,7 +101,7 @@ def _packet(kind: str, source: str, target: str, size: int) -> bytes:
     return macs + tag + b"\x08\0" + head + here + there + inner
 
 
-class Daemon:
+class Daemon(NoSockets):
     """One of the two; ``short`` is whether it knows the short way."""
 
     def __init__(self, state: State, short: bool) -> None:
@@ -134,9 +135,9 @@ class Daemon:
             world.give_key(name)
             self.take_key(name)
             world.proved(name, state.mtu)
-        self.lone: Lone | None = None
+        self.singles: Singles | None = None
         if short:
-            self.lone = Lone(
+            self.singles = Singles(
                 world.pipeline, world.mesh, self, self.write, lambda: world.now
             )
 
@@ -177,11 +178,11 @@ class Daemon:
 
     def from_device(self, *frames: bytes) -> None:
         burst = [bytearray(frame) for frame in frames]
-        if self.lone is not None and len(burst) == 1:
-            if self.lone.outward(bytearray(burst[0])):
+        if self.singles is not None and len(burst) == 1:
+            if self.singles.outward(bytearray(burst[0])):
                 return
             self.world.from_device(*burst)
-            self.lone.tell_way(burst[0])
+            self.singles.sent(burst[0])
         else:
             self.world.from_device(*burst)
 
@@ -192,13 +193,13 @@ class Daemon:
         if place is None:
             return
         source = (place.host, place.port)
-        if self.lone is not None and len(datagrams) == 1:
-            progress = self.lone.inward(self.index, datagrams[0], source)
+        if self.singles is not None and len(datagrams) == 1:
+            progress = self.singles.inward(self.index, datagrams[0], source)
             if progress is not Progress.REFUSED:
                 return
         self.world.from_udp(datagrams, place, self.index)
-        if self.lone is not None and len(datagrams) == 1:
-            self.lone.tell_source(self.index, source, place)
+        if self.singles is not None and len(datagrams) == 1:
+            self.singles.received(self.index, source, place)
 
     def happen(self, what: str, name: str, frame: bytes, size: int) -> None:
         world, node = self.world, self.world.node(name)
