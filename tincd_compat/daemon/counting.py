@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Final
 
 from tincd_compat.daemon.clock import Clock
+from tincd_compat.daemon.tunnels import Totals
 from tincd_compat.observe.summary import Counters, Histogram, Process
-from tincd_compat.observe.words import Direction, DropReason
+from tincd_compat.observe.words import Carrier, Direction, DropReason
+from tincd_compat.tunnel.traffic import Traffic
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.control import ControlPlane
@@ -71,6 +74,21 @@ def process() -> Process:
     )
 
 
+def _by_carrier(
+    totals: Totals, number: Callable[[Traffic], int]
+) -> dict[Direction, dict[Carrier, int]]:
+    return {
+        Direction.SENT: {
+            Carrier.UDP: number(totals.sent),
+            Carrier.TCP: number(totals.sent_by_tcp),
+        },
+        Direction.RECEIVED: {
+            Carrier.UDP: number(totals.received),
+            Carrier.TCP: number(totals.received_by_tcp),
+        },
+    }
+
+
 class Counting:
     """Makes the record of counters."""
 
@@ -90,16 +108,25 @@ class Counting:
         self._device = device
         self._clock = clock
         self.lag = LoopLag()
+        self._totals = Totals()
+
+    def count(self) -> Generator[None, None, Counters]:
+        """Return the counters; a generator, since it walks through all tunnels."""
+        self._totals = yield from self._dataplane.tunnels.totals()
+        return self.counters()
 
     def counters(self) -> Counters:
+        """Return the counters; of the tunnels, as they were counted last."""
         links, own = self._links, self._own.view()
+        moved = links.bytes_moved
         received = {request.name: n for request, n in links.received.items()}
+        sent = {request.name: n for request, n in links.sent.items()}
         return Counters(
             at=self._clock.now(),
             started=own.started,
             dropped=self._dropped(),
-            meta_messages={Direction.SENT: {}, Direction.RECEIVED: received},
-            meta_bytes={},
+            meta_messages={Direction.SENT: sent, Direction.RECEIVED: received},
+            meta_bytes={Direction.SENT: moved[0], Direction.RECEIVED: moved[1]},
             meta_duplicates=self._control.gossip.duplicates,
             graph_runs=self._control.runs.count,
             graph_runs_deferred=self._control.runs.deferred,
@@ -108,8 +135,8 @@ class Counting:
             loop_lag=self.lag.histogram(),
             script_runs=(),
             connect_attempts=(),
-            data_bytes={},
-            data_packets={},
+            data_bytes=_by_carrier(self._totals, lambda traffic: traffic.bytes),
+            data_packets=_by_carrier(self._totals, lambda traffic: traffic.packets),
             device={},
             failed_handshakes={},
             reload_ok=own.reload_ok,

@@ -103,6 +103,8 @@ class DataPlane:
         self._sockets = UdpSockets([])
         self._control: ControlSide
         self._loop = loop or asyncio.get_running_loop()
+        #: Nodes whose keys or path MTU have changed, for whoever takes them out.
+        self.touched: dict[Node, None] = {}
         self._probing = Probing(self._loop, self._probe)
         self._keepalive = Keepalive(given.udp_keepalive)
         self._begin = begin
@@ -237,8 +239,17 @@ class DataPlane:
             ping_timeout=settings.ping_timeout,
             local_discovery=settings.local_discovery,
         )
-        changed = partial(self._pipeline.tunnel_changed, node)
+        changed = partial(self._tunnel_changed, node)
         return Tunnel(label, self._parameters, pmtu, changed)
+
+    def _tunnel_changed(self, node: Node) -> None:
+        self.touched[node] = None
+        self._pipeline.tunnel_changed(node)
+
+    @property
+    def tunnels(self) -> Tunnels:
+        """The tunnels of all nodes, made when first asked for."""
+        return self._tunnels
 
     def known_tunnel(self, node: Node) -> Tunnel | None:
         """Return the tunnel of a node if anybody has asked for it."""
@@ -252,7 +263,9 @@ class DataPlane:
         return self.tunnel(node).pmtu.minmtu > 0
 
     def new_key(self, node: Node) -> AnsKey:
-        fields = self.tunnel(node).new_own_key(secrets.token_bytes)
+        tunnel = self.tunnel(node)
+        fields = tunnel.new_own_key(secrets.token_bytes)
+        tunnel.own_key_made = self._loop.time()
         return AnsKey(
             self._mesh.myself.name,
             node.name,
@@ -281,6 +294,8 @@ class DataPlane:
 
     def install_key(self, node: Node, answer: AnsKey) -> None:
         tunnel = self.tunnel(node)
+        tunnel.key_given = self._loop.time()
+        self.touched[node] = None
         if not tunnel.install_peer_key(
             answer.key,
             answer.cipher,
@@ -311,6 +326,7 @@ class DataPlane:
 
     def forget(self, node: Node) -> None:
         self._tunnels.forget(node)
+        self.touched.pop(node, None)
 
     def _tunnel_ended(self, node: Node) -> None:
         self._keepalive.forget(node)

@@ -15,7 +15,9 @@ from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.paths import Paths
 from tincd_compat.observe.records import Address, Key, LinkRecord
+from tincd_compat.observe.records import Traffic as TrafficRecord
 from tincd_compat.observe.tables import option_words
+from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import TunnelView, Views
 from tincd_compat.observe.words import AddressSource, Opened, ProbePhase
 
@@ -26,21 +28,28 @@ if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.daemon.own import OwnFacts
+    from tincd_compat.tunnel.traffic import Traffic
     from tincd_compat.tunnel.tunnel import Tunnel
 
 
-def key_of(cipher: int, digest: int, mac_length: int, compression: int) -> Key | None:
+def _key(
+    since: Time, cipher: int, digest: int, mac_length: int, compression: int
+) -> Key | None:
     """Return what an ANS_KEY with these numbers asks for; None if they mean nothing."""
     found, hashed = find_cipher(cipher), find_digest(digest)
     if found is None or hashed is None:
         return None
     return Key(
-        since=None,
+        since=since,
         cipher=found.name,
         digest=hashed.name,
         mac_length=mac_length,
         compression=compression,
     )
+
+
+def traffic_record(traffic: Traffic) -> TrafficRecord:
+    return TrafficRecord(packets=traffic.packets, bytes=traffic.bytes)
 
 
 class Gatherer:
@@ -59,6 +68,8 @@ class Gatherer:
     ) -> None:
         self._own = own
         self._counting = counting
+        #: Makes the counters, in steps.
+        self.count = counting.count
         self._mesh = mesh
         self._links = links
         self._dataplane = dataplane
@@ -91,14 +102,28 @@ class Gatherer:
         return None if tunnel is None else self._tunnel_view(tunnel)
 
     def _tunnel_view(self, tunnel: Tunnel) -> TunnelView:
-        dump, pmtu = tunnel.dump(), tunnel.pmtu
-        known = any(dump[:4]) or tunnel.valid_key
+        dump, pmtu, echoes = tunnel.dump(), tunnel.pmtu, tunnel.echoes
+        wall, round_trip = self._clock.wall, echoes.round_trip
+        given = wall(tunnel.key_given)
+        ever_sealed, ever_opened = tunnel.key_given, tunnel.own_key_made
         return TunnelView(
             valid_key=tunnel.valid_key,
-            key=key_of(*dump[:4]) if known else None,
+            key=None if given is None else _key(given, *dump[:4]),
+            unusable=tunnel.unusable,
+            requested=wall(tunnel.awaited_since),
+            own_key_since=wall(tunnel.own_key_made),
             phase=ProbePhase(pmtu.phase.value),
             min_mtu=pmtu.minmtu,
             max_mtu=pmtu.maxmtu,
+            probes_sent=echoes.sent,
+            probes_answered=echoes.answered,
+            last_probe=wall(echoes.last_sent),
+            last_answer=wall(echoes.last_answer),
+            rtt=round_trip.smoothed,
+            rtt_last=round_trip.last,
+            last_packet=wall(tunnel.last_packet),
+            sent=None if ever_sealed is None else traffic_record(tunnel.sent),
+            received=None if ever_opened is None else traffic_record(tunnel.received),
         )
 
     def link_with(self, node: Node) -> LinkRecord | None:
@@ -125,11 +150,17 @@ class Gatherer:
             opened=Opened.US if ours else Opened.PEER,
             connect_to=link.outgoing is not None,
             active=link.active,
-            since=None,
+            since=self._clock.wall(link.since),
             weight=None if edge is None else edge.weight,
+            rtt=connection.round_trip.smoothed,
+            rtt_last=connection.round_trip.last,
             options=option_words(connection.options),
             queued=sock.queued,
             queued_most=sock.most_queued,
             blocked_since=self._clock.wall(sock.blocked_since),
+            sent=traffic_record(link.sent),
+            received=traffic_record(link.received),
+            meta_sent=connection.bytes_sent,
+            meta_received=connection.bytes_received,
             broadcast=node is not None and node in tree,
         )

@@ -98,7 +98,7 @@ class OperatorSide:
             "/v1/edges": lambda _: _listed(tables.edges(gatherer.look())),
             "/v1/subnets": lambda _: _listed(tables.subnets(gatherer.look())),
             "/v1/events": self._events,
-            "/v1/counters": lambda _: _whole(gatherer.look().counters()),
+            "/v1/counters": lambda _: Answer(200, _worked_out(gatherer.count())),
             "/v1/reload": self._reload,
             "/v1/retry": self._retry,
             "/v1/purge": self._purge,
@@ -190,10 +190,6 @@ def _listed(records: Iterable[Record]) -> Answer:
 def _lines(records: Iterable[Record]) -> Records:
     for record in records:
         yield encode(record)
-
-
-def _whole(record: Record) -> Answer:
-    return Answer(200, encode(record))
 
 
 def _worked_out(work: Generator[None, None, Record]) -> Records:

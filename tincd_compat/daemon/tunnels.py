@@ -8,12 +8,38 @@ Whoever asks cannot tell the difference, nor whether a node went, came back, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from dataclasses import dataclass
 
 from tincd_compat.daemon.graphruns import MANY
 from tincd_compat.daemon.slices import LATER, Begin
 from tincd_compat.mesh.node import Node
+from tincd_compat.tunnel.traffic import NOTHING, Traffic
 from tincd_compat.tunnel.tunnel import Tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What has gone through tunnels, by direction and carrier."""
+
+    sent: Traffic = NOTHING
+    received: Traffic = NOTHING
+    sent_by_tcp: Traffic = NOTHING
+    received_by_tcp: Traffic = NOTHING
+
+    @classmethod
+    def of(cls, tunnel: Tunnel) -> Totals:
+        return cls(
+            tunnel.sent, tunnel.received, tunnel.sent_by_tcp, tunnel.received_by_tcp
+        )
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            self.sent + other.sent,
+            self.received + other.received,
+            self.sent_by_tcp + other.sent_by_tcp,
+            self.received_by_tcp + other.received_by_tcp,
+        )
 
 
 class Tunnels:
@@ -34,6 +60,8 @@ class Tunnels:
         self._ended = ended
         self._begin = begin
         self._made: dict[Node, Tunnel] = {}
+        #: What has gone through tunnels that are no more.
+        self.forgotten = Totals()
         #: Nodes that came or went since their tunnel was reset.
         self._outdated: dict[Node, None] = {}
 
@@ -53,6 +81,14 @@ class Tunnels:
     def all(self) -> Collection[Tunnel]:
         """Return all tunnels, for what of them does not end with a reset."""
         return self._made.values()
+
+    def totals(self) -> Generator[None, None, Totals]:
+        """Return what has gone through all tunnels; one of them is added each step."""
+        found = self.forgotten
+        for tunnel in tuple(self._made.values()):
+            found += Totals.of(tunnel)
+            yield
+        return found
 
     def nodes_changed(self, nodes: Iterable[Node]) -> None:
         """Nodes became reachable or unreachable."""
@@ -84,5 +120,7 @@ class Tunnels:
     def forget(self, node: Node) -> None:
         """The node has left the tables."""
         self._outdated.pop(node, None)
-        if self._made.pop(node, None) is not None:
+        tunnel = self._made.pop(node, None)
+        if tunnel is not None:
+            self.forgotten += Totals.of(tunnel)
             self._ended(node)
