@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, Subnet
@@ -34,6 +34,7 @@ from tincd_compat.meta.messages import (
     Request,
     request_number,
 )
+from tincd_compat.observe.words import Unreachable
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
@@ -100,6 +101,13 @@ class Events(Protocol):
     ) -> None: ...
 
 
+class Loss(NamedTuple):
+    """Why nodes became unreachable, and the name of the one that was lost first."""
+
+    reason: Unreachable | None = None
+    first: str | None = None
+
+
 class ControlPlane:
     """Applies gossip and key messages to the mesh and performs what follows."""
 
@@ -128,6 +136,8 @@ class ControlPlane:
         self._clock = clock
         self._begin = begin
         self.runs = GraphRuns(self._run_graph, clock, call_later)
+        #: Why nodes become unreachable just now, and the first of them.
+        self.loss = Loss()
 
     # Messages.
 
@@ -135,11 +145,15 @@ class ControlPlane:
         """Act on one message from an active connection."""
         if link.node is None:
             return
+        self.loss = Loss()
         match message:
             case AddEdge():
                 self.runs.settle_losses()
                 found = self._gossiped(message, line, link)
-            case DelEdge() | AddSubnet() | DelSubnet() | KeyChanged():
+            case DelEdge():
+                self.loss = Loss(Unreachable.EDGE_GONE, message.target)
+                found = self._gossiped(message, line, link)
+            case AddSubnet() | DelSubnet() | KeyChanged():
                 found = self._gossiped(message, line, link)
             case ReqKey() | AnsKey():
                 self.runs.settle_detours()
@@ -296,6 +310,7 @@ class ControlPlane:
 
         Without ``settle`` the daemon is about to end, and the graph is run later.
         """
+        self.loss = Loss(Unreachable.LINK_DOWN, node.name)
         for effect in self.gossip.connection_down(node, report=report):
             if settle and isinstance(effect, fx.CheckReverse):
                 # The opposite edge is there when the graph runs; a dump shows that.

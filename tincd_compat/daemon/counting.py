@@ -16,9 +16,9 @@ from tincd_compat.tunnel.traffic import Traffic
 if TYPE_CHECKING:
     from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.daemon.dataplane import DataPlane
+    from tincd_compat.daemon.dials import Dials
     from tincd_compat.daemon.links import Links
     from tincd_compat.daemon.own import OwnFacts
-    from tincd_compat.device.base import Device
 
 #: Upper bounds of the buckets of :class:`LoopLag` in seconds.
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -95,17 +95,17 @@ class Counting:
     def __init__(
         self,
         own: OwnFacts,
+        dials: Dials,
         links: Links,
         control: ControlPlane,
         dataplane: DataPlane,
-        device: Device,
         clock: Clock,
     ) -> None:
         self._own = own
+        self._dials = dials
         self._links = links
         self._control = control
         self._dataplane = dataplane
-        self._device = device
         self._clock = clock
         self.lag = LoopLag()
         self._totals = Totals()
@@ -134,11 +134,13 @@ class Counting:
             queue_bytes_most=links.most_queued,
             loop_lag=self.lag.histogram(),
             script_runs=(),
-            connect_attempts=(),
+            connect_attempts=(*self._dials.attempts(),),
             data_bytes=_by_carrier(self._totals, lambda traffic: traffic.bytes),
             data_packets=_by_carrier(self._totals, lambda traffic: traffic.packets),
             device={},
-            failed_handshakes={},
+            failed_handshakes={
+                str(reason): count for reason, count in links.failed_callers.items()
+            },
             reload_ok=own.reload_ok,
             process=process(),
         )

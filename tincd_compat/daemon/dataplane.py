@@ -246,6 +246,11 @@ class DataPlane:
         self.touched[node] = None
         self._pipeline.tunnel_changed(node)
 
+    def take_touched(self) -> list[Node]:
+        """Return the nodes whose keys or path MTU have changed since the last time."""
+        touched, self.touched = self.touched, {}
+        return [*touched]
+
     @property
     def tunnels(self) -> Tunnels:
         """The tunnels of all nodes, made when first asked for."""

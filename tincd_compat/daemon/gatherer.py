@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from tincd_compat.crypto.suites import find_cipher, find_digest
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.observe.events import Events
-from tincd_compat.observe.paths import Paths
 from tincd_compat.observe.records import Address, Key, LinkRecord
 from tincd_compat.observe.records import Traffic as TrafficRecord
+from tincd_compat.observe.summary import ConnectTo
 from tincd_compat.observe.tables import option_words
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import TunnelView, Views
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
     from tincd_compat.daemon.counting import Counting
     from tincd_compat.daemon.dataplane import DataPlane
+    from tincd_compat.daemon.dialer import Dialer
+    from tincd_compat.daemon.journal import Journal
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.daemon.own import OwnFacts
@@ -61,10 +62,11 @@ class Gatherer:
         counting: Counting,
         mesh: Mesh,
         links: Links,
+        dialer: Dialer,
         dataplane: DataPlane,
         settings: CurrentSettings,
         clock: Clock,
-        events: Events,
+        journal: Journal,
     ) -> None:
         self._own = own
         self._counting = counting
@@ -72,12 +74,12 @@ class Gatherer:
         self.count = counting.count
         self._mesh = mesh
         self._links = links
+        self._dialer = dialer
         self._dataplane = dataplane
         self._settings = settings
         self._clock = clock
-        self._events = events
-        #: What is remembered of each node.
-        self.paths = Paths(events)
+        self._journal = journal
+        self._events = journal.events
 
     def look(self) -> Views:
         """Return everything as it is now; tables are walked by whoever reads them."""
@@ -86,15 +88,24 @@ class Gatherer:
             own=self._own.view(),
             mesh=self._mesh,
             tunnel=self.tunnel,
-            history=self.paths.history,
+            history=self._journal.paths.history,
             link=self.link_with,
             links=self.links,
             active_links=len(self._links.active()),
-            connect_to=(),
+            connect_to=self._connect_to(),
             counters=self._counting.counters,
             events=self._events.of,
             last_event=self._events.last,
         )
+
+    def _connect_to(self) -> tuple[ConnectTo, ...]:
+        names = [*dict.fromkeys(self._settings.current.connect_to)]
+        dials = self._journal.dials
+        return (*dials.records(names, self._linked_since, self._dialer.next_at),)
+
+    def _linked_since(self, name: str) -> float | None:
+        link = self._links.link_to(name)
+        return None if link is None else link.since
 
     def tunnel(self, node: Node) -> TunnelView | None:
         """Return the view of a node's tunnel; None if it has none."""

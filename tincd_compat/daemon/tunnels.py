@@ -82,6 +82,10 @@ class Tunnels:
         """Return all tunnels, for what of them does not end with a reset."""
         return self._made.values()
 
+    def nodes(self) -> list[Node]:
+        """Return the nodes that have a tunnel."""
+        return [*self._made]
+
     def totals(self) -> Generator[None, None, Totals]:
         """Return what has gone through all tunnels; one of them is added each step."""
         found = self.forgotten
