@@ -80,6 +80,16 @@ STOP_PATIENCE: Final = 4.0
 WATCHDOG_SHARE: Final = 3
 
 
+def wall_time() -> float:
+    """Return the seconds since 1970, as they are set."""
+    return time.time()
+
+
+def boot_time() -> float:
+    """Return the seconds since the machine was started, asleep or not."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Daemon:
     """One tincd.  :meth:`run` is its whole life."""
 
@@ -101,7 +111,7 @@ class Daemon:
         self._watch: NetworkWatch | None = None
         self._suspension = Suspension()
         self._settings = CurrentSettings(load(options, entries))
-        self._clock = Clock(self._loop.time, time.time)
+        self._clock = Clock(self._loop.time, wall_time, boot_time)
         self._journal = Journal(Events(self.settings.event_history), self._clock)
         self._journal.started(__version__, os.getpid())
         self._offloads = offloads.allowed(self.settings, os.environ)
