@@ -127,6 +127,20 @@ def test_any_text_is_a_subnet_or_none(text: str) -> None:
     assert subnet is None or Subnet.parse(str(subnet)) == subnet
 
 
+@given(subnets(), st.data())
+def test_containment_ignores_the_host_bits(subnet: Subnet, data: st.DataObject) -> None:
+    bits = len(subnet.address) * 8
+    spare = bits - subnet.prefix
+    host = data.draw(st.integers(0, 2**spare - 1))
+    network = int.from_bytes(subnet.address, "big") >> spare << spare
+    inside = (network | host).to_bytes(len(subnet.address), "big")
+    assert subnet.contains(inside)
+    if subnet.prefix:
+        outside = (network ^ (1 << spare) | host).to_bytes(len(inside), "big")
+        assert not subnet.contains(outside)
+    assert not subnet.contains(inside + b"\0")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("10.0.0.5/24", True), ("10.0.0.0/24", False), ("0.0.0.0/0", False)],

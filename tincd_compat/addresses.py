@@ -191,6 +191,14 @@ class Subnet:
         number = int.from_bytes(self.address, "big") >> spare << spare
         return replace(self, address=number.to_bytes(len(self.address), "big"))
 
+    def contains(self, address: bytes) -> bool:
+        """Tell whether a packed address of the same family lies in this subnet."""
+        if len(address) != len(self.address):
+            return False
+        spare = len(address) * 8 - self.prefix
+        ours = int.from_bytes(self.address, "big") >> spare
+        return int.from_bytes(address, "big") >> spare == ours
+
     @property
     def sort_key(self) -> tuple[int, int, bytes, int]:
         """tinc's order: family, longer prefix first, address, weight."""

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.admin import mesh
-from tests.admin.played import NOW, Stage, client, daemon
+from tests.admin.played import NOW, Stage, client, daemon, ndjson
 from tincd_compat.admin import audit, events, health, routes, schema, wait
 from tincd_compat.admin.client import Client, Forbidden, Refused, Unanswered
 from tincd_compat.admin.text import PLAIN, Style
@@ -388,7 +388,7 @@ class TestAudit:
     def test_nothing_is_wrong(self) -> None:
         played = stage(nodes=NODES[:2])
         assert played.call("audit") == 0
-        assert played.lines[0] == "vpn: nothing to complain"
+        assert played.lines[0] == "vpn: nothing is too weak"
 
     @pytest.mark.parametrize(
         ("fields", "words"),
@@ -414,14 +414,33 @@ class TestChange:
             return 200, json.dumps(ANSWER).encode()
 
         played = Stage(client(answer))
-        for words in ("reload", "disconnect bravo", "log-level 3"):
+        for words in ("retry", "disconnect bravo", "log-level 3"):
             assert played.call(*words.split()) == 0
         assert played.lines[0] == "The files were read."
         assert asked == [
-            ("POST", "/v1/reload"),
+            ("POST", "/v1/retry"),
             ("POST", "/v1/disconnect?node=bravo"),
             ("POST", "/v1/log-level?level=3"),
         ]
+
+    @pytest.mark.parametrize("is_well", [True, False])
+    def test_a_reload_is_waited_for(
+        self, is_well: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        paused: list[float] = []
+        monkeypatch.setattr("time.sleep", paused.append)
+        over = {**EVENTS[0], "kind": "reload", "text": "tinc.conf line 3: no such"}
+
+        def answer(method: str, path: str) -> tuple[int, bytes]:
+            if path == "/v1/events?since=812":
+                return 200, ndjson([EVENTS[1], over] if len(paused) == 2 else [])
+            status = {**FINE, "reload_ok": is_well and bool(paused)}
+            return daemon(status=status, reload=ANSWER)(method, path)
+
+        played = Stage(client(answer))
+        assert played.call("reload") == (0 if is_well else 1)
+        assert played.text == "tinc.conf line 3: no such\n"
+        assert len(paused) == 2
 
     def test_a_refusal(self) -> None:
         body = b'{"schema":1,"error":"not-allowed","text":"only root may"}'

@@ -64,7 +64,7 @@ class KeyRing(Tunnels):
         super().__init__(Parameters(suite=suite), bytes)
         self.held: dict[str, str] = {}
 
-    def new_key(self, node: Node) -> KeyFields:
+    def new_key(self, node: Node, now: float) -> KeyFields:
         return KeyFields("00", 427, 672, 4, 0)
 
     def key_requested(self, node: Node, methods: tuple[str, ...]) -> bool:
@@ -76,7 +76,7 @@ class KeyRing(Tunnels):
     def restarted(self, node: Node) -> None:
         self.void_key(node)
 
-    def install_key(self, node: Node, key: KeyFields) -> bool:
+    def install_key(self, node: Node, key: KeyFields, now: float) -> bool:
         self.held[node.name] = key.key
         return True
 
@@ -165,6 +165,9 @@ class World:
 
     def active(self) -> list[Neighbour]:
         return list(self._neighbours.values())
+
+    def told_everyone(self, request: Request, count: int) -> None:
+        """Count nothing: what was said is looked at where it is heard."""
 
     def of(self, node: Node) -> Neighbour | None:
         return self._neighbours.get(node.name)

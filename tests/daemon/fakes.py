@@ -150,7 +150,7 @@ class FakeTunnels(Tunnels):
         self._log = log
         self.introducing = False
 
-    def new_key(self, node: Node) -> KeyFields:
+    def new_key(self, node: Node, now: float) -> KeyFields:
         self._log.append(f"new key for {node.name}")
         return KeyFields("AB", 427, 672, 4, 0)
 
@@ -168,7 +168,7 @@ class FakeTunnels(Tunnels):
     def restarted(self, node: Node) -> None:
         self._log.append(f"{node.name} may have restarted")
 
-    def install_key(self, node: Node, key: KeyFields) -> bool:
+    def install_key(self, node: Node, key: KeyFields, now: float) -> bool:
         self._log.append(f"key of {node.name}: {key.key}")
         return True
 

@@ -168,6 +168,8 @@ class Life:
         monkeypatch.setattr(module, "ScriptRunner", self.make_scripts)
         monkeypatch.setattr(module, "NetworkWatch", self.watch)
         monkeypatch.setattr(module, "original_environment", dict)
+        monkeypatch.setattr(module, "wall_time", lambda: 1.7e9 + self.loop.now)
+        monkeypatch.setattr(module, "boot_time", self.loop.time)
         monkeypatch.setattr(control_listener, "open_control_socket", self.control.open)
         monkeypatch.setattr(control_listener, "peer_of", lambda _: self.control.peer)
         monkeypatch.setattr(

@@ -111,7 +111,7 @@ class Plane:
     def far_end(self) -> Tunnel:
         """Return the peer's tunnel to us, with our key in it."""
         tunnel = make_tunnel("us")
-        key = self.tunnels.new_key(self.peer)
+        key = self.tunnels.new_key(self.peer, 0.0)
         fields = (key.cipher, key.digest, key.maclength, key.compression)
         assert tunnel.install_peer_key(key.key, *fields)
         return tunnel

@@ -162,4 +162,5 @@ def test_whatever_walks_through_a_table_gives_way_to_the_loop(
     life.find_a_peer_in_a_storm()
     life.loop.advance(INTERVAL)
     signals = {"reload", "connections", "tables", "purge"}
-    assert begun == {*signals, "tick", "keys", "tunnels", "scripts", "graph"}
+    times = {"tick", "keys", "tunnels", "scripts", "graph", "paths", "problems"}
+    assert begun == signals | times

@@ -15,10 +15,10 @@ from tincd_compat.tunnel.tunnels import NO_TUNNEL
 
 
 def test_our_key(plane: Plane) -> None:
-    key = plane.tunnels.new_key(plane.peer)
+    key = plane.tunnels.new_key(plane.peer, 0.0)
     assert (key.cipher, key.digest, key.maclength, key.compression) == (427, 672, 4, 0)
     assert len(key.key) == 2 * 48
-    assert key.key != plane.tunnels.new_key(plane.peer).key
+    assert key.key != plane.tunnels.new_key(plane.peer, 0.0).key
 
 
 def test_our_request_says_what_we_can_seal_with(plane: Plane) -> None:
@@ -32,15 +32,15 @@ def test_levels_beyond_tinc_are_for_those_who_know_them(loop: FakeLoop) -> None:
     plane = Plane(loop, compression=14)
     keys = plane.tunnels
     assert keys.introduces(plane.peer)
-    assert keys.new_key(plane.peer).compression == 10
+    assert keys.new_key(plane.peer, 0.0).compression == 10
     assert keys.key_requested(plane.peer, ("zstd",))
-    assert keys.new_key(plane.peer).compression == 14
+    assert keys.new_key(plane.peer, 0.0).compression == 14
     keys.new_request(plane.peer, plane.loop.now)
     assert not keys.introduces(plane.peer)
     assert not keys.key_requested(plane.peer, ("zstd",))
     # What took its place under the same name may know less.
     assert not keys.key_requested(plane.peer, ())
-    assert keys.new_key(plane.peer).compression == 10
+    assert keys.new_key(plane.peer, 0.0).compression == 10
 
 
 def test_a_restarted_node_starts_from_nothing(loop: FakeLoop) -> None:
@@ -52,13 +52,13 @@ def test_a_restarted_node_starts_from_nothing(loop: FakeLoop) -> None:
     keys.restarted(plane.peer)
     assert not keys.of(plane.peer).valid_key
     assert keys.introduces(plane.peer)
-    assert keys.new_key(plane.peer).compression == 10
+    assert keys.new_key(plane.peer, 0.0).compression == 10
 
 
 def test_levels_of_tinc_need_no_introduction(loop: FakeLoop) -> None:
     plane = Plane(loop, compression=11)
     assert not plane.tunnels.introduces(plane.peer)
-    assert plane.tunnels.new_key(plane.peer).compression == 11
+    assert plane.tunnels.new_key(plane.peer, 0.0).compression == 11
 
 
 def test_a_bad_key_is_none(plane: Plane) -> None:

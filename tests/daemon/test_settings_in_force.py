@@ -85,7 +85,7 @@ def event_history(life: Life) -> None:
 def health_hold_off(life: Life) -> None:
     life.write("HealthHoldOff = 7\n")
     life.signal("HUP")
-    assert life.daemon._operators._own.view().hold_off == 7
+    assert life.daemon._operators.own.view().hold_off == 7
 
 
 EFFECTS: dict[str, Callable[[Life], None]] = {

@@ -20,10 +20,11 @@ import jsonschema
 
 from tincd_compat.observe import schemas
 from tincd_compat.observe.codec import Facts, Record, plan
+from tincd_compat.observe.explain import FACTS
 from tincd_compat.observe.records import Event
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.wording import SHAPES
-from tincd_compat.observe.words import EventKind
+from tincd_compat.observe.words import CheckName, EventKind
 
 FOLDER = Path(schemas.__file__).parent / "schema"
 
@@ -69,6 +70,16 @@ def _of_kind(kind: EventKind) -> dict[str, Any]:
     }
 
 
+def _of_check(name: CheckName) -> dict[str, Any]:
+    """Say which facts a check has."""
+    keys = [*FACTS[name]]
+    facts = {"required": keys, "propertyNames": {"enum": keys}}
+    return {
+        "if": {"properties": {"check": {"const": str(name)}}},
+        "then": {"properties": {"facts": facts}},
+    }
+
+
 class Maker:
     """Makes one schema, with the records within it under ``$defs``."""
 
@@ -83,6 +94,10 @@ class Maker:
         }
         if record is Event:
             top["allOf"] = [*map(_of_kind, EventKind)]
+        if "Event" in self.inner:
+            self.inner["Event"]["allOf"] = [*map(_of_kind, EventKind)]
+        if "Check" in self.inner:
+            self.inner["Check"]["allOf"] = [*map(_of_check, CheckName)]
         return {**top, "$defs": self.inner} if self.inner else top
 
     def _object(self, record: type[Record]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.observe.schemas import comments, files, validator
 from tincd_compat.observe import answers, endpoints, records, schemas, summary, words
 from tincd_compat.observe.codec import Facts, Record
+from tincd_compat.observe.explain import FACTS
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.wording import SHAPES
 
@@ -40,6 +41,10 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(st.text(max_size=9), FACT, max_size=3)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return st.sampled_from(hint)
+    if hint is records.Event:
+        return events()
+    if hint is answers.Check:
+        return checks()
     if isinstance(hint, type) and issubclass(hint, Record):
         return some(hint)
     origin, inner = get_origin(hint), get_args(hint)
@@ -72,13 +77,25 @@ def events() -> st.SearchStrategy[Record]:
     return st.sampled_from(words.EventKind).flatmap(of_kind)
 
 
+def checks() -> st.SearchStrategy[Record]:
+    """Return checks with the facts that they have."""
+    hints = get_type_hints(answers.Check)
+
+    def called(name: words.CheckName) -> st.SearchStrategy[Record]:
+        facts = st.fixed_dictionaries(dict.fromkeys(FACTS[name], FACT))
+        rest = {key: values(hints[key]) for key in ("result", "text")}
+        return st.builds(answers.Check, check=st.just(name), facts=facts, **rest)
+
+    return st.sampled_from(words.CheckName).flatmap(called)
+
+
 @pytest.mark.parametrize("record", schemas.RECORDS, ids=schemas.name)
 @settings(max_examples=10)
 @given(data=st.data())
 def test_every_record_fits_its_schema_and_is_read_again(
     record: type[Record], data: st.DataObject
 ) -> None:
-    value = data.draw(events() if record is records.Event else some(record))
+    value = data.draw(values(record))
     text = json.dumps(value.to_json())
     validator(schemas.name(record)).validate(json.loads(text))
     assert record.from_json(json.loads(text)) == value

@@ -94,7 +94,7 @@ class KeyRing(Tunnels):
         #: The key that packets to a node use.
         self.received: dict[str, str] = {}
 
-    def new_key(self, node: Node) -> KeyFields:
+    def new_key(self, node: Node, now: float) -> KeyFields:
         self._number += 1
         key = f"{self._prefix:04X}{self._number:08X}"
         self.given[node.name] = key
@@ -115,7 +115,7 @@ class KeyRing(Tunnels):
     def restarted(self, node: Node) -> None:
         self.nodes_changed((node,))
 
-    def install_key(self, node: Node, key: KeyFields) -> bool:
+    def install_key(self, node: Node, key: KeyFields, now: float) -> bool:
         self.received[node.name] = key.key
         return True
 

@@ -139,7 +139,7 @@ def render(
 ) -> list[str]:
     """Return the text of one net."""
     bad = [record for record in found if record["findings"]]
-    words = f"{count(len(bad), 'node')} with findings" if bad else "nothing to complain"
+    words = f"{count(len(bad), 'node')} with findings" if bad else "nothing is too weak"
     rows = [_HEAD, *map(_row, found)]
 
     def paint(y: int, x: int, text: str) -> str:

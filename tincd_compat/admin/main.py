@@ -14,13 +14,17 @@ from typing import Any, Final
 
 from tincd_compat import __version__
 from tincd_compat.admin import nets
-from tincd_compat.admin.session import UNTOLD, Session
+from tincd_compat.admin.client import Refused
+from tincd_compat.admin.session import FINDING, UNTOLD, Session
 from tincd_compat.admin.text import PLAIN, Style
 from tincd_compat.admin.verbs import ALONE, VERBS
 from tincd_compat.errors import TincError
 
 #: Options whose argument is a word of its own, which may be called as a verb is.
 _WITH_ARGUMENT: Final = frozenset({"-n", "--net", "--socket", "--root", "--program"})
+
+#: The daemon has looked, and what was named is not there.
+_NOT_FOUND: Final = 404
 
 _DESCRIPTION: Final = (
     "Show, explain and check what a running tincd knows of its mesh, "
@@ -61,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(error, BrokenPipeError):
             raise
         print(f"tincd-compat: {error}", file=sys.stderr)
+        if isinstance(error, Refused) and error.status == _NOT_FOUND:
+            return FINDING
         return int(getattr(module, "FAILED", UNTOLD))
 
 

@@ -12,14 +12,14 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control import effects as fx
 from tincd_compat.control.gossip import Flooded, Gossip, link_weight
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.daemon.events import MeshEvents
 from tincd_compat.daemon.graphruns import MANY, GraphRuns
 from tincd_compat.daemon.slices import LATER, Begin, at_once
 from tincd_compat.mesh import graph
@@ -36,6 +36,7 @@ from tincd_compat.meta.messages import (
     Request,
     request_number,
 )
+from tincd_compat.observe.words import Unreachable
 from tincd_compat.tunnel.tunnel import KeyFields
 from tincd_compat.tunnel.tunnels import Tunnels
 
@@ -51,6 +52,13 @@ PAUSE: Final = 0.01
 MAX_PAUSES: Final = 500
 
 
+class Loss(NamedTuple):
+    """Why nodes became unreachable, and the name of the one that was lost first."""
+
+    reason: Unreachable | None = None
+    first: str | None = None
+
+
 class ControlPlane:
     """Applies gossip and key messages to the mesh and performs what follows."""
 
@@ -61,7 +69,7 @@ class ControlPlane:
         exchange: KeyExchange,
         links: Links,
         tunnels: Tunnels,
-        events: ScriptEvents,
+        events: MeshEvents,
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
         begin: Begin = at_once,
@@ -82,6 +90,8 @@ class ControlPlane:
         self._call_later = call_later
         self._corrections_planned = False
         self.runs = GraphRuns(self._run_graph, clock, call_later)
+        #: Why nodes become unreachable just now, and the first of them.
+        self.loss = Loss()
 
     # Messages.
 
@@ -89,11 +99,15 @@ class ControlPlane:
         """Act on one message from an active connection."""
         if link.node is None:
             return
+        self.loss = Loss()
         match message:
             case AddEdge():
                 self.runs.settle_losses()
                 found = self._gossiped(message, line, link)
-            case DelEdge() | AddSubnet() | DelSubnet() | KeyChanged():
+            case DelEdge():
+                self.loss = Loss(Unreachable.EDGE_GONE, message.target)
+                found = self._gossiped(message, line, link)
+            case AddSubnet() | DelSubnet() | KeyChanged():
                 found = self._gossiped(message, line, link)
             case ReqKey() | AnsKey():
                 self.runs.settle_detours()
@@ -185,7 +199,7 @@ class ControlPlane:
         """Send a new key; it replaces the old, so only if it can leave."""
         link = self._link_towards(node)
         if link is not None and self._exchange.gives_key(node):
-            key = self.tunnels.new_key(node)
+            key = self.tunnels.new_key(node, self._clock())
             link.send(
                 AnsKey(
                     self.mesh.myself.name,
@@ -207,7 +221,7 @@ class ControlPlane:
             answer.maclength,
             answer.compression,
         )
-        if not self.tunnels.install_key(node, key):
+        if not self.tunnels.install_key(node, key, self._clock()):
             return
         if answer.address is not None and answer.port is not None:
             address = SocketAddress.parse(answer.address, answer.port)
@@ -286,6 +300,7 @@ class ControlPlane:
 
         Without ``settle`` the daemon is about to end, and the graph is run later.
         """
+        self.loss = Loss(Unreachable.LINK_DOWN, node.name)
         for effect in self.gossip.connection_down(node, report=report):
             if settle and isinstance(effect, fx.CheckReverse):
                 # The opposite edge is there when the graph runs; a dump shows that.

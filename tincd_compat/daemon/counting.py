@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Final
 
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.observe.summary import Counters, Histogram, Process
-from tincd_compat.observe.words import Direction, DropReason
+from tincd_compat.observe.words import Carrier, Direction, DropReason
+from tincd_compat.tunnel.traffic import Traffic
+from tincd_compat.tunnel.tunnels import Totals, Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.daemon.dataplane import DataPlane
+    from tincd_compat.daemon.dials import Dials
     from tincd_compat.daemon.links import Links
     from tincd_compat.daemon.own import OwnFacts
-    from tincd_compat.device.base import Device
 
 #: Upper bounds of the buckets of :class:`LoopLag` in seconds.
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -71,35 +74,61 @@ def process() -> Process:
     )
 
 
+def _by_carrier(
+    totals: Totals, number: Callable[[Traffic], int]
+) -> dict[Direction, dict[Carrier, int]]:
+    return {
+        Direction.SENT: {
+            Carrier.UDP: number(totals.sent),
+            Carrier.TCP: number(totals.sent_by_tcp),
+        },
+        Direction.RECEIVED: {
+            Carrier.UDP: number(totals.received),
+            Carrier.TCP: number(totals.received_by_tcp),
+        },
+    }
+
+
 class Counting:
     """Makes the record of counters."""
 
     def __init__(
         self,
         own: OwnFacts,
+        dials: Dials,
         links: Links,
         control: ControlPlane,
         dataplane: DataPlane,
-        device: Device,
+        tunnels: Tunnels,
         clock: Clock,
     ) -> None:
         self._own = own
+        self._dials = dials
         self._links = links
         self._control = control
         self._dataplane = dataplane
-        self._device = device
+        self._tunnels = tunnels
         self._clock = clock
         self.lag = LoopLag()
+        self._totals = Totals()
+
+    def count(self) -> Generator[None, None, Counters]:
+        """Return the counters; a generator, since it walks through all tunnels."""
+        self._totals = yield from self._tunnels.totals()
+        return self.counters()
 
     def counters(self) -> Counters:
+        """Return the counters; of the tunnels, as they were counted last."""
         links, own = self._links, self._own.view()
+        moved = links.bytes_moved
         received = {request.name: n for request, n in links.received.items()}
+        sent = {request.name: n for request, n in links.sent.items()}
         return Counters(
             at=self._clock.now(),
             started=own.started,
             dropped=self._dropped(),
-            meta_messages={Direction.SENT: {}, Direction.RECEIVED: received},
-            meta_bytes={},
+            meta_messages={Direction.SENT: sent, Direction.RECEIVED: received},
+            meta_bytes={Direction.SENT: moved[0], Direction.RECEIVED: moved[1]},
             meta_duplicates=self._control.gossip.duplicates,
             graph_runs=self._control.runs.count,
             graph_runs_deferred=self._control.runs.deferred,
@@ -107,11 +136,13 @@ class Counting:
             queue_bytes_most=links.most_queued,
             loop_lag=self.lag.histogram(),
             script_runs=(),
-            connect_attempts=(),
-            data_bytes={},
-            data_packets={},
+            connect_attempts=(*self._dials.attempts(),),
+            data_bytes=_by_carrier(self._totals, lambda traffic: traffic.bytes),
+            data_packets=_by_carrier(self._totals, lambda traffic: traffic.packets),
             device={},
-            failed_handshakes={},
+            failed_handshakes={
+                str(reason): count for reason, count in links.failed_callers.items()
+            },
             reload_ok=own.reload_ok,
             process=process(),
         )

@@ -32,15 +32,13 @@ from tincd_compat.daemon import dumps, offloads
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.daemon.configuration import device_options, load
 from tincd_compat.daemon.control import ControlPlane, new_nonce
-from tincd_compat.daemon.counting import Counting
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.dialer import Dialer
 from tincd_compat.daemon.events import ScriptEvents
-from tincd_compat.daemon.gatherer import Gatherer
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
-from tincd_compat.daemon.journal import Journal
-from tincd_compat.daemon.link import End
+from tincd_compat.daemon.journal import Journal, NotedEvents
+from tincd_compat.daemon.link import End, Link
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import (
     adopt_pairs,
@@ -49,8 +47,7 @@ from tincd_compat.daemon.listening import (
     socket_family,
 )
 from tincd_compat.daemon.names import Names
-from tincd_compat.daemon.operators import Actions, OperatorSide
-from tincd_compat.daemon.own import Fixed, OwnFacts
+from tincd_compat.daemon.operators import Actions, OperatorSide, Parts
 from tincd_compat.daemon.policy import parameters_of
 from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.daemon.reload import Reload
@@ -86,6 +83,16 @@ STOP_PATIENCE: Final = 4.0
 WATCHDOG_SHARE: Final = 3
 
 
+def wall_time() -> float:
+    """Return the seconds since 1970, as they are set."""
+    return time.time()
+
+
+def boot_time() -> float:
+    """Return the seconds since the machine was started, asleep or not."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Daemon:
     """One tincd.  :meth:`run` is its whole life."""
 
@@ -107,7 +114,7 @@ class Daemon:
         self._watch: NetworkWatch | None = None
         self._suspension = Suspension()
         self._settings = CurrentSettings(load(options, entries))
-        self._clock = Clock(self._loop.time, time.time)
+        self._clock = Clock(self._loop.time, wall_time, boot_time)
         self._journal = Journal(Events(self.settings.event_history), self._clock)
         self._journal.started(__version__, os.getpid())
         self._offloads = offloads.allowed(self.settings, os.environ)
@@ -169,6 +176,7 @@ class Daemon:
             ),
             jitter=random.random,
             turn=self.links.operations.turn,
+            note=self._journal.dials.note,
         )
         self._scripts = ScriptRunner(
             options.directory,
@@ -217,38 +225,23 @@ class Daemon:
         )
         self._build_control(settings)
         self._operators = self._build_operators()
-        self._operators.open()
+        self._operators.start()
 
     def _build_operators(self) -> OperatorSide:
-        clock = self._clock
         assert self._device is not None
-        fixed = Fixed(
-            net=self._options.netname,
-            interface=self._device.interface,
-            options=own_options(self.settings),
+        parts = Parts(
+            settings=self._settings,
+            options=self._options,
+            device=self._device,
             rsa_bits=self._rsa_bits,
-        )
-        own = OwnFacts(
-            fixed,
-            self._settings,
-            clock,
-            compiled=lambda: self.dataplane.compiled,
-            port=lambda: self.links.announced_port,
-            level=lambda: self._options.log.level,
-        )
-        counting = Counting(
-            own, self.links, self.control, self.dataplane, self._device, clock
-        )
-        gatherer = Gatherer(
-            own,
-            counting,
-            self.mesh,
-            self.links,
-            self.tunnels,
-            self.dataplane,
-            self._settings,
-            clock,
-            self._journal.events,
+            mesh=self.mesh,
+            links=self.links,
+            dialer=self._dialer,
+            control=self.control,
+            dataplane=self.dataplane,
+            tunnels=self.tunnels,
+            journal=self._journal,
+            clock=self._clock,
         )
         actions = Actions(
             reload=self._begin_reload,
@@ -257,17 +250,16 @@ class Daemon:
             disconnect=self._disconnect,
             set_log_level=lambda level: self._options.log.set_level(level),
         )
-        return OperatorSide(
-            self._settings,
-            self._options.pidfile,
-            self.mesh,
-            gatherer,
-            own,
-            self._journal,
-            actions,
-            self._unexpected.report,
-            self._loop,
-        )
+        report, begin = self._unexpected.report, self._new_slices().begin
+        return OperatorSide(parts, actions, report, begin, self._loop)
+
+    def _link_began(self, link: Link) -> None:
+        node = link.node
+        edge = None if node is None else self.mesh.myself.edges.get(node.name)
+        self._journal.link_up(link, None if edge is None else edge.weight)
+
+    def _link_ended(self, link: Link) -> None:
+        self._journal.link_down(link, self._loop.time())
 
     def _disconnect(self, name: str) -> bool:
         link = self.links.link_to(name)
@@ -300,7 +292,7 @@ class Daemon:
             exchange,
             self.links,
             self.tunnels,
-            self.events,
+            NotedEvents(self.events, self._journal, lambda: self.control.loss),
             self._loop.time,
             self._loop.call_later,
             self._slices.begin,
@@ -320,6 +312,8 @@ class Daemon:
             self._loop,
             self._slices.begin,
         )
+        self.links.began = self._link_began
+        self.links.ended = self._link_ended
         self.links.attach(self.control, self.dataplane.packets_received)
         self.dataplane.attach_control(self.control)
 

@@ -14,17 +14,19 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, valid_name
 from tincd_compat.config.values import ProxyServer
 from tincd_compat.control.outgoing import Outgoing
+from tincd_compat.daemon.dials import connecting_result
 from tincd_compat.daemon.listening import socket_family
 from tincd_compat.daemon.proxy import Proxies, left_to_proxy
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
 from tincd_compat.meta.proxy import Target
+from tincd_compat.observe.words import DialResult
 from tincd_compat.transport.proxy import ProxyPassage
 from tincd_compat.transport.resolver import Resolve, resolve
 from tincd_compat.transport.tcp import connect
@@ -62,6 +64,10 @@ class Network(Protocol):
         """Return the local address to dial from, or None for any."""
 
 
+#: Hears of an attempt at a node that has failed: how, where, and in words.
+Note: TypeAlias = Callable[[str, DialResult, Target | None, str | None], None]
+
+
 class Connect(Protocol):
     """As :func:`tincd_compat.transport.tcp.connect`."""
 
@@ -93,13 +99,16 @@ class Dialer:
         environment: Mapping[str, str] | None = None,
         jitter: Callable[[], float] = lambda: 0.0,
         turn: Callable[[], Awaitable[float]] = _at_once,
+        note: Note = lambda name, result, target, words: None,
     ) -> None:
         """``environment`` is for commands that stand for a proxy.
 
         ``jitter`` returns by how many seconds a pause is longer than announced.
         ``turn`` waits until one more handshake is within our means, and returns for how
-        many seconds.
+        many seconds.  ``note`` hears of each attempt that has failed so far.
         """
+        self._note = note
+        self._pursued: dict[str, Outgoing] = {}
         self._settings = settings
         self._network = network
         self._unexpected = unexpected
@@ -125,9 +134,15 @@ class Dialer:
             if name == settings.name:
                 logs.connections.info("Already connected to %s", name)
             elif valid_name(name):
+                outgoing = self._pursued[name] = self._new_outgoing(name)
                 self._tasks[name] = asyncio.create_task(
-                    self._pursue(self._new_outgoing(name)), name=f"ConnectTo {name}"
+                    self._pursue(outgoing), name=f"ConnectTo {name}"
                 )
+
+    def next_at(self, name: str) -> float | None:
+        """Return when the next attempt at that node is planned, None if none is."""
+        outgoing = self._pursued.get(name)
+        return None if outgoing is None else outgoing.retry_at
 
     def targets(self) -> Iterator[tuple[str, str]]:
         """Yield every host and port that may have to be looked up, as far as read."""
@@ -147,6 +162,7 @@ class Dialer:
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
+        self._pursued.clear()
 
     def rest(self, seconds: float) -> None:
         """Give up all attempts and start afresh after that time."""
@@ -195,11 +211,12 @@ class Dialer:
                 raise ConfigError(f"No address specified for {name} ({advice})")
         except ConfigError as error:
             logs.always.error("%s", error)
+            self._note(outgoing.name, DialResult.HOST_FILE, None, str(error))
             return False
         loop = asyncio.get_running_loop()
         started = loop.time()
         for name, port in host.targets:
-            for target in await self._targets(name, port):
+            for target in await self._targets(outgoing, name, port):
                 started += await self._turn()
                 link = await self._dial(outgoing, target, started)
                 if link is not None:
@@ -220,9 +237,12 @@ class Dialer:
         await link.ended.wait()
         return True
 
-    async def _targets(self, name: str, port: str) -> list[Target]:
+    async def _targets(self, outgoing: Outgoing, name: str, port: str) -> list[Target]:
         """Return the addresses, or the name itself if only the proxy may know it."""
         targets: list[Target] = [*await self._resolve(name, port)]
+        if not targets and self._settings.current.proxy is None:
+            words = f"{name} port {port} does not resolve"
+            self._note(outgoing.name, DialResult.NAME, None, words)
         if not targets and self._settings.current.proxy is not None:
             unknown = left_to_proxy(name, port)
             return [] if unknown is None else [unknown]
@@ -249,6 +269,7 @@ class Dialer:
             logs.connections.warning(
                 "Timeout while connecting to %s (%s)", name, target
             )
+            self._note(name, DialResult.TIMEOUT, target, None)
             return None
         except OSError as error:
             # The event loop puts words of its own into the error.
@@ -256,8 +277,12 @@ class Dialer:
             logs.connections.error(
                 "Error while connecting to %s (%s): %s", name, target, reason
             )
+            self._note(name, connecting_result(error), target, reason)
             return None
-        return None if passage is None else self._begin(passage, outgoing, started)
+        if passage is None:
+            self._note(name, DialResult.PROXY, target, None)
+            return None
+        return self._begin(passage, outgoing, started)
 
     async def _reach(self, name: str, target: Target) -> ProxyPassage | None:
         """Connect; None if a proxy refused, about which the log has a line already."""

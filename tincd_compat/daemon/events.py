@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.daemon.graphruns import MANY
@@ -24,6 +24,20 @@ MAX_WAITING: Final = 65_536
 _Event: TypeAlias = tuple[Change, Subnet | None]
 #: A node that came or went, or all subnets that it had then.
 _Group: TypeAlias = tuple[Change, list[Subnet] | None]
+
+
+class MeshEvents(Protocol):
+    """A hearer of nodes and subnets that come and go: scripts, and the journal."""
+
+    def nodes(self, flips: Flips, subnets: Callable[[Node], list[Subnet]]) -> None: ...
+
+    def subnets(
+        self,
+        node: Node,
+        subnets: Iterable[Subnet],
+        up: bool,
+        address: SocketAddress | None,
+    ) -> None: ...
 
 
 class ScriptEvents:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from tincd_compat.crypto.suites import find_cipher, find_digest
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.observe.events import Events
-from tincd_compat.observe.paths import Paths
 from tincd_compat.observe.records import Address, Key, LinkRecord
+from tincd_compat.observe.records import Traffic as TrafficRecord
+from tincd_compat.observe.summary import ConnectTo
 from tincd_compat.observe.tables import option_words
+from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import TunnelView, Views
 from tincd_compat.observe.words import AddressSource, Opened, ProbePhase
 
@@ -23,25 +24,34 @@ if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
     from tincd_compat.daemon.counting import Counting
     from tincd_compat.daemon.dataplane import DataPlane
+    from tincd_compat.daemon.dialer import Dialer
+    from tincd_compat.daemon.journal import Journal
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.links import Links
     from tincd_compat.daemon.own import OwnFacts
+    from tincd_compat.tunnel.traffic import Traffic
+    from tincd_compat.tunnel.tunnel import Tunnel
     from tincd_compat.tunnel.tunnels import Tunnels
-from tincd_compat.tunnel.tunnel import Tunnel
 
 
-def key_of(cipher: int, digest: int, mac_length: int, compression: int) -> Key | None:
+def _key(
+    since: Time, cipher: int, digest: int, mac_length: int, compression: int
+) -> Key | None:
     """Return what an ANS_KEY with these numbers asks for; None if they mean nothing."""
     found, hashed = find_cipher(cipher), find_digest(digest)
     if found is None or hashed is None:
         return None
     return Key(
-        since=None,
+        since=since,
         cipher=found.name,
         digest=hashed.name,
         mac_length=mac_length,
         compression=compression,
     )
+
+
+def traffic_record(traffic: Traffic) -> TrafficRecord:
+    return TrafficRecord(packets=traffic.packets, bytes=traffic.bytes)
 
 
 class Gatherer:
@@ -53,23 +63,26 @@ class Gatherer:
         counting: Counting,
         mesh: Mesh,
         links: Links,
+        dialer: Dialer,
         tunnels: Tunnels,
         dataplane: DataPlane,
         settings: CurrentSettings,
         clock: Clock,
-        events: Events,
+        journal: Journal,
     ) -> None:
         self._own = own
         self._counting = counting
+        #: Makes the counters, in steps.
+        self.count = counting.count
         self._mesh = mesh
         self._links = links
+        self._dialer = dialer
         self._tunnels = tunnels
         self._dataplane = dataplane
         self._settings = settings
         self._clock = clock
-        self._events = events
-        #: What is remembered of each node.
-        self.paths = Paths(events)
+        self._journal = journal
+        self._events = journal.events
 
     def look(self) -> Views:
         """Return everything as it is now; tables are walked by whoever reads them."""
@@ -78,15 +91,24 @@ class Gatherer:
             own=self._own.view(),
             mesh=self._mesh,
             tunnel=self.tunnel,
-            history=self.paths.history,
+            history=self._journal.paths.history,
             link=self.link_with,
             links=self.links,
             active_links=len(self._links.active()),
-            connect_to=(),
+            connect_to=self._connect_to(),
             counters=self._counting.counters,
             events=self._events.of,
             last_event=self._events.last,
         )
+
+    def _connect_to(self) -> tuple[ConnectTo, ...]:
+        names = [*dict.fromkeys(self._settings.current.connect_to)]
+        dials = self._journal.dials
+        return (*dials.records(names, self._linked_since, self._dialer.next_at),)
+
+    def _linked_since(self, name: str) -> float | None:
+        link = self._links.link_to(name)
+        return None if link is None else link.since
 
     def tunnel(self, node: Node) -> TunnelView | None:
         """Return the view of a node's tunnel; None if it has none."""
@@ -94,14 +116,28 @@ class Gatherer:
         return None if tunnel is None else self._tunnel_view(tunnel)
 
     def _tunnel_view(self, tunnel: Tunnel) -> TunnelView:
-        dump, pmtu = tunnel.dump(), tunnel.pmtu
-        known = any(dump[:4]) or tunnel.valid_key
+        dump, pmtu, echoes = tunnel.dump(), tunnel.pmtu, tunnel.echoes
+        wall, round_trip = self._clock.wall, echoes.round_trip
+        given = wall(tunnel.key_given)
+        ever_sealed, ever_opened = tunnel.key_given, tunnel.own_key_made
         return TunnelView(
             valid_key=tunnel.valid_key,
-            key=key_of(*dump[:4]) if known else None,
+            key=None if given is None else _key(given, *dump[:4]),
+            unusable=tunnel.unusable,
+            requested=wall(tunnel.awaited_since),
+            own_key_since=wall(tunnel.own_key_made),
             phase=ProbePhase(pmtu.phase.value),
             min_mtu=pmtu.minmtu,
             max_mtu=pmtu.maxmtu,
+            probes_sent=echoes.sent,
+            probes_answered=echoes.answered,
+            last_probe=wall(echoes.last_sent),
+            last_answer=wall(echoes.last_answer),
+            rtt=round_trip.smoothed,
+            rtt_last=round_trip.last,
+            last_packet=wall(tunnel.last_packet),
+            sent=None if ever_sealed is None else traffic_record(tunnel.sent),
+            received=None if ever_opened is None else traffic_record(tunnel.received),
         )
 
     def link_with(self, node: Node) -> LinkRecord | None:
@@ -115,7 +151,7 @@ class Gatherer:
         return [self.link(link, tree) for link in self._links]
 
     def link(self, link: Link, tree: Collection[Node]) -> LinkRecord:
-        backlog = link.backlog
+        connection, backlog = link.connection, link.backlog
         ours = link.outgoing is not None
         source = AddressSource.DIALLED if ours else AddressSource.ACCEPTED
         node = link.node
@@ -128,11 +164,17 @@ class Gatherer:
             opened=Opened.US if ours else Opened.PEER,
             connect_to=link.outgoing is not None,
             active=link.active,
-            since=None,
+            since=self._clock.wall(link.since),
             weight=None if edge is None else edge.weight,
+            rtt=connection.round_trip.smoothed,
+            rtt_last=connection.round_trip.last,
             options=option_words(link.options),
             queued=backlog.queued,
             queued_most=backlog.most_queued,
             blocked_since=self._clock.wall(backlog.blocked_since),
+            sent=traffic_record(link.sent),
+            received=traffic_record(link.received),
+            meta_sent=connection.bytes_sent,
+            meta_received=connection.bytes_received,
             broadcast=node is not None and node in tree,
         )

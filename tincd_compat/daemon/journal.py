@@ -6,11 +6,35 @@ when somebody reads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat.daemon.clock import Clock
+from tincd_compat.daemon.dials import Dials, dial_result
 from tincd_compat.observe.events import Events
-from tincd_compat.observe.words import EventKind
+from tincd_compat.observe.paths import Paths
+from tincd_compat.observe.words import (
+    DialResult,
+    EventKind,
+    LinkEnd,
+    Opened,
+    SubnetReason,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from tincd_compat.addresses import SocketAddress, Subnet
+    from tincd_compat.daemon.control import Loss
+    from tincd_compat.daemon.events import ScriptEvents
+    from tincd_compat.daemon.link import Link
+    from tincd_compat.mesh.graph import Flips
+    from tincd_compat.mesh.node import Node
+
+#: Ends in the handshake of a caller that an operator wants to hear of: others are what
+#: any stranger can bring about.
+_TELLING: Final = frozenset(
+    {LinkEnd.WRONG_KEY, LinkEnd.IDENTITY, LinkEnd.INCOMPATIBLE, LinkEnd.AUTH_TIMEOUT}
+)
 
 
 class Journal:
@@ -18,6 +42,8 @@ class Journal:
 
     def __init__(self, events: Events, clock: Clock) -> None:
         self.events = events
+        self.dials = Dials(events, clock)
+        self.paths = Paths(events)
         self._clock = clock
 
     def started(self, version: str, pid: int) -> None:
@@ -36,3 +62,87 @@ class Journal:
             error=error,
             waiting=[*waiting],
         )
+
+    # Links.
+
+    def link_up(self, link: Link, weight: int | None) -> None:
+        """A link is active now."""
+        node = link.node
+        assert node is not None
+        ours = link.outgoing is not None
+        self.events.add(
+            *(self._clock.now(), EventKind.LINK_UP, node.name),
+            host=link.address.host,
+            port=link.address.port,
+            opened=Opened.US if ours else Opened.PEER,
+            weight=weight,
+        )
+        if link.outgoing is not None:
+            self.dials.note(node.name, DialResult.OK, link.address)
+
+    def link_down(self, link: Link, now: float) -> None:
+        """A link has ended; a stranger in the handshake is not worth an event."""
+        end, outgoing = link.end, link.outgoing
+        assert end is not None
+        active = link.node is not None
+        if not active and outgoing is None and end.reason not in _TELLING:
+            return
+        name = link.connection.name if active or outgoing is not None else None
+        self.events.add(
+            *(self._clock.now(), EventKind.LINK_DOWN, name, end.reason),
+            host=link.address.host,
+            port=link.address.port,
+            opened=Opened.PEER if outgoing is None else Opened.US,
+            active=active,
+            seconds=round(now - link.since, 1),
+            words=end.text,
+        )
+        if outgoing is not None and not active:
+            result = dial_result(end.reason)
+            self.dials.note(outgoing.name, result, link.address, end.text)
+
+    # The mesh.
+
+    def nodes(self, flips: Flips, reason: Unreachable | None, by: str | None) -> None:
+        """Nodes came or went, for that reason; ``by`` is the first that was lost."""
+        self.paths.flipped(self._clock.now(), flips, reason, by)
+
+    def subnets(self, node: Node, subnets: Iterable[Subnet], added: bool) -> None:
+        """A node has announced subnets, or has withdrawn them."""
+        reason = SubnetReason.ADDED if added else SubnetReason.REMOVED
+        now = self._clock.now()
+        for subnet in subnets:
+            self.events.add(
+                *(now, EventKind.SUBNET, node.name, reason),
+                subnet=str(subnet),
+                by=None,
+            )
+
+
+class NotedEvents:
+    """Passes on what happens in the mesh to the scripts, and notes it.
+
+    ``loss`` returns why nodes become unreachable just now.
+    """
+
+    def __init__(
+        self, events: ScriptEvents, journal: Journal, loss: Callable[[], Loss]
+    ) -> None:
+        self._events = events
+        self._journal = journal
+        self._loss = loss
+
+    def nodes(self, flips: Flips, subnets: Callable[[Node], list[Subnet]]) -> None:
+        self._journal.nodes(flips, *self._loss())
+        self._events.nodes(flips, subnets)
+
+    def subnets(
+        self,
+        node: Node,
+        subnets: Iterable[Subnet],
+        up: bool,
+        address: SocketAddress | None,
+    ) -> None:
+        every = (*subnets,)
+        self._journal.subnets(node, every, up)
+        self._events.subnets(node, every, up, address)

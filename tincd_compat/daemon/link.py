@@ -73,6 +73,8 @@ class Link:
         self.end: End | None = None
         #: The block of the peer's METAKEY, until our private key has decrypted it.
         self.block: asyncio.Future[bytes] | None = None
+        #: When the link became active; until then, when it began.
+        self.since = (loop or asyncio.get_running_loop()).time()
         #: A PONG has arrived: the connection works both ways.
         self.proven = False
         #: Frames that went and came as PACKET.

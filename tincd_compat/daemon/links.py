@@ -371,6 +371,7 @@ class Links:
             self.terminate(old, End(LinkEnd.REPLACED, line), report=False)
         self._by_node[node] = link
         link.node = node
+        link.since = self._loop.time()
         # An address that we dialled can be dialled again, unless a proxy did it.
         ours = link.outgoing is not None and self._settings.current.proxy is None
         node.dialled = link.address if ours else None

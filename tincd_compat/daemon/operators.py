@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tincd_compat.daemon.control_listener import ControlListener
+from tincd_compat.daemon.counting import Counting
 from tincd_compat.daemon.endpoints import Endpoints, Handler, encode, refused
+from tincd_compat.daemon.gatherer import Gatherer
+from tincd_compat.daemon.own import Fixed, OwnFacts
+from tincd_compat.daemon.slices import Begin
+from tincd_compat.daemon.watcher import Watcher
 from tincd_compat.observe import tables, times
 from tincd_compat.observe.answers import Answer as Done
 from tincd_compat.observe.codec import Record
+from tincd_compat.observe.problems import Judge
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import FailureCode
 from tincd_compat.transport.http import (
@@ -21,16 +27,21 @@ from tincd_compat.transport.http import (
     Pause,
     Records,
 )
+from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     import asyncio
-    from pathlib import Path
 
     from tincd_compat.config.current import CurrentSettings
-    from tincd_compat.daemon.gatherer import Gatherer
+    from tincd_compat.daemon.clock import Clock
+    from tincd_compat.daemon.control import ControlPlane
+    from tincd_compat.daemon.dataplane import DataPlane
+    from tincd_compat.daemon.dialer import Dialer
     from tincd_compat.daemon.journal import Journal
-    from tincd_compat.daemon.own import OwnFacts
+    from tincd_compat.daemon.links import Links
+    from tincd_compat.device.base import Device
     from tincd_compat.mesh.node import Mesh
+    from tincd_compat.service.start import StartOptions
     from tincd_compat.transport.operators import Failed
 
 
@@ -46,34 +57,108 @@ class Actions:
     set_log_level: Callable[[int], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of the daemon that operators see something of."""
+
+    settings: CurrentSettings
+    options: StartOptions
+    device: Device
+    rsa_bits: int
+    mesh: Mesh
+    links: Links
+    dialer: Dialer
+    control: ControlPlane
+    dataplane: DataPlane
+    tunnels: Tunnels
+    journal: Journal
+    clock: Clock
+
+
 class OperatorSide:
-    """The control socket of the daemon, from :meth:`open` to :meth:`close`."""
+    """The control socket and what it tells, from :meth:`open` to :meth:`close`.
+
+    ``begin(subject, work)`` does what may take long, an iterator, in small steps.
+    """
 
     def __init__(
         self,
-        settings: CurrentSettings,
-        pid_file: Path,
-        mesh: Mesh,
-        gatherer: Gatherer,
-        own: OwnFacts,
-        journal: Journal,
+        parts: Parts,
         actions: Actions,
         failed: Failed,
+        begin: Begin,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._mesh = mesh
-        self._own = own
-        self._journal = journal
-        self._gatherer = gatherer
-        self._actions = actions
-        endpoints = Endpoints(self._handlers(), os.geteuid)
-        self._listener = ControlListener(
-            settings, pid_file, endpoints.answer, failed, loop
+        settings, links, journal = parts.settings, parts.links, parts.journal
+        dataplane, control = parts.dataplane, parts.control
+        fixed = Fixed(
+            net=parts.options.netname,
+            interface=parts.device.interface,
+            options=parts.mesh.myself.options,
+            rsa_bits=parts.rsa_bits,
         )
-        #: Takes the socket away.
-        self.close = self._listener.close
+        self.own = OwnFacts(
+            fixed,
+            settings,
+            parts.clock,
+            compiled=lambda: dataplane.compiled,
+            port=lambda: links.announced_port,
+            level=lambda: parts.options.log.level,
+        )
+        counting = Counting(
+            *(
+                self.own,
+                journal.dials,
+                links,
+                control,
+                dataplane,
+                parts.tunnels,
+                parts.clock,
+            )
+        )
+        self._gatherer = Gatherer(
+            *(
+                self.own,
+                counting,
+                parts.mesh,
+                links,
+                parts.dialer,
+                parts.tunnels,
+                dataplane,
+            ),
+            *(settings, parts.clock, journal),
+        )
+        self._judge = Judge(journal.events)
+        self._watcher = Watcher(
+            self._gatherer,
+            journal.paths,
+            self._judge,
+            counting.lag,
+            take=parts.tunnels.take_touched,
+            with_tunnels=parts.tunnels.nodes,
+            runs=lambda: control.runs.count,
+            begin=begin,
+            loop=loop,
+        )
+        self._mesh = parts.mesh
+        self._journal = journal
+        self._actions = actions
         self._settings = settings
         self._history = settings.current.event_history
+        endpoints = Endpoints(self._handlers(), os.geteuid)
+        self._listener = ControlListener(
+            settings, parts.options.pidfile, endpoints.answer, failed, loop
+        )
+
+    def start(self) -> None:
+        """Open the socket and begin to watch."""
+        self.open()
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Take the socket away and watch no more."""
+        self._watcher.stop()
+        self._listener.close()
 
     def open(self) -> None:
         """Open the socket, or another one after a reload; resize the history."""
@@ -85,8 +170,9 @@ class OperatorSide:
 
     def note_reload(self, error: str | None, waiting: Sequence[str]) -> None:
         """The configuration was read again, or is broken."""
-        self._own.note_reload(error)
+        self.own.note_reload(error)
         self._journal.reloaded(error, waiting)
+        self._journal.dials.keep_only(self._settings.current.connect_to)
         self.open()
 
     def _handlers(self) -> Mapping[str, Handler]:
@@ -98,7 +184,7 @@ class OperatorSide:
             "/v1/edges": lambda _: _listed(tables.edges(gatherer.look())),
             "/v1/subnets": lambda _: _listed(tables.subnets(gatherer.look())),
             "/v1/events": self._events,
-            "/v1/counters": lambda _: _whole(gatherer.look().counters()),
+            "/v1/counters": lambda _: Answer(200, _worked_out(gatherer.count())),
             "/v1/reload": self._reload,
             "/v1/retry": self._retry,
             "/v1/purge": self._purge,
@@ -115,7 +201,9 @@ class OperatorSide:
         return _listed(tables.nodes(self._gatherer.look(), name))
 
     def _status(self, _: Mapping[str, str]) -> Answer:
-        return Answer(200, _worked_out(tables.status(self._gatherer.look(), (), {})))
+        judge, views = self._judge, self._gatherer.look()
+        status = tables.status(views, judge.problems, judge.counts)
+        return Answer(200, _worked_out(status))
 
     def _events(self, query: Mapping[str, str]) -> Answer:
         """Tell what has happened, and with ``follow`` go on as it happens."""
@@ -190,10 +278,6 @@ def _listed(records: Iterable[Record]) -> Answer:
 def _lines(records: Iterable[Record]) -> Records:
     for record in records:
         yield encode(record)
-
-
-def _whole(record: Record) -> Answer:
-    return Answer(200, encode(record))
 
 
 def _worked_out(work: Generator[None, None, Record]) -> Records:

@@ -65,6 +65,7 @@ class OwnFacts:
 
     def view(self) -> Own:
         fixed, settings = self._fixed, self._settings.current
+        self._clock.check()
         port = self._port()
         return Own(
             net=fixed.net,
@@ -88,6 +89,8 @@ class OwnFacts:
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
             hold_off=settings.health_hold_off,
+            clock_step=self._clock.step,
+            clock_set=self._clock.set_at,
         )
 
 

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from tincd_compat.observe.codec import Fact, Facts
 from tincd_compat.observe.records import Event
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.wording import sentence
+from tincd_compat.observe.wording import SHAPES, sentence
 from tincd_compat.observe.words import EventKind
 
 #: The default of ``EventHistory``.
@@ -48,7 +48,8 @@ class _Entry(NamedTuple):
             node=node,
             reason=None if reason is None else str(reason),
             text=text,
-            facts=facts,
+            # Whoever has noted it need not know every fact.
+            facts={**dict.fromkeys(SHAPES[kind].facts), **facts},
         )
 
 

@@ -107,6 +107,8 @@ class Own:
     reload_ok: bool | None = None
     reload_error: str | None = None
     interface: str | None = None
+    #: The folder of the configuration, as commands for the administrator name it.
+    folder: str = "/etc/tinc"
     port: int | None = None
     debug_level: int | None = None
     #: Cipher, Digest, MACLength and Compression of our own configuration.

@@ -111,6 +111,13 @@ class Tunnel:
         #: What the node has got and sent as PACKET over a meta connection with us.
         self.sent_by_tcp = self.received_by_tcp = NOTHING
         self._sent_before = NOTHING
+        #: When the node's last ANS_KEY came, and when we made the key that it seals
+        #: with, in the loop's seconds; whoever knows the time notes it.
+        self.key_given: float | None = None
+        self.own_key_made: float | None = None
+        #: Why the node's last key cannot be used, None if it can.
+        self.unusable: str | None = None
+        self._words = ""
         self.methods: tuple[str, ...] = ()
         self.introduced = False
         self._peer = peer
@@ -242,6 +249,13 @@ class Tunnel:
         ``level`` is the compression level.  A null cipher or a missing MAC is only
         honoured if our own configuration has that, too.
         """
+        done = self._install(key, cipher, digest, maclength, level)
+        self.unusable = None if done else self._words
+        return done
+
+    def _install(
+        self, key: str, cipher: int, digest: int, maclength: int, level: int
+    ) -> bool:
         self.sealer = None
         self._answered_in_vain = False
         key_block = self._decode(key)
@@ -267,6 +281,7 @@ class Tunnel:
 
     def void_peer_key(self) -> None:
         """The node's key is void (KEY_CHANGED): do not use it, ask again at once."""
+        self.unusable = None
         self.sealer = None
         self._answered_in_vain = False
         self._last_request = None
@@ -337,12 +352,20 @@ class Tunnel:
             text = "Error during initialisation of key from %s: %s"
         return self._refuse(text, reason)
 
+    @property
+    def awaited_since(self) -> float | None:
+        """When the node was asked for its key, while there is no answer."""
+        waiting = self._sealer is None and self.unusable is None
+        return self._last_request if waiting else None
+
     def _bad(self, text: str, *args: object) -> bool:
+        self._words = text % (self._peer, *args)
         logs.always.error(text, self._peer, *args)
         return False
 
     def _refuse(self, text: str, *args: object) -> bool:
         """Log what stands until somebody changes a configuration, but only once."""
+        self._words = text % (self._peer, *args)
         if text not in self._told:
             self._told.add(text)
             self._bad(text, *args)

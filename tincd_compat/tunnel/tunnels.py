@@ -8,7 +8,8 @@ Whoever asks cannot tell the difference, nor whether a node went, came back, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -16,10 +17,35 @@ from tincd_compat.mesh.node import MAX_MTU, Node
 from tincd_compat.options import PMTU_DISCOVERY
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
+from tincd_compat.tunnel.traffic import NOTHING, Traffic
 from tincd_compat.tunnel.tunnel import DumpView, KeyFields, Parameters, Tunnel
 
 #: How a node without a tunnel shows in the dump.
 NO_TUNNEL: Final = DumpView(0, 0, 0, 0, 0, MAX_MTU, 0, MAX_MTU)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What has gone through tunnels, by direction and carrier."""
+
+    sent: Traffic = NOTHING
+    received: Traffic = NOTHING
+    sent_by_tcp: Traffic = NOTHING
+    received_by_tcp: Traffic = NOTHING
+
+    @classmethod
+    def of(cls, tunnel: Tunnel) -> Totals:
+        return cls(
+            tunnel.sent, tunnel.received, tunnel.sent_by_tcp, tunnel.received_by_tcp
+        )
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            self.sent + other.sent,
+            self.received + other.received,
+            self.sent_by_tcp + other.sent_by_tcp,
+            self.received_by_tcp + other.received_by_tcp,
+        )
 
 
 class NodeLabel:
@@ -54,6 +80,10 @@ class Tunnels:
         self._made: dict[Node, Tunnel] = {}
         #: Nodes that came or went since their tunnel was reset.
         self._outdated: dict[Node, None] = {}
+        #: Nodes whose keys or path MTU have changed, until they are taken out.
+        self._touched: dict[Node, None] = {}
+        #: What has gone through tunnels that are no more.
+        self._forgotten = Totals()
 
     def attach(
         self,
@@ -91,7 +121,25 @@ class Tunnels:
         return Tunnel(label, parameters, pmtu, partial(self._tell, node))
 
     def _tell(self, node: Node) -> None:
+        self._touched[node] = None
         self._changed(node)
+
+    def take_touched(self) -> list[Node]:
+        """Return the nodes whose keys or path MTU have changed since the last time."""
+        touched, self._touched = self._touched, {}
+        return [*touched]
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes that have a tunnel."""
+        return [*self._made]
+
+    def totals(self) -> Generator[None, None, Totals]:
+        """Return what has gone through all tunnels; one of them is added each step."""
+        found = self._forgotten
+        for tunnel in tuple(self._made.values()):
+            found += Totals.of(tunnel)
+            yield
+        return found
 
     def known(self, node: Node) -> Tunnel | None:
         """Return the tunnel of a node if anybody has asked for it."""
@@ -143,14 +191,19 @@ class Tunnels:
     def forget(self, node: Node) -> None:
         """Forget a node that has left the tables."""
         self._outdated.pop(node, None)
-        if self._made.pop(node, None) is not None:
+        self._touched.pop(node, None)
+        tunnel = self._made.pop(node, None)
+        if tunnel is not None:
+            self._forgotten += Totals.of(tunnel)
             self._ended(node)
 
     # Keys.
 
-    def new_key(self, node: Node) -> KeyFields:
+    def new_key(self, node: Node, now: float) -> KeyFields:
         """Make a key for packets from the node, which counts at once."""
-        return self.of(node).new_own_key(self._random_bytes)
+        tunnel = self.of(node)
+        tunnel.own_key_made = now
+        return tunnel.new_own_key(self._random_bytes)
 
     def new_request(self, node: Node, now: float) -> tuple[str, ...]:
         """Note that the node is asked for its key; return what we can seal with."""
@@ -168,10 +221,13 @@ class Tunnels:
         extended = self._parameters.compression > compression.MAX_COMMON_LEVEL
         return extended and not self.of(node).introduced
 
-    def install_key(self, node: Node, key: KeyFields) -> bool:
+    def install_key(self, node: Node, key: KeyFields, now: float) -> bool:
         """Seal for the node with that key; False, and no valid key, if it is bad."""
+        tunnel = self.of(node)
+        tunnel.key_given = now
+        self._touched[node] = None
         fields = (key.cipher, key.digest, key.maclength, key.compression)
-        return self.of(node).install_peer_key(key.key, *fields)
+        return tunnel.install_peer_key(key.key, *fields)
 
     def void_key(self, node: Node) -> None:
         """Stop using the key of the node and ask anew when next needed."""
