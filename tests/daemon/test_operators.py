@@ -112,6 +112,16 @@ def test_problems_are_told_of_in_time(served: Life) -> None:
     assert (refused["facts"]["host"], refused["facts"]["port"]) == ("10.0.0.9", 655)
 
 
+def test_explain(served: Life) -> None:
+    status, [record] = served.control.ask("/v1/explain?to=peer")
+    assert (status, record["to"], record["node"]) == (200, "peer", "peer")
+    assert record["checks"]
+    status, [record] = served.control.ask("/v1/explain?to=10.1.0.5")
+    assert (status, record["node"]) == (200, "us")
+    status, [record] = served.control.ask("/v1/explain?to=no%20such")
+    assert (status, record["error"]) == (400, "bad-request")
+
+
 def test_links(served: Life) -> None:
     assert served.control.ask("/v1/links") == (200, [])
     served.call()

@@ -455,6 +455,7 @@ class Daemon:
         if pause:
             # Another node uses our name: stop dialling, go on for everybody else.
             self._dialer.rest(pause)
+            self._operators.own.note_conflict()
 
     def _feed_watchdog(self) -> None:
         """Tell the service manager in time that the loop still turns."""

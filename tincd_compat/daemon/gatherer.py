@@ -17,11 +17,12 @@ from tincd_compat.observe.records import Traffic as TrafficRecord
 from tincd_compat.observe.summary import ConnectTo
 from tincd_compat.observe.tables import option_words
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import TunnelView, Views
+from tincd_compat.observe.views import Refused, TunnelView, Views
 from tincd_compat.observe.words import AddressSource, Opened, ProbePhase
 
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
+    from tincd_compat.control.gossip import Gossip
     from tincd_compat.daemon.counting import Counting
     from tincd_compat.daemon.dataplane import DataPlane
     from tincd_compat.daemon.dialer import Dialer
@@ -61,6 +62,7 @@ class Gatherer:
         own: OwnFacts,
         counting: Counting,
         mesh: Mesh,
+        gossip: Gossip,
         links: Links,
         dialer: Dialer,
         dataplane: DataPlane,
@@ -73,6 +75,7 @@ class Gatherer:
         #: Makes the counters, in steps.
         self.count = counting.count
         self._mesh = mesh
+        self._gossip = gossip
         self._links = links
         self._dialer = dialer
         self._dataplane = dataplane
@@ -96,12 +99,22 @@ class Gatherer:
             counters=self._counting.counters,
             events=self._events.of,
             last_event=self._events.last,
+            refused=self._refused(),
         )
 
     def _connect_to(self) -> tuple[ConnectTo, ...]:
         names = [*dict.fromkeys(self._settings.current.connect_to)]
         dials = self._journal.dials
         return (*dials.records(names, self._linked_since, self._dialer.next_at),)
+
+    def _refused(self) -> tuple[Refused, ...]:
+        now = self._settings.current
+        by = "TunnelServer" if now.tunnel_server else "StrictSubnets"
+        return tuple(
+            Refused(owner=owner, subnet=subnet, by=by, since=since)
+            for (owner, subnet), at in self._gossip.refused.items()
+            if (since := self._clock.wall(at)) is not None
+        )
 
     def _linked_since(self, name: str) -> float | None:
         link = self._links.link_to(name)
@@ -151,7 +164,7 @@ class Gatherer:
         connection, sock = link.connection, link.socket
         ours = link.outgoing is not None
         source = AddressSource.DIALLED if ours else AddressSource.ACCEPTED
-        node = link.node
+        node, said = link.node, link.said
         edge = None if node is None else self._mesh.myself.edges.get(node.name)
         return LinkRecord(
             name=None if node is None else node.name,
@@ -166,6 +179,9 @@ class Gatherer:
             rtt=connection.round_trip.smoothed,
             rtt_last=connection.round_trip.last,
             options=option_words(connection.options),
+            own_options=None if said is None else option_words(said.my_options),
+            peer_options=None if said is None else option_words(said.options),
+            rsa_bits=link.rsa_bits,
             queued=sock.queued,
             queued_most=sock.most_queued,
             blocked_since=self._clock.wall(sock.blocked_since),
