@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.life import Life, told
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon import control_listener
 from tincd_compat.daemon.watcher import INTERVAL
 from tincd_compat.observe.problems import LOOK_EVERY
@@ -96,15 +97,20 @@ def test_what_changes_is_noticed_within_a_second(served: Life) -> None:
 def test_problems_are_told_of_in_time(served: Life) -> None:
     served.write("ConnectTo = third\nHealthHoldOff = 15\n")
     (served.directory / "hosts" / "third").write_text("Address = 10.0.0.9\n")
-    served.loop.connecting["10.0.0.9"] = ConnectionRefusedError(
-        errno.ECONNREFUSED, "Connection refused"
-    )
+    refusal = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    served.loop.connecting["10.0.0.9"] = refusal
+
+    async def resolve(name: str, port: str, family: int) -> list[SocketAddress]:
+        return [SocketAddress(name, int(port))]
+
+    served.daemon._dialer._lookup = resolve
     served.signal("HUP")
     served.loop.advance(3 * LOOK_EVERY)
     _, [status] = served.control.ask("/v1/status")
     assert "connect-to-down" in [problem["code"] for problem in status["problems"]]
     [goal] = status["connect_to"]
-    assert (goal["node"], goal["up"]) == ("third", False)
+    assert (goal["node"], goal["up"], goal["last"]) == ("third", False, "refused")
+    assert goal["address"]["host"] == "10.0.0.9"
     assert goal["next_at"] is not None
     _, events = served.control.ask("/v1/events?node=third")
     refused = next(event for event in events if event["reason"] == "refused")
