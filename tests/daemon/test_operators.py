@@ -100,8 +100,8 @@ def test_problems_are_told_of_in_time(served: Life) -> None:
     refusal = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
     served.loop.connecting["10.0.0.9"] = refusal
 
-    async def resolve(name: str, port: str, family: int) -> list[SocketAddress]:
-        return [SocketAddress(name, int(port))]
+    async def resolve(host: str, port: str, family: int) -> list[SocketAddress]:
+        return [SocketAddress(host, int(port))]
 
     served.daemon._dialer._lookup = resolve
     served.signal("HUP")

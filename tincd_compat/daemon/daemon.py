@@ -178,6 +178,7 @@ class Daemon:
             environment,
             lambda: self.settings.scripts_interpreter,
         )
+        self._scripts.watcher = self._journal.scripts
 
     # Start.
 

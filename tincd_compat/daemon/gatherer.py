@@ -100,6 +100,7 @@ class Gatherer:
             events=self._events.of,
             last_event=self._events.last,
             refused=self._refused(),
+            scripts=self._journal.scripts.views(),
         )
 
     def _connect_to(self) -> tuple[ConnectTo, ...]:

@@ -107,7 +107,8 @@ class OperatorSide:
             level=lambda: parts.options.log.level,
         )
         counting = Counting(
-            *(self.own, journal.dials, links, control, dataplane, parts.clock)
+            *(self.own, journal.dials, journal.scripts, links, control, dataplane),
+            parts.clock,
         )
         self._gatherer = Gatherer(
             *(self.own, counting, parts.mesh, control.gossip, links, parts.dialer),
