@@ -12,6 +12,7 @@ import pytest
 from tests.daemon.life import Life, told
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon import control_listener
+from tincd_compat.daemon.statusline import PROGRAM
 from tincd_compat.daemon.watcher import INTERVAL
 from tincd_compat.observe.problems import LOOK_EVERY
 from tincd_compat.service.control_socket import Peer
@@ -234,7 +235,7 @@ def test_a_daemon_without_the_socket_is_one(
     assert f"Could not open {life.directory}/pid.sock: Read-only file system" in told(
         caplog
     )
-    assert "READY=1\nSTATUS=Ready, listening on 1 addresses" in life.take()
+    assert f"READY=1\nSTATUS={PROGRAM}: ready, listening on 1 addresses" in life.take()
     life.control.error = None
     life.signal("HUP")
     assert life.control.ask("/v1/nodes")[0] == 200

@@ -136,6 +136,8 @@ class ControlPlane:
         self._clock = clock
         self._begin = begin
         self.runs = GraphRuns(self._run_graph, clock, call_later)
+        #: Called when nodes came or went, or the graph was searched.
+        self.changed: Callable[[], None] = lambda: None
         #: Why nodes become unreachable just now, and the first of them.
         self.loss = Loss()
 
@@ -270,6 +272,8 @@ class ControlPlane:
     def _run_graph(self) -> None:
         if flips := graph.run(self.mesh).flips:
             self._flip(flips)
+        else:
+            self.changed()
 
     def _flip(self, flips: graph.Flips) -> None:
         """Act on nodes that came or went."""
@@ -279,6 +283,7 @@ class ControlPlane:
         for node in filter(self._links.of, flips.nodes):
             if node.reachable:
                 self._offer_key(node)
+        self.changed()
 
     def _offer_key(self, neighbour: Node) -> None:
         """Send a neighbour that has just come up a key that it has not asked for."""

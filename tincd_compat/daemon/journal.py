@@ -100,7 +100,7 @@ class Journal:
             words=end.text,
         )
         if outgoing is not None and not active:
-            result = dial_result(end.reason)
+            result = dial_result(end.reason, link.connection.key_unread)
             self.dials.note(outgoing.name, result, link.address, end.text)
 
     # The mesh.
