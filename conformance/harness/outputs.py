@@ -25,6 +25,8 @@ _AT_ONCE: Final = 4
 _PREFIX: Final = r"(?:<\d+>)?(?:TIME \S+ )?"
 _ADDED: Final = re.compile(
     rf"^{_PREFIX}(?:UDP buffers of .* to send|Packets are handled by .*)\n"
+    # A ConnectTo that is lost or found, at level 0.
+    rf"|^{_PREFIX}ConnectTo \S+: .*\n"
     # Where root may not lift limits.
     rf"|^{_PREFIX}Only the memory in use by now stays locked: .*\n"
     rf"|^{_PREFIX}Counters:\n(?:{_PREFIX} .*\n)*{_PREFIX}End of counters\.\n",

@@ -7,34 +7,63 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.admin import mesh
 from tests.admin.played import NOW, Stage, client, daemon
-from tincd_compat.admin import explain, kernel, routes
+from tincd_compat.admin import explain, findings, kernel, routes, schema
 from tincd_compat.admin.text import PLAIN, Record, Style
+from tincd_compat.observe.explain import FACTS
+from tincd_compat.observe.wording import SHAPES
+from tincd_compat.observe.words import CheckName, EventKind
 
 
 def check(name: str, text: str, result: str = "ok", **facts: Any) -> Record:
-    return {"check": name, "result": result, "text": text, "facts": facts}
+    """Return a check with all of its facts, those that are not given unknown."""
+    given: dict[str, Any] = {**dict.fromkeys(FACTS[CheckName(name)]), **facts}
+    return {"check": name, "result": result, "text": text, "facts": given}
 
 
-def event(at: str, kind: str, text: str, node: str | None = "charlie") -> Record:
+def event(at: str, kind: str, text: str, reason: str | None = None) -> Record:
+    facts = dict.fromkeys(SHAPES[EventKind(kind)].facts)
     return {
-        **{"seq": 1, "at": at, "kind": kind, "node": node, "reason": None},
-        **{"text": text, "facts": {}},
+        **{"seq": 1, "at": at, "kind": kind, "node": "charlie", "reason": reason},
+        **{"text": text, "facts": facts},
     }
 
 
 CHECKS = [
-    check("subnet", "10.0.3.17 is in 10.0.3.0/24 of charlie"),
-    check("owner", "no other node announces it"),
-    check("policy", "neither StrictSubnets nor TunnelServer", "skipped"),
-    check("address", "198.51.100.7 port 655, from its edge"),
-    check("options", "no TCPOnly, no IndirectData"),
-    check("key", "aes-256-cbc sha256/4, 31 min old"),
-    check("probes", "30 of 64…1518 bytes since 02:47:31: none", "here"),
-    check("arrives", "last 2 s ago"),
-    check("mtu", "not known", "skipped"),
+    check("subnet", "10.0.3.17 is in 10.0.3.0/24 of charlie (weight 10)"),
+    check("owner", "no other node announces it with that weight"),
+    check("policy", "neither StrictSubnets nor TunnelServer keeps it out"),
+    check("reachable", "charlie is reachable"),
+    check("route", "alpha → charlie"),
+    check("options", "both sides allow UDP: no TCPOnly, no IndirectData"),
+    check(
+        *("key", "charlie has given us a key", "ok"),
+        cipher="aes-256-cbc",
+        digest="sha256",
+        mac_length=4,
+        since="2026-11-30T03:03:10Z",
+    ),
+    check(
+        *("address", "the address of charlie is known", "ok"),
+        host="198.51.100.7",
+        port=655,
+        source="edge",
+    ),
+    check(
+        *("probes", "no UDP probe to charlie is answered (30 probes sent)", "here"),
+        sent=30,
+        answered=0,
+        phase="search",
+    ),
+    check(
+        *("arrives", "its packets arrive by UDP, the last 2 s ago"),
+        last_packet="2026-11-30T03:34:40Z",
+    ),
+    check("mtu", "not known without UDP", "skipped"),
+    check("queue", "nothing is stuck on the link with charlie"),
 ]
 EXPLANATION: dict[str, Any] = {
     "schema": 1,
@@ -65,7 +94,10 @@ EXPLANATION: dict[str, Any] = {
         "distance": 2,
     },
     "events": [
-        event("2026-11-30T02:47:31Z", "path", "udp → tcp (no answer for 5 s)"),
+        event(
+            *("2026-11-30T02:47:31Z", "path", "udp → tcp (no answer for 5 s)"),
+            reason="no-answer",
+        ),
         event("2026-11-30T02:46:58Z", "mtu", "MTU 1451"),
         event("2026-11-12T02:46:58Z", "reachable", "charlie: reachable"),
     ],
@@ -80,21 +112,21 @@ LINK = {
 ROUTE = [{"dst": "10.0.3.0/24", "dev": "vpn", "scope": "link", "flags": []}]
 
 TEXT = """\
-10.0.3.17 is in 10.0.3.0/24 of charlie. no other node announces it.
+10.0.3.17 is in 10.0.3.0/24 of charlie (weight 10; no other node announces it with that weight).
 Kernel: 10.0.3.0/24 dev vpn                                               ok
 charlie is reachable; packets travel over TCP, 48 ms, since 02:47:31.
   alpha → charlie, link 198.51.100.7 port 655, opened by us (ConnectTo)
 Why not UDP
-  its address is known       198.51.100.7 port 655, from its edge         ok
   both sides allow UDP       no TCPOnly, no IndirectData                  ok
   it has given us a key      aes-256-cbc sha256/4, 31 min old             ok
-  probes are answered        30 of 64…1518 bytes since 02:47:31: none     <-- here
+  its address is known       198.51.100.7 port 655, from its edge         ok
+  probes are answered        none of 30                                   <-- here
   its packets arrive by UDP  last 2 s ago                                 ok
   So UDP from us to it is lost, not the other way: a firewall or NAT before charlie.
   Look there: tcpdump -ni any 'udp port 655 and host 192.0.2.1'
 If this link breaks: through bravo, weight 46 instead of 12.
 Before: 02:47:31 udp → tcp (no answer for 5 s); 02:46:58 MTU 1451; 12 Nov reachable
-"""
+"""  # noqa: E501
 
 
 def kernel_of(**answers: tuple[int, str, str]) -> routes.Run:
@@ -125,6 +157,7 @@ def test_it_looks_as_it_was_designed() -> None:
 
 def test_80_columns_and_colours() -> None:
     found = with_kernel(EXPLANATION, kernel_of())
+    Draft202012Validator(schema.load("explanation")).validate(found)
     plain = render(found, width=80)
     assert max(map(len, plain)) == 80
     assert [line[72:] for line in plain if "<--" in line] == ["<-- here"]
@@ -239,7 +272,41 @@ def test_an_address_that_nobody_has() -> None:
         "cause": {"check": "subnet", "cause": "no-subnet", "text": "Nobody has it"},
         "command": None,
     }
-    assert render(nobody) == ["no node has 10.9.9.9.", "  Nobody has it."]
+    assert render(nobody) == [
+        "Why not at all",
+        "  a node has the address     no node has 10.9.9.9                         "
+        "<-- here",
+        "  Nobody has it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "facts", "words"),
+    [
+        ("options", "here", {"tcp_only": True, "by": "charlie"}, "TCPOnly is set at"),
+        ("options", "here", {"by": "charlie"}, "IndirectData is set at charlie"),
+        ("options", "here", {}, "own words"),
+        ("key", "here", {"cipher": "none"}, "own words"),
+        ("key", "ok", {"cipher": None}, "own words"),
+        ("probes", "ok", {"sent": 4, "answered": 3}, "3 of 4"),
+        ("probes", "ok", {"sent": None, "answered": None}, "own words"),
+        ("arrives", "here", {"last_packet": None}, "own words"),
+        ("mtu", "here", {"mtu": 576, "best": 1451}, "576 bytes, once 1451"),
+        ("mtu", "ok", {"mtu": 1451, "best": 1451}, "1451 bytes"),
+        ("queue", "here", {"queued": 70000}, "70000 bytes wait"),
+        ("new-one", "here", {"x": 1}, "own words"),
+    ],
+)
+def test_details(name: str, result: str, facts: dict[str, Any], words: str) -> None:
+    found = {"check": name, "result": result, "text": "own words", "facts": facts}
+    assert findings.detail(found, NOW).startswith(words)
+    assert findings.is_worth_a_line(found)
+
+
+def test_what_was_said_before_is_not_said_again() -> None:
+    for name in ("subnet", "owner", "policy", "reachable", "route", "queue"):
+        assert not findings.is_worth_a_line({"check": name, "result": "ok"})
+    assert not findings.is_worth_a_line({"check": "mtu", "result": "skipped"})
 
 
 def test_the_verb(monkeypatch: pytest.MonkeyPatch) -> None:

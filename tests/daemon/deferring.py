@@ -18,7 +18,7 @@ from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.meta.messages import Message, parse
+from tincd_compat.meta.messages import Message, Request, parse
 from tincd_compat.tunnel.tunnel import KeyFields, Parameters
 from tincd_compat.tunnel.tunnels import Tunnels
 

@@ -25,6 +25,7 @@ from tincd_compat.daemon import control_listener
 from tincd_compat.daemon import daemon as module
 from tincd_compat.daemon.daemon import Daemon
 from tincd_compat.daemon.listening import Pair
+from tincd_compat.daemon.statusline import PROGRAM
 from tincd_compat.device.base import Device
 from tincd_compat.errors import DeviceError
 from tincd_compat.service import privileges
@@ -258,7 +259,7 @@ START = [
     "tinc-up",
     "subnet-up 10.1.0.0/24",
     "listening",
-    "READY=1\nSTATUS=Ready, listening on 1 addresses",
+    f"READY=1\nSTATUS={PROGRAM}: ready, listening on 1 addresses",
 ]
 END = ["STOPPING=1", "subnet-down 10.1.0.0/24", "tinc-down", "device closed"]
 

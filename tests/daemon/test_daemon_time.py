@@ -10,6 +10,7 @@ import pytest
 from tests.daemon.life import Life
 from tincd_compat.daemon.graphdump import INTERVAL
 from tincd_compat.daemon.slices import Slices
+from tincd_compat.daemon.statusline import PROGRAM
 from tincd_compat.service.notify import Notifier
 
 
@@ -130,7 +131,7 @@ def test_the_state_of_the_net_is_told_when_it_changes(life: Life) -> None:
     life.take()
     life.loop.advance(60)
     (line,) = life.take()
-    assert line.startswith("STATUS=0 connected, 0 of 0 nodes reachable")
+    assert line.startswith(f"STATUS={PROGRAM}: 0 connected, 0 of 0 nodes reachable")
 
 
 def test_the_state_of_the_net_is_that_of_this_moment(life: Life) -> None:
@@ -140,7 +141,9 @@ def test_the_state_of_the_net_is_that_of_this_moment(life: Life) -> None:
     life.find_a_peer_in_a_storm()
     life.loop.advance(0.01)
     (line,) = (line for line in life.take() if "STATUS" in line)
-    assert line.startswith("STATUS=0 connected, 1 of 1 nodes reachable, 0 of them")
+    assert line.startswith(
+        f"STATUS={PROGRAM}: 0 connected, 1 of 1 nodes reachable, 0 of them"
+    )
 
 
 def test_whatever_walks_through_a_table_gives_way_to_the_loop(

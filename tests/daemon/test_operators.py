@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.life import Life, told
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon import control_listener
+from tincd_compat.daemon.statusline import PROGRAM
 from tincd_compat.daemon.watcher import INTERVAL
 from tincd_compat.observe.problems import LOOK_EVERY
 from tincd_compat.service.control_socket import Peer
@@ -96,20 +98,35 @@ def test_what_changes_is_noticed_within_a_second(served: Life) -> None:
 def test_problems_are_told_of_in_time(served: Life) -> None:
     served.write("ConnectTo = third\nHealthHoldOff = 15\n")
     (served.directory / "hosts" / "third").write_text("Address = 10.0.0.9\n")
-    served.loop.connecting["10.0.0.9"] = ConnectionRefusedError(
-        errno.ECONNREFUSED, "Connection refused"
-    )
+    refusal = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    served.loop.connecting["10.0.0.9"] = refusal
+
+    async def resolve(host: str, port: str, family: int) -> list[SocketAddress]:
+        return [SocketAddress(host, int(port))]
+
+    served.daemon._dialer._lookup = resolve
     served.signal("HUP")
     served.loop.advance(3 * LOOK_EVERY)
     _, [status] = served.control.ask("/v1/status")
     assert "connect-to-down" in [problem["code"] for problem in status["problems"]]
     [goal] = status["connect_to"]
-    assert (goal["node"], goal["up"]) == ("third", False)
+    assert (goal["node"], goal["up"], goal["last"]) == ("third", False, "refused")
+    assert goal["address"]["host"] == "10.0.0.9"
     assert goal["next_at"] is not None
     _, events = served.control.ask("/v1/events?node=third")
     refused = next(event for event in events if event["reason"] == "refused")
     assert refused["kind"] == "dial"
     assert (refused["facts"]["host"], refused["facts"]["port"]) == ("10.0.0.9", 655)
+
+
+def test_explain(served: Life) -> None:
+    status, [record] = served.control.ask("/v1/explain?to=peer")
+    assert (status, record["to"], record["node"]) == (200, "peer", "peer")
+    assert record["checks"]
+    status, [record] = served.control.ask("/v1/explain?to=10.1.0.5")
+    assert (status, record["node"]) == (200, "us")
+    status, [record] = served.control.ask("/v1/explain?to=no%20such")
+    assert (status, record["error"]) == (400, "bad-request")
 
 
 def test_links(served: Life) -> None:
@@ -218,7 +235,7 @@ def test_a_daemon_without_the_socket_is_one(
     assert f"Could not open {life.directory}/pid.sock: Read-only file system" in told(
         caplog
     )
-    assert "READY=1\nSTATUS=Ready, listening on 1 addresses" in life.take()
+    assert f"READY=1\nSTATUS={PROGRAM}: ready, listening on 1 addresses" in life.take()
     life.control.error = None
     life.signal("HUP")
     assert life.control.ask("/v1/nodes")[0] == 200

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.links import Links
-from tincd_compat.daemon.statusline import StatusLine
+from tincd_compat.daemon.statusline import PROGRAM, StatusLine
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh
 
@@ -19,10 +20,39 @@ class FakeLinks:
         return [0] * self.count
 
 
+def planned_never(seconds: float, function: Callable[[], None]) -> None:
+    raise AssertionError("nobody has said that anything changed")
+
+
+def test_a_change_is_told_soon_and_several_at_once() -> None:
+    mesh, links, told = Mesh("me"), FakeLinks(), list[str]()
+    planned: list[tuple[float, Callable[[], None]]] = []
+    line = StatusLine(
+        mesh,
+        cast(Links, links),
+        told.append,
+        lambda: "now",
+        lambda seconds, function: planned.append((seconds, function)),
+    )
+    for count in range(3):
+        links.count = count
+        line.changed()
+    assert told == []
+    ((seconds, update),) = planned
+    assert seconds < 1
+    update()
+    assert len(told) == 1
+    assert "2 connected" in told[0]
+    line.changed()
+    assert len(planned) == 2
+
+
 def test_changes_are_told_once() -> None:
     mesh, links, told = Mesh("me"), FakeLinks(), list[str]()
     times = iter(["10:00:00", "10:00:05", "never"])
-    line = StatusLine(mesh, cast(Links, links), told.append, lambda: next(times))
+    line = StatusLine(
+        mesh, cast(Links, links), told.append, lambda: next(times), planned_never
+    )
     line.update()
     line.update()
     a, b = mesh.get_or_add("a"), mesh.get_or_add("b")
@@ -35,8 +65,8 @@ def test_changes_are_told_once() -> None:
     line.update()
     line.update()
     assert told == [
-        "0 connected, 0 of 0 nodes reachable, 0 of them through others;"
+        f"{PROGRAM}: 0 connected, 0 of 0 nodes reachable, 0 of them through others;"
         " last change at 10:00:00",
-        "1 connected, 2 of 3 nodes reachable, 1 of them through others;"
+        f"{PROGRAM}: 1 connected, 2 of 3 nodes reachable, 1 of them through others;"
         " last change at 10:00:05",
     ]

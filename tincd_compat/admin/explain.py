@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from tincd_compat.admin import routes
 from tincd_compat.admin.client import Client
-from tincd_compat.admin.kernel import kernel_checks
+from tincd_compat.admin.findings import LABELS, detail, is_worth_a_line
+from tincd_compat.admin.kernel import HostCheck, kernel_checks
 from tincd_compat.admin.session import FINDING, FINE, Session
 from tincd_compat.admin.status import way
 from tincd_compat.admin.text import (
@@ -31,19 +32,6 @@ _FOUND: Final = 29
 _BEFORE: Final = {"kernel-route": "Kernel", "device": "Device"}
 #: Checks whose words open the text.
 _OPENING: Final = ("subnet", "owner")
-#: What each of the others looks at.
-_LABELS: Final = {
-    "policy": "its subnets count here",
-    "reachable": "it is reachable",
-    "route": "a way leads there",
-    "options": "both sides allow UDP",
-    "key": "it has given us a key",
-    "address": "its address is known",
-    "probes": "probes are answered",
-    "arrives": "its packets arrive by UDP",
-    "mtu": "large packets get through",
-    "queue": "its link takes what waits",
-}
 _PATHS: Final = {
     "udp": "by UDP",
     "tcp": "over TCP",
@@ -95,22 +83,17 @@ def _subnets(client: Client, node: object) -> Sequence[str]:
     return list(found[0].get("subnets") or ()) if found else ()
 
 
-def with_kernel(explanation: Record, checks: Sequence[Record]) -> Record:
+def with_kernel(explanation: Record, host: Sequence[HostCheck]) -> Record:
     """Return the explanation with what the host has found before the daemon's checks.
 
     The first finding is the cause; what the kernel keeps from the daemon is the first.
     """
-    found = {**explanation, "checks": [*checks, *(explanation.get("checks") or [])]}
-    for check in checks:
-        if check["result"] == "here":
-            found["cause"] = {
-                "check": check["check"],
-                "cause": check["facts"]["cause"],
-                "text": check["text"],
-            }
-            found["command"] = check["facts"]["command"]
-            break
-    return found
+    checks = [found.check for found in host]
+    both = {**explanation, "checks": [*checks, *(explanation.get("checks") or [])]}
+    for found in host:
+        if found.cause is not None:
+            return {**both, "cause": found.cause, "command": found.command}
+    return both
 
 
 def render(
@@ -135,7 +118,8 @@ def render(
     if shown:
         writer.say(style.bold(_title(explanation)))
         for check in shown:
-            writer.check(_LABELS.get(str(check["check"]), str(check["check"])), check)
+            name = str(check["check"])
+            writer.check(LABELS.get(name, name), detail(check, now), check)
     _conclude(writer, explanation)
     writer.say(_fallback(explanation))
     writer.say(_before(explanation, now))
@@ -162,10 +146,10 @@ class _Writer:
         *lines, last = wrap(text, self._results - 1, "  ")
         self.lines += [*lines, f"{last:{self._results}}{self._mark(check)}"]
 
-    def check(self, label: str, check: Record) -> None:
+    def check(self, label: str, found: str, check: Record) -> None:
         """Write what was looked at, what was found, and the result."""
         room = self._results - _FOUND - 1
-        first, *more = wrap(clean(check.get("text")), room, "")
+        first, *more = wrap(found, room, "")
         head = f"  {label:{_FOUND - 2}}"
         self.lines.append(f"{head + first:{self._results}}{self._mark(check)}")
         self.lines += [f"{'':{_FOUND}}{line}" for line in more]
@@ -178,21 +162,20 @@ class _Writer:
 
 
 def _is_shown(check: Record) -> bool:
-    """Return whether a check is one of the list; what was skipped tells nothing."""
-    name = str(check.get("check"))
-    if name in _BEFORE or name in _OPENING:
-        return False
-    return check.get("result") != "skipped"
+    """Return whether a check is one of the list, and not said before."""
+    return check.get("check") not in _BEFORE and is_worth_a_line(check)
 
 
 def _opening(explanation: Record, checks: Mapping[str, Record]) -> str:
-    """Return the sentences about the address and who owns it."""
+    """Return the sentence about the address and who owns it."""
     said = [
-        _sentence(clean(checks[name].get("text")))
+        clean(checks[name].get("text"))
         for name in _OPENING
-        if name in checks and checks[name].get("result") != "skipped"
+        if name in checks and checks[name].get("result") == "ok"
     ]
-    return " ".join(said)
+    if len(said) == 2 and said[0].endswith(")"):
+        return f"{said[0][:-1]}; {said[1]})."
+    return " ".join(map(_sentence, said))
 
 
 def _sentence(text: str) -> str:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tincd_compat.admin.routes import Run, device_trouble, route_to
 from tincd_compat.admin.text import Record, clean
 
 
+class HostCheck(NamedTuple):
+    """A check, and if it has found something that, with a command."""
+
+    check: Record
+    cause: Record | None
+    command: str | None
+
+
 def kernel_checks(
     explanation: Record, subnets: Sequence[str], interface: object, run: Run
-) -> list[Record]:
+) -> list[HostCheck]:
     """Return the checks of the host for an explanation; ``subnets`` are the node's.
 
     Without an interface there is nothing to look at: the device is a socket, or none.
@@ -20,7 +29,9 @@ def kernel_checks(
         return []
     trouble = device_trouble(interface, run)
     device = _check(
-        "device", clean(interface), trouble, "device-down", f"ip link show {interface}"
+        *("device", clean(interface), trouble),
+        *("device-down", f"ip -s link show dev {shlex.quote(interface)}"),
+        {"device": interface, "up": trouble is None},
     )
     address = address_of(explanation, subnets)
     if address is None:
@@ -35,20 +46,25 @@ def kernel_checks(
     kernel = _check(
         *("kernel-route", words, wrong),
         *("kernel-route", f"ip route get {address}"),
-        device=route.device,
-        route=route.destination,
+        {"address": address, "device": route.device, "route": route.text()},
     )
     return [kernel, device] if trouble else [kernel]
 
 
 def _check(
-    name: str, text: str, trouble: str | None, cause: str, command: str, **facts: Any
-) -> Record:
+    name: str,
+    text: str,
+    trouble: str | None,
+    cause: str,
+    command: str,
+    facts: dict[str, Any],
+) -> HostCheck:
     if trouble is None:
-        return {"check": name, "result": "ok", "text": text, "facts": facts}
-    facts |= {"cause": cause, "command": command}
+        check = {"check": name, "result": "ok", "text": text, "facts": facts}
+        return HostCheck(check, None, None)
     text = trouble if trouble.startswith(text) else f"{text}: {trouble}"
-    return {"check": name, "result": "here", "text": text, "facts": facts}
+    check = {"check": name, "result": "here", "text": text, "facts": facts}
+    return HostCheck(check, {"check": name, "cause": cause, "text": text}, command)
 
 
 def address_of(explanation: Record, subnets: Sequence[str]) -> str | None:

@@ -76,6 +76,8 @@ class Gossip:
         self.duplicates = 0
         self._edges = EdgeRules(self._ground)
         self._subnets = SubnetRules(self._ground)
+        #: Subnets that only our configuration keeps out; see there.
+        self.refused = self._subnets.refused
 
     @property
     def policy(self) -> GossipPolicy:

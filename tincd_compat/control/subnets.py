@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import DEFAULT_WEIGHT, Subnet, SubnetKind, format_mac
@@ -18,6 +19,9 @@ from tincd_compat.control.stations import Station, Stations
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AddSubnet, DelSubnet
 
+#: Subnets that are remembered as refused; the oldest give way.
+MAX_REFUSED: Final = 64
+
 
 class SubnetRules:
     """The rules for subnets.  Methods change the mesh and return what is left to do."""
@@ -28,6 +32,9 @@ class SubnetRules:
         self._subnets = ground.mesh.subnets
         self._learned = Stations(ground.policy.mac_expire)
         self._configured_macs: frozenset[bytes] | None = None
+        #: Subnets that only StrictSubnets or TunnelServer keeps out, the last of them:
+        #: since when, by the name of the owner and tinc's text.
+        self.refused: dict[tuple[str, str], float] = {}
 
     def add(self, message: AddSubnet, arrival: Envelope) -> list[Effect]:
         """Handle ADD_SUBNET."""
@@ -46,14 +53,22 @@ class SubnetRules:
                 arrival.peer,
                 arrival.field(3),
             )
+            self._refuse(owner, subnet, arrival.now)
             return [] if policy.tunnel_server else [forward(message.request, arrival)]
         if not self._ground.room_for_subnet(owner, arrival):
             return []
         effects = [*self._store(owner, subnet), forward(message.request, arrival)]
         return effects + self._claimed(owner, subnet, arrival.now)
 
+    def _refuse(self, owner: Node, subnet: Subnet, now: float) -> None:
+        key = owner.name, str(subnet)
+        if key not in self.refused and len(self.refused) >= MAX_REFUSED:
+            del self.refused[next(iter(self.refused))]
+        self.refused.setdefault(key, now)
+
     def delete(self, message: DelSubnet, arrival: Envelope) -> list[Effect]:
         """Handle DEL_SUBNET."""
+        self.refused.pop((message.owner, str(message.subnet)), None)
         policy, subnet = self._ground.policy, message.subnet
         if self._is_indirect(message, arrival):
             return []

@@ -90,6 +90,8 @@ class ControlPlane:
         self._call_later = call_later
         self._corrections_planned = False
         self.runs = GraphRuns(self._run_graph, clock, call_later)
+        #: Called when nodes came or went, or the graph was searched.
+        self.changed: Callable[[], None] = lambda: None
         #: Why nodes become unreachable just now, and the first of them.
         self.loss = Loss()
 
@@ -256,6 +258,8 @@ class ControlPlane:
     def _run_graph(self) -> None:
         if flips := graph.run(self.mesh).flips:
             self._flip(flips)
+        else:
+            self.changed()
 
     def _flip(self, flips: graph.Flips) -> None:
         """Act on nodes that came or went."""
@@ -267,6 +271,7 @@ class ControlPlane:
         for node in filter(self._links.of, flips.nodes):
             if node.reachable:
                 self._offer_key(node)
+        self.changed()
 
     def _reset_tunnels(self) -> Iterator[float | None]:
         if self.tunnels.outdated > MANY:

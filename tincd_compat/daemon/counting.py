@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tincd_compat.daemon.dials import Dials
     from tincd_compat.daemon.links import Links
     from tincd_compat.daemon.own import OwnFacts
+    from tincd_compat.daemon.scriptresults import ScriptResults
 
 #: Upper bounds of the buckets of :class:`LoopLag` in seconds.
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -96,6 +97,7 @@ class Counting:
         self,
         own: OwnFacts,
         dials: Dials,
+        scripts: ScriptResults,
         links: Links,
         control: ControlPlane,
         dataplane: DataPlane,
@@ -104,6 +106,7 @@ class Counting:
     ) -> None:
         self._own = own
         self._dials = dials
+        self._scripts = scripts
         self._links = links
         self._control = control
         self._dataplane = dataplane
@@ -135,7 +138,7 @@ class Counting:
             queue_bytes=sum(link.backlog.queued for link in links),
             queue_bytes_most=links.most_queued,
             loop_lag=self.lag.histogram(),
-            script_runs=(),
+            script_runs=(*self._scripts.runs(),),
             connect_attempts=(*self._dials.attempts(),),
             data_bytes=_by_carrier(self._totals, lambda traffic: traffic.bytes),
             data_packets=_by_carrier(self._totals, lambda traffic: traffic.packets),

@@ -47,13 +47,14 @@ from tincd_compat.daemon.listening import (
     socket_family,
 )
 from tincd_compat.daemon.names import Names
+from tincd_compat.daemon.notices import Notices
 from tincd_compat.daemon.operators import Actions, OperatorSide, Parts
 from tincd_compat.daemon.policy import parameters_of
 from tincd_compat.daemon.proxy import command_environment
 from tincd_compat.daemon.reload import Reload
 from tincd_compat.daemon.signals import Signals
 from tincd_compat.daemon.slices import Slices, at_once
-from tincd_compat.daemon.statusline import StatusLine
+from tincd_compat.daemon.statusline import PROGRAM, StatusLine
 from tincd_compat.daemon.suspension import Suspension
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.device.base import Device, open_device
@@ -62,7 +63,7 @@ from tincd_compat.mesh.dump import graphviz
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta.connection import Identity
 from tincd_compat.observe.events import Events
-from tincd_compat.observe.words import LinkEnd
+from tincd_compat.observe.words import DialResult, LinkEnd
 from tincd_compat.service import privileges
 from tincd_compat.service.environment import original_environment
 from tincd_compat.service.notify import open_notifier
@@ -75,6 +76,7 @@ from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
+    from tincd_compat.meta.proxy import Target
     from tincd_compat.service.start import StartOptions
 
 #: How long scripts may keep tinc-down waiting; systemd's unit kills after five seconds.
@@ -103,6 +105,7 @@ class Daemon:
         self._status = 0
         self._notifier = open_notifier(os.environ, os.getpid(), self._loop.call_later)
         self._listeners: list[Listener] = []
+        self._status_line: StatusLine | None = None
         self._tarpit = Tarpit()
         self._device: Device | None = None
         #: Told to stop once more: scripts are not waited for any longer.
@@ -165,6 +168,7 @@ class Daemon:
         )
         self._opens = suite.usable
         environment = original_environment()
+        self._notices = Notices(self._settings)
         self._names = Names()
         self._dialer = Dialer(
             self._settings,
@@ -176,13 +180,15 @@ class Daemon:
             ),
             jitter=random.random,
             turn=self.links.operations.turn,
-            note=self._journal.dials.note,
+            note=self._dial_failed,
+            gave_up=self._notices.gave_up,
         )
         self._scripts = ScriptRunner(
             options.directory,
             environment,
             lambda: self.settings.scripts_interpreter,
         )
+        self._scripts.watcher = self._journal.scripts
 
     # Start.
 
@@ -257,9 +263,24 @@ class Daemon:
         node = link.node
         edge = None if node is None else self.mesh.myself.edges.get(node.name)
         self._journal.link_up(link, None if edge is None else edge.weight)
+        self._notices.link_began(link)
+        self._changed()
 
     def _link_ended(self, link: Link) -> None:
         self._journal.link_down(link, self._loop.time())
+        self._notices.link_ended(link)
+        self._changed()
+
+    def _dial_failed(
+        self, name: str, result: DialResult, target: Target | None, words: str | None
+    ) -> None:
+        self._journal.dials.note(name, result, target, words)
+        self._notices.failed(name, result, words)
+
+    def _changed(self) -> None:
+        """A link or the graph is another one, which the service manager shows."""
+        if self._status_line is not None and not self._stopping.is_set():
+            self._status_line.changed()
 
     def _disconnect(self, name: str) -> bool:
         link = self.links.link_to(name)
@@ -312,6 +333,7 @@ class Daemon:
             self._loop,
             self._slices.begin,
         )
+        self.control.changed = self._changed
         self.links.began = self._link_began
         self.links.ended = self._link_ended
         self.links.attach(self.control, self.dataplane.packets_received)
@@ -382,8 +404,10 @@ class Daemon:
             self.links,
             self._notifier.status,
             lambda: time.strftime("%H:%M:%S"),
+            self._loop.call_later,
         )
-        self._notifier.ready(f"Ready, listening on {len(self._listeners)} addresses")
+        count = len(self._listeners)
+        self._notifier.ready(f"{PROGRAM}: ready, listening on {count} addresses")
         self._dialer.start()
         priority = self.settings.process_priority
         if priority is not None:
@@ -454,11 +478,13 @@ class Daemon:
         now = self._loop.time()
         self._look_for_suspension()
         self.control.settle()
-        self._status_line.update()
+        if self._status_line is not None:
+            self._status_line.update()
         pause = self.control.tick(now)
         if pause:
             # Another node uses our name: stop dialling, go on for everybody else.
             self._dialer.rest(pause)
+            self._operators.own.note_conflict()
 
     def _feed_watchdog(self) -> None:
         """Tell the service manager in time that the loop still turns."""

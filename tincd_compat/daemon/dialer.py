@@ -100,14 +100,17 @@ class Dialer:
         jitter: Callable[[], float] = lambda: 0.0,
         turn: Callable[[], Awaitable[float]] = _at_once,
         note: Note = lambda name, result, target, words: None,
+        gave_up: Callable[[str], None] = lambda name: None,
     ) -> None:
         """``environment`` is for commands that stand for a proxy.
 
         ``jitter`` returns by how many seconds a pause is longer than announced.
         ``turn`` waits until one more handshake is within our means, and returns for how
-        many seconds.  ``note`` hears of each attempt that has failed so far.
+        many seconds.  ``note`` hears of each attempt that has failed so far, and
+        ``gave_up`` of each node that is left alone for a while.
         """
         self._note = note
+        self._gave_up = gave_up
         self._pursued: dict[str, Outgoing] = {}
         self._settings = settings
         self._network = network
@@ -190,6 +193,7 @@ class Dialer:
                 unusable = False
             now = asyncio.get_running_loop().time()
             retry_at = outgoing.failed(now, unusable=unusable)
+            self._gave_up(outgoing.name)
             with suppress(TimeoutError):
                 # Two nodes that call each other at once end up without a link, both at
                 # the same moment.  With equal pauses they would do so for ever.

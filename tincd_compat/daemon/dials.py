@@ -29,8 +29,18 @@ _DIALS: Final = {
 }
 
 
-def dial_result(reason: LinkEnd) -> DialResult:
-    """Return what an ending in the handshake means for whoever has dialled."""
+#: Ends with which somebody leaves us who has our METAKEY and cannot read it: tincd says
+#: nothing then, it closes the connection or lets it be.
+_SILENT: Final = frozenset({LinkEnd.CLOSED, LinkEnd.RESET, LinkEnd.AUTH_TIMEOUT})
+
+
+def dial_result(reason: LinkEnd, key_unread: bool) -> DialResult:
+    """Return what an ending in the handshake means for whoever has dialled.
+
+    ``key_unread``: the peer has got our METAKEY, and has not shown that it can read it.
+    """
+    if key_unread and reason in _SILENT:
+        return DialResult.WRONG_KEY
     return _DIALS.get(reason, DialResult.ERROR)
 
 

@@ -17,11 +17,12 @@ from tincd_compat.observe.records import Traffic as TrafficRecord
 from tincd_compat.observe.summary import ConnectTo
 from tincd_compat.observe.tables import option_words
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import TunnelView, Views
+from tincd_compat.observe.views import Refused, TunnelView, Views
 from tincd_compat.observe.words import AddressSource, Opened, ProbePhase
 
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
+    from tincd_compat.control.gossip import Gossip
     from tincd_compat.daemon.counting import Counting
     from tincd_compat.daemon.dataplane import DataPlane
     from tincd_compat.daemon.dialer import Dialer
@@ -62,6 +63,7 @@ class Gatherer:
         own: OwnFacts,
         counting: Counting,
         mesh: Mesh,
+        gossip: Gossip,
         links: Links,
         dialer: Dialer,
         tunnels: Tunnels,
@@ -75,6 +77,7 @@ class Gatherer:
         #: Makes the counters, in steps.
         self.count = counting.count
         self._mesh = mesh
+        self._gossip = gossip
         self._links = links
         self._dialer = dialer
         self._tunnels = tunnels
@@ -99,12 +102,23 @@ class Gatherer:
             counters=self._counting.counters,
             events=self._events.of,
             last_event=self._events.last,
+            refused=self._refused(),
+            scripts=self._journal.scripts.views(),
         )
 
     def _connect_to(self) -> tuple[ConnectTo, ...]:
         names = [*dict.fromkeys(self._settings.current.connect_to)]
         dials = self._journal.dials
         return (*dials.records(names, self._linked_since, self._dialer.next_at),)
+
+    def _refused(self) -> tuple[Refused, ...]:
+        now = self._settings.current
+        by = "TunnelServer" if now.tunnel_server else "StrictSubnets"
+        return tuple(
+            Refused(owner=owner, subnet=subnet, by=by, since=since)
+            for (owner, subnet), at in self._gossip.refused.items()
+            if (since := self._clock.wall(at)) is not None
+        )
 
     def _linked_since(self, name: str) -> float | None:
         link = self._links.link_to(name)
@@ -154,7 +168,7 @@ class Gatherer:
         connection, backlog = link.connection, link.backlog
         ours = link.outgoing is not None
         source = AddressSource.DIALLED if ours else AddressSource.ACCEPTED
-        node = link.node
+        node, said = link.node, link.said
         edge = None if node is None else self._mesh.myself.edges.get(node.name)
         return LinkRecord(
             name=None if node is None else node.name,
@@ -169,6 +183,9 @@ class Gatherer:
             rtt=connection.round_trip.smoothed,
             rtt_last=connection.round_trip.last,
             options=option_words(link.options),
+            own_options=None if said is None else option_words(said.my_options),
+            peer_options=None if said is None else option_words(said.options),
+            rsa_bits=link.rsa_bits,
             queued=backlog.queued,
             queued_most=backlog.most_queued,
             blocked_since=self._clock.wall(backlog.blocked_since),

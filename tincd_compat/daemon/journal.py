@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.daemon.dials import Dials, dial_result
+from tincd_compat.daemon.scriptresults import ScriptResults
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.paths import Paths
 from tincd_compat.observe.words import (
@@ -43,6 +44,7 @@ class Journal:
     def __init__(self, events: Events, clock: Clock) -> None:
         self.events = events
         self.dials = Dials(events, clock)
+        self.scripts = ScriptResults(events, clock)
         self.paths = Paths(events)
         self._clock = clock
 
@@ -98,7 +100,7 @@ class Journal:
             words=end.text,
         )
         if outgoing is not None and not active:
-            result = dial_result(end.reason)
+            result = dial_result(end.reason, link.connection.key_unread)
             self.dials.note(outgoing.name, result, link.address, end.text)
 
     # The mesh.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.connection import Event, MetaConnection
+from tincd_compat.meta.connection import Activated, Event, MetaConnection
 from tincd_compat.meta.messages import Message, Request
 from tincd_compat.observe.words import LinkEnd
 from tincd_compat.transport.metasocket import MetaSocket
@@ -75,6 +75,9 @@ class Link:
         self.block: asyncio.Future[bytes] | None = None
         #: When the link became active; until then, when it began.
         self.since = (loop or asyncio.get_running_loop()).time()
+        #: What both ACKs said, once the link is active; bits of the peer's key.
+        self.said: Activated | None = None
+        self.rsa_bits: int | None = None
         #: A PONG has arrived: the connection works both ways.
         self.proven = False
         #: Frames that went and came as PACKET.

@@ -263,7 +263,10 @@ class Links:
             own = own_options(self._settings.current)
             if self._bypass_security:
                 return PeerIdentity(None, host.weight, link_options(own, host))
-            return self._files.identity(name, host, own)
+            identity = self._files.identity(name, host, own)
+            if link is not None and identity.public_key is not None:
+                link.rsa_bits = 8 * identity.public_key.size
+            return identity
 
         settings = self._settings.current
         connection = MetaConnection(
@@ -371,7 +374,7 @@ class Links:
             self.terminate(old, End(LinkEnd.REPLACED, line), report=False)
         self._by_node[node] = link
         link.node = node
-        link.since = self._loop.time()
+        link.since, link.said = self._loop.time(), event
         # An address that we dialled can be dialled again, unless a proxy did it.
         ours = link.outgoing is not None and self._settings.current.proxy is None
         node.dialled = link.address if ours else None

@@ -16,7 +16,9 @@ from tincd_compat.daemon.slices import Begin
 from tincd_compat.daemon.watcher import Watcher
 from tincd_compat.observe import tables, times
 from tincd_compat.observe.answers import Answer as Done
+from tincd_compat.observe.answers import Failure
 from tincd_compat.observe.codec import Record
+from tincd_compat.observe.explain import explain
 from tincd_compat.observe.problems import Judge
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import FailureCode
@@ -93,6 +95,7 @@ class OperatorSide:
         dataplane, control = parts.dataplane, parts.control
         fixed = Fixed(
             net=parts.options.netname,
+            folder=str(parts.options.directory),
             interface=parts.device.interface,
             options=parts.mesh.myself.options,
             rsa_bits=parts.rsa_bits,
@@ -106,27 +109,12 @@ class OperatorSide:
             level=lambda: parts.options.log.level,
         )
         counting = Counting(
-            *(
-                self.own,
-                journal.dials,
-                links,
-                control,
-                dataplane,
-                parts.tunnels,
-                parts.clock,
-            )
+            *(self.own, journal.dials, journal.scripts, links, control, dataplane),
+            *(parts.tunnels, parts.clock),
         )
         self._gatherer = Gatherer(
-            *(
-                self.own,
-                counting,
-                parts.mesh,
-                links,
-                parts.dialer,
-                parts.tunnels,
-                dataplane,
-            ),
-            *(settings, parts.clock, journal),
+            *(self.own, counting, parts.mesh, control.gossip, links, parts.dialer),
+            *(parts.tunnels, dataplane, settings, parts.clock, journal),
         )
         self._judge = Judge(journal.events)
         self._watcher = Watcher(
@@ -185,6 +173,7 @@ class OperatorSide:
             "/v1/subnets": lambda _: _listed(tables.subnets(gatherer.look())),
             "/v1/events": self._events,
             "/v1/counters": lambda _: Answer(200, _worked_out(gatherer.count())),
+            "/v1/explain": self._explain,
             "/v1/reload": self._reload,
             "/v1/retry": self._retry,
             "/v1/purge": self._purge,
@@ -204,6 +193,19 @@ class OperatorSide:
         judge, views = self._judge, self._gatherer.look()
         status = tables.status(views, judge.problems, judge.counts)
         return Answer(200, _worked_out(status))
+
+    def _explain(self, query: Mapping[str, str]) -> Answer:
+        status = [200]
+
+        def work() -> Records:
+            try:
+                yield from _worked_out(explain(self._gatherer.look(), query["to"]))
+            except ValueError as error:
+                # That shows before anything is found out, so nothing was sent.
+                status[0] = 400
+                yield encode(Failure(error=FailureCode.BAD_REQUEST, text=str(error)))
+
+        return Answer(lambda: status[0], work())
 
     def _events(self, query: Mapping[str, str]) -> Answer:
         """Tell what has happened, and with ``follow`` go on as it happens."""

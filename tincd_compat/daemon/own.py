@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import __version__
 from tincd_compat.daemon.clock import Clock
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
     from tincd_compat.config.settings import Settings
 
+#: Seconds after which another node is taken to use our name no longer.
+CONFLICT_LASTS: Final = 600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
     """What does not change while the daemon runs."""
 
     net: str | None
+    #: Where the configuration is, outside of a chroot.
+    folder: str
     interface: str
     options: int
     rsa_bits: int | None
@@ -56,6 +61,15 @@ class OwnFacts:
         self._reloaded: Time | None = None
         self._reload_ok: bool | None = None
         self._reload_error: str | None = None
+        self._conflict: Time | None = None
+        self._conflict_seen = clock.now()
+
+    def note_conflict(self) -> None:
+        """Another node uses our name, as it seems."""
+        now = self._clock.now()
+        if self._conflict is None or now - self._conflict_seen > CONFLICT_LASTS:
+            self._conflict = now
+        self._conflict_seen = now
 
     def note_reload(self, error: str | None) -> None:
         """The configuration was read again; an error leaves the old one in force."""
@@ -69,6 +83,7 @@ class OwnFacts:
         port = self._port()
         return Own(
             net=fixed.net,
+            folder=fixed.folder,
             name=settings.name,
             version=__version__,
             pid=os.getpid(),
@@ -89,9 +104,14 @@ class OwnFacts:
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
             hold_off=settings.health_hold_off,
+            name_conflict=self._conflict_since(),
             clock_step=self._clock.step,
             clock_set=self._clock.set_at,
         )
+
+    def _conflict_since(self) -> Time | None:
+        seen = self._clock.now() - self._conflict_seen
+        return self._conflict if seen <= CONFLICT_LASTS else None
 
 
 def _suite(settings: Settings) -> Suite:

@@ -26,7 +26,7 @@ class Check(Record):
     result: Verdict
     #: In words.
     text: str
-    #: The facts; which ones each check has is :data:`.explain.FACTS`.
+    #: The facts; each check has keys of its own.
     facts: Facts = field(default_factory=dict)
 
 

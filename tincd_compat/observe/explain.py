@@ -2,8 +2,8 @@
 
 A check has a verdict, a sentence and the facts of :data:`FACTS`.  The first that says
 ``here`` names the cause; the ones behind it are made all the same, since they narrow it
-down.  The kernel's route and our device are for the command to look at, which adds them
-by :mod:`.hostchecks`: a daemon in a chroot cannot.
+down.  The kernel's route and our device are for the command to look at and to add: a
+daemon in a chroot cannot.
 """
 
 from __future__ import annotations
@@ -87,8 +87,6 @@ class Inquiry:
         self._subject = Subject(
             net=views.own.net,
             folder=views.own.folder,
-            to=to,
-            interface=views.own.interface or "?",
         )
 
     def ask(self) -> Generator[None, None, None]:

@@ -1,4 +1,4 @@
-"""One command for each cause, which shows more about it.
+"""One command for each cause that a daemon can find, which shows more about it.
 
 It is for a shell: whatever others have chosen, as an address, is quoted.
 """
@@ -20,11 +20,8 @@ class Subject:
     net: str | None
     folder: str
     node: str = "?"
-    #: What was asked for, as a packet's destination.
-    to: str = ""
     host: str = "?"
     port: int = 655
-    interface: str = "?"
     #: Another node that is to blame.
     other: str = "?"
 
@@ -64,8 +61,6 @@ def _tcponly(subject: Subject) -> str:
 
 
 _COMMANDS: Final[Mapping[Cause, Callable[[Subject], str]]] = {
-    Cause.KERNEL_ROUTE: lambda s: f"ip route get {shlex.quote(s.to)}",
-    Cause.DEVICE_DOWN: lambda s: f"ip -s link show dev {shlex.quote(s.interface)}",
     Cause.NO_SUBNET: lambda s: s.lines("Subnet"),
     Cause.DUPLICATE_SUBNET: lambda s: s.lines("Subnet"),
     Cause.SUBNET_REFUSED: lambda s: s.host_file("grep -ni '^ *subnet'"),

@@ -15,7 +15,7 @@ import subprocess
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, Subnet
@@ -117,6 +117,37 @@ def kind_of(name: str) -> str:
     return name
 
 
+class ScriptWatcher(Protocol):
+    """Hears what becomes of scripts."""
+
+    def began(self, name: str) -> None:
+        """A script runs now."""
+
+    def ended(self, name: str, status: int) -> None:
+        """A script has ended, with a negative status by a signal."""
+
+    def not_started(self, name: str) -> None:
+        """A script could not be started."""
+
+    def overdue(self, name: str) -> None:
+        """The patience with a script is over, and it runs still."""
+
+    def left_out(self, name: str) -> None:
+        """There was no room for a script to wait."""
+
+
+class _Nobody:
+    def began(self, name: str) -> None: ...
+
+    def ended(self, name: str, status: int) -> None: ...
+
+    def not_started(self, name: str) -> None: ...
+
+    def overdue(self, name: str) -> None: ...
+
+    def left_out(self, name: str) -> None: ...
+
+
 class LeftOut:
     """Counts scripts that are left out for want of room; a line tells of the first."""
 
@@ -162,6 +193,8 @@ class ScriptRunner:
         self._environment = {
             key: value for key, value in environment.items() if key not in VARIABLES
         }
+        #: Hears of each script that begins, and of each that has come to something.
+        self.watcher: ScriptWatcher = _Nobody()
         self._queue: deque[tuple[str, Mapping[str, str]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._left_out = LeftOut()
@@ -188,6 +221,7 @@ class ScriptRunner:
             return
         if len(self._queue) >= QUEUE_LIMIT:
             self._left_out.add(name)
+            self.watcher.left_out(name)
             return
         self._queue.append((name, variables))
         if self._worker is None:
@@ -273,7 +307,9 @@ class ScriptRunner:
         logs.status.info("Executing script %s", name)
         process = self._start(name, variables)
         if process is None:
+            self.watcher.not_started(name)
             return
+        self.watcher.began(name)
         loop = asyncio.get_running_loop()
         attending = loop.create_task(self._attend(name, process))
         enough = loop.create_future()
@@ -300,6 +336,7 @@ class ScriptRunner:
                 process.pid,
                 patience,
             )
+            self.watcher.overdue(name)
         self._leave(attending, name, process)
 
     def _leave(
@@ -341,6 +378,7 @@ class ScriptRunner:
             # It outlasts the daemon, which Popen need not warn of.
             process.returncode = 0
             raise
+        self.watcher.ended(name, status)
         denied = status == _STATUS_NOT_EXECUTABLE
         _log_result(name, status, self._advice(name) if denied else "")
 
