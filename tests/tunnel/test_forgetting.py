@@ -97,7 +97,7 @@ class Send:
 
 
 class SingleStory(Story, NoSockets):
-    """Packets come one at a time and go the short way if there is one."""
+    """Packets come one at a time and take the single-packet path if it takes them."""
 
     def __init__(self, route: RouteOptions) -> None:
         super().__init__(route)
@@ -125,7 +125,7 @@ class SingleStory(Story, NoSockets):
             self.singles.received(index, place, source)
 
     def is_true(self) -> None:
-        """Hold what the short way knows against what it would be told now."""
+        """Hold what the path knows against what would be added now."""
         new, world, path = anew(self), self.world, self.singles._path
         for address, way in path._destinations.items():
             assert address is not None
