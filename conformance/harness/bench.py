@@ -30,7 +30,7 @@ DEVICE: Final = "device"
 #: The daemon under test.
 SUBJECT: Final = "s"
 
-_LIMIT: Final = 10.0
+_LIMIT: Final = 30.0
 #: Of a second, when frames have time to be handled within it.
 _EARLY: Final = 0.05
 _LATE: Final = 0.5

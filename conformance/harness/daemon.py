@@ -35,8 +35,8 @@ from conformance.harness.waits import Failed, say, wait_for
 #: The netname of every node; it also names the device inside the namespace.
 NETNAME: Final = "vpn"
 
-READY_LIMIT: Final = 20.0
-STOP_LIMIT: Final = 5.0
+READY_LIMIT: Final = 60.0
+STOP_LIMIT: Final = 15.0
 #: A dump of thousands of nodes on a busy machine.
 ANSWER_LIMIT: Final = 20.0
 #: A handshake, its first retry and a busy machine.

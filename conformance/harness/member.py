@@ -32,7 +32,7 @@ from tincd_compat.meta.connection import (
 from tincd_compat.meta.messages import AddEdge, AddSubnet, Request
 
 _READ_SIZE: Final = 1 << 16
-_LIMIT: Final = 10.0
+_LIMIT: Final = 30.0
 #: C parks all but the first ten connections that it accepts within a second.
 _APART: Final = 0.11
 

@@ -180,10 +180,13 @@ def _host_file(plan: Plan, node: TincNode, number: int, public: str) -> str:
 
 
 def _tinc_up(plan: Plan, node: TincNode) -> str:
+    # One process for all: a case starts its daemons again and again.
     lines = [
-        'ip link set "$INTERFACE" up',
-        f'ip addr add {node.address}/16 dev "$INTERFACE"',
-        f'ip -6 addr add {node.address6}/48 dev "$INTERFACE" nodad',
+        "ip -force -batch - <<END",
+        "link set $INTERFACE up",
+        f"address add {node.address}/16 dev $INTERFACE",
+        f"address add {node.address6}/48 dev $INTERFACE nodad",
+        "END",
     ]
     if plan.address is not None:
         lines = []

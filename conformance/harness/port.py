@@ -17,7 +17,7 @@ EXPERIMENT: Final = b"\x88\xb5"
 EVERYBODY: Final = b"\xff" * 6
 
 _VLAN: Final = 0x8100
-_LIMIT: Final = 15.0
+_LIMIT: Final = 30.0
 
 
 def read(sock: socket.socket) -> tuple[bytes, int] | None:

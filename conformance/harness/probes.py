@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from conformance.harness.checks import expect, expect_equal
 from conformance.harness.lab import Lab
 from conformance.harness.netns import Namespace
-from conformance.harness.waits import Failed, say, wait_for
+from conformance.harness.waits import SOON, Failed, say, wait_for
 
 _SUMMARY: Final = re.compile(
     r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?"
@@ -187,7 +187,7 @@ class SteadyPing:
     def catch_up(self) -> None:
         """Wait for one more answer: whoever was asleep is awake again."""
         before = self._answers()
-        wait_for("one more ping answered", lambda: self._answers() > before, limit=10)
+        wait_for("one more ping answered", lambda: self._answers() > before, limit=SOON)
 
     def times(self) -> list[float]:
         """Return the round trips so far, at least one, in milliseconds."""

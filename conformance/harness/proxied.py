@@ -18,7 +18,7 @@ from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.netns import Lan, Namespace
 from conformance.harness.probes import expect_ping
 from conformance.harness.processes import PLAIN_PYTHON
-from conformance.harness.waits import wait_for
+from conformance.harness.waits import SOON, wait_for
 
 SERVER: Final = Path(proxyserver.__file__)
 #: Number of the proxy's host on both networks.
@@ -73,7 +73,7 @@ def pass_through(bench: Bench, way: Way) -> None:
     if way.proxy.startswith("exec") and caller.kind is Kind.C:
         # Its commands inherit the device, which lives on until they have ended.
         caller.signal(signal.SIGTERM)
-        wait_for("a stopped", lambda: not caller.alive, 5)
+        wait_for("a stopped", lambda: not caller.alive, SOON)
         called.stop()
     else:
         bench.mesh.stop()
@@ -163,7 +163,9 @@ class Bench:
                 stderr=out,
                 service=True,
             )
-        wait_for("the proxy listens", lambda: "listening" in self._out.read_text(), 10)
+        wait_for(
+            "the proxy listens", lambda: "listening" in self._out.read_text(), SOON
+        )
 
     def stop_serving(self) -> None:
         """Kill the proxy, and all connections through it."""

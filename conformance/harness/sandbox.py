@@ -46,8 +46,8 @@ await() {
   tries=0
   until "$@"; do
     tries=$((tries + 1))
-    [ $tries -lt 2400 ] || { echo "not within 120 s: $*" >&2; exit 99; }
-    sleep 0.05
+    [ $tries -lt 1200 ] || { echo "not within 120 s: $*" >&2; exit 99; }
+    sleep 0.1
   done
 }
 said() { grep -q -- "$1" "${2:-/var/log/tinc.vpn.log}" 2>/dev/null; }

@@ -13,7 +13,7 @@ from conformance.harness.checks import expect, expect_equal
 from conformance.harness.lab import Lab
 from conformance.harness.probes import Party
 from conformance.harness.processes import PLAIN_PYTHON
-from conformance.harness.waits import Failed, say, wait_for
+from conformance.harness.waits import SOON, Failed, say, wait_for
 
 ENDPOINT: Final = Path(__file__).with_name("endpoint.py")
 _PORT: Final = 7777
@@ -56,7 +56,7 @@ class Transfer:
         wait_for(
             "receiver listens",
             lambda: "listening" in self._received.read_text(),
-            limit=10,
+            limit=SOON,
         )
         self._sender, self._sent = _endpoint(
             lab, source, "send", *place, str(self._size), stop
@@ -99,7 +99,9 @@ def serve_name(lab: Lab, node: Party) -> None:
     words = ("name", "0.0.0.0", str(_NAME_PORT), node.name)
     _, out = _endpoint(lab, node, *words, service=True)
     wait_for(
-        f"{node.name} tells its name", lambda: "listening" in out.read_text(), limit=10
+        f"{node.name} tells its name",
+        lambda: "listening" in out.read_text(),
+        limit=SOON,
     )
 
 

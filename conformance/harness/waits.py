@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+#: Seconds for what takes a moment, but not on a machine that is busy: a limit that only
+#: ends what hangs.
+SOON: Final = 30.0
 
 
 class Failed(Exception):

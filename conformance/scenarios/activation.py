@@ -14,6 +14,7 @@ from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import expect_ping
 from conformance.harness.processes import PLAIN_PYTHON
 from conformance.harness.scenario import Scenario
+from conformance.harness.waits import SOON
 
 _PORT: Final = 7655
 #: For other sockets than those handed over.
@@ -56,7 +57,7 @@ def play(lab: Lab, placement: Placement) -> None:
     expect_ping(subject, peer.address, count=3, size=1300)
     # The sockets stay open over a reload.
     subject.signal(signal.SIGHUP)
-    subject.log.wait(r"^Got HUP signal$", 5)
+    subject.log.wait(r"^Got HUP signal$", SOON)
     peer.kill()
     peer.start()
     mesh.wait_reachable()

@@ -1,4 +1,8 @@
-"""Which addresses are dialled, in which order, and from where: as C does it."""
+"""Which addresses are dialled, in which order, and from where: as C does it.
+
+A case waits for the second try after each that failed, before which C pauses for whole
+seconds.
+"""
 
 from __future__ import annotations
 

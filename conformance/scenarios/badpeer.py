@@ -1,4 +1,8 @@
-"""Strangers and impostors: each is refused, and the mesh does not notice."""
+"""Strangers and impostors: each is refused, and the mesh does not notice.
+
+A case waits for PingTimeout, by which C refuses those who say nothing, and for longer
+than C takes to try again, so that an impostor is seen to stay outside.
+"""
 
 from __future__ import annotations
 

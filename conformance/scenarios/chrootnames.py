@@ -14,7 +14,7 @@ from conformance.harness.kinds import ONE, Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import wait_for
+from conformance.harness.waits import SOON, wait_for
 
 _NAME: Final = "peer.test"
 _OPTIONS: Final = (("-R",), ("-U", "nobody", "-R"))
@@ -46,7 +46,7 @@ def play(lab: Lab, placement: Placement) -> None:
             peer.start()
             node.wait_connected(["peer"], _AGAIN)
         node.signal(signal.SIGTERM)
-        wait_for("the node ends", lambda: not node.alive, 10)
+        wait_for("the node ends", lambda: not node.alive, SOON)
         node.pidfile.unlink(missing_ok=True)
         # A C peer takes a C node that starts again for the one before.
         peer.stop()

@@ -21,7 +21,7 @@ from conformance.harness.probes import Host, expect_ping, wait_ping
 from conformance.harness.processes import PLAIN_PYTHON
 from conformance.harness.scenario import Scenario
 from conformance.harness.transfers import transfer
-from conformance.harness.waits import Failed, say, wait_for
+from conformance.harness.waits import SOON, Failed, say, wait_for
 
 #: The subject is a; its kernel has no inner address.
 _PLACEMENTS: Final = ((Kind.C, Kind.C), (Kind.OURS, Kind.C))
@@ -70,7 +70,7 @@ def _play_cable(lab: Lab, host: Host, b: TincNode) -> None:
     capture = lab.capture(b, "vlan 7", device="vpn")
     for _ in range(_COUNT):
         host.namespace.run(*PLAIN_PYTHON, "-c", _SEND, "eth0", _TAGGED.hex())
-    wait_for("tagged frames at b", lambda: capture.count() == _COUNT, limit=10)
+    wait_for("tagged frames at b", lambda: capture.count() == _COUNT, limit=SOON)
     capture.stop()
 
 

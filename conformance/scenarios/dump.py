@@ -11,6 +11,7 @@ from conformance.harness.kinds import ONE, Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.scenario import Scenario
+from conformance.harness.waits import SOON
 
 #: Fields that differ between two runs of the same daemon.
 _MASKS: Final = (
@@ -70,7 +71,7 @@ def _stages(lab: Lab, kind: Kind, part: str) -> dict[str, str]:
     stages["with an unreachable node"] = _dump(subject)
     for node in (guest, near):
         node.stop()
-    subject.wait_connected([], limit=10)
+    subject.wait_connected([], limit=SOON)
     stages["alone again"] = _dump(subject)
     subject.stop()
     return stages

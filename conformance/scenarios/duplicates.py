@@ -10,7 +10,7 @@ from conformance.harness.member import Member, calling
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import SteadyPing
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import say
+from conformance.harness.waits import SOON, say
 
 _ONE_AFTER_ANOTHER = 5
 _SECOND = r"^Established a second connection with member \(.+\), closing old connection"
@@ -44,7 +44,7 @@ def play(lab: Lab, placement: Placement) -> None:
         later.settle()
         member = later
     _expect_weight(hub, weight)
-    witness.wait_row("member", "reachable", lambda row: row.reachable, 5)
+    witness.wait_row("member", "reachable", lambda row: row.reachable, SOON)
     _expect_weight(witness, weight)
     told = witness.log.has(r"^Got DEL_EDGE from hub", mark)
     expect(not told, "the witness was told of the old connection's end")
@@ -61,7 +61,7 @@ def _replace(hub: TincNode, old: Member, later: Member) -> None:
     mark = hub.log.mark()
     later.connect()
     hub.log.wait(_SECOND, 5, mark)
-    later.wait("the old one closed", lambda: _ended(old), 5)
+    later.wait("the old one closed", lambda: _ended(old), SOON)
     # The edge back to the hub is known already, so the key comes without a request.
     later.wait_line(r"16 hub member [0-9A-F]{96} 427 672 4 0")
     peers = [row.name for row in hub.dump().connections]

@@ -1,4 +1,7 @@
-"""ICMP errors: the packets themselves, byte for byte as C's, and how many a second."""
+"""ICMP errors: the packets themselves, byte for byte as C's, and how many a second.
+
+C sends three in each second of the clock, for which a row with more of them waits.
+"""
 
 from __future__ import annotations
 

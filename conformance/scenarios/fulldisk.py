@@ -14,7 +14,7 @@ from conformance.harness.logfile import Log
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import SteadyPing, expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import wait_for
+from conformance.harness.waits import SOON, wait_for
 
 _SIZE: Final = 65536
 #: The disk is the daemon's alone, so that it goes when the daemon does.
@@ -66,11 +66,11 @@ def _fills_up(lab: Lab, subject: TincNode, peer: TincNode, disk: Path) -> None:
     # Rotated away, there is room again, in a new file.
     (seen / "log").unlink()
     subject.signal(signal.SIGHUP)
-    wait_for("the new log", (seen / "log").exists, 10)
+    wait_for("the new log", (seen / "log").exists, SOON)
     wait_ping(subject, peer.address)
-    subject.log.wait(r"^Writing packet of \d+ bytes", 10)
+    subject.log.wait(r"^Writing packet of \d+ bytes", SOON)
     subject.signal(signal.SIGTERM)
-    wait_for("it ends", lambda: not subject.alive, 10)
+    wait_for("it ends", lambda: not subject.alive, SOON)
 
 
 def _is_full_at_start(subject: TincNode, peer: TincNode, disk: Path) -> None:
@@ -80,9 +80,9 @@ def _is_full_at_start(subject: TincNode, peer: TincNode, disk: Path) -> None:
     expect_equal("log", (seen / "log").read_text(), "")
     (seen / "fill").unlink()
     wait_ping(subject, peer.address)
-    subject.log.wait(r"^Writing packet of \d+ bytes", 10)
+    subject.log.wait(r"^Writing packet of \d+ bytes", SOON)
     subject.signal(signal.SIGTERM)
-    wait_for("it ends", lambda: not subject.alive, 10)
+    wait_for("it ends", lambda: not subject.alive, SOON)
 
 
 def _used(seen: Path) -> int:

@@ -14,7 +14,7 @@ from conformance.harness.kinds import ONE, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import wait_for
+from conformance.harness.waits import SOON, wait_for
 
 _INTERVAL: Final = 60.0
 #: The first dump does not come before a minute, and a loop that sleeps is late.
@@ -59,7 +59,7 @@ def play(lab: Lab, placement: Placement) -> None:
         expect(node.log.has(r"^Dumping graph$"), f"{node.name} logged no dump")
     # C cannot take its pid file away any more.
     c.signal(signal.SIGTERM)
-    wait_for("c ends", lambda: not c.alive, 10)
+    wait_for("c ends", lambda: not c.alive, SOON)
 
 
 def _expected(node: TincNode) -> str:

@@ -3,6 +3,8 @@
 It never gets a CHAL_REPLY before it has proved itself (CVE-2018-16737).  Two rows are
 for ours alone: C takes any cipher that OpenSSL knows, and a version that is 17 only
 modulo 2**32.
+
+Those who fall silent are refused after PingTimeout, for which a case waits.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from conformance.harness.member import Member, joined
 from conformance.harness.peer import Target
 from conformance.harness.scenario import Scenario
 from conformance.harness.siege import siege
-from conformance.harness.waits import say, wait_for
+from conformance.harness.waits import SOON, say, wait_for
 from conformance.scenarios.hostile_lines import (
     FATAL,
     HARMLESS,
@@ -40,7 +40,7 @@ def play(lab: Lab, placement: Placement) -> None:
         for what, data in _oversized():
             _say_too_much(target, victim, what, data)
         _say_packets(target, victim)
-    wait_for("the witness knows what it knew", lambda: _tables(witness) == tables, 5)
+    wait_for("the witness knows what it knew", lambda: _tables(witness) == tables, SOON)
 
 
 def _tables(node: TincNode) -> object:

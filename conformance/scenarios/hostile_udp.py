@@ -22,7 +22,7 @@ from conformance.harness.netns import Lan, Namespace
 from conformance.harness.probes import SteadyPing, expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
 from conformance.harness.usage import usage
-from conformance.harness.waits import holds, say
+from conformance.harness.waits import SOON, holds, say
 from tincd_compat.tunnel.pure import PureSealer
 
 _PORT: Final = 655
@@ -132,7 +132,7 @@ class _Sender:
         }
 
     def wait_answer(self, mark: int) -> None:
-        self.member.wait(f"answer {mark}", lambda: mark in self.answered(), 10)
+        self.member.wait(f"answer {mark}", lambda: mark in self.answered(), SOON)
 
 
 def _member_gone_bad(sender: _Sender) -> None:

@@ -21,7 +21,7 @@ from conformance.harness.scenario import Scenario
 from conformance.harness.siege import siege
 from conformance.harness.stranger import Stranger
 from conformance.harness.usage import usage
-from conformance.harness.waits import holds, wait_for
+from conformance.harness.waits import SOON, holds, wait_for
 
 _CLOSED: Final = r"^Closing connection with member \("
 _PAIRS: Final = 120
@@ -172,7 +172,7 @@ def _no_descriptors(victim: TincNode, player: TincNode) -> None:
         late.turn()
         return late.received.startswith(b"0 victim 17\n")
 
-    wait_for("accepting again", answered, 10)
+    wait_for("accepting again", answered, SOON)
     late.close()
 
 

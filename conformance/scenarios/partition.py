@@ -15,7 +15,7 @@ from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import SteadyPing, expect_no_ping, expect_ping
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import say
+from conformance.harness.waits import SOON, say
 
 #: Short, so that a dead link is found within seconds.
 _SERVER: Final = ("PingInterval = 2", "PingTimeout = 1")
@@ -52,7 +52,7 @@ def play(lab: Lab, placement: Placement) -> None:
             c.wait_unreachable(node.name, _FOUND_OUT)
         expect_no_ping(a, c.address)
         for node in (a, b):
-            node.wait_dump("no edge of c", _without_c, 5)
+            node.wait_dump("no edge of c", _without_c, SOON)
         say("  and joined again")
         firewall.clear()
         mesh.wait_reachable()

@@ -20,7 +20,7 @@ from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import wait_ping
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import say, wait_for
+from conformance.harness.waits import SOON, say, wait_for
 
 _OPTIONS: Final = ((), ("-U", "nobody"), ("-R",), ("-U", "nobody", "-R"))
 _STATUS: Final = re.compile(r"^(?:Uid|Gid|Groups|Cap(?:Prm|Eff|Inh|Amb)):.*$", re.M)
@@ -105,7 +105,7 @@ def _end(node: TincNode) -> None:
     """End it; C can take its pid file away only where it still has the right to."""
     mark = node.log.mark()
     node.signal(signal.SIGTERM)
-    wait_for(f"{node.name} ends", lambda: not node.alive, 10)
+    wait_for(f"{node.name} ends", lambda: not node.alive, SOON)
     node.log.wait(r"^Terminating$", 5, mark)
     node.pidfile.unlink(missing_ok=True)
 

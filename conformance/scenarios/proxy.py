@@ -25,7 +25,7 @@ from conformance.harness.proxied import (
     pass_through,
 )
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import say, wait_for
+from conformance.harness.waits import SOON, say, wait_for
 
 _NOWHERE: Final = "0.0.0.1 port 655"
 #: Where the proxy connects from.
@@ -88,7 +88,7 @@ def _play_command(bench: Bench, environment: Path, way: Way) -> None:
     pass_through(bench, way)
     expect(set(bench.requests()) == {way.request}, f"asked for {bench.requests()}")
     pid = Path(f"{environment}.pid").read_text().strip()
-    wait_for("the command has ended", lambda: not Path(f"/proc/{pid}").exists(), 5)
+    wait_for("the command has ended", lambda: not Path(f"/proc/{pid}").exists(), SOON)
     bench.stop_serving()
     wanted = daemon_environment() | {
         "NAME": "a",

@@ -19,7 +19,7 @@ from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import SteadyPing, expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
-from conformance.harness.waits import holds, say, wait_for
+from conformance.harness.waits import SOON, holds, say, wait_for
 
 #: Refused callers are left waiting for PingTimeout.
 _SERVER: Final = ("PingTimeout = 2",)
@@ -289,7 +289,7 @@ def _connect_to(node: TincNode, *names: str) -> None:
 
 def _wait_owned(node: TincNode, *wanted: tuple[str, str]) -> None:
     what = ", ".join(subnet for subnet, _ in wanted)
-    node.wait_dump(what, lambda dump: set(wanted) <= dump.owned(), 5)
+    node.wait_dump(what, lambda dump: set(wanted) <= dump.owned(), SOON)
 
 
 def _wait_exactly(node: TincNode, owner: str, wanted: set[str]) -> None:
@@ -298,7 +298,7 @@ def _wait_exactly(node: TincNode, owner: str, wanted: set[str]) -> None:
     def exactly(dump: Dump) -> bool:
         return {row.subnet for row in dump.subnets if row.owner == owner} == wanted
 
-    node.wait_dump(f"of {owner}: {sorted(wanted)}", exactly, 5)
+    node.wait_dump(f"of {owner}: {sorted(wanted)}", exactly, SOON)
 
 
 HOSTS = Scenario(

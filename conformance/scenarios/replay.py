@@ -19,7 +19,7 @@ from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import PingResult, SteadyPing, expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
 from conformance.harness.stranger import throw
-from conformance.harness.waits import say, wait_for
+from conformance.harness.waits import SOON, say, wait_for
 from conformance.harness.wire import datagram_filter
 
 _PORT: Final = 655
@@ -86,7 +86,7 @@ def _capture(lab: Lab, victim: TincNode, peer: TincNode) -> list[bytes]:
     source = f"src host {peer.outer[0]}"
     capture = lab.capture(victim, f"{source} and {datagram_filter(_SIZE)}")
     expect_ping(victim, peer.address, count=5, size=_SIZE)
-    wait_for("answers captured", lambda: capture.count() >= 5, 5)
+    wait_for("answers captured", lambda: capture.count() >= 5, SOON)
     capture.stop()
     return capture.payloads()
 

@@ -15,6 +15,7 @@ from conformance.harness.member import Member, calling
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.waits import SOON
 
 _LISTED = ("172.30.1.0/24#10", "a")
 _UNLISTED = ("10.50.0.0/16#10", "a")
@@ -49,9 +50,9 @@ def play(lab: Lab, placement: Placement) -> None:
 
     # a knows better what it owns; b passes that on, too, and stays with its files.
     _wait_owned(c, _UNLISTED)
-    c.wait_dump("corrected by a", lambda dump: _SILENT not in dump.owned(), 5)
+    c.wait_dump("corrected by a", lambda dump: _SILENT not in dump.owned(), SOON)
     refused = r"^Ignoring unauthorized ADD_SUBNET from a \(.+\): 10\.50\.0\.0/16#10$"
-    b.log.wait(refused, 5)
+    b.log.wait(refused, SOON)
     owned = b.dump().owned()
     expect(_UNLISTED not in owned, "b believes a")
     expect({_SILENT, _GHOST, _PLAYED} <= owned, "b does not believe its own files")
@@ -63,8 +64,8 @@ def play(lab: Lab, placement: Placement) -> None:
     a.stop()
     b.wait_unreachable("a")
     b.signal(signal.SIGWINCH)
-    b.log.wait(r"^Purging unreachable nodes$", 5)
-    c.wait_dump("a's subnets gone", lambda dump: _LISTED not in dump.owned(), 5)
+    b.log.wait(r"^Purging unreachable nodes$", SOON)
+    c.wait_dump("a's subnets gone", lambda dump: _LISTED not in dump.owned(), SOON)
     owned = b.dump().owned()
     expect({_LISTED, _SILENT} <= owned, "b has forgotten what is in its files")
 
@@ -81,7 +82,7 @@ def _withdraw(lab: Lab, mesh: Mesh) -> None:
     member.say([b"11 a1 member 172.30.4.0/24", b"11 a2 member 10.80.0.0/16"])
     member.settle()
     said = {("10.80.0.0/16#10", "member"), _PLAYED}
-    c.wait_dump("member's subnets gone", lambda dump: not dump.owned() & said, 5)
+    c.wait_dump("member's subnets gone", lambda dump: not dump.owned() & said, SOON)
     expect_equal("what b believes", b.dump().owned() & said, {_PLAYED})
     member.close()
 
@@ -93,7 +94,7 @@ def _add_line(node: TincNode, name: str, line: str) -> None:
 
 def _wait_owned(node: TincNode, *subnets: tuple[str, str]) -> None:
     what = ", ".join(subnet for subnet, _ in subnets)
-    node.wait_dump(what, lambda dump: set(subnets) <= dump.owned(), 5)
+    node.wait_dump(what, lambda dump: set(subnets) <= dump.owned(), SOON)
 
 
 SCENARIO = Scenario(

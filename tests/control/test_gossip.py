@@ -73,18 +73,6 @@ def test_forwarded_bytes_are_the_received_ones() -> None:
     assert World().hear(line)[-1] == Forward(line.encode("latin-1"))
 
 
-def test_default_name_of_the_connection(caplog: pytest.LogCaptureFixture) -> None:
-    world = World()
-    message = DelSubnet(1, "nobody", subnet("10.0.0.0/8"))
-    for number, name in enumerate(("peer", "ghost")):
-        line = message.encode() + b" %d" % number
-        world.gossip.handle(message, line, world[name], 0)
-    assert caplog.messages == [
-        f"Got DEL_SUBNET from {peer} for nobody which is not in our node tree"
-        for peer in ("peer (10.99.0.2 port 7001)", "ghost ((null))")
-    ]
-
-
 def test_key_changed() -> None:
     world = World()
     assert world.hear("14 a far") == [KeyVoid(world["far"]), Forward(b"14 a far")]

@@ -16,6 +16,7 @@ from tincd_compat.control.effects import (
     SendKey,
 )
 from tincd_compat.control.keyexchange import MAX_JITTER, KeyExchange
+from tincd_compat.control.rules import Envelope
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta import messages
@@ -48,8 +49,11 @@ class Desk:
     def hear(self, line: str, source: str = "peer") -> list[Effect]:
         raw = line.encode()
         message = messages.parse(raw)
-        assert isinstance(message, ReqKey | AnsKey)
-        return self.exchange.handle(message, raw, self[source], PEER)
+        envelope = Envelope(raw, self[source], PEER, 0)
+        if isinstance(message, AnsKey):
+            return self.exchange.answer(message, envelope)
+        assert isinstance(message, ReqKey)
+        return self.exchange.request(message, envelope)
 
 
 @pytest.mark.parametrize(
@@ -274,13 +278,3 @@ def test_an_edge_that_is_not_there_says_nothing() -> None:
     desk = Desk(opens=False)
     desk.mesh.remove_edge(desk["peer"].edges["alpha"])
     assert desk.exchange.gives_key(desk["far"])
-
-
-def test_default_name_of_the_connection(caplog: pytest.LogCaptureFixture) -> None:
-    desk = Desk()
-    message = ReqKey("peer", "nobody")
-    desk.exchange.handle(message, message.encode(), desk["ghost"])
-    assert caplog.messages == [
-        "Got REQ_KEY from ghost ((null)) destination nobody"
-        " which does not exist in our connection list"
-    ]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.control.world import NORMAL, TUNNEL_SERVER, World, subnet
+from tests.control.world import NORMAL, TUNNEL_SERVER, World, subnet, table_of
 from tincd_compat.control.effects import Forward
-from tincd_compat.control.gossip import Flooded, Gossip
+from tincd_compat.control.gossip import Gossip
+from tincd_compat.control.rules import Envelope
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta import messages
@@ -120,12 +121,13 @@ class Newcomer:
         nonces = count(0x900)
         seen = SeenRequests(60)
         self._gossip = Gossip(self.mesh, NORMAL, seen, lambda: next(nonces))
+        self._table = table_of(self._gossip, self.mesh)
         self._alpha = self.mesh.get_or_add("alpha")
 
     def hear(self, line: bytes) -> None:
         message = messages.parse(line)
-        assert isinstance(message, Flooded)
-        self._gossip.handle(message, line, self._alpha, 0)
+        envelope = Envelope(line, self._alpha, self._alpha.label, 0)
+        self._table[type(message)].rule(message, envelope)
 
 
 def tables(mesh: Mesh) -> tuple[set[str], set[str]]:

@@ -6,13 +6,16 @@ and ``ghost`` is known by name only.  Nonces count up from 0x100.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import count
 
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.control.effects import CheckReverse, Effect, GraphChanged
-from tincd_compat.control.gossip import Flooded, Gossip
-from tincd_compat.control.rules import GossipPolicy, Limits
+from tincd_compat.control.gossip import Gossip
+from tincd_compat.control.keyexchange import KeyExchange
+from tincd_compat.control.rules import Envelope, GossipPolicy, Limits
 from tincd_compat.control.seen import SeenRequests
+from tincd_compat.control.table import MessageRow, message_table
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta import messages
@@ -60,6 +63,19 @@ def small_mesh() -> Mesh:
     return mesh
 
 
+def table_of(gossip: Gossip, mesh: Mesh) -> Mapping[type[messages.Message], MessageRow]:
+    """Return the table of a daemon that knows no key."""
+    exchange = KeyExchange(
+        mesh,
+        tunnel_server=False,
+        udp_confirmed=lambda _node: False,
+        nonce=lambda: 0,
+        key_expire=3600,
+        now=0,
+    )
+    return message_table(gossip, exchange)
+
+
 class World:
     """The mesh, the rules, and a daemon that does no more than run the graph."""
 
@@ -70,6 +86,7 @@ class World:
         nonces = count(0x100)
         self.seen = SeenRequests(60)
         self.gossip = Gossip(self.mesh, policy, self.seen, lambda: next(nonces), limits)
+        self.table = table_of(self.gossip, self.mesh)
 
     def __getitem__(self, name: str) -> Node:
         return self.mesh.nodes[name]
@@ -78,8 +95,8 @@ class World:
         """Handle one line that a neighbour sent over its connection."""
         raw = line.encode("latin-1")
         message = messages.parse(raw)
-        assert isinstance(message, Flooded)
-        return self.gossip.handle(message, raw, self[source], now, PEER)
+        envelope = Envelope(raw, self[source], PEER, now)
+        return self.table[type(message)].rule(message, envelope)
 
     def settle(self, effects: list[Effect]) -> list[Effect]:
         """Run the graph where effects ask for it; return them with what follows."""

@@ -223,7 +223,7 @@ def test_the_data_plane_reads_so_without_compiled_pumps(
     opened = far_end.opener.open_train(plane.sent())
     assert [each.length for each in opened] == list(sizes)
     assert [len(packet) + 10 for packet in system.written] == list(sizes)
-    # What came later was nobody's business but the short way's.
+    # What came later was left to the single-packet path alone.
     assert sorted(trains) == ["from_device", "from_udp", "from_udp"]
 
 

@@ -117,7 +117,6 @@ def test_a_flow_leads_to_the_next_stop() -> None:
     flow = world.pipeline.flows.lookup(bytes([10, 0, 2, 1]))
     assert flow is not None
     assert (flow.node, flow.limit) == (world.node("b"), 1451)
-    assert flow.tunnel is world.tunnel(world.node("b"))
     assert world.pipeline.flows.lookup(bytes([10, 9, 9, 9])) is None
     assert world.pipeline.flows.lookup(bytes([10, 0, 1, 1])) is None
 

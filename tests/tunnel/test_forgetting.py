@@ -57,7 +57,7 @@ def flows_are_true(story: Story) -> None:
     known, new = story.world.pipeline.flows, anew(story)
     for address in story.addresses:
         assert known.lookup(address) == new.lookup(address)
-        assert known.passage(address) == new.passage(address)
+        assert known.tcp_route(address) == new.tcp_route(address)
         assert known.is_ours(address) == new.is_ours(address)
     for node, tunnel in story.world.tunnels():
         assert node.mtu == tunnel.pmtu.mtu
@@ -97,7 +97,7 @@ class Send:
 
 
 class SingleStory(Story, NoSockets):
-    """Packets come one at a time and go the short way if there is one."""
+    """Packets come one at a time and take the single-packet path if it takes them."""
 
     def __init__(self, route: RouteOptions) -> None:
         super().__init__(route)
@@ -125,7 +125,7 @@ class SingleStory(Story, NoSockets):
             self.singles.received(index, place, source)
 
     def is_true(self) -> None:
-        """Hold what the short way knows against what it would be told now."""
+        """Hold what the path knows against what would be added now."""
         new, world, path = anew(self), self.world, self.singles._path
         for address, way in path._destinations.items():
             assert address is not None
@@ -151,15 +151,16 @@ class SingleStory(Story, NoSockets):
     def _would_be_told(self, new: FlowTable, address: bytes) -> tuple[object, ...]:
         flow = new.lookup(address)
         assert flow is not None
-        assert flow.tunnel.sealer is not None
-        assert flow.tunnel.sealer.pure is not None
+        sealer = self.world.tunnel(flow.node).sealer
+        assert sealer is not None
+        assert sealer.pure is not None
         assert flow.node.address is not None
         heard_on = self.world.tunnel(flow.node).heard_on
         return (
             flow.node,
             tuple(self.singles._numbers[n] for n in (flow.owner, flow.via, flow.node)),
             flow.limit,
-            flow.tunnel.sealer.pure.seal,
+            sealer.pure.seal,
             Send(flow.node.address, heard_on),
         )
 

@@ -1,7 +1,7 @@
 """Packets that come alone fare as in a burst: whatever the state, whatever the packet.
 
 Two daemons live through the same story with the same randomness.  One has the pipeline
-alone, the other tries the short way with every packet that comes by itself.
+alone, the other tries the single-packet path with every packet that comes by itself.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _packet(kind: str, source: str, target: str, size: int) -> bytes:
 
 
 class Daemon(NoSockets):
-    """One of the two; ``short`` is whether it knows the short way."""
+    """One of the two; ``short`` is whether it has the path."""
 
     def __init__(self, state: State, short: bool) -> None:
         policy = DeliveryPolicy(options=state.own, route=state.route)
@@ -141,7 +141,7 @@ class Daemon(NoSockets):
                 world.pipeline, world.mesh, self, self.write, lambda: world.now
             )
 
-    # What the short way needs.
+    # What the single-packet path needs.
 
     def write(self, frame: bytes) -> None:
         self.world.ports.delivered.append(bytes(frame))

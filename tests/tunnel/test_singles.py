@@ -64,7 +64,7 @@ class FakeSockets(NoSockets):
 
 
 class Desk:
-    """A daemon that tries the short way first, and tells what it took the other for."""
+    """A daemon that tries the single-packet path first, and then the pipeline."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -81,7 +81,7 @@ class Desk:
         self.world.ports.delivered.append(frame)
 
     def from_device(self, frame: bytearray) -> bool:
-        """Return whether the frame went the short way."""
+        """Return whether the frame took the single-packet path."""
         if self.singles.outward(frame):
             return True
         self.world.from_device(bytearray(frame))
@@ -89,7 +89,7 @@ class Desk:
         return False
 
     def from_udp(self, name: str, datagram: bytes, index: int = 0) -> bool:
-        """Return whether the datagram went the short way."""
+        """Return whether the datagram took the single-packet path."""
         address = self.world.peers[name].address
         source = (address.host, address.port)
         progress = self.singles.inward(index, datagram, source)
@@ -384,7 +384,7 @@ events = st.one_of(
 
 
 def happen(world: World, desk: Desk | None, story: list[tuple[str, str, int]]) -> None:
-    """Let a daemon see these events, with the short way or without."""
+    """Let a daemon see these events, with the single-packet path or without."""
     b = world.peers["b"]
     last = b""
 

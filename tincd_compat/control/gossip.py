@@ -2,7 +2,7 @@
 
 A received line is handled once, however often it comes back, and passed on unchanged.
 The rules are in :mod:`~tincd_compat.control.edges` and
-:mod:`~tincd_compat.control.subnets`; the daemon calls them through this module only.
+:mod:`~tincd_compat.control.subnets`; the table of messages names this module only.
 
 Reachability is up to date, unless a :class:`GraphChanged` says that a graph run has to
 find it out: then the graph has to run before any other method is called.
@@ -11,7 +11,7 @@ find it out: then the graph has to run before any other method is called.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeAlias, assert_never
+from dataclasses import replace
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, Subnet
@@ -29,19 +29,6 @@ from tincd_compat.meta.messages import (
     KeyChanged,
     Message,
 )
-
-Flooded: TypeAlias = AddSubnet | DelSubnet | AddEdge | DelEdge | KeyChanged
-
-
-def _subject(message: Flooded) -> str:
-    """Return the node that sends such a message, and again after a restart."""
-    match message:
-        case AddSubnet() | DelSubnet():
-            return message.owner
-        case KeyChanged():
-            return message.origin
-        case _:
-            return message.source
 
 
 def link_weight(ours: int, theirs: int) -> int:
@@ -88,66 +75,59 @@ class Gossip:
         """The number of lines whose repetition would be recognised now."""
         return len(self._seen)
 
-    def handle(
-        self,
-        message: Flooded,
-        line: bytes,
-        source: Node,
-        now: float,
-        peer: str | None = None,
-    ) -> list[Effect]:
-        """Handle one line (without its LF) from the connection of node ``source``.
+    # Messages.  An envelope has the line as it came, without its LF.
 
-        ``peer`` is how logs name the connection; by default the node and its UDP
-        address.
-        """
-        in_dump = source in self._dumping
-        if in_dump and self._ends_dump(message, source):
-            self._dumping.remove(source)
-            in_dump = False
-        if not self._seen.add(line, now):
-            if not self._said_anew(message, line, source, now):
-                self.duplicates += 1
-                logs.scary.debug("Already seen request")
-                return self._repeated(message, source, now)
-            line = self._with_new_nonce(line, now)
-        if peer is None:
-            peer = source.label
-        arrival = Envelope(line, source, peer, now, in_dump)
-        match message:
-            case AddSubnet():
-                return self._subnets.add(message, arrival)
-            case DelSubnet():
-                return self._subnets.delete(message, arrival)
-            case AddEdge():
-                return self._edges.add(message, arrival)
-            case DelEdge():
-                return self._edges.delete(message, arrival)
-            case KeyChanged():
-                return self._key_changed(message, arrival)
-            case _:
-                assert_never(message)
+    def add_subnet(self, message: AddSubnet, envelope: Envelope) -> list[Effect]:
+        """Handle ADD_SUBNET."""
+        news = self._news(message.owner, envelope)
+        return [] if news is None else self._subnets.add(message, news)
 
-    def _repeated(self, message: Flooded, source: Node, now: float) -> list[Effect]:
-        match message:
-            case AddEdge() | DelEdge():
-                self._edges.repeated(message, source, now)
-            case _:
-                pass
+    def delete_subnet(self, message: DelSubnet, envelope: Envelope) -> list[Effect]:
+        """Handle DEL_SUBNET."""
+        news = self._news(message.owner, envelope)
+        return [] if news is None else self._subnets.delete(message, news)
+
+    def add_edge(self, message: AddEdge, envelope: Envelope) -> list[Effect]:
+        """Handle ADD_EDGE; a neighbour's edge to us ends its dump."""
+        source = envelope.source
+        if (message.source, message.target) == (source.name, self._mesh.myself.name):
+            self._dumping.discard(source)
+        news = self._news(message.source, envelope)
+        if news is not None:
+            return self._edges.add(message, news)
+        self._edges.repeated(message, source, envelope.now)
         return []
 
-    def _ends_dump(self, message: Flooded, source: Node) -> bool:
-        """Tell whether the message is the edge to us, which ends a neighbour's dump."""
-        match message:
-            case AddEdge():
-                ends = (message.source, message.target)
-                return ends == (source.name, self._mesh.myself.name)
-            case _:
-                return False
+    def delete_edge(self, message: DelEdge, envelope: Envelope) -> list[Effect]:
+        """Handle DEL_EDGE."""
+        news = self._news(message.source, envelope)
+        if news is not None:
+            return self._edges.delete(message, news)
+        self._edges.repeated(message, envelope.source, envelope.now)
+        return []
 
-    def _said_anew(
-        self, message: Flooded, line: bytes, source: Node, now: float
-    ) -> bool:
+    def key_changed(self, message: KeyChanged, envelope: Envelope) -> list[Effect]:
+        """Handle KEY_CHANGED."""
+        news = self._news(message.origin, envelope)
+        return [] if news is None else self._key_changed(message, news)
+
+    def _news(self, subject: str, envelope: Envelope) -> Envelope | None:
+        """Return what is to be acted upon and passed on; None if it is a repetition.
+
+        ``subject`` is the node that sends such a message, and again after a restart.
+        """
+        line, source, now = envelope.line, envelope.source, envelope.now
+        if source in self._dumping:
+            envelope = replace(envelope, in_dump=True)
+        if self._seen.add(line, now):
+            return envelope
+        if self._said_anew(subject, envelope):
+            return replace(envelope, line=self._with_new_nonce(line, now))
+        self.duplicates += 1
+        logs.scary.debug("Already seen request")
+        return None
+
+    def _said_anew(self, subject: str, envelope: Envelope) -> bool:
         """Tell whether a repeated line is news all the same.
 
         A tincd 1.0 that was killed and started again repeats its "random" nonces.  A
@@ -155,10 +135,10 @@ class Gossip:
         last heard before that connection.  Copies that come from other nodes stay
         repetitions, so no line goes round in circles.
         """
-        since = self._connected.get(source)
-        if since is None or _subject(message) != source.name:
+        since = self._connected.get(envelope.source)
+        if since is None or subject != envelope.source.name:
             return False
-        return self._seen.renew(line, now, since)
+        return self._seen.renew(envelope.line, envelope.now, since)
 
     def _with_new_nonce(self, line: bytes, now: float) -> bytes:
         """Return the line with a new nonce: other nodes have heard the old one, too."""

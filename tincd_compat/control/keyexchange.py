@@ -20,6 +20,7 @@ from tincd_compat.control.effects import (
     Relay,
     SendKey,
 )
+from tincd_compat.control.rules import Envelope
 from tincd_compat.mesh.node import Edge, Mesh, Node
 from tincd_compat.meta.messages import MAX_LINE, AnsKey, KeyChanged, ReqKey
 from tincd_compat.options import PMTU_DISCOVERY
@@ -61,26 +62,25 @@ class KeyExchange:
         self._opens = opens
         self.expires_at = now + self._lifetime()
 
-    def handle(
-        self,
-        message: ReqKey | AnsKey,
-        line: bytes,
-        source: Node,
-        peer: str | None = None,
-    ) -> list[Effect]:
-        """Handle one line (without its LF) from the connection of node ``source``."""
-        if peer is None:
-            peer = source.label
-        ends = self._ends(message, peer)
+    def request(self, message: ReqKey, envelope: Envelope) -> list[Effect]:
+        """Handle REQ_KEY: note it if it is for us, else pass it on."""
+        ends = self._ends(message, envelope.peer)
         if ends is None:
             return []
         origin, destination = ends
         if destination is self._mesh.myself:
-            if isinstance(message, AnsKey):
-                return [KeyReceived(origin, message)]
             return [KeyRequested(origin, message)]
-        if isinstance(message, AnsKey):
-            line = self._with_address(message, line, origin, destination)
+        return [Relay(destination, envelope.line)]
+
+    def answer(self, message: AnsKey, envelope: Envelope) -> list[Effect]:
+        """Handle ANS_KEY: take the key if it is for us, else pass it on."""
+        ends = self._ends(message, envelope.peer)
+        if ends is None:
+            return []
+        origin, destination = ends
+        if destination is self._mesh.myself:
+            return [KeyReceived(origin, message)]
+        line = self._with_address(message, envelope.line, origin, destination)
         return [Relay(destination, line)]
 
     def _ends(self, message: ReqKey | AnsKey, peer: str) -> tuple[Node, Node] | None:

@@ -11,26 +11,24 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control import effects as fx
-from tincd_compat.control.gossip import Flooded, Gossip, link_weight
+from tincd_compat.control.gossip import Gossip, link_weight
 from tincd_compat.control.keyexchange import KeyExchange
+from tincd_compat.control.rules import Envelope
+from tincd_compat.control.table import Settle, message_table
 from tincd_compat.daemon.events import MeshEvents
 from tincd_compat.daemon.graphruns import MANY, GraphRuns
 from tincd_compat.daemon.slices import LATER, Begin, at_once
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta.messages import (
-    AddEdge,
-    AddSubnet,
     AnsKey,
     DelEdge,
-    DelSubnet,
-    KeyChanged,
     Message,
     ReqKey,
     Request,
@@ -94,33 +92,26 @@ class ControlPlane:
         self.changed: Callable[[], None] = lambda: None
         #: Why nodes become unreachable just now, and the first of them.
         self.loss = Loss()
+        self._table = message_table(gossip, exchange)
+        self._settled: Mapping[Settle, Callable[[], None]] = {
+            Settle.NOTHING: lambda: None,
+            Settle.LOSSES: self.runs.settle_losses,
+            Settle.DETOURS: self.runs.settle_detours,
+        }
 
     # Messages.
 
     def handle(self, link: Link, message: Message, line: bytes) -> None:
         """Act on one message from an active connection."""
-        if link.node is None:
+        row = self._table.get(type(message))
+        if row is None or link.node is None:
             return
         self.loss = Loss()
-        match message:
-            case AddEdge():
-                self.runs.settle_losses()
-                found = self._gossiped(message, line, link)
-            case DelEdge():
-                self.loss = Loss(Unreachable.EDGE_GONE, message.target)
-                found = self._gossiped(message, line, link)
-            case AddSubnet() | DelSubnet() | KeyChanged():
-                found = self._gossiped(message, line, link)
-            case ReqKey() | AnsKey():
-                self.runs.settle_detours()
-                found = self._exchange.handle(message, line, link.node, str(link))
-            case _:
-                return
-        self.perform(found, link)
-
-    def _gossiped(self, message: Flooded, line: bytes, link: Link) -> list[fx.Effect]:
-        assert link.node is not None
-        return self.gossip.handle(message, line, link.node, self._clock(), str(link))
+        if isinstance(message, DelEdge):
+            self.loss = Loss(Unreachable.EDGE_GONE, message.target)
+        self._settled[row.first]()
+        envelope = Envelope(line, link.node, str(link), self._clock())
+        self.perform(row.rule(message, envelope), link)
 
     def perform(self, found: Iterable[fx.Effect], source: Link | None = None) -> None:
         """Carry out effects in their order; ``source`` brought the message."""

@@ -42,27 +42,9 @@ STATION_MEMORY: Final = 5.0
 class Flow:
     """The way to a destination; longer frames than ``limit`` are not plain.
 
-    ``via`` is the next stop on the way to ``owner``; where there is no UDP to it, the
-    next stop is the neighbour in between, ``node``.
-    """
-
-    owner: Node
-    via: Node
-    node: Node
-    tunnel: Tunnel
-    limit: int
-
-    def leads_on_from(self, source: Node) -> bool:
-        """Tell whether frames of another node may take this way, and not back."""
-        return source not in (self.owner, self.via, self.node)
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """The way to a destination on the meta connection with ``node``, for want of UDP.
-
-    As with a :class:`Flow`, longer frames than ``limit`` are not plain, and ``via`` is
-    the next stop on the way to ``owner``.
+    ``via`` is the next stop on the way to ``owner``, and ``node`` the next hop: ``via``
+    itself or, where there is no UDP to it, the neighbour in between.  A TCP route is
+    such a way, too: its frames take the meta connection with ``node``.
     """
 
     owner: Node
@@ -121,7 +103,7 @@ class FlowTable:
         self._owners = self._destinations.owners
         #: By owner, None if there is no such way.
         self._flows: dict[Node | None, Flow | None] = {}
-        self._passages: dict[Node | None, Passage | None] = {}
+        self._tcp_routes: dict[Node | None, Flow | None] = {}
         #: The owners to whom the way depends on a node.
         self._dependents: dict[Node, set[Node]] = {}
 
@@ -170,7 +152,7 @@ class FlowTable:
         """Anything may have changed."""
         self._destinations.clear()
         self._flows.clear()
-        self._passages.clear()
+        self._tcp_routes.clear()
         self._dependents.clear()
         for pump in self._pumps:
             pump.forget()
@@ -190,7 +172,7 @@ class FlowTable:
         if owners:
             for owner in owners:
                 self._flows.pop(owner, None)
-                self._passages.pop(owner, None)
+                self._tcp_routes.pop(owner, None)
             for pump in self._pumps:
                 pump.forget_ways(owners)
         for pump in self._pumps:
@@ -219,7 +201,7 @@ class FlowTable:
             return
         self.forget_node(owner)
         self._flows.pop(owner, None)
-        self._passages.pop(owner, None)
+        self._tcp_routes.pop(owner, None)
         for pump in self._pumps:
             pump.forget_ways((owner,))
         for subnet in subnets:
@@ -245,23 +227,23 @@ class FlowTable:
         flow = self.lookup(destination) if self.relays else None
         return flow if flow is not None and flow.leads_on_from(source) else None
 
-    def passage(self, destination: bytes) -> Passage | None:
+    def tcp_route(self, destination: bytes) -> Flow | None:
         """Return the way of our own packets to an address if it is over TCP."""
         try:
-            return self._passages[self._owners[destination]]
+            return self._tcp_routes[self._owners[destination]]
         except KeyError:
             pass
         owner = self._owner(destination)
-        if owner not in self._passages:
-            passage = self._build_passage(owner)
+        if owner not in self._tcp_routes:
+            route = self._build_tcp_route(owner)
             self._depends(owner)
-            self._passages[owner] = passage
-        return self._passages[owner]
+            self._tcp_routes[owner] = route
+        return self._tcp_routes[owner]
 
-    def relay_passage(self, destination: bytes, source: Node) -> Passage | None:
+    def relay_tcp_route(self, destination: bytes, source: Node) -> Flow | None:
         """Return the way of packets that a node sends to an address over TCP."""
-        passage = self.passage(destination) if self._relays_over_tcp else None
-        return passage if passage and passage.leads_on_from(source) else None
+        route = self.tcp_route(destination) if self._relays_over_tcp else None
+        return route if route and route.leads_on_from(source) else None
 
     def is_ours(self, destination: bytes) -> bool:
         """Tell whether packets from the mesh to this address are for our device."""
@@ -299,13 +281,13 @@ class FlowTable:
         for stop in (via, via.nexthop or via):
             self._dependents.setdefault(stop, set()).add(owner)
 
-    def _build_passage(self, owner: Node | None) -> Passage | None:
+    def _build_tcp_route(self, owner: Node | None) -> Flow | None:
         via = self._next_stop(owner)
         if owner is None or via is None:
             return None
         if not (self._own_options | via.options) & TCPONLY:
             return None
-        return Passage(owner, via, via.nexthop or via, via.mtu)
+        return Flow(owner, via, via.nexthop or via, via.mtu)
 
     def _build(self, owner: Node | None) -> Flow | None:
         via = self._next_stop(owner)
@@ -319,7 +301,7 @@ class FlowTable:
             if tunnel is None:
                 return None
         limit = min(limit, _path_limit(node, tunnel))
-        return Flow(owner, via, node, tunnel, limit)
+        return Flow(owner, via, node, limit)
 
     def _usable(self, node: Node) -> Tunnel | None:
         """Return the tunnel of a node that we can send datagrams to."""

@@ -207,7 +207,7 @@ class Pipeline:
         myself, flows, delivery = self._mesh.myself, self.flows, self._delivery
         tracing = self.begin()
         short_cuts = not tracing and flows.outward
-        passages = not tracing and flows.inward
+        tcp_routes = not tracing and flows.inward
         if self._learns:
             self._learn(frames, now)
         for frame in frames:
@@ -223,9 +223,9 @@ class Pipeline:
                 if flow is not None and len(frame) <= flow.limit:
                     delivery.enqueue(flow.node, frame)
                     continue
-            if passages:
+            if tcp_routes:
                 destination = flows.destination(frame)
-                way = None if destination is None else flows.passage(destination)
+                way = None if destination is None else flows.tcp_route(destination)
                 if way is not None and len(frame) <= way.limit:
                     delivery.pass_on(way.node, (frame,))
                     continue
@@ -275,7 +275,7 @@ class Pipeline:
         if flow is not None and packet.frame_size <= flow.limit:
             self._delivery.enqueue_all(flow.node, segments)
             return True
-        way = flows.passage(destination)
+        way = flows.tcp_route(destination)
         if way is not None and packet.frame_size <= way.limit:
             self._delivery.pass_on(way.node, segments)
             return True
@@ -358,7 +358,7 @@ class Pipeline:
                 if flows.is_ours(destination):
                     delivery.deliver(frame)
                     continue
-                way = None if tcp else flows.relay_passage(destination, node)
+                way = None if tcp else flows.relay_tcp_route(destination, node)
                 if way is not None and len(frame) <= way.limit:
                     delivery.pass_on(way.node, (frame,))
                     continue
