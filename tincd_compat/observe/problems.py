@@ -21,7 +21,7 @@ from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import Views
 from tincd_compat.observe.words import EventKind, ProblemCode, Severity
 
-#: Seconds between two looks; one at ten thousand nodes is a tenth of a second of work.
+#: Seconds between two looks; one at a thousand nodes is some 25 ms of work.
 LOOK_EVERY: Final = 10.0
 #: Problems of one code that are remembered; more are counted only.
 LISTED: Final = 64

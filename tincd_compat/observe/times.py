@@ -6,6 +6,7 @@ The library's ``datetime`` would cost a daemon of 40 MB half a megabyte for this
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NewType
 
 #: Seconds since 1970 by the wall clock; other times of the daemon are not this type.
@@ -26,7 +27,13 @@ _TEXT: Final = re.compile(
 
 def utc(time: Time) -> str:
     """Return ``2026-11-30T02:47:31Z``; a part of a second is left out."""
-    seconds = min(max(int(time // 1), _FIRST), _LAST)
+    return _text(int(time // 1))
+
+
+@lru_cache(maxsize=1024)
+def _text(seconds: int) -> str:
+    # What happened to many nodes has mostly happened at once.
+    seconds = min(max(seconds, _FIRST), _LAST)
     days, rest = divmod(seconds, _DAY)
     hours, rest = divmod(rest, 3600)
     minutes, second = divmod(rest, 60)
