@@ -38,7 +38,8 @@ from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.journal import Journal, NotedEvents
-from tincd_compat.daemon.link import End, Link
+from tincd_compat.daemon.link import End
+from tincd_compat.daemon.linknews import LinkNews
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import (
     adopt_pairs,
@@ -63,7 +64,7 @@ from tincd_compat.mesh.dump import graphviz
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta.connection import Identity
 from tincd_compat.observe.events import Events
-from tincd_compat.observe.words import DialResult, LinkEnd
+from tincd_compat.observe.words import LinkEnd
 from tincd_compat.service import privileges
 from tincd_compat.service.environment import original_environment
 from tincd_compat.service.notify import open_notifier
@@ -76,7 +77,6 @@ from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
-    from tincd_compat.meta.proxy import Target
     from tincd_compat.service.start import StartOptions
 
 #: How long scripts may keep tinc-down waiting; systemd's unit kills after five seconds.
@@ -168,7 +168,9 @@ class Daemon:
         )
         self._opens = suite.usable
         environment = original_environment()
-        self._notices = Notices(self._settings)
+        notices = Notices(self._settings)
+        self._news = LinkNews(self.mesh, self._journal, notices, self._loop.time)
+        self._news.changed = self._changed
         self._names = Names()
         self._dialer = Dialer(
             self._settings,
@@ -180,8 +182,8 @@ class Daemon:
             ),
             jitter=random.random,
             turn=self.links.operations.turn,
-            note=self._dial_failed,
-            gave_up=self._notices.gave_up,
+            note=self._news.dial_failed,
+            gave_up=notices.gave_up,
         )
         self._scripts = ScriptRunner(
             options.directory,
@@ -259,24 +261,6 @@ class Daemon:
         report, begin = self._unexpected.report, self._new_slices().begin
         return OperatorSide(parts, actions, report, begin, self._loop)
 
-    def _link_began(self, link: Link) -> None:
-        node = link.node
-        edge = None if node is None else self.mesh.myself.edges.get(node.name)
-        self._journal.link_up(link, None if edge is None else edge.weight)
-        self._notices.link_began(link)
-        self._changed()
-
-    def _link_ended(self, link: Link) -> None:
-        self._journal.link_down(link, self._loop.time())
-        self._notices.link_ended(link)
-        self._changed()
-
-    def _dial_failed(
-        self, name: str, result: DialResult, target: Target | None, words: str | None
-    ) -> None:
-        self._journal.dials.note(name, result, target, words)
-        self._notices.failed(name, result, words)
-
     def _changed(self) -> None:
         """A link or the graph is another one, which the service manager shows."""
         if self._status_line is not None and not self._stopping.is_set():
@@ -334,8 +318,8 @@ class Daemon:
             self._slices.begin,
         )
         self.control.changed = self._changed
-        self.links.began = self._link_began
-        self.links.ended = self._link_ended
+        self.links.began = self._news.began
+        self.links.ended = self._news.ended
         self.links.attach(self.control, self.dataplane.packets_received)
         self.dataplane.attach_control(self.control)
 
