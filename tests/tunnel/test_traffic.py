@@ -133,6 +133,29 @@ def test_only_what_is_accepted_is_heard() -> None:
     assert tunnel.last_packet == before
 
 
+def test_single_datagrams_are_noticed_at_the_next_tick() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "core", None)
+        here, there = make_tunnel("there"), make_tunnel("here")
+        install(here, there.new_own_key(random.Random(1).randbytes))
+        assert here.sealer is not None
+        assert there.opener is not None
+        pure = there.opener.pure
+        assert pure is not None
+        wire = here.sealer.seal_train([bytes(10), bytes(20)])
+    assert pure.open(wire[0]) == bytes(10)
+    assert there.received == Traffic(1, 10)
+    assert there.last_packet is None
+    there.openers.tick(5.0)
+    assert there.last_packet == 5.0
+    there.openers.tick(10.0)
+    assert there.last_packet == 5.0
+    there.openers.open_train(wire[1:], 12.0)
+    there.openers.tick(15.0)
+    assert there.last_packet == 12.0
+    assert there.received == Traffic(2, 30)
+
+
 @COMPILED
 def test_the_compiled_pump_tells_when(lab: Lab) -> None:
     world = lab.world

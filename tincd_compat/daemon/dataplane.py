@@ -25,6 +25,7 @@ from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.routing.route import Router
 from tincd_compat.transport.local import local_address
 from tincd_compat.transport.udp import UdpSockets
+from tincd_compat.tunnel.drops import Loss
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.traffic import Traffic
 from tincd_compat.tunnel.tunnels import Tunnels
@@ -159,7 +160,7 @@ class DataPlane:
 
     def send_packets(self, neighbour: Node, frames: list[bytes | bytearray]) -> None:
         """Send over TCP, each the less likely the more is waiting already."""
-        link, drops = self._links.of(neighbour), self._pipeline.drops
+        link = self._links.of(neighbour)
         full, left = 0, len(frames)
         if link is not None:
             limit = max(1, self._settings.current.max_output_buffer_size)
@@ -167,9 +168,9 @@ class DataPlane:
             full, left = link.offer_packets(frames, limit)
             self._tunnels.of(neighbour).sent_by_tcp += link.sent - before
         if full:
-            drops["meta connection is full"] += full
+            self._pipeline.lose(Loss.META_FULL, full)
         if left:
-            drops["no meta connection"] += left
+            self._pipeline.lose(Loss.NO_META, left)
 
     def request_key(self, node: Node) -> None:
         self._control.request_key(node)
@@ -187,9 +188,9 @@ class DataPlane:
 
     def drops(self) -> dict[str, int]:
         """Return the packets dropped so far, by reason."""
-        drops = dict(self._pipeline.drops)
+        drops: dict[str, int] = dict(self._pipeline.drops)
         if lost := self._sockets.lost:
-            drops["send buffer is full"] = lost
+            drops[Loss.SEND_BUFFER_FULL] = lost
         return drops
 
     def broadcast_neighbours(self) -> set[Node]:

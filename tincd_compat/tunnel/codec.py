@@ -224,6 +224,8 @@ class Opener:
         self._make = partial(_opener, suite, key_block, window_bytes)
         self._made: PureOpener | core.Opener | None = None
         self._authenticates = suite.authenticates
+        #: How many single datagrams were opened at the last look that found more.
+        self._singles_seen, self._singles_seen_at = 0, 0.0
         self._decompress = compression.decompressor(level) if level else None
         #: Bytes of frames behind their unpacking.
         self._unpacked = 0
@@ -249,11 +251,20 @@ class Opener:
     def heard(self) -> float:
         """When a datagram was last accepted past :meth:`open_train`, 0 for never.
 
-        In seconds of the clock of whoever has moved packets in that way.
+        In seconds of the clock of whoever moves packets in that way.
         """
         if self._made is None or isinstance(self._made, PureOpener):
-            return 0.0 if self._made is None else self._made.heard
+            return self._singles_seen_at
         return self._made.heard / 1000
+
+    def look(self, now: float) -> None:
+        """Note the time, if Python has opened single datagrams since the last look.
+
+        That path has no time to tell: a time of its own is felt there.
+        """
+        made = self._made
+        if isinstance(made, PureOpener) and made.singles_opened != self._singles_seen:
+            self._singles_seen, self._singles_seen_at = made.singles_opened, now
 
     @property
     def _train(self) -> PureOpener | core.Opener:

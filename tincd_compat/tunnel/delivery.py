@@ -21,7 +21,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
@@ -30,8 +30,13 @@ from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.modes import BroadcastMode
 from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 from tincd_compat.routing.options import RouteOptions
+from tincd_compat.routing.verdicts import Reason
+from tincd_compat.tunnel.drops import Drop, Loss
 from tincd_compat.tunnel.pmtu import Probe, is_probe, request
 from tincd_compat.tunnel.tunnel import Tunnel
+
+#: Why a packet goes nowhere.
+LossReason: TypeAlias = Reason | Drop | Loss
 
 #: Datagrams in one train: what a C peer's replay window of 128 and its socket's buffer
 #: of some 180 take without loss when two arrive at once.
@@ -131,10 +136,14 @@ class Delivery:
 
     # To one node.
 
-    def drop(self, reason: str) -> None:
-        """Count a frame that goes nowhere."""
+    def drop(self, reason: LossReason) -> None:
+        """Count a frame that goes nowhere, and the work that it was."""
         self.load += 1
-        self.drops[reason] += 1
+        self.lose(reason)
+
+    def lose(self, reason: LossReason, count: int = 1) -> None:
+        """Count packets that go nowhere."""
+        self.drops[reason] += count
 
     def deliver(self, frame: bytes | bytearray) -> None:
         """Write a frame to our device at the end of the burst."""
@@ -153,7 +162,7 @@ class Delivery:
         via = node.nexthop if tcp or node.via is myself else node.via
         if not node.reachable or via is None:
             self._trace(logging.INFO, "Node %s is not reachable", node)
-            self.drop("unreachable")
+            self.drop(Loss.UNREACHABLE)
             return
         if via is not node and self.tracing:
             place = "(null)" if node.via is None else self._mesh.place(node.via)
@@ -169,7 +178,7 @@ class Delivery:
         if not via.reachable:
             text = "Trying to send UDP packet to unreachable node %s"
             self._trace(logging.INFO, text, via)
-            self.drop("unreachable")
+            self.drop(Loss.UNREACHABLE)
             return
         tunnel = self._tunnels(via)
         if not tunnel.valid_key:
@@ -325,12 +334,12 @@ class Delivery:
 
     def not_sealed(self, tunnel: Tunnel, count: int) -> None:
         """Count frames for which a node's key has no number."""
-        self.drops["no valid key"] += count
+        self.lose(Loss.NO_VALID_KEY, count)
         tunnel.used_up()
 
     def too_big(self, node: Node, length: int) -> None:
         """The kernel refused a single datagram: the path is narrower than that."""
-        self.drops["larger than the path MTU"] += 1
+        self.lose(Loss.LARGER_THAN_MTU)
         self._tunnels(node).pmtu.too_big(length)
 
     def send_probe(

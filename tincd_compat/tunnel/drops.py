@@ -1,12 +1,38 @@
-"""What becomes of a datagram that is opened."""
+"""Why packets go nowhere, and what becomes of a datagram that is opened.
+
+The vocabulary is closed: a packet is counted under a reason of the router, of an
+opener, or of the rest of the data plane.  Each is the text that dumps show; the word
+for programs is made of it (``observe.words.DropReason``).
+"""
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 
-class Drop(Enum):
+class Loss(StrEnum):
+    """Why a packet goes nowhere that neither the router nor an opener has refused."""
+
+    # Super-packets of the device.
+    BEYOND_TURN = "beyond a turn"
+    BROKEN_SUPER_PACKET = "broken super-packet"
+    # Sending.
+    UNREACHABLE = "unreachable"
+    NO_VALID_KEY = "no valid key"
+    LARGER_THAN_MTU = "larger than the path MTU"
+    META_FULL = "meta connection is full"
+    NO_META = "no meta connection"
+    SEND_BUFFER_FULL = "send buffer is full"
+    # Receiving.
+    UNKNOWN_SOURCE = "unknown source"
+    NO_KEY_FROM_US = "has no key from us"
+    TOO_LONG = "too long"
+    INVALID_SIZE = "invalid size"
+    UNASKED_REPLY = "unasked probe reply"
+
+
+class Drop(StrEnum):
     """Why a datagram is refused."""
 
     TOO_SHORT = "too short"

@@ -131,7 +131,9 @@ class Openers:
         self._keep(self._current, None)
 
     def tick(self, now: float) -> None:
-        """Forget the older key if it has been out of use for long."""
+        """Note who was heard; forget the older key if it was out of use for long."""
+        for opener in self._kept():
+            opener.look(now)
         if self.current is not self._newer:
             return
         if self._idle_since is None:

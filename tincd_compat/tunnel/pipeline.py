@@ -57,8 +57,10 @@ from tincd_compat.tunnel.delivery import (
     MAX_TRAIN,
     Delivery,
     DeliveryPolicy,
+    LossReason,
     Ports,
 )
+from tincd_compat.tunnel.drops import Loss
 from tincd_compat.tunnel.flows import FlowTable
 from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
 from tincd_compat.tunnel.receiving import Received, Receiver
@@ -130,6 +132,10 @@ class Pipeline:
     def drops(self) -> Counter[str]:
         """How many frames and datagrams went nowhere, by reason."""
         return self._delivery.drops
+
+    def lose(self, reason: LossReason, count: int = 1) -> None:
+        """Count packets that go nowhere."""
+        self._delivery.lose(reason, count)
 
     # What the mesh, the tunnels and the sockets tell.
 
@@ -247,11 +253,11 @@ class Pipeline:
             if first:
                 delivery.flush()
                 if (yield):
-                    self.drops["beyond a turn"] += count - first
+                    delivery.lose(Loss.BEYOND_TURN, count - first)
                     return
             segments = [] if packet.is_too_fine else split(*packet, first, STEP)
             if not segments:
-                self.drops["broken super-packet"] += 1
+                delivery.lose(Loss.BROKEN_SUPER_PACKET)
                 return
             if self._goes_plainly(packet, destination, segments):
                 continue
@@ -261,7 +267,7 @@ class Pipeline:
                     yield
                 reason = self._route(bytearray(segment), self._mesh.myself, now)
                 if reason in SHARED_REASONS and not tracing:
-                    self.drops[reason] += count - number
+                    delivery.lose(reason, count - number)
                     return
 
     def _goes_plainly(
@@ -424,9 +430,9 @@ class Pipeline:
             if tunnel.pmtu.reply(len(frame)):
                 tunnel.echoes.heard(frame, now)
             else:
-                self.drops["unasked probe reply"] += 1
+                self.lose(Loss.UNASKED_REPLY)
         elif not node.reachable:
-            self.drops["unreachable"] += 1
+            self.lose(Loss.UNREACHABLE)
         elif tunnel.valid_key:
             tunnel.pmtu.answering()
             self._delivery.enqueue(node, answer(frame))
@@ -456,7 +462,7 @@ class Pipeline:
                 delivery.broadcast(source, frame, now, tcp=tcp)
             case Answer(frames, reason, tos):
                 if reason is not None:
-                    self.drops[reason] += 1
+                    delivery.lose(reason)
                 for reply in frames:
                     delivery.send(source, reply, now, tcp=tcp, tos=tos)
             case Fragments(node, frames, tos):

@@ -20,6 +20,7 @@ from tincd_compat.routing.headers import Buffer
 from tincd_compat.segments.superpacket import SuperPacket
 from tincd_compat.tunnel.codec import DROPS
 from tincd_compat.tunnel.compression import Decompressor
+from tincd_compat.tunnel.drops import Loss
 from tincd_compat.tunnel.pipeline import Pipeline
 from tincd_compat.tunnel.ports import Progress, PumpDevice, PumpSockets
 from tincd_compat.tunnel.strangers import Strangers
@@ -35,8 +36,8 @@ PUMP_BURST: Final = 128
 BATCHES: Final = 2
 #: Why datagrams were dropped, as the pump numbers it.
 _REASONS: Final = (
-    *("" if drop is None else drop.value for drop in DROPS),
-    *("unknown source", "too long", "invalid size"),
+    *DROPS,
+    *(Loss.UNKNOWN_SOURCE, Loss.TOO_LONG, Loss.INVALID_SIZE),
 )
 _STRANGER: Final = len(DROPS)
 
@@ -297,8 +298,8 @@ class Pumps(PumpTables):
     def _count_drops(self, dropped: tuple[int, ...]) -> None:
         counts = zip(_REASONS, dropped, self._dropped, strict=True)
         for reason, after, before in counts:
-            if after != before:
-                self._pipeline.drops[reason] += after - before
+            if reason is not None and after != before:
+                self._pipeline.lose(reason, after - before)
         strangers = dropped[_STRANGER] - self._dropped[_STRANGER]
         self._pipeline.receiver.lookup.ignored(strangers)
         self._dropped = dropped

@@ -15,7 +15,8 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.tunnel import codec
 from tincd_compat.tunnel.compression import Decompressor
-from tincd_compat.tunnel.delivery import Delivery
+from tincd_compat.tunnel.delivery import Delivery, LossReason
+from tincd_compat.tunnel.drops import Loss
 from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
 from tincd_compat.tunnel.tunnel import Tunnel
 
@@ -67,7 +68,7 @@ class Receiver:
         frames = [frame for body in bodies if (frame := unpack(body)) is not None]
         if len(frames) < len(bodies):
             broken = len(bodies) - len(frames)
-            self._drop(codec.Drop.UNCOMPRESSABLE.value, broken)
+            self._drop(codec.Drop.UNCOMPRESSABLE, broken)
         return frames
 
     def _by_source(
@@ -80,7 +81,7 @@ class Receiver:
         for data, source, index in datagrams:
             if not data:
                 self._empty.log(now, "Receiving packet with invalid size")
-                self._drop("invalid size")
+                self._drop(Loss.INVALID_SIZE)
             elif len(data) > MAX_DATAGRAM:
                 self._drop_long(source, now)
             else:
@@ -100,7 +101,7 @@ class Receiver:
         if owner is None:
             self._drop_foreign(None, source, 1, now)
             return
-        self._drop("too long")
+        self._drop(Loss.TOO_LONG)
         if not self._delivery.tracing:
             return
         if self._tunnel(owner).opener is None:
@@ -141,14 +142,14 @@ class Receiver:
         """Count datagrams that came from an address, and whose nobody knows."""
         if owner is None:
             self.lookup.report(source, now, count)
-            self._drop("unknown source", count)
+            self._drop(Loss.UNKNOWN_SOURCE, count)
         elif self._tunnel(owner).opener is None:
-            self._drop("has no key from us", count)
+            self._drop(Loss.NO_KEY_FROM_US, count)
         else:
-            self._drop(codec.Drop.UNAUTHENTICATED.value, count)
+            self._drop(codec.Drop.UNAUTHENTICATED, count)
 
-    def _drop(self, reason: str, count: int = 1) -> None:
-        self._delivery.drops[reason] += count
+    def _drop(self, reason: LossReason, count: int = 1) -> None:
+        self._delivery.lose(reason, count)
         self.junk += count
 
     def _matches(self, node: Node, datagram: bytes) -> bool | None:
@@ -183,7 +184,7 @@ class Receiver:
             elif opened.drop is codec.Drop.UNAUTHENTICATED:
                 foreign.append(datagram)
             else:
-                self._drop(opened.drop.value)
+                self._drop(opened.drop)
         if frames:
             self._heard(node, source, index)
         return frames, foreign

@@ -184,7 +184,10 @@ class Tunnel:
 
     @property
     def last_packet(self) -> float | None:
-        """When a datagram last passed MAC and replay window, in the loop's seconds."""
+        """When a datagram last passed MAC and replay window, in the loop's seconds.
+
+        Of what comes alone and Python moves that is known at the next tick.
+        """
         return self.openers.heard
 
     @property
