@@ -427,12 +427,13 @@ class Links:
         link.ended.set()
         if link.block is not None:
             link.block.cancel()
+        # What follows from it is told after it.
+        self.ended(link)
         if link.node is not None:
             if self._by_node.get(link.node) is link:
                 del self._by_node[link.node]
                 link.node.dialled = None
             self._control.link_down(link.node, report, settle)
-        self.ended(link)
         if not self._all and not self._closing:
             self._control.purge()
 
