@@ -239,6 +239,46 @@ def test_a_text_that_is_neither_is_refused() -> None:
         ask(chain(), "a b")
 
 
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (DialResult.REFUSED, Cause.PORT_CLOSED),
+        (DialResult.NAME, Cause.NAME_UNRESOLVED),
+        (DialResult.WRONG_KEY, Cause.WRONG_KEY),
+        (None, Cause.NOT_CONNECTED),
+    ],
+)
+def test_a_connect_to_that_never_came_up_is_no_unknown_node(
+    result: DialResult | None, expected: Cause
+) -> None:
+    world = chain()
+    address = Address(host="203.0.113.4", port=655)
+    world.want("never", last=result, address=address)
+    found = ask(world, "never")
+    assert found.cause is not None
+    assert found.cause.cause is expected
+    assert found.cause.check is CheckName.REACHABLE
+    assert "never" in found.cause.text
+    assert found.command is not None
+    assert "?" not in found.command
+
+
+def test_a_node_that_was_forgotten_was_behind_another() -> None:
+    world = chain()
+    world.events.add(
+        Time(NOW), EventKind.UNREACHABLE, "gone", Unreachable.CUT_OFF, by="hub"
+    )
+    found = ask(world, "gone")
+    assert found.cause is not None
+    assert found.cause.cause is Cause.HUB_LOST
+    assert found.command == "tincd-compat -n vpn explain hub"
+    # Who has come back is not to blame.
+    world.events.add(
+        Time(NOW), EventKind.UNREACHABLE, "gone", Unreachable.CUT_OFF, by="bravo"
+    )
+    assert cause(world, "gone") is Cause.NO_SUCH_NODE
+
+
 def test_an_unknown_node_and_an_address_of_nobody() -> None:
     world = chain()
     assert cause(world, "nobody") is Cause.NO_SUCH_NODE

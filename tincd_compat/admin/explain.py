@@ -277,7 +277,7 @@ def _before(explanation: Record, now: float) -> str:
     events = list(explanation.get("events") or ())[:_EVENTS]
     if not events:
         return ""
-    node = clean(explanation.get("node"))
+    node = clean(explanation.get("node") or explanation.get("to"))
     told = []
     for event in events:
         text = clean(event.get("text")).removeprefix(f"{node}: ").rstrip(".")

@@ -22,7 +22,7 @@ from tincd_compat.observe.paths import first_hop, way
 from tincd_compat.observe.remedies import Subject, command
 from tincd_compat.observe.tables import edges_to
 from tincd_compat.observe.times import utc
-from tincd_compat.observe.unreachable import Why, why_unreachable
+from tincd_compat.observe.unreachable import Why, why_missing, why_unreachable
 from tincd_compat.observe.views import Refused, Views
 from tincd_compat.observe.words import Cause, CheckName, Mode, PathKind, Verdict
 
@@ -100,8 +100,7 @@ class Inquiry:
             if address is None and not valid_name(self._to):
                 raise ValueError(f"{self._to!r} is neither a node nor an address")
             if address is None:
-                text = f"no node called {self._to} is known"
-                self._here(CheckName.OWNER, Cause.NO_SUCH_NODE, text, owner=self._to)
+                self._of_nobody()
                 return
             yield from self._of_an_address(address)
         node = self._node
@@ -115,6 +114,21 @@ class Inquiry:
             return
         self._reached(node)
         self._along(node)
+
+    def _of_nobody(self) -> None:
+        """Judge a name that is no node's now, as of a ConnectTo that never came up."""
+        why = why_missing(self._views, self._to)
+        if why is None:
+            text = f"no node called {self._to} is known"
+            self._here(CheckName.OWNER, Cause.NO_SUCH_NODE, text, owner=self._to)
+            return
+        self._subject = replace(
+            self._subject, node=self._to, other=why.other or self._to
+        )
+        if why.host is not None:
+            self._at(why.host, why.port or 655)
+        text = f"{self._to} is unreachable: {why.text}"
+        self._here(CheckName.REACHABLE, why.cause, text, **why.facts)
 
     # The subnet and its owner.
 
@@ -272,7 +286,7 @@ class Inquiry:
             remedy = command(first.cause, self._subject)
             base = replace(base, cause=finding, command=remedy)
         if node is None:
-            return base
+            return replace(base, events=tuple(views.events(self._to, EVENTS)))
         detour = yield from fallback(views.mesh, node)
         found = way(views.mesh, node, views.tunnel, views.own.options)
         nexthop = node.nexthop if node.reachable else None

@@ -42,7 +42,7 @@ def why_unreachable(views: Views, node: Node) -> Generator[None, None, Why]:
     own = goals.get(node.name)
     if own is not None and own.last not in (None, DialResult.OK):
         return failed(own)
-    if wrong := _wrong_key(views, node):
+    if wrong := _wrong_key(views, node.name):
         return wrong
     one_way = yield from _one_way(views, node)
     if one_way is not None:
@@ -54,7 +54,7 @@ def why_unreachable(views: Views, node: Node) -> Generator[None, None, Why]:
             said = failed(goal)
             text = f"it is behind {other.name}, which is lost: {said.text}"
             return Why(Cause.HUB_LOST, text, said.facts, other.name)
-    if by := _cut_off_by(views, node):
+    if by := _cut_off_by(views, node.name):
         text = f"it was behind {by}, which is lost"
         return Why(Cause.HUB_LOST, text, {"by": by}, by)
     if len(island) > 1:
@@ -66,6 +66,19 @@ def why_unreachable(views: Views, node: Node) -> Generator[None, None, Why]:
     else:
         text = "nobody who is reachable is linked with it, and we have no ConnectTo"
     return Why(Cause.NOT_CONNECTED, text, {})
+
+
+def why_missing(views: Views, name: str) -> Why | None:
+    """Return why a name is no node now; None if it is nothing to us."""
+    for goal in views.connect_to:
+        if goal.node == name:
+            if goal.last not in (None, DialResult.OK):
+                return failed(goal)
+            return Why(Cause.NOT_CONNECTED, "our ConnectTo has no result yet", {})
+    if by := _cut_off_by(views, name):
+        text = f"it was behind {by}, which is lost"
+        return Why(Cause.HUB_LOST, text, {"by": by}, by)
+    return _wrong_key(views, name)
 
 
 def failed(goal: ConnectTo) -> Why:
@@ -85,14 +98,14 @@ def failed(goal: ConnectTo) -> Why:
     return Why(cause, text, facts, goal.node, host, port)
 
 
-def _wrong_key(views: Views, node: Node) -> Why | None:
-    """Look for a handshake with the node that failed for a key."""
-    for event in views.events(node.name, _EVENTS):
+def _wrong_key(views: Views, name: str) -> Why | None:
+    """Look for a handshake with a node of that name that failed for a key."""
+    for event in views.events(name, _EVENTS):
         if event.kind is EventKind.LINK_UP:
             return None
         if event.kind is EventKind.LINK_DOWN and event.reason == LinkEnd.WRONG_KEY:
-            text = f"it has called, with another key than hosts/{node.name} has"
-            return Why(Cause.WRONG_KEY, text, {"result": "wrong-key"}, node.name)
+            text = f"it has called, with another key than hosts/{name} has"
+            return Why(Cause.WRONG_KEY, text, {"result": "wrong-key"}, name)
     return None
 
 
@@ -125,12 +138,16 @@ def _island(node: Node) -> Generator[None, None, list[Node]]:
     return [*found]
 
 
-def _cut_off_by(views: Views, node: Node) -> str | None:
-    """Return the node whose loss has cut this one off, as an event tells."""
-    for event in views.events(node.name, _EVENTS):
+def _cut_off_by(views: Views, name: str) -> str | None:
+    """Return the node whose loss has cut this one off, as an event tells.
+
+    A node that nobody has an edge to is forgotten; its events are not.
+    """
+    for event in views.events(name, _EVENTS):
         if event.kind is EventKind.UNREACHABLE:
             by = event.facts.get("by")
-            other = views.mesh.nodes.get(by) if isinstance(by, str) else None
-            lost = other is not None and not other.reachable and other is not node
-            return by if lost and isinstance(by, str) else None
+            if not isinstance(by, str) or by == name:
+                return None
+            other = views.mesh.nodes.get(by)
+            return by if other is None or not other.reachable else None
     return None
