@@ -12,17 +12,17 @@ import asyncio
 import secrets
 import socket
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.hostnames import HostNames
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.linktable import LinkTable
 from tincd_compat.daemon.privateops import Crowded, PrivateOperations
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError, PeerError
@@ -37,7 +37,7 @@ from tincd_compat.meta.connection import (
     Received,
     Role,
 )
-from tincd_compat.meta.messages import Ping, Pong, Request
+from tincd_compat.meta.messages import Pong, Request
 from tincd_compat.transport.tcp import Tarpit, source_address
 from tincd_compat.transport.turns import Turns
 
@@ -46,10 +46,9 @@ if TYPE_CHECKING:
     from tincd_compat.config.hosts import HostSettings
     from tincd_compat.config.keys import PrivateKey
     from tincd_compat.control.outgoing import Outgoing
-    from tincd_compat.mesh.node import Mesh, Node
-    from tincd_compat.meta.messages import Message
+    from tincd_compat.daemon.control import ControlPlane
+    from tincd_compat.mesh.node import Node
     from tincd_compat.meta.proxy import Target
-    from tincd_compat.tunnel.tunnels import Tunnels
 
 #: Links of which each has a graph run of its own at the end, and seconds for them all.
 STOP_RUNS: Final = 16
@@ -59,42 +58,8 @@ STOP_PATIENCE: Final = 0.2
 MAX_STRANGERS: Final = 128
 
 
-class Control(Protocol):
-    """The control plane, as links report messages, beginnings and ends to it."""
-
-    @property
-    def mesh(self) -> Mesh: ...
-
-    @property
-    def tunnels(self) -> Tunnels: ...
-
-    def handle(self, link: Link, message: Message, line: bytes) -> None:
-        """Act on a message from an active link."""
-
-    def settle(self) -> None:
-        """Run the graph, if it is due."""
-
-    def settle_detours(self) -> None:
-        """Run the graph, if a path leads over an edge that has gone."""
-
-    def batch_done(self) -> None:
-        """Note that all messages of a turn have been handled."""
-
-    def link_up(self, link: Link, event: Activated, bits: int) -> None:
-        """Note that a link is active with these options."""
-
-    def link_down(self, node: Node, report: bool, settle: bool = True) -> None:
-        """Note that the link with the node has ended; ``report`` sends a DEL_EDGE.
-
-        Without ``settle`` the graph is run later.
-        """
-
-    def purge(self) -> None:
-        """Forget what is unreachable."""
-
-
-class Links:
-    """All meta connections of the daemon, by node once they are active."""
+class Links(LinkTable):
+    """Sets up, activates and ends all meta connections of the daemon."""
 
     def __init__(
         self,
@@ -108,6 +73,7 @@ class Links:
         bypass_security: bool,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        super().__init__()
         self._settings = settings
         self._identity = identity
         self._files = files
@@ -117,20 +83,16 @@ class Links:
         self._loop = loop or asyncio.get_running_loop()
         self.operations = PrivateOperations(private_key, self._loop)
         self._turns = Turns(self._loop, done=self._batch_done)
-        self._control: Control
+        self._control: ControlPlane
         self._packets_received: Callable[[list[bytes], Link], None]
         self._names = HostNames()
-        #: In the order of their beginnings; a dictionary, since each may end any time.
-        self._all: dict[Link, None] = {}
-        self._by_node: dict[Node, Link] = {}
         self.listening: Sequence[SocketAddress] = ()
         self._closing = False
-        #: Requests so far of active links, by kind.
-        self.received: Counter[Request] = Counter()
-        self._most_queued = 0
 
     def attach(
-        self, control: Control, packets_received: Callable[[list[bytes], Link], None]
+        self,
+        control: ControlPlane,
+        packets_received: Callable[[list[bytes], Link], None],
     ) -> None:
         """Set the receivers of messages and of packets."""
         self._control = control
@@ -140,37 +102,19 @@ class Links:
         """Say this port in ACK from now on."""
         self._identity = replace(self._identity, port=port)
 
-    def __iter__(self) -> Iterator[Link]:
-        return iter(tuple(self._all))
-
-    def active(self) -> list[Link]:
-        return [link for link in self._all if link.active]
-
-    @property
-    def congested(self) -> bool:
-        """Tell whether some peer has a long queue in front of a new message."""
-        return any(link.backlog.congested for link in self.active())
-
-    @property
-    def most_queued(self) -> int:
-        """The most bytes that have waited for one peer so far."""
-        links = (link.backlog.most_queued for link in self._all)
-        return max(self._most_queued, *links, 0)
-
-    def of(self, node: Node) -> Link | None:
-        """Return the active link with a node."""
-        return self._by_node.get(node)
-
     # For the dialer.
 
     def link_to(self, name: str) -> Link | None:
+        """Return the active link with the node of that name, if any."""
         node = self._control.mesh.nodes.get(name)
         return None if node is None else self._by_node.get(node)
 
     def read_host(self, name: str) -> HostSettings:
+        """Read hosts/NAME; ConfigError if that is impossible."""
         return self._files.read(name)
 
     def source_for(self, address: SocketAddress) -> SocketAddress | None:
+        """Return the local address to dial from, or None for any."""
         return source_address(self.listening, address.is_ipv6)
 
     def dialled(
@@ -182,6 +126,10 @@ class Links:
         *,
         proxied: Target | None = None,
     ) -> Link:
+        """Begin the handshake on a connected socket.
+
+        ``proxied`` is whom a proxy has been asked for, ``address`` what it has said.
+        """
         role = Role.INITIATOR
         link = self._new_link(role, sock, address, outgoing, started, proxied)
         link.connection.start()
@@ -264,7 +212,7 @@ class Links:
                 self.received[message.request] += 1
                 if isinstance(message, Pong):
                     self._pong(link)
-                elif not isinstance(message, Ping):
+                else:
                     self._control.handle(link, message, line)
             case PacketsReceived(frames):
                 self.received[Request.PACKET] += len(frames)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tincd_compat.daemon.links import Links
+    from tincd_compat.daemon.linktable import LinkTable
     from tincd_compat.mesh.node import Mesh
 
 
@@ -16,7 +16,7 @@ class StatusLine:
     def __init__(
         self,
         mesh: Mesh,
-        links: Links,
+        links: LinkTable,
         tell: Callable[[str], None],
         clock: Callable[[], str],
     ) -> None:
