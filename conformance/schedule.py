@@ -14,7 +14,7 @@ from typing import Final
 from conformance.harness.scenario import Case
 
 #: Share of the time of all processors that has to be idle before one case more starts.
-SPARE: Final = 0.1
+SPARE: Final = 0.05
 #: Cases for each processor: on average a case uses a seventh of one.
 _FEW: Final = 3
 _MANY: Final = 7

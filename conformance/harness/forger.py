@@ -85,7 +85,7 @@ class Forger:
             socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW
         )
 
-    def send(self, *datagrams: Datagram) -> None:
+    def send(self, *datagrams: Datagram | Fragment) -> None:
         for datagram in datagrams:
             self._send(datagram.packet(), datagram.target[0])
 

@@ -16,11 +16,11 @@ from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.waits import SOON
 
 _PORT: Final = 655
 #: The longest that a tincd takes, and longer ones.
 _LENGTHS: Final = (1661, 1662, 2048, 9000)
-_RATE: Final = 100
 #: Seconds after which a limited log takes lines about strangers again.
 _PAUSE: Final = 1.0
 
@@ -48,7 +48,7 @@ def play(lab: Lab, placement: Placement) -> None:
             mark = victim.log.mark()
             _send(forger, source, target, length, number)
             place = f"{source[0]} port {source[1]}"
-            victim.log.wait(re.escape(line.format(place)), 10, mark)
+            victim.log.wait(re.escape(line.format(place)), SOON, mark)
     expect_ping(victim, peer.address)
     forger.close()
 
@@ -56,8 +56,8 @@ def play(lab: Lab, placement: Placement) -> None:
 def _send(
     forger: Forger, source: Place, target: Place, length: int, number: int
 ) -> None:
-    fragments = Fragment.cut(Datagram(source, target, bytes(length)), 1000 + number)
-    forger.flood(fragments, _RATE, 1.5 * len(fragments) / _RATE)
+    datagram = Datagram(source, target, bytes(length))
+    forger.send(*Fragment.cut(datagram, 1000 + number))
 
 
 SCENARIO = Scenario(

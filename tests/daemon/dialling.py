@@ -15,6 +15,7 @@ from tincd_compat.config.settings import Settings
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.dialer import Dialer
 from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
 
@@ -59,7 +60,7 @@ class World:
         self.jitter = 0.0
         self.dialer = Dialer(
             self.settings,
-            self,
+            cast(Links, self),
             UnexpectedErrors(),
             resolve=self.resolve,
             connect=self.connect,

@@ -17,6 +17,7 @@ from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.dialer import Dialer
 from tincd_compat.daemon.dials import dial_result
 from tincd_compat.daemon.link import End, Link
+from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.notices import Notices
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.observe.words import DialResult, LinkEnd
@@ -171,7 +172,7 @@ def test_the_dialer_says_when_it_gives_up(loop: FakeLoop) -> None:
     world, heard = World(loop), list[str]()
     dialer = Dialer(
         world.settings,
-        world,
+        cast(Links, world),
         UnexpectedErrors(),
         resolve=world.resolve,
         connect=world.connect,

@@ -16,7 +16,7 @@ from tests.device.fakes import FakeSystem
 from tincd_compat._fast import core
 from tincd_compat.config.settings import Settings
 from tincd_compat.crypto.suites import Suite
-from tincd_compat.daemon.offloads import ENVIRONMENT, Offloads, allowed, report
+from tincd_compat.daemon.offloads import ENVIRONMENT, AllowedOffloads, allowed, report
 from tincd_compat.device.base import DeviceOptions, open_device
 from tincd_compat.segments import offload
 from tincd_compat.transport.udp import UdpSocket, segmentation_is_sound
@@ -25,11 +25,11 @@ from tincd_compat.tunnel import codec, pumps
 from tincd_compat.tunnel.pumps import Pumps
 
 OURS = Settings(name="us", tun_tso=True)
-FIELDS = [field.name for field in dataclasses.fields(Offloads)]
+FIELDS = [field.name for field in dataclasses.fields(AllowedOffloads)]
 
 
 def test_all_are_allowed() -> None:
-    assert allowed(OURS, {}) == Offloads()
+    assert allowed(OURS, {}) == AllowedOffloads()
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -37,8 +37,8 @@ def test_python_does_not_cut_segments_unasked(
     compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(offload, "COMPILED", compiled)
-    assert allowed(Settings(name="us"), {}) == Offloads(tun_tso=compiled)
-    assert allowed(OURS, {}) == Offloads()
+    assert allowed(Settings(name="us"), {}) == AllowedOffloads(tun_tso=compiled)
+    assert allowed(OURS, {}) == AllowedOffloads()
     assert not allowed(OURS, {"TINCD_COMPAT_NO_TUN_TSO": "1"}).tun_tso
 
 
@@ -48,14 +48,18 @@ def test_every_offload_has_a_switch() -> None:
 
 @pytest.mark.parametrize(("variable", "field"), ENVIRONMENT.items())
 def test_environment(variable: str, field: str) -> None:
-    off = dataclasses.replace(Offloads(), **{field: False})
+    off = dataclasses.replace(AllowedOffloads(), **{field: False})
     assert allowed(OURS, {variable: "1"}) == off
-    assert allowed(OURS, {variable: "0"}) == allowed(OURS, {variable: ""}) == Offloads()
+    assert (
+        allowed(OURS, {variable: "0"})
+        == allowed(OURS, {variable: ""})
+        == AllowedOffloads()
+    )
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_configuration(field: str) -> None:
-    off = dataclasses.replace(Offloads(), **{field: False})
+    off = dataclasses.replace(AllowedOffloads(), **{field: False})
     switches: dict[str, Any] = {field: False}
     assert allowed(dataclasses.replace(OURS, **switches), {}) == off
 
@@ -78,7 +82,7 @@ class Socket:
 @pytest.mark.parametrize("gso", [False, True])
 @pytest.mark.parametrize("gro", [False, True])
 def test_sockets(gso: bool, gro: bool) -> None:
-    offloads = Offloads(udp_gso=gso, udp_gro=gro)
+    offloads = AllowedOffloads(udp_gso=gso, udp_gro=gro)
     (udp,) = offloads.sockets([cast(DatagramSocket, Socket())])
     assert udp.coalescing is gro
     assert udp.segmentation is (gso and segmentation_is_sound(os.uname().release))
@@ -89,16 +93,23 @@ def test_sockets(gso: bool, gro: bool) -> None:
     [
         (
             0x7F,
-            Offloads(),
+            AllowedOffloads(),
             "UDP segmentation, UDP coalescing, device segmentation, device coalescing"
             + ("" if offload.COMPILED else " of TCP"),
         ),
-        (0x7F, Offloads(udp_gso=False, tun_tso=False, tun_gro=False), "UDP coalescing"),
-        (0, Offloads(udp_gro=False, udp_gso=False, tun_gro=False), "none"),
+        (
+            0x7F,
+            AllowedOffloads(udp_gso=False, tun_tso=False, tun_gro=False),
+            "UDP coalescing",
+        ),
+        (0, AllowedOffloads(udp_gro=False, udp_gso=False, tun_gro=False), "none"),
     ],
 )
 def test_report(
-    features: int, offloads: Offloads, text: str, caplog: pytest.LogCaptureFixture
+    features: int,
+    offloads: AllowedOffloads,
+    text: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     system = FakeSystem()
     system.features = features

@@ -5,7 +5,7 @@ import errno
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tincd_compat.service.backlog import BATCH, Backlog
+from tincd_compat.service.backlog import BATCH, LineBacklog
 
 
 class Reader:
@@ -16,7 +16,7 @@ class Reader:
         self.failing = False
         self.calls = 0
         self.read = b""
-        self.backlog = Backlog(self.write, lambda count: b"(%d)\n" % count, most)
+        self.backlog = LineBacklog(self.write, lambda count: b"(%d)\n" % count, most)
 
     def write(self, data: bytes) -> int:
         self.calls += 1

@@ -101,7 +101,7 @@ def load() -> None:
     _fetcher()
 
 
-class Context:
+class LibraryContext:
     """One direction under one key; ``iv`` is empty for a mode without one."""
 
     def __init__(self, name: str, key: bytes, iv: bytes, *, encrypts: bool) -> None:
@@ -148,11 +148,11 @@ class LibraryCipher:
     def __init__(self, name: str, key: bytes, iv: bytes) -> None:
         self._arguments = (name, key, iv)
 
-    def encryptor(self) -> Context:
-        return Context(*self._arguments, encrypts=True)
+    def encryptor(self) -> LibraryContext:
+        return LibraryContext(*self._arguments, encrypts=True)
 
-    def decryptor(self) -> Context:
-        return Context(*self._arguments, encrypts=False)
+    def decryptor(self) -> LibraryContext:
+        return LibraryContext(*self._arguments, encrypts=False)
 
 
 class LibraryHash:

@@ -40,7 +40,7 @@ from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
-    from tincd_compat.daemon.links import Links
+    from tincd_compat.daemon.linktable import LinkTable
     from tincd_compat.meta.connection import Activated
 
 #: Effects of a walk between two looks at the links, and the pauses of so many seconds
@@ -65,7 +65,7 @@ class ControlPlane:
         mesh: Mesh,
         gossip: Gossip,
         exchange: KeyExchange,
-        links: Links,
+        links: LinkTable,
         tunnels: Tunnels,
         events: MeshEvents,
         clock: Callable[[], float],

@@ -33,7 +33,7 @@ from tincd_compat.tunnel.tunnels import Tunnels
 if TYPE_CHECKING:
     from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.daemon.link import Link
-    from tincd_compat.daemon.links import Links
+    from tincd_compat.daemon.linktable import LinkTable
     from tincd_compat.device.base import Device
 
 
@@ -46,7 +46,7 @@ class DataPlane:
         settings: CurrentSettings,
         suite: Suite,
         tunnels: Tunnels,
-        links: Links,
+        links: LinkTable,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._mesh = mesh

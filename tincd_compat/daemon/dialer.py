@@ -33,35 +33,8 @@ from tincd_compat.transport.tcp import connect
 
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
-    from tincd_compat.config.hosts import HostSettings
     from tincd_compat.daemon.link import Link
-
-
-class Network(Protocol):
-    """The rest of the daemon, as the dialer needs it."""
-
-    def link_to(self, name: str) -> Link | None:
-        """Return the active link with that node, if any."""
-
-    def read_host(self, name: str) -> HostSettings:
-        """Read hosts/NAME; ConfigError if that is impossible."""
-
-    def dialled(
-        self,
-        sock: socket.socket,
-        address: SocketAddress,
-        outgoing: Outgoing,
-        started: float,
-        *,
-        proxied: Target | None = None,
-    ) -> Link:
-        """Begin the handshake on a connected socket.
-
-        ``proxied`` is whom a proxy has been asked for, ``address`` what it has said.
-        """
-
-    def source_for(self, address: SocketAddress) -> SocketAddress | None:
-        """Return the local address to dial from, or None for any."""
+    from tincd_compat.daemon.links import Links
 
 
 #: Hears of an attempt at a node that has failed: how, where, and in words.
@@ -91,7 +64,7 @@ class Dialer:
     def __init__(
         self,
         settings: CurrentSettings,
-        network: Network,
+        links: Links,
         unexpected: UnexpectedErrors,
         *,
         resolve: Resolve = resolve,
@@ -113,7 +86,7 @@ class Dialer:
         self._gave_up = gave_up
         self._pursued: dict[str, Outgoing] = {}
         self._settings = settings
-        self._network = network
+        self._links = links
         self._unexpected = unexpected
         self._lookup = resolve
         self._connect = connect
@@ -155,7 +128,7 @@ class Dialer:
         for name in filter(valid_name, settings.connect_to):
             # What is wrong with a file is said when it is dialled.
             with suppress(ConfigError):
-                yield from self._network.read_host(name).targets
+                yield from self._links.read_host(name).targets
 
     def stop(self) -> None:
         """Give up all attempts; links that are up stay, without anyone redialling."""
@@ -208,7 +181,7 @@ class Dialer:
         if await self._adopted(outgoing):
             return True
         try:
-            host = self._network.read_host(outgoing.name)
+            host = self._links.read_host(outgoing.name)
             if not host.addresses:
                 name = outgoing.name
                 advice = f"hosts/{name} lacks `Address = HOST'"
@@ -233,7 +206,7 @@ class Dialer:
 
     async def _adopted(self, outgoing: Outgoing) -> bool:
         """Wait for the end of a link that the peer dialled; False if there is none."""
-        link = self._network.link_to(outgoing.name)
+        link = self._links.link_to(outgoing.name)
         if link is None:
             return False
         logs.connections.info("Already connected to %s", outgoing.name)
@@ -302,7 +275,7 @@ class Dialer:
         return ProxyPassage(sock, address)
 
     def _begin(self, passage: ProxyPassage, outgoing: Outgoing, started: float) -> Link:
-        link = self._network.dialled(
+        link = self._links.dialled(
             passage.socket,
             passage.address,
             outgoing,
@@ -317,6 +290,6 @@ class Dialer:
         return await self._connect(
             address,
             interface=settings.bind_to_interface,
-            source=self._network.source_for(address),
+            source=self._links.source_for(address),
             patience=settings.ping_timeout,
         )

@@ -12,14 +12,14 @@ from tincd_compat.meta.connection import Status
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.control import ControlPlane
-    from tincd_compat.daemon.links import Links
+    from tincd_compat.daemon.linktable import LinkTable
     from tincd_compat.device.base import Device
 
 #: Lines of a dump between which nothing else gets into the log: scripts read it.
 LINES_AT_ONCE: Final = 256
 
 
-def connections(links: Links, tree: Iterable[Node]) -> list[str]:
+def connections(links: LinkTable, tree: Iterable[Node]) -> list[str]:
     """Return the lines of SIGUSR1; ``tree``: the neighbours that get broadcasts."""
     lines = ["Connections:"]
     in_tree = set(tree)
@@ -62,7 +62,7 @@ def tables(
     yield "End of counters."
 
 
-def counters(links: Links, control: ControlPlane) -> list[tuple[str, int]]:
+def counters(links: LinkTable, control: ControlPlane) -> list[tuple[str, int]]:
     """Return what the control plane has counted since the start, and its queues."""
     received = sorted(links.received.items())
     return [

@@ -16,13 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.hostnames import HostNames
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.link import End, Link
+from tincd_compat.daemon.linktable import LinkTable
 from tincd_compat.daemon.privateops import Crowded, PrivateOperations
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError, PeerError
@@ -37,7 +38,7 @@ from tincd_compat.meta.connection import (
     Received,
     Role,
 )
-from tincd_compat.meta.messages import Ping, Pong, Request
+from tincd_compat.meta.messages import Pong, Request
 from tincd_compat.observe.words import LinkEnd
 from tincd_compat.transport.tcp import Tarpit, source_address
 from tincd_compat.transport.turns import Turns
@@ -47,10 +48,9 @@ if TYPE_CHECKING:
     from tincd_compat.config.hosts import HostSettings
     from tincd_compat.config.keys import PrivateKey
     from tincd_compat.control.outgoing import Outgoing
-    from tincd_compat.mesh.node import Mesh, Node
-    from tincd_compat.meta.messages import Message
+    from tincd_compat.daemon.control import ControlPlane
+    from tincd_compat.mesh.node import Node
     from tincd_compat.meta.proxy import Target
-    from tincd_compat.tunnel.tunnels import Tunnels
 
 #: Links of which each has a graph run of its own at the end, and seconds for them all.
 STOP_RUNS: Final = 16
@@ -60,42 +60,8 @@ STOP_PATIENCE: Final = 0.2
 MAX_STRANGERS: Final = 128
 
 
-class Control(Protocol):
-    """The control plane, as links report messages, beginnings and ends to it."""
-
-    @property
-    def mesh(self) -> Mesh: ...
-
-    @property
-    def tunnels(self) -> Tunnels: ...
-
-    def handle(self, link: Link, message: Message, line: bytes) -> None:
-        """Act on a message from an active link."""
-
-    def settle(self) -> None:
-        """Run the graph, if it is due."""
-
-    def settle_detours(self) -> None:
-        """Run the graph, if a path leads over an edge that has gone."""
-
-    def batch_done(self) -> None:
-        """Note that all messages of a turn have been handled."""
-
-    def link_up(self, link: Link, event: Activated, bits: int) -> None:
-        """Note that a link is active with these options."""
-
-    def link_down(self, node: Node, report: bool, settle: bool = True) -> None:
-        """Note that the link with the node has ended; ``report`` sends a DEL_EDGE.
-
-        Without ``settle`` the graph is run later.
-        """
-
-    def purge(self) -> None:
-        """Forget what is unreachable."""
-
-
-class Links:
-    """All meta connections of the daemon, by node once they are active."""
+class Links(LinkTable):
+    """Sets up, activates and ends all meta connections of the daemon."""
 
     def __init__(
         self,
@@ -109,6 +75,7 @@ class Links:
         bypass_security: bool,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        super().__init__()
         self._settings = settings
         self._identity = identity
         self._files = files
@@ -118,28 +85,21 @@ class Links:
         self._loop = loop or asyncio.get_running_loop()
         self.operations = PrivateOperations(private_key, self._loop)
         self._turns = Turns(self._loop, done=self._batch_done)
-        self._control: Control
+        self._control: ControlPlane
         self._packets_received: Callable[[list[bytes], Link], None]
         self._names = HostNames()
-        #: In the order of their beginnings; a dictionary, since each may end any time.
-        self._all: dict[Link, None] = {}
-        self._by_node: dict[Node, Link] = {}
         self.listening: Sequence[SocketAddress] = ()
         self._closing = False
-        #: Requests so far of active links, by kind.
-        self.received: Counter[Request] = Counter()
         #: Callers whose connection has ended before it was active, by the reason.
         self.failed_callers: Counter[LinkEnd] = Counter()
         #: Called with each link that becomes active, and with each that has ended.
         self.began: Callable[[Link], None] = lambda link: None
         self.ended: Callable[[Link], None] = lambda link: None
-        #: What links that have ended were sent, and lines to everyone; their bytes.
-        self._sent_before: Counter[Request] = Counter()
-        self._bytes_before = 0, 0
-        self._most_queued = 0
 
     def attach(
-        self, control: Control, packets_received: Callable[[list[bytes], Link], None]
+        self,
+        control: ControlPlane,
+        packets_received: Callable[[list[bytes], Link], None],
     ) -> None:
         """Set the receivers of messages and of packets."""
         self._control = control
@@ -154,64 +114,19 @@ class Links:
         """The port that our ACK says."""
         return self._identity.port
 
-    def __iter__(self) -> Iterator[Link]:
-        return iter(tuple(self._all))
-
-    def active(self) -> list[Link]:
-        return [link for link in self._all if link.active]
-
-    @property
-    def congested(self) -> bool:
-        """Tell whether some peer has a long queue in front of a new message."""
-        return any(link.backlog.congested for link in self.active())
-
-    @property
-    def most_queued(self) -> int:
-        """The most bytes that have waited for one peer so far."""
-        links = (link.backlog.most_queued for link in self._all)
-        return max(self._most_queued, *links, 0)
-
-    @property
-    def sent(self) -> Counter[Request]:
-        """Requests to all peers so far, by kind, with those of handshakes."""
-        return sum((link.connection.sent for link in self._all), self._sent_before)
-
-    @property
-    def bytes_moved(self) -> tuple[int, int]:
-        """Bytes of all meta connections so far, sent and received."""
-        sent, received = self._bytes_before
-        links = [link.connection for link in self._all]
-        return (
-            sent + sum(link.bytes_sent for link in links),
-            received + sum(link.bytes_received for link in links),
-        )
-
-    def told_everyone(self, request: Request, count: int) -> None:
-        """So many links were sent the same line."""
-        self._sent_before[request] += count
-
-    def _keep_counts(self, connection: MetaConnection) -> None:
-        self._sent_before += connection.sent
-        sent, received = self._bytes_before
-        self._bytes_before = (
-            sent + connection.bytes_sent,
-            received + connection.bytes_received,
-        )
-
-    def of(self, node: Node) -> Link | None:
-        """Return the active link with a node."""
-        return self._by_node.get(node)
-
     # For the dialer.
 
     def link_to(self, name: str) -> Link | None:
+        """Return the active link with the node of that name, if any."""
         node = self._control.mesh.nodes.get(name)
         return None if node is None else self._by_node.get(node)
 
     def read_host(self, name: str) -> HostSettings:
+        """Read hosts/NAME; ConfigError if that is impossible."""
         return self._files.read(name)
 
     def source_for(self, address: SocketAddress) -> SocketAddress | None:
+        """Return the local address to dial from, or None for any."""
         return source_address(self.listening, address.is_ipv6)
 
     def dialled(
@@ -223,6 +138,10 @@ class Links:
         *,
         proxied: Target | None = None,
     ) -> Link:
+        """Begin the handshake on a connected socket.
+
+        ``proxied`` is whom a proxy has been asked for, ``address`` what it has said.
+        """
         role = Role.INITIATOR
         link = self._new_link(role, sock, address, outgoing, started, proxied)
         link.connection.start()
@@ -310,7 +229,7 @@ class Links:
                 self.received[message.request] += 1
                 if isinstance(message, Pong):
                     self._pong(link)
-                elif not isinstance(message, Ping):
+                else:
                     self._control.handle(link, message, line)
             case PacketsReceived(frames):
                 self.received[Request.PACKET] += len(frames)
@@ -417,8 +336,7 @@ class Links:
         if not was_active and link.outgoing is None:
             self.failed_callers[end.reason] += 1
         del self._all[link]
-        self._keep_counts(link.connection)
-        self._most_queued = max(self._most_queued, link.backlog.most_queued)
+        self._keep_counts(link)
         sock = link.socket.detach()
         if was_active or self._closing:
             sock.close()

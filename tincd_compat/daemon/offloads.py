@@ -30,7 +30,7 @@ ENVIRONMENT: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offloads:
+class AllowedOffloads:
     """Offloads that may be used."""
 
     udp_gso: bool = True
@@ -71,14 +71,14 @@ class Offloads:
         ]
 
 
-def allowed(settings: Settings, environment: Mapping[str, str]) -> Offloads:
+def allowed(settings: Settings, environment: Mapping[str, str]) -> AllowedOffloads:
     """Return which offloads neither configuration nor environment switches off."""
     off = {
         field
         for variable, field in ENVIRONMENT.items()
         if environment.get(variable, "") not in ("", "0")
     }
-    return Offloads(
+    return AllowedOffloads(
         udp_gso=settings.udp_gso and "udp_gso" not in off,
         udp_gro=settings.udp_gro and "udp_gro" not in off,
         tun_tso=_cuts_well(settings) and "tun_tso" not in off,

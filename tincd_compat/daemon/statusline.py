@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tincd_compat import TINC_VERSION, __version__
 
 if TYPE_CHECKING:
-    from tincd_compat.daemon.links import Links
+    from tincd_compat.daemon.linktable import LinkTable
     from tincd_compat.mesh.node import Mesh
 
 #: Which daemon runs: ``systemctl status`` shows the name of the unit alone.
@@ -26,7 +26,7 @@ class StatusLine:
     def __init__(
         self,
         mesh: Mesh,
-        links: Links,
+        links: LinkTable,
         tell: Callable[[str], None],
         clock: Callable[[], str],
         call_later: Callable[[float, Callable[[], None]], object],

@@ -20,7 +20,7 @@ BATCH: Final = 256
 _ALONG: Final = 2
 
 
-class Backlog:
+class LineBacklog:
     """What waits for one reader.
 
     ``write`` takes bytes and returns how many of them it got rid of; BlockingIOError

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tincd_compat.service.backlog import Backlog
+from tincd_compat.service.backlog import LineBacklog
 from tincd_compat.service.floods import Gate
 from tincd_compat.service.sink import Sink, open_sink, sink_of
 
@@ -63,7 +63,7 @@ class Output(logging.Handler, abc.ABC):
         self.setFormatter(Formatter())
         self._gate = Gate()
         self._now = clock
-        self._backlog = Backlog(self.write, self._gap)
+        self._backlog = LineBacklog(self.write, self._gap)
         self._closed = False
         #: Called with each line that has to wait for its reader.
         self.waits: Callable[[], None] | None = None

@@ -76,7 +76,7 @@ def check_configuration(
     the files say.
     """
     report = Report()
-    host = Host(environment, hostname, netname, nets, chroot, host_addresses)
+    host = HostFacts(environment, hostname, netname, nets, chroot, host_addresses)
     check = _Check(directory, options, suites, host, report)
     check.run()
     if user is not None:
@@ -85,7 +85,7 @@ def check_configuration(
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostFacts:
     """The parts of a host that a start depends on, beside the files of the net."""
 
     environment: Mapping[str, str]
@@ -104,7 +104,7 @@ class _Check:
         directory: Path,
         options: Options,
         suites: Suites,
-        host: Host,
+        host: HostFacts,
         report: Report,
     ) -> None:
         self._host = host
