@@ -297,6 +297,13 @@ class TestInward:
         assert ways == [False, True, True]
         assert len(desk.world.ports.delivered) == 6
 
+    def test_a_key_that_has_expired_opens_nothing(self, desk: Desk) -> None:
+        for _ in range(3):
+            desk.from_peer("b", sized(60, HERE))
+        desk.world.tunnel(desk.world.node("b")).expire()
+        assert not desk.from_peer("b", sized(60, HERE))
+        assert len(desk.world.ports.delivered) == 3
+
     def test_another_socket_is_heeded(self, desk: Desk) -> None:
         for _ in range(3):
             desk.from_peer("b", sized(60, HERE))
