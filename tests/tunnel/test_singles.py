@@ -43,12 +43,15 @@ class FakeSockets(NoSockets):
         self.singles = 0
         self.error = 0
         self.refusals: list[tuple[str, int]] = []
+        #: The sockets on which nodes were heard that are sent to.
+        self.remembered: list[int] = []
 
     def sender(
         self, address: SocketAddress, remembered: int
     ) -> Callable[[bytes], OSError | None] | None:
         node = self._world.mesh.node_by_address(address)
         assert node is not None
+        self.remembered.append(remembered)
 
         def send(datagram: bytes) -> OSError | None:
             if self.error:
@@ -296,6 +299,30 @@ class TestInward:
         ways = [desk.from_peer("b", sized(60, HERE)) for _ in range(3)]
         assert ways == [False, True, True]
         assert len(desk.world.ports.delivered) == 6
+
+    def test_answers_leave_where_the_node_is_heard(self, desk: Desk) -> None:
+        for index in (0, 1):
+            (datagram,) = desk.world.peers["b"].seal(sized(60, HERE))
+            desk.from_udp("b", datagram, index)
+            ways = [desk.from_device(sized(60, THERE)) for _ in range(2)]
+            assert ways == [False, True]
+        assert desk.sockets.remembered == [0, 1]
+
+    def test_more_senders_than_there_is_room_for(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tincd_compat.tunnel.singlepath.MAX_DESTINATIONS", 1)
+        for name in ("b", "c", "b", "c"):
+            desk.from_peer(name, sized(60, HERE))
+            assert len(desk.singles._path._sources) == 1
+            assert desk.from_peer(name, sized(60, HERE))
+
+    def test_a_key_that_has_expired_opens_nothing(self, desk: Desk) -> None:
+        for _ in range(3):
+            desk.from_peer("b", sized(60, HERE))
+        desk.world.tunnel(desk.world.node("b")).expire()
+        assert not desk.from_peer("b", sized(60, HERE))
+        assert len(desk.world.ports.delivered) == 3
 
     def test_another_socket_is_heeded(self, desk: Desk) -> None:
         for _ in range(3):
