@@ -303,6 +303,12 @@ def test_details(name: str, result: str, facts: dict[str, Any], words: str) -> N
     assert findings.is_worth_a_line(found)
 
 
+def test_the_reason_of_a_loss_is_what_was_found() -> None:
+    text = "charlie is unreachable: our ConnectTo fails: connection refused"
+    found = {"check": "reachable", "result": "here", "text": text, "facts": {}}
+    assert findings.detail(found, NOW) == "our ConnectTo fails: connection refused"
+
+
 def test_what_was_said_before_is_not_said_again() -> None:
     for name in ("subnet", "owner", "policy", "reachable", "route", "queue"):
         assert not findings.is_worth_a_line({"check": name, "result": "ok"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 import tincd_compat
 from tests.admin.played import Stage, client
 from tincd_compat.admin import main
+from tincd_compat.admin.problems import HINTS
 from tincd_compat.admin.verbs import ALONE, VERBS
+from tincd_compat.observe.remedies import Subject, command
+from tincd_compat.observe.words import Cause
 
 
 @pytest.mark.parametrize(
@@ -137,3 +141,20 @@ print(*sys.modules)
         env={"PYTHONPATH": path},
     )
     assert not set(done.stdout.split()) & set(HEAVY)
+
+
+#: What the command finds by itself has commands of its own, in ``kernel``.
+OWN_CAUSES = {Cause.KERNEL_ROUTE, Cause.DEVICE_DOWN}
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause not in OWN_CAUSES])
+def test_a_command_that_is_named_as_a_remedy_is_one(cause: Cause) -> None:
+    subject = Subject(net="vpn", folder="/etc/tinc/vpn", node="b", other="c")
+    words = shlex.split(command(cause, subject))
+    if words[0] == "tincd-compat":
+        Stage().options(*_verb_first(words[1:]))
+
+
+@pytest.mark.parametrize("hint", HINTS.values())
+def test_a_command_that_is_named_for_a_problem_is_one(hint: str) -> None:
+    Stage().options(*hint.format(node="b").split())

@@ -12,13 +12,13 @@ from tincd_compat.daemon.slices import LATER, SLICE, Slices, at_once
 class Turns:
     """A loop whose clock goes on by ``step`` whenever somebody looks at it."""
 
-    def __init__(self, step: float = SLICE / 4) -> None:
+    def __init__(self, step: float = SLICE / 4, share: float = 1.0) -> None:
         self.step = step
         self.now = 0.0
         self.planned: list[Callable[[], None]] = []
         self.done: list[str] = []
         self.pauses: list[float] = []
-        self.slices = Slices(self.clock, self.planned.append, self.later)
+        self.slices = Slices(self.clock, self.planned.append, self.later, share)
 
     def clock(self) -> float:
         self.now += self.step
@@ -45,6 +45,14 @@ class Turns:
             self.turn()
             turns += 1
         return turns
+
+
+def test_work_that_is_worth_less_has_less_of_a_turn() -> None:
+    turns = Turns(step=SLICE / 16, share=1 / 4)
+    turns.slices.begin("a", turns.work("a", 100))
+    assert 0 < len(turns.done) <= 4
+    turns.run()
+    assert len(turns.done) == 100
 
 
 def test_short_work_is_done_at_once() -> None:

@@ -25,6 +25,9 @@ LABELS: Final = {
 #: Checks that other sentences tell of, as long as nothing is wrong.
 _SAID: Final = frozenset({"subnet", "owner", "policy", "reachable", "route", "queue"})
 
+#: What the words of a check say before the reason.
+_LOST: Final = " is unreachable: "
+
 _SOURCES: Final = {
     "udp": "from its datagrams",
     "edge": "from its edge",
@@ -46,7 +49,11 @@ def detail(check: Record, now: float) -> str:
     is_ok = check.get("result") == "ok"
     make = (_OK if is_ok else _HERE).get(str(check.get("check")))
     words = None if make is None else make(facts, now)
-    return clean(check.get("text")) if words is None else words
+    if words is not None:
+        return words
+    text = clean(check.get("text"))
+    # Whom all of this is about stands above; the whole sentence follows below.
+    return text.partition(_LOST)[2] or text
 
 
 def _options(facts: Mapping[str, Any], now: float) -> str:

@@ -33,8 +33,13 @@ class Slices:
         clock: Callable[[], float],
         call_soon: Callable[[Callable[[], None]], object],
         call_later: Callable[[float, Callable[[], None]], object],
+        share: float = 1.0,
     ) -> None:
-        """``clock()`` returns seconds, the others call back as those of a loop do."""
+        """``clock()`` returns seconds, the others call back as those of a loop do.
+
+        ``share`` is the part of a slice that this work is worth.
+        """
+        self._share = share
         self._clock = clock
         self._call_soon = call_soon
         self._call_later = call_later
@@ -72,7 +77,7 @@ class Slices:
         self._more = True
         now = self._clock()
         if self._end is None:
-            self._end = now + SLICE
+            self._end = now + SLICE * self._share
         elif now >= self._end:
             return
         self._busy, pause = True, 0.0

@@ -84,7 +84,7 @@ _COMMANDS: Final[Mapping[Cause, Callable[[Subject], str]]] = {
     Cause.NO_ADDRESS: lambda s: s.ours(f"events {s.node}"),
     Cause.UDP_LOST_OUTWARD: lambda s: s.capture("udp"),
     Cause.UDP_LOST: lambda s: s.capture("udp"),
-    Cause.PROBING: lambda s: s.ours(f"ping {s.node}"),
+    Cause.PROBING: lambda s: s.ours(f"events -f {s.node}"),
     Cause.MTU_BLACK_HOLE: _ping,
     Cause.QUEUE_FULL: lambda s: f"ss -tni dst {shlex.quote(s.host)}",
 }

@@ -453,3 +453,5 @@ class FailureCode(StrEnum):
     TOO_MANY = "too-many"
     TOO_SLOW = "too-slow"
     NOT_READY = "not-ready"
+    #: A fault of tincd itself, about which its log says more.
+    INTERNAL = "internal"
