@@ -70,7 +70,7 @@ simulation: $(VENV)/.dev
 mutants: $(VENV)/.mutation
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-conformance: tools $(VENV)/.runtime
+conformance: tools $(VENV)/.dev
 	$(BIN)/python -m conformance $(ARGS)
 
 probes: tools $(VENV)/.runtime

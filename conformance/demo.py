@@ -1,7 +1,8 @@
 """``python -m conformance.demo``: a mesh of three, for people to look at.
 
 Two C daemons with ours between them where a C tincd is installed, else three of ours:
-who knows whom, pings, a transfer with its checksum, and nothing left behind.
+who knows whom, pings, a transfer with its checksum, what an operator sees at ours, and
+nothing left behind.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from conformance.harness.daemon import TincNode
+from conformance.harness.daemon import NETNAME, TincNode
 from conformance.harness.kinds import Kind, Placement, c_tincd_problem, parse_placement
 from conformance.harness.lab import Lab, temporary_lab
 from conformance.harness.mesh import Mesh, Plan
@@ -101,6 +102,8 @@ def _show(lab: Lab, placement: Placement) -> None:
     for source, target in ((alice, carol), (carol, alice), (alice, bob)):
         _transfer(lab, source, target)
     _print_table(bob)
+    for words in (("status",), ("explain", "carol")):
+        _ask(bob, *words)
     with _quiet():
         lab.finish()
     print("\nstopped         exit status 0 each; no pid file, device or route is left")
@@ -134,6 +137,19 @@ def _print_table(node: TincNode) -> None:
         print(
             f"  {row.name:<7}{row.host:<22}{row.via:<7}{row.mtu:<6}{', '.join(subnets)}"
         )
+
+
+def _ask(node: TincNode, *words: str) -> None:
+    """Show what ``tincd-compat`` says of the mesh at a node of ours."""
+    if node.kind is not Kind.OURS:
+        return
+    argv = [sys.executable, "-m", "tincd_compat.admin", *words]
+    argv += ["-n", NETNAME, f"--socket={node.pidfile}.sock"]
+    done = node.namespace.run(*argv, check=False)
+    if done.returncode not in (0, 1):
+        raise Failed(f"tincd-compat {' '.join(words)}: {done.stderr}")
+    print(f"\n$ tincd-compat {' '.join(words)}")
+    print("".join(f"  {line}\n" for line in done.stdout.splitlines()), end="")
 
 
 @contextlib.contextmanager
