@@ -127,6 +127,15 @@ def wrong_key(lab: Lab, placement: Placement) -> None:
     stage.named("wrong-key")
 
 
+def caller_with_wrong_key(lab: Lab, placement: Placement) -> None:
+    stage = Stage(lab, placement)
+    path = stage.c.etc / "hosts" / "b"
+    text = path.read_text()
+    path.write_text(text[: text.index("-----BEGIN")] + stage.lab.keys.pair(4).public)
+    stage.mesh.start()
+    stage.named("wrong-key")
+
+
 def port_closed(lab: Lab, placement: Placement) -> None:
     stage = Stage(lab, placement, calls=("c",))
     stage.b.start()
@@ -211,6 +220,7 @@ _FAULTS: Final[dict[str, tuple[Callable[[Lab, Placement], None], str]]] = {
     "udp-both-ways": (both_ways, "UDP is lost both ways"),
     "black-hole": (black_hole, "long packets are lost without a word"),
     "wrong-key": (wrong_key, "a host file has another public key"),
+    "caller-key": (caller_with_wrong_key, "a caller has another public key of ours"),
     "port-closed": (port_closed, "nobody listens where ConnectTo leads"),
     "no-name": (no_name, "the name in Address does not resolve"),
     "strict": (strict, "StrictSubnets keeps a subnet out"),

@@ -89,7 +89,10 @@ class Journal:
         active = link.node is not None
         if not active and outgoing is None and end.reason not in _TELLING:
             return
-        name = link.connection.name if active or outgoing is not None else None
+        # A caller that has a host file is named as it says, which explains why the node
+        # of that name is lost; nobody else gets a name into the history.
+        named = active or outgoing is not None or link.host is not None
+        name = link.connection.name if named else None
         self.events.add(
             *(self._clock.now(), EventKind.LINK_DOWN, name, end.reason),
             host=link.address.host,

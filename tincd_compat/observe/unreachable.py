@@ -104,7 +104,8 @@ def _wrong_key(views: Views, name: str) -> Why | None:
         if event.kind is EventKind.LINK_UP:
             return None
         if event.kind is EventKind.LINK_DOWN and event.reason == LinkEnd.WRONG_KEY:
-            text = f"it has called, with another key than hosts/{name} has"
+            text = f"it has called, and the keys did not fit: hosts/{name} here or"
+            text = f"{text} hosts/{views.own.name} there has another one"
             return Why(Cause.WRONG_KEY, text, {"result": "wrong-key"}, name)
     return None
 
