@@ -46,9 +46,9 @@ help:
 demo: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.demo
 
-# The two that only compute go side by side.
-test: lint
-	$(MAKE) --jobs=2 --output-sync unit simulation
+# The three that only compute go side by side.
+test:
+	$(MAKE) --jobs=3 --output-sync lint unit simulation
 	$(MAKE) conformance
 
 lint: $(VENV)/.dev
@@ -56,8 +56,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Workers, one for each processor, get these options of Python by their command line:
+# they inherit none, and -bb has no variable in the environment.
+STRICT := $(BIN)/python -bb -X dev
 unit: $(VENV)/.dev
-	$(BIN)/python -bb -X dev -m coverage run -m pytest -q --ignore=tests/simulation --durations=5
+	$(STRICT) -m pytest -q --ignore=tests/simulation --durations=5 --cov --cov-report= \
+	  --dist=worksteal --tx="$$(nproc)*popen//python=$(STRICT)"
 	$(BIN)/coverage report --format=total
 
 # Millions of messages: without the tracing that the other tests are worth.  A module is
