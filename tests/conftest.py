@@ -21,6 +21,19 @@ settings.register_profile(
 settings.load_profile("shared")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let property tests run untraced.
+
+    What they reach differs from run to run, so coverage is what all other tests reach.
+    Until Python 3.12 tracing makes all code several times slower, measured or not, and
+    most that runs in a property test is hypothesis.
+    """
+    for item in items:
+        if item.get_closest_marker("hypothesis") is not None:
+            item.add_marker("no_cover")
+
+
 def _tells_no_time(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("Executing <")
 

@@ -297,7 +297,7 @@ SCENARIO = Scenario(
     play=play,
     # A package is built, of libraries that are fetched.
     limit=600,
-    seconds=75,
+    seconds=100,
     needs_c=True,
     tools=("systemd-nspawn",),
 )

@@ -21,6 +21,9 @@ from tests.costs.messages import MESSAGES
 from tests.costs.tables import STATIONS, TABLES
 from tincd_compat.meta.messages import Request
 
+#: What runs is counted here, and tracing it twice takes long.
+pytestmark = pytest.mark.no_cover
+
 Row: TypeAlias = Callable[[str], dict[str, Cell]]
 
 STEPS: Final[tuple[Step, ...]] = (*MESSAGES, *EVENTS)

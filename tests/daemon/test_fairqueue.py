@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -116,4 +116,5 @@ class Agreement(RuleBasedStateMachine):
         assert len(self.queue) == len(self.waiting)
 
 
+Agreement.TestCase.settings = settings(stateful_step_count=25)
 TestAgreement = Agreement.TestCase

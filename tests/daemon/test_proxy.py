@@ -256,7 +256,7 @@ def test_a_command(
             (name, logging.INFO, f"Connected to beta ({target})"),
         ]
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(run())
 
 
 class FakeProcess:

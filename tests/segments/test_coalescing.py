@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.segments.bursts import TIMESTAMPS, after, bursts
@@ -398,6 +398,7 @@ def parts_of(
 
 
 @each_implementation
+@settings(max_examples=60)
 @given(frames=bursts, udp=st.booleans())
 def test_splitting_undoes_merging(
     implementation: Implementation, frames: list[bytes], udp: bool
@@ -411,6 +412,7 @@ def test_splitting_undoes_merging(
 
 
 @each_implementation
+@settings(max_examples=60)
 @given(frames=bursts, place=st.integers(0, 20))
 def test_nothing_overtakes_what_has_no_clear_flow(
     implementation: Implementation, frames: list[bytes], place: int

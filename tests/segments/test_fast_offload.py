@@ -51,7 +51,7 @@ def dent(frame: bytes, chance: random.Random) -> bytearray:
     return damaged
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     burst=st.lists(segments, max_size=30),
     udp=st.booleans(),
@@ -69,6 +69,7 @@ def same_coalescing(frames: Sequence[Buffer], udp: bool) -> None:
     ]
 
 
+@settings(max_examples=60)
 @given(frames=bursts, udp=st.booleans())
 def test_coalescing_flows(frames: list[bytes], udp: bool) -> None:
     same_coalescing(frames, udp)

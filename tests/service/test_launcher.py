@@ -60,7 +60,6 @@ class Place:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
             env={"PATH": path, **environment},
         )
 

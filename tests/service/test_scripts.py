@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import subprocess
-from collections.abc import Coroutine, Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +60,13 @@ def tell(fifo: Path, text: str) -> None:
     fifo.write_text(text)
 
 
-def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(coroutine, 20))
-
-
 def run_script(directory: Path, name: str, interpreter: str | None = None) -> None:
     async def once() -> None:
         runner = ScriptRunner(directory, ENVIRONMENT, lambda: interpreter)
         runner.run(name, {"NAME": "alpha"})
         assert await runner.drain()
 
-    run(once())
+    asyncio.run(once())
 
 
 def masked(text: str) -> str:
@@ -202,7 +198,7 @@ def test_the_environment_is_new_for_each_script(tmp_path: Path) -> None:
         runner.run("subnet-up", {"SUBNET": "b"})
         await runner.drain()
 
-    run(two())
+    asyncio.run(two())
     path = f"PATH={ENVIRONMENT['PATH']}"
     shown = [x for x in out.read_text().splitlines() if not x.startswith(("_=", "OLD"))]
     assert shown == ["KEPT=1", "NODE=a", path, "KEPT=1", path, "SUBNET=b"]
@@ -229,7 +225,7 @@ def test_strictly_one_after_the_other(tmp_path: Path) -> None:
         assert await runner.drain()
         assert await runner.drain()
 
-    run(events())
+    asyncio.run(events())
     names = ["host-up", "subnet-up", "subnet-up"]
     expected = [f"{tmp_path}/{n} {verb}" for n in names for verb in ("begins", "ends")]
     assert out.read_text().splitlines() == expected
@@ -250,7 +246,7 @@ def test_a_script_that_appears_runs_the_next_time(tmp_path: Path) -> None:
         runner.run("subnet-up", {})
         await runner.drain()
 
-    run(events())
+    asyncio.run(events())
     assert out.read_text() == "ran\n"
 
 
@@ -266,7 +262,7 @@ def test_a_script_that_goes_away_does_not_run(
         runner.run("subnet-up", {})
         await runner.drain()
 
-    run(events())
+    asyncio.run(events())
     assert lines == [executed("tinc-up")]
 
 
@@ -289,7 +285,7 @@ def test_many_events_at_once_look_for_a_script_once(
         assert runner.absent("subnet-up")
 
     monkeypatch.setattr(os.path, "exists", exists)
-    run(events())
+    asyncio.run(events())
     assert len(looks) == 2
 
 
@@ -315,7 +311,7 @@ def test_scripts_that_are_not_there_take_no_room(
         assert runner.absent("subnet-up")
         await runner.drain()
 
-    run(events())
+    asyncio.run(events())
     assert ran == [f"n{number}" for number in range(20_000)]
     assert lines == []
 
@@ -332,7 +328,7 @@ def test_the_directory_and_interpreter_can_change(tmp_path: Path) -> None:
         runner.run("tinc-down", {"NAME": "alpha"})
         await runner.drain()
 
-    run(events())
+    asyncio.run(events())
     assert out.read_text() == "alpha\n"
 
 
@@ -353,7 +349,7 @@ def test_a_slow_script_is_complained_about_and_waited_for(
         tell(fifo, "go\n")
         await runner.drain()
 
-    run(events())
+    asyncio.run(events())
     assert lines == [
         executed("host-up"),
         (logging.WARNING, "Script host-up has not finished after 0 seconds"),
@@ -382,7 +378,7 @@ def test_a_script_that_has_ended_is_not_complained_about(
         runner.run("host-up", {})
         await runner.drain()
 
-    run(events())
+    asyncio.run(events())
     assert [timer.cancelled() for timer in timers] == [True]
 
 
@@ -413,7 +409,7 @@ def test_a_script_that_never_ends_keeps_the_next_one_for_its_patience(
         tell(fifo, "go\n")
         await until(lines, 4)
 
-    run(events())
+    asyncio.run(events())
     left = (
         f"Script {name} (pid N) has not finished after 0 seconds, going on without it"
     )
@@ -444,7 +440,7 @@ def test_of_too_many_that_never_end_the_oldest_is_killed(
         tell(fifo, "3\n3\n")
         await until(lines, 10)
 
-    run(events())
+    asyncio.run(events())
     assert lines[6][0] == logging.ERROR
     killing = "Killing script host-up (pid N): 2 others have not finished either"
     assert masked(lines[6][1]) == killing
@@ -471,7 +467,7 @@ def test_those_that_have_ended_after_all_make_room(
             tell(fifo, "go\n")
             await until(lines, 3 * number)
 
-    run(events())
+    asyncio.run(events())
     assert [line for line in lines if line[0] == logging.ERROR] == [
         failed("host-up", 3)
     ] * 2
@@ -497,7 +493,7 @@ def test_what_is_dropped_is_named(
         assert await runner.drain()
         tell(fifo, "go\n")
 
-    run(events())
+    asyncio.run(events())
     assert lines[1][0] == logging.WARNING
     assert masked(lines[1][1]) == (
         "Not waiting any longer for scripts to finish: host-down (pid N) still runs; "
@@ -517,7 +513,7 @@ def test_a_hurry_ends_the_wait(tmp_path: Path, fifo: Path) -> None:
         tell(fifo, "go\n")
         assert await runner.drain()
 
-    run(events())
+    asyncio.run(events())
 
 
 def test_the_queue_has_an_end(
@@ -533,7 +529,7 @@ def test_the_queue_has_an_end(
                 runner.run("host-up", {})
             await runner.drain()
 
-    run(events())
+    asyncio.run(events())
     too_many = "Too many scripts are waiting, leaving out host-up"
     assert lines.count((logging.ERROR, too_many)) == 2
     assert lines.count((logging.ERROR, "Scripts left out: 3 host-up")) == 2
@@ -560,7 +556,7 @@ def test_the_end_of_the_loop_kills_no_script(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess, "Popen", remembered)
-        run(leave())
+        asyncio.run(leave())
     tell(fifo, "finished\n")
     assert out.read_text() == "finished\n"
     assert os.waitpid(processes[0].pid, 0)[1] == 0

@@ -17,9 +17,14 @@ def events(world: World) -> Counter[str]:
     return total
 
 
-def joined(count: int, seed: int, *, repeats_nonces: bool = False) -> World:
-    """Return a mesh of mean degree 4 whose daemons all started within 5 seconds."""
-    calls = random_calls(names(count), 4, Random(seed))
+def joined(
+    count: int, seed: int, *, degree: float = 4, repeats_nonces: bool = False
+) -> World:
+    """Return a mesh whose daemons all started within 5 seconds.
+
+    What that costs grows with the square of links: facts, times links they cross.
+    """
+    calls = random_calls(names(count), degree, Random(seed))
     world = World(calls, seed, repeats_nonces=repeats_nonces)
     world.start(world.members, 5.0)
     world.settle()
@@ -27,6 +32,16 @@ def joined(count: int, seed: int, *, repeats_nonces: bool = False) -> World:
     flooded, facts = world.network.traffic.gossip, 2 * world.links + count
     invariants.few_messages(flooded, world.links, facts, events(world)["dumped"])
     return world
+
+
+def region(world: World, count: int) -> list[str]:
+    """Return so many members that are near to each other, at the edge of the mesh."""
+    found = [world.members[-1]]
+    for name in found:
+        near = (pair for pair in world.calls if name in pair)
+        others = (pair[pair[0] == name] for pair in near)
+        found += [other for other in others if other not in found]
+    return found[:count]
 
 
 def part_and_heal(world: World, side: list[str]) -> None:

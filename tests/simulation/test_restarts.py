@@ -6,6 +6,7 @@ import pytest
 
 from tests.simulation import invariants
 from tests.simulation.stories import events, joined
+from tincd_compat.daemon.graphruns import MANY
 
 
 @pytest.mark.parametrize("repeats_nonces", [False, True])
@@ -18,7 +19,8 @@ def test_a_few_are_killed_and_start_again(repeats_nonces: bool) -> None:
 
 
 def test_all_are_killed_and_start_again() -> None:
-    world = joined(150, seed=0)
+    # More nodes than may come or go in one turn of the loop without a pause.
+    world = joined(MANY + 6, seed=0)
     world.loop.run_for(10)
     before = events(world)
     world.restart(world.members, within=1.0, pause=0.3)

@@ -9,8 +9,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,8 +21,6 @@ from tincd_compat.errors import PeerError
 from tincd_compat.meta.proxy import ProxyProgress, http, socks4
 from tincd_compat.transport import proxy
 from tincd_compat.transport.proxy import ProxyProcess, converse, run_command
-
-T = TypeVar("T")
 
 TARGET = SocketAddress("10.0.0.2", 655)
 GRANTED = b"\0\x5a" + bytes(6)
@@ -123,10 +120,6 @@ def test_being_cancelled_closes_the_socket(loop: TalkingLoop) -> None:
 # Commands.
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(work, 20))
-
-
 def start(command: str) -> tuple[socket.socket, ProxyProcess]:
     return run_command(command, {"PATH": os.environ["PATH"], "NODE": "beta"})
 
@@ -159,7 +152,7 @@ def test_standard_input_and_output_are_the_connection() -> None:
             await process.end()
         assert is_gone(process.pid)
 
-    run(talk())
+    asyncio.run(talk())
 
 
 def test_the_end_of_the_command_is_the_end_of_the_connection(
@@ -172,7 +165,7 @@ def test_the_end_of_the_command_is_the_end_of_the_connection(
             await process.end()
         assert is_gone(process.pid)
 
-    run(talk())
+    asyncio.run(talk())
     assert caplog.messages == ["echo hi; exit 3 exited with non-zero status 3"]
 
 
@@ -203,7 +196,7 @@ def test_a_command_ends_with_its_connection(
             await task
         assert is_gone(process.pid)
 
-    run(talk())
+    asyncio.run(talk())
     assert caplog.messages == []
 
 
@@ -222,7 +215,7 @@ def test_the_end_of_the_daemon_is_the_end_of_the_command() -> None:
         await task
         sock.close()
 
-    run(talk())
+    asyncio.run(talk())
     assert is_gone(pids[0])
 
 
@@ -241,7 +234,7 @@ def test_a_command_that_not_even_kill_ends_is_left(
             monkeypatch.setattr(process, "_signal", lambda _: None)
             await process.end()
 
-    run(end())
+    asyncio.run(end())
     assert hanging.poll() is None
     hanging.communicate()
 
@@ -260,7 +253,7 @@ def test_a_pipeline_is_ended_as_a_whole() -> None:
         os.kill(child, signal.SIGKILL)
         raise AssertionError("the background process is left")
 
-    run(talk())
+    asyncio.run(talk())
 
 
 async def _line(sock: socket.socket) -> bytes:

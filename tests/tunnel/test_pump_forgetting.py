@@ -11,6 +11,7 @@ import pytest
 from tests.tunnel.pumping import Lab, packet
 from tests.tunnel.world import DEFAULT, World, sized
 from tincd_compat._fast import core
+from tincd_compat.mesh import reach
 from tincd_compat.modes import Forwarding
 from tincd_compat.options import INDIRECT
 from tincd_compat.routing.options import RouteOptions
@@ -119,6 +120,26 @@ def test_a_way_that_narrows_though_its_peer_stays(lab: Lab) -> None:
     known(lab, D)
     assert not goes_compiled(lab, sized(600, D))
     assert goes_compiled(lab, sized(600, C), "c")
+
+
+def test_an_owner_that_comes_back_elsewhere(lab: Lab) -> None:
+    """The node went and came without a search, so nothing else was forgotten."""
+    behind(lab, "d", "c", options=DEFAULT | INDIRECT)
+    known(lab, D)
+    world, mesh = lab.world, lab.world.mesh
+    b, c, d = (world.node(name) for name in "bcd")
+    edge = c.edges["d"]
+    mesh.remove_edge(edge)
+    changes = reach.lose(mesh, edge)
+    assert changes is not None
+    world.flip(changes)
+    mesh.remove_edge(d.edges["c"])
+    for source, target in ((b, d), (d, b)):
+        edge = mesh.add_edge(source, target, edge.address, edge.options, 10)
+        world.flip(reach.join(mesh, edge))
+    world.exchange_keys("d")
+    assert not goes_compiled(lab, packet(2, D))
+    assert goes_compiled(lab, packet(3, D), "b")
 
 
 def test_a_way_that_is_lost_though_its_peer_stays(lab: Lab) -> None:

@@ -328,7 +328,7 @@ def stories(draw: st.DrawFn) -> list[tuple[str, str, bytes, int]]:
     return story
 
 
-@settings(deadline=None)
+@settings(max_examples=70)
 @given(states, stories())
 def test_no_packet_fares_differently(
     state: State, story: list[tuple[str, str, bytes, int]]
