@@ -146,7 +146,7 @@ class Inquiry:
                 self._duplicate(subnet, owner.name, [node.name])
                 break
         else:
-            text = f"{node.name} has what it announces for itself"
+            text = f"{node.name} shares no subnet of its own with another node"
             self._ok(CheckName.OWNER, text, owner=node.name)
         refused = [r for r in self._views.refused if r.owner == node.name]
         self._policy(node, refused)
