@@ -8,7 +8,7 @@ it.  What no time makes truer, as a broken configuration, is told of at once.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -224,9 +224,3 @@ def _problem(state: _State) -> Problem:
         text=found.text,
         facts=found.facts,
     )
-
-
-def worst(problems: Iterable[Problem]) -> Severity | None:
-    """Return the worst severity, None if nothing is wrong."""
-    found = {problem.severity for problem in problems}
-    return Severity.CRITICAL if Severity.CRITICAL in found else next(iter(found), None)
