@@ -6,14 +6,19 @@ when somebody reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.daemon.dials import Dials, dial_result
+from tincd_compat.daemon.graphruns import MANY
 from tincd_compat.daemon.scriptresults import ScriptResults
+from tincd_compat.daemon.slices import LATER, Begin, at_once
+from tincd_compat.mesh.graph import Flips
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.paths import Paths
+from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
     DialResult,
     EventKind,
@@ -28,7 +33,6 @@ if TYPE_CHECKING:
     from tincd_compat.daemon.control import Loss
     from tincd_compat.daemon.events import ScriptEvents
     from tincd_compat.daemon.link import Link
-    from tincd_compat.mesh.graph import Flips
     from tincd_compat.mesh.node import Node
 
 #: Ends in the handshake of a caller that an operator wants to hear of: others are what
@@ -36,6 +40,18 @@ if TYPE_CHECKING:
 _TELLING: Final = frozenset(
     {LinkEnd.WRONG_KEY, LinkEnd.IDENTITY, LinkEnd.INCOMPATIBLE, LinkEnd.AUTH_TIMEOUT}
 )
+
+#: Nodes that came or went and wait to be noted at most; what is older is not told of.
+MAX_WAITING: Final = 65_536
+
+
+class _Flipped(NamedTuple):
+    """A part of the nodes that came or went by one event."""
+
+    at: Time
+    part: Flips
+    reason: Unreachable | None
+    by: str | None
 
 
 class Journal:
@@ -47,6 +63,10 @@ class Journal:
         self.scripts = ScriptResults(events, clock)
         self.paths = Paths(events)
         self._clock = clock
+        #: Does what may take long, an iterator, in small steps.
+        self.begin: Begin = at_once
+        #: Nodes that came or went, many at once, and are to be noted.
+        self._flips: deque[_Flipped] = deque()
 
     def started(self, version: str, pid: int) -> None:
         now = self._clock.now()
@@ -109,8 +129,33 @@ class Journal:
     # The mesh.
 
     def nodes(self, flips: Flips, reason: Unreachable | None, by: str | None) -> None:
-        """Nodes came or went, for that reason; ``by`` is the first that was lost."""
-        self.paths.flipped(self._clock.now(), flips, reason, by)
+        """Nodes came or went, for that reason; ``by`` is the first that was lost.
+
+        Of many at once each is noted in another turn, in their order.
+        """
+        now = self._clock.now()
+        if len(flips) <= MANY and not self._flips:
+            self.paths.flipped(now, flips, reason, by)
+            return
+        for start in range(0, len(flips), MANY):
+            part = Flips([])
+            part.nodes = flips.nodes[start : start + MANY]
+            part.up = flips.up[start : start + MANY]
+            self._flips.append(_Flipped(now, part, reason, by))
+        while len(self._flips) > MAX_WAITING // MANY:
+            self._flips.popleft()
+            self.paths.mark_all()
+        self.begin("flips", self._note_flips())
+
+    def _note_flips(self) -> Iterator[float | None]:
+        # The turn in which so many come or go is long without that.
+        yield LATER
+        while self._flips:
+            at, part, reason, by = self._flips.popleft()
+            if by is not None and all(node.name != by for node in part.nodes):
+                reason = Unreachable.CUT_OFF
+            self.paths.flipped(at, part, reason, by)
+            yield None
 
     def subnets(self, node: Node, subnets: Iterable[Subnet], added: bool) -> None:
         """A node has announced subnets, or has withdrawn them."""

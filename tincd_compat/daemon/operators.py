@@ -128,6 +128,7 @@ class OperatorSide:
             begin=begin,
             loop=loop,
         )
+        journal.begin = begin
         self._mesh = parts.mesh
         self._journal = journal
         self._actions = actions
