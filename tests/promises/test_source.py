@@ -95,6 +95,9 @@ def test_no_command_is_text_for_a_shell() -> None:
 
 def test_no_interval_is_taken_from_the_wall_clock() -> None:
     for name, tree in modules():
+        if name.startswith("admin/"):
+            # The command says how old facts are, of which it has the wall clock's time.
+            continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 assert ast.unparse(node) != "time.time", (name, node.lineno)

@@ -367,10 +367,10 @@ def test_tcp_and_udp_of_the_same_ports(implementation: Implementation) -> None:
 
 
 def flow(frame: bytes) -> bytes:
-    """Return the ethertype, protocol, addresses and ports."""
+    """Return the MAC addresses, ethertype, protocol, addresses and ports."""
     if frame[13] == 0:
-        return frame[12:14] + frame[23:24] + frame[26:38]
-    return frame[12:14] + frame[20:21] + frame[22:58]
+        return frame[:14] + frame[23:24] + frame[26:38]
+    return frame[:14] + frame[20:21] + frame[22:58]
 
 
 def nameless(frame: bytes) -> bytes:

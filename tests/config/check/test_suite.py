@@ -51,6 +51,7 @@ ODD = {
     "oddsuites-untried": [OVER_TCP],
     "zstd": [LEVEL, LEVEL],
     "netwatch": [SHADOWED],
+    "explain-plaintext": in_the_clear(5)[:1],
     "tos": in_the_clear(3),
     "switch-tos": in_the_clear(5),
 }
