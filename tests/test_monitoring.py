@@ -158,6 +158,8 @@ class TestDashboard:
         assert used == {"instance", "net", "__rate_interval"}
         for each in self.board["templating"]["list"]:
             assert is_known(each["definition"])
+            # The net without a name has no label, and is one of all.
+            assert each["allValue"] == ".*"
 
     def test_panels_have_a_place_of_their_own(self) -> None:
         panels = self.board["panels"]

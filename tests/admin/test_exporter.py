@@ -129,13 +129,14 @@ class TestMetrics:
             name: (kind, set(tags)) for name, (kind, tags) in NAMES.items()
         }
 
-    def test_no_label_has_what_only_members_decide(self) -> None:
+    def test_no_label_has_an_address_or_a_subnet(self) -> None:
+        secret = {node["address"]["host"] for node in NODES}
+        secret |= {subnet for node in NODES for subnet in node["subnets"]}
+        assert len(secret) > 1
         reply = site(client(daemon(**FULL))).answer("/metrics")
         for _, sample in samples(reply):
             assert sample.labels["net"] == "vpn"
-            for label, value in sample.labels.items():
-                assert "/" not in value, (sample.name, label)
-                assert "198.51.100" not in value
+            assert not secret & set(sample.labels.values()), sample.name
 
     @pytest.mark.parametrize(("whole", "nodes"), [(False, 3), (True, 304)])
     def test_of_a_large_mesh(self, whole: bool, nodes: int) -> None:
