@@ -137,6 +137,8 @@ def test_a_wheel_brings_pages_units_and_completions(tree: Path) -> None:
     assert data == {
         *(f"share/man/man{page.suffix[1:]}/{page.name}" for page in ROOT.glob("man/*")),
         *below("contrib/systemd", "share/tincd-compat/systemd"),
+        *below("contrib/prometheus", "share/tincd-compat/prometheus"),
+        *below("contrib/grafana", "share/tincd-compat/grafana"),
         *below("contrib/completions/bash", "share/bash-completion/completions"),
         *below("contrib/completions/zsh", "share/zsh/site-functions"),
         *below("contrib/completions/fish", "share/fish/vendor_completions.d"),

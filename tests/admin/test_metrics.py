@@ -13,7 +13,7 @@ from tests.admin import mesh
 from tests.admin.played import Stage, client, daemon
 from tests.admin.test_verbs import LISTS, NODES, stage
 from tincd_compat.admin import exposition, top
-from tincd_compat.admin.client import Forbidden, Unanswered
+from tincd_compat.admin.client import Forbidden, Refused, Unanswered
 
 
 def samples(text: str) -> dict[str, float]:
@@ -80,8 +80,11 @@ def down(error: Exception) -> Any:
     return client(answer, "other")
 
 
-def test_a_net_that_is_down() -> None:
-    played = Stage(client(daemon(**LISTS)), down(Unanswered("down")))
+@pytest.mark.parametrize(
+    "error", [Unanswered("down"), Refused(503, "not ready")], ids=str
+)
+def test_a_net_that_is_down(error: Exception) -> None:
+    played = Stage(client(daemon(**LISTS)), down(error))
     assert played.call("metrics") == 0
     found = samples(played.text)
     assert (found["tinc_up{net=vpn}"], found["tinc_up{net=other}"]) == (1, 0)

@@ -54,9 +54,12 @@ Transport = Callable[[str, str, float | None], AbstractContextManager[Answer]]
 class Client:
     """One running net, by the path of its socket."""
 
-    def __init__(self, net: str, transport: Transport) -> None:
+    def __init__(
+        self, net: str, transport: Transport, patience: float = PATIENCE
+    ) -> None:
         self.net = net
         self._transport = transport
+        self._patience = patience
 
     def one(self, name: str, **query: str | None) -> Record:
         """Return the one record of ``/v1/NAME``."""
@@ -77,7 +80,7 @@ class Client:
 
     def raw(self, name: str, **query: str | None) -> bytes:
         """Return the body of ``/v1/NAME`` as it is."""
-        with self._answer("GET", _path(name, query), PATIENCE) as answer:
+        with self._answer("GET", _path(name, query), self._patience) as answer:
             body = answer.body.read(LONGEST_LIST + 1)
         if len(body) > LONGEST_LIST:
             raise Unanswered(f"{self.net}: the answer is longer than anything expected")
@@ -91,7 +94,7 @@ class Client:
 
     def change(self, name: str, **query: str | None) -> Record:
         """Have the daemon do ``/v1/NAME``, and return what it says of it."""
-        with self._answer("POST", _path(name, query), PATIENCE) as answer:
+        with self._answer("POST", _path(name, query), self._patience) as answer:
             body = answer.body.read(LONGEST_LINE)
         return _decoded(body) if body.strip() else {}
 
@@ -106,7 +109,7 @@ class Client:
                 yield answer
         except TimeoutError:
             raise Unanswered(
-                f"{_named(self.net)} has not answered for {PATIENCE:.0f} s: "
+                f"{_named(self.net)} has not answered for {self._patience:.0f} s: "
                 "its process hangs or is stopped; see its log"
             ) from None
 

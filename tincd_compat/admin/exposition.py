@@ -19,7 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from tincd_compat.admin.client import Client, Forbidden, Unanswered
+from tincd_compat.admin.client import Client, Forbidden, Refused, Unanswered
 from tincd_compat.admin.text import Record, clean, moment, number
 from tincd_compat.observe.words import ProblemCode
 
@@ -40,19 +40,24 @@ class Scrape(NamedTuple):
     counters: Record | None = None
 
 
-def scrape(client: Client) -> Scrape:
+def ask(client: Client) -> Scrape:
     """Ask one net for all that is exposed."""
+    return Scrape(
+        client.net,
+        client.one("status"),
+        client.many("nodes"),
+        client.many("links"),
+        client.one("counters"),
+    )
+
+
+def scrape(client: Client) -> Scrape:
+    """Ask one net; one that does not answer is a figure, too."""
     try:
-        return Scrape(
-            client.net,
-            client.one("status"),
-            client.many("nodes"),
-            client.many("links"),
-            client.one("counters"),
-        )
+        return ask(client)
     except Forbidden:
         raise
-    except Unanswered:
+    except (Refused, Unanswered):
         return Scrape(client.net, None)
 
 
@@ -209,10 +214,15 @@ def _add_mesh(
         )
 
 
+def _is_udp(path: object) -> bool | None:
+    """Return whether the path of a node is direct; None while there is none."""
+    return None if path is None else path == "udp"
+
+
 #: Gauges of a node: name, description, field, and how its value is read.
 _NODE_GAUGES: Final[tuple[tuple[str, str, str, Callable[[Any], object]], ...]] = (
     ("node_reachable", "Whether a way to the node is known.", "reachable", bool),
-    ("node_direct_udp", "Whether packets go straight by UDP.", "path", "udp".__eq__),
+    ("node_direct_udp", "Whether packets go straight by UDP.", "path", _is_udp),
     ("node_mtu_bytes", "Longest frame that the path carries.", "mtu", number),
     ("node_udp_rtt_seconds", "Round trip of MTU probes.", "rtt_udp", number),
     ("link_rtt_seconds", "Round trip of PING and PONG.", "rtt_link", number),

@@ -19,6 +19,10 @@ VERBS: Final = {
         "metrics",
         "the figures for Prometheus, or into a file of node_exporter",
     ),
+    "exporter": (
+        "exporter",
+        "figures and health of all nets by HTTP, for Prometheus and probes",
+    ),
     "report": ("report", "a bundle for a bug report, without keys and addresses"),
     "schema": ("schema", "the JSON Schema of all records"),
     "reload": ("change", "read the configuration again, as SIGHUP does"),
@@ -30,5 +34,5 @@ VERBS: Final = {
     "release": ("takeover", "let /usr/sbin/tincd be C tincd again"),
 }
 
-#: Verbs that ask no daemon.
-ALONE: Final = frozenset({"schema", "takeover", "release"})
+#: Verbs without the options of those that ask a daemon and come back.
+ALONE: Final = frozenset({"exporter", "schema", "takeover", "release"})
