@@ -17,7 +17,7 @@ from conformance.harness.scenario import Scenario
 from conformance.harness.waits import Failed
 
 _PING_TIMEOUT: Final = 2
-_LIMIT: Final = 15.0
+_LIMIT: Final = 60.0
 
 
 def play(lab: Lab, placement: Placement) -> None:
