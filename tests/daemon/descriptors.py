@@ -41,6 +41,12 @@ class FakeDevice:
     def write_batch(self, frames: Sequence[Buffer]) -> None:
         self.written += [bytes(frame) for frame in frames]
 
+    def tun_tap(self) -> None:
+        """The device is none of /dev/net/tun."""
+
+    def offload_names(self) -> Sequence[str]:
+        return ()
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -14,7 +14,6 @@ from typing import Final
 from tincd_compat import logs
 from tincd_compat.config.settings import Settings
 from tincd_compat.device.base import Device
-from tincd_compat.device.tun import TunTap
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.segments import offload
 from tincd_compat.transport.udp import UdpSocket
@@ -104,8 +103,7 @@ def report(
         used.append("UDP segmentation")
     if any(udp.coalescing for udp in sockets):
         used.append("UDP coalescing")
-    if isinstance(device, TunTap):
-        used += device.offloads.names()
+    used += device.offload_names()
     logs.connections.info(
         "Packets are handled by %s (%s); offloads in use: %s",
         handler,

@@ -16,7 +16,6 @@ from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.leftovers import Leftovers
 from tincd_compat.daemon.offloads import report
 from tincd_compat.daemon.singlereader import SingleReader
-from tincd_compat.device.tun import TunTap
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.segments.superpacket import SuperPacket
@@ -101,13 +100,14 @@ class Readers:
         """Move packets the compiled way, once there is something to move them."""
         if self._device is None or not self._sockets.sockets or self._pumps is not None:
             return
-        direct = self._device.direct() if isinstance(self._device, TunTap) else None
+        tun_tap = self._device.tun_tap()
+        direct = None if tun_tap is None else tun_tap.direct()
         self._pumps = pumps.start(direct, self._pipeline, self._mesh, self._sockets)
         if self._pumps is not None:
             set_packet_server(self._loop, partial(self._serve, self._pumps))
-        elif isinstance(self._device, TunTap):
+        elif tun_tap is not None:
             self._singles = SingleReader(
-                self._device,
+                tun_tap,
                 self._sockets,
                 self._pipeline,
                 self._mesh,

@@ -53,6 +53,15 @@ class Device(Protocol):
     def write_batch(self, frames: Sequence[Buffer]) -> None:
         """Write frames, which are left unchanged; those the system refuses are lost."""
 
+    def tun_tap(self) -> TunTap | None:
+        """Return the device if its packets can be moved one at a time or in its place.
+
+        None for what is no descriptor of /dev/net/tun.
+        """
+
+    def offload_names(self) -> Sequence[str]:
+        """Return the offloads in use, as log lines name them."""
+
     def close(self) -> None: ...
 
 

@@ -69,6 +69,13 @@ class SocketDevice:
             self.bytes_in += size
             logs.traffic.debug("Read packet of %d bytes from %s", size, self.info)
 
+    def tun_tap(self) -> None:
+        """Return None: the device is none of /dev/net/tun."""
+
+    def offload_names(self) -> Sequence[str]:
+        """Return nothing: the device has no offloads."""
+        return ()
+
     def write_batch(self, frames: Sequence[Buffer]) -> None:
         """Write frames; those that the system refuses are lost."""
         log = logs.traffic.isEnabledFor(logging.DEBUG)

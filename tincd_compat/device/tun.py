@@ -167,6 +167,14 @@ class TunTap:
     def fileno(self) -> int:
         return self._fd
 
+    def tun_tap(self) -> TunTap:
+        """Return the device; see :class:`Device`."""
+        return self
+
+    def offload_names(self) -> Sequence[str]:
+        """Return the offloads in use; see :class:`Device`."""
+        return self.offloads.names()
+
     def direct(self) -> TunTap | None:
         """Return the device if others can move its packets in its place.
 

@@ -31,5 +31,12 @@ class Dummy:
     def write_batch(self, frames: Sequence[Buffer]) -> None:
         self.bytes_out += sum(map(len, frames))
 
+    def tun_tap(self) -> None:
+        """Return None: the device is none of /dev/net/tun."""
+
+    def offload_names(self) -> Sequence[str]:
+        """Return nothing: the device has no offloads."""
+        return ()
+
     def close(self) -> None:
         """Do nothing: a dummy device has nothing open."""
