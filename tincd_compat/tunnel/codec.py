@@ -173,14 +173,14 @@ class Sealer:
 
     @property
     def compiled(self) -> core.Sealer | None:
-        """What alone makes the datagrams, if that is compiled."""
+        """The compiled sealer; None if compression or a Python cipher is involved."""
         if isinstance(self._train, PureSealer) or self._compress is not None:
             return None
         return self._train
 
     @property
     def pure(self) -> PureSealer | None:
-        """What alone makes the datagrams, if that is Python."""
+        """The Python sealer; None if compression or compiled code is involved."""
         if isinstance(self._train, PureSealer) and self._compress is None:
             return self._train
         return None
@@ -220,7 +220,7 @@ class Opener:
         reason = unusable(suite, 0)
         if reason is not None:
             raise ValueError(reason)
-        # Of the keys that a node asks for, most are never used by it.
+        # Most keys that a node asks for are never used by it.
         self._make = partial(_opener, suite, key_block, window_bytes)
         self._made: PureOpener | core.Opener | None = None
         self._authenticates = suite.authenticates
@@ -229,7 +229,7 @@ class Opener:
         self._decompress = compression.decompressor(level) if level else None
         #: Bytes of frames behind their unpacking.
         self._unpacked = 0
-        #: What a frame is unpacked with, None for one that is not packed.
+        #: The function that unpacks a body, None if bodies are frames.
         self.unpack = None if self._decompress is None else self._unpack
 
     @property
@@ -239,7 +239,7 @@ class Opener:
 
     @property
     def received(self) -> Traffic:
-        """What was accepted, whoever opened it."""
+        """The traffic that was accepted, by trains or by packets that came alone."""
         made = self._made
         if made is None:
             return NOTHING
@@ -274,13 +274,13 @@ class Opener:
 
     @property
     def compiled(self) -> core.Opener | None:
-        """What opens the datagrams, if that is compiled, but does not unpack them."""
+        """The compiled opener, which does not unpack; None if Python opens them."""
         opener = self._train
         return None if isinstance(opener, PureOpener) else opener
 
     @property
     def pure(self) -> PureOpener | None:
-        """What alone opens the datagrams, if that is Python."""
+        """The Python opener; None if compression or compiled code is involved."""
         opener = self._train
         if isinstance(opener, PureOpener) and self.unpack is None:
             return opener

@@ -35,7 +35,7 @@ from tincd_compat.tunnel.drops import Drop, Loss
 from tincd_compat.tunnel.pmtu import Probe, is_probe, request
 from tincd_compat.tunnel.tunnel import Tunnel
 
-#: Why a packet goes nowhere.
+#: The reason for which a packet goes nowhere.
 LossReason: TypeAlias = Reason | Drop | Loss
 
 #: Datagrams in one train: what a C peer's replay window of 128 and its socket's buffer
@@ -45,7 +45,7 @@ MAX_TRAIN: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
-    """What the configuration says about the data plane; ``options`` are ours."""
+    """The configuration of the data plane; ``options`` are our node's bits."""
 
     options: int = 0
     broadcast: BroadcastMode = BroadcastMode.MST
@@ -54,7 +54,7 @@ class DeliveryPolicy:
 
 
 class Ports(Protocol):
-    """What the data plane needs from outside; the daemon implements it."""
+    """The parts of the daemon that delivery sends through."""
 
     def deliver(self, frames: list[bytes | bytearray]) -> None:
         """Write frames to the device; they must be left unchanged."""
@@ -131,7 +131,7 @@ class Delivery:
         self._neighbours: list[Node] | None = None
 
     def graph_changed(self) -> None:
-        """The graph was searched: the broadcast tree may be another one."""
+        """Forget the broadcast tree: the graph was searched."""
         self._neighbours = None
 
     # To one node.
@@ -338,7 +338,7 @@ class Delivery:
         tunnel.used_up()
 
     def too_big(self, node: Node, length: int) -> None:
-        """The kernel refused a single datagram: the path is narrower than that."""
+        """Note that the path is narrower: the kernel refused a single datagram."""
         self.lose(Loss.LARGER_THAN_MTU)
         self._tunnels(node).pmtu.too_big(length)
 

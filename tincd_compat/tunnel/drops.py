@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Loss(StrEnum):
-    """Why a packet goes nowhere that neither the router nor an opener has refused."""
+    """A reason to lose a packet beside those of the router and of openers."""
 
     # Super-packets of the device.
     BEYOND_TURN = "beyond a turn"
@@ -33,7 +33,7 @@ class Loss(StrEnum):
 
 
 class Drop(StrEnum):
-    """Why a datagram is refused."""
+    """A reason to refuse a datagram."""
 
     TOO_SHORT = "too short"
     UNAUTHENTICATED = "unauthenticated"

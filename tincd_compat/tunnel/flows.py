@@ -101,7 +101,7 @@ class FlowTable:
         self._pumps: list[PumpTables] = []
         self._destinations = Destinations(mesh.subnets)
         self._owners = self._destinations.owners
-        #: By owner, None if there is no such way.
+        #: The way to each owner, None if there is no such way.
         self._flows: dict[Node | None, Flow | None] = {}
         self._tcp_routes: dict[Node | None, Flow | None] = {}
         #: The owners to whom the way depends on a node.
@@ -149,7 +149,7 @@ class FlowTable:
     # What is void.
 
     def forget(self) -> None:
-        """Anything may have changed."""
+        """Forget all ways: anything may have changed."""
         self._destinations.clear()
         self._flows.clear()
         self._tcp_routes.clear()
@@ -158,7 +158,7 @@ class FlowTable:
             pump.forget()
 
     def forget_subnet(self, subnet: Subnet) -> None:
-        """A node has got the subnet or lost it."""
+        """Forget the ways to a subnet, which a node has got or lost."""
         void = self._destinations.forget(subnet)
         if subnet.kind is SubnetKind.MAC:
             # Whoever asks for no way to a station may still know it for an author.
@@ -167,7 +167,7 @@ class FlowTable:
             pump.forget_addresses(void)
 
     def forget_node(self, node: Node) -> None:
-        """A key, the path MTU, the address or the socket of a node has changed."""
+        """Forget the ways over a node with another key, path MTU, address or socket."""
         owners = self._dependents.pop(node, None)
         if owners:
             for owner in owners:
@@ -179,7 +179,7 @@ class FlowTable:
             pump.forget_node(node)
 
     def forget_nodes(self, nodes: Sequence[Node]) -> None:
-        """One event has changed that of nodes."""
+        """Forget the ways over several nodes that one event has changed."""
         if len(nodes) > MAX_CHANGED:
             self.forget()
             return
@@ -187,7 +187,7 @@ class FlowTable:
             self.forget_node(node)
 
     def forget_owners(self, owners: Sequence[Node]) -> None:
-        """Nodes became reachable or unreachable, and are preferred to others or not."""
+        """Forget the ways to nodes that became reachable or unreachable."""
         if len(owners) > MAX_CHANGED:
             self.forget()
             return

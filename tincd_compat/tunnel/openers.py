@@ -58,7 +58,7 @@ class Openers:
         self._current: Opener | None = None
         self._patience = patience
         self._other: Opener | None = None
-        #: What came under keys that are no more.
+        #: The traffic that came under keys that are no more.
         self._received_before = NOTHING
         #: When a datagram was last accepted, as far as that is known here; 0 for never.
         self._heard = 0.0
@@ -70,12 +70,12 @@ class Openers:
 
     @property
     def current(self) -> Opener | None:
-        """What is tried first; None while the node has no key from us."""
+        """The opener that is tried first; None while the node has no key from us."""
         return self._current
 
     @property
     def received(self) -> Traffic:
-        """What was accepted under all keys that the node has ever had."""
+        """The traffic accepted under all keys that the node has ever had."""
         return sum((opener.received for opener in self._kept()), self._received_before)
 
     @property
@@ -89,7 +89,7 @@ class Openers:
                 yield opener
 
     def _keep(self, current: Opener | None, other: Opener | None) -> None:
-        """Have these openers and no others; what others have counted is kept."""
+        """Keep these openers only; what the others have counted is added up."""
         for opener in self._kept():
             if opener is not current and opener is not other:
                 self._received_before += opener.received
@@ -106,11 +106,11 @@ class Openers:
 
     @property
     def other(self) -> Opener | None:
-        """What is tried after the current one, while there is another."""
+        """The opener that is tried second, while the node may use two keys."""
         return self._alternative()
 
     def renew(self, opener: Opener | None) -> None:
-        """The node is given this key; None is one that we cannot work ourselves."""
+        """Give the node a key; None is a key that we cannot work ourselves."""
         before = self.current
         self._newer = opener
         # Without a MAC nothing tells by which key a datagram was sealed.
@@ -122,12 +122,12 @@ class Openers:
         self._idle_since = None
 
     def expire(self) -> None:
-        """No key is good any more."""
+        """Let no key be good any more."""
         self._newer = None
         self._keep(None, None)
 
     def forget_other(self) -> None:
-        """Only the current key is good any more."""
+        """Let only the current key be good."""
         self._keep(self._current, None)
 
     def tick(self, now: float) -> None:

@@ -124,7 +124,7 @@ class Pipeline:
         #: Short cuts for frames of the device and of the mesh.
         self.flows = FlowTable(mesh, tunnels, policy.options, policy.route)
         self._delivery = Delivery(mesh, tunnels, ports, policy)
-        #: What becomes of datagrams.
+        #: The receiver, which opens datagrams.
         self.receiver = Receiver(mesh, tunnels, self._delivery)
         mesh.listener = self
 
@@ -140,13 +140,13 @@ class Pipeline:
     # What the mesh, the tunnels and the sockets tell.
 
     def graph_changed(self) -> None:
-        """The graph was searched: anything may be true of any node."""
+        """Forget all that follows from the graph, which was searched."""
         self.flows.forget()
         self.receiver.lookup.invalidate()
         self._delivery.graph_changed()
 
     def reachability_changed(self, nodes: Sequence[Node]) -> None:
-        """These nodes alone became reachable or unreachable, by one event."""
+        """Forget ways to nodes that one event has made reachable or unreachable."""
         self.flows.forget_owners(nodes)
         self.receiver.lookup.invalidate()
 
@@ -155,12 +155,12 @@ class Pipeline:
         self.flows.forget_subnet(subnet)
 
     def addresses_changed(self, nodes: Sequence[Node]) -> None:
-        """The UDP addresses of the nodes are other ones, or they have none."""
+        """Forget ways over nodes whose UDP addresses have changed or are gone."""
         self.flows.forget_nodes(nodes)
         self.receiver.lookup.invalidate()
 
     def tunnel_changed(self, node: Node) -> None:
-        """The node's tunnel has another key or socket, or carries more or less."""
+        """Forget ways over a node whose tunnel has another key, socket or path MTU."""
         node.mtu = self.tunnel(node).pmtu.mtu
         self.flows.forget_node(node)
         self.receiver.lookup.keys_changed()
@@ -181,7 +181,7 @@ class Pipeline:
         return self._delivery.broadcast_neighbours()
 
     def too_big(self, node: Node, length: int) -> None:
-        """The kernel refused a single datagram with a frame of that length."""
+        """Note that the kernel refused a datagram with a frame of that length."""
         self._delivery.too_big(node, length)
 
     def not_sealed(self, node: Node, count: int) -> None:
@@ -292,7 +292,7 @@ class Pipeline:
         last, seen = b"", set[bytes]()
         for each in frames:
             frame = each.frame if isinstance(each, SuperPacket) else each
-            # Mostly the same station goes on speaking.
+            # Mostly one station sends several frames in a row.
             if frame[6:12] == last or len(frame) < headers.ETHERNET:
                 continue
             last = bytes(frame[6:12])

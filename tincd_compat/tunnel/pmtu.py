@@ -143,28 +143,28 @@ class PmtuDiscovery:
         self._mtu = MTU
         self.phase = Phase.OFF
         self.rounds = 0
-        #: Steps since the node became reachable.
+        #: The number of steps since the node became reachable.
         self.steps = 0
         self._peer = peer
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
         self._local_discovery = local_discovery
-        #: Lengths that left, at any time, so an answer may be slow.
+        #: Lengths of probes that ever left: an answer may be slow.
         self._sent: set[int] = set()
         #: How often each length was asked in this search.
         self._asked: Counter[int] = Counter()
         #: EMSGSIZE below ``minmtu``: what it proved no longer holds.
         self._refuted = False
-        #: Since the last regular check, or until the next where that is negative.
+        #: Seconds since the last regular check; negative until the next.
         self._elapsed = 0.0
         self._regular = False
-        #: Full length was answered since the last step.
+        #: Whether a probe of full length was answered since the last step.
         self._confirmed = False
-        #: Longest answer of the present check.
+        #: The longest answer of the present check.
         self._shorter = 0
         self._numbers = 0
         self._own_numbers = 0
-        #: Seconds of silence that the path may have, 0 for any.
+        #: Seconds for which the path may be silent, 0 for any.
         self.keepalive = 0.0
         #: For how long nothing has left, at most, and how long ago the last step was.
         self._silence = 0.0
@@ -196,7 +196,7 @@ class PmtuDiscovery:
         return self.phase is not Phase.OFF
 
     def reset(self) -> None:
-        """The node became reachable or unreachable; ``mtu`` keeps its value."""
+        """Begin anew for a node that came or went; ``mtu`` keeps its value."""
         self.minmtu = 0
         self.maxmtu = MTU
         self.phase = Phase.OFF
@@ -260,12 +260,12 @@ class PmtuDiscovery:
         return True
 
     def too_big(self, length: int) -> None:
-        """The kernel refused a single datagram with a frame of that length."""
-        # What never left cannot be answered.
+        """Lower the limit: the kernel refused a datagram of a frame this long."""
+        # A probe that never left cannot be answered.
         self._sent.discard(length)
         below = max(0, length - 1)
         if self.phase is Phase.OFF:
-            # Nobody searches: then this is all that will ever be known.
+            # Without a search this is all that will ever be known of the path.
             self.mtu = min(self.mtu, below)
         if length > self.maxmtu:
             return

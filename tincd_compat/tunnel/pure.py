@@ -1,6 +1,6 @@
 """The Python half of the codec: numbers, ciphers, MACs and the replay window.
 
-It knows nothing of compression, which is the codec's business for both halves.
+Compression is the codec's business for both halves: this one knows nothing of it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Mac:
         if len(key) > block:
             key = digest.new(key).digest()
         padded = key.ljust(block, b"\0")
-        #: Both return a hash in the state behind the key, to be fed and finished.
+        #: Functions that return a hash in the state behind the key, to be fed.
         self.inner = digest.new(bytes(byte ^ 0x36 for byte in padded)).copy
         self.outer = digest.new(bytes(byte ^ 0x5C for byte in padded)).copy
         self.length = length

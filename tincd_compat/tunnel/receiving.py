@@ -1,4 +1,4 @@
-"""Datagrams to frames: who has sent a datagram, what is in it, and where he is now.
+"""Datagrams to frames: the sender of a datagram, its frames, the sender's new address.
 
 An address names its node, but anybody can write an address, two nodes can be announced
 at one, and a node moves: what counts is whose key fits.
@@ -23,7 +23,7 @@ from tincd_compat.tunnel.tunnel import Tunnel
 #: Largest datagram a tincd accepts (its MAXSIZE).
 MAX_DATAGRAM: Final = 1661
 
-#: What comes of a datagram that is longer.
+#: The result for a datagram that is longer.
 _CUT_OFF: Final = codec.Opened(b"", drop=codec.Drop.UNAUTHENTICATED)
 
 #: Data, source address and index of the socket.
@@ -44,7 +44,7 @@ class Receiver:
         self._delivery = delivery
         self.lookup = SenderLookup(mesh, self._matches)
         self._empty = LogLimit(logs.always, logging.ERROR, 1)
-        #: How many datagrams brought no frame.
+        #: The number of datagrams that brought no frame.
         self.junk = 0
 
     def receive(
@@ -121,7 +121,7 @@ class Receiver:
         now: float,
         owner: Node | None,
     ) -> Iterator[tuple[Node, list[bytes]]]:
-        """Find out who else sent datagrams from there, and open them.
+        """Find the other nodes that sent datagrams from there, and open these.
 
         Two nodes can be announced at one address, and an address changes hands.
         """
@@ -139,7 +139,7 @@ class Receiver:
     def _drop_foreign(
         self, owner: Node | None, source: SocketAddress, count: int, now: float
     ) -> None:
-        """Count datagrams that came from an address, and whose nobody knows."""
+        """Count datagrams of an address that fit no node's key."""
         if owner is None:
             self.lookup.report(source, now, count)
             self._drop(Loss.UNKNOWN_SOURCE, count)
@@ -190,7 +190,7 @@ class Receiver:
         return frames, foreign
 
     def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
-        """A genuine datagram came from this address and socket: answer there."""
+        """Answer to this address and socket, from which a genuine datagram came."""
         self._tunnel(node).heard_on = index
         owner = self._mesh.node_by_address(source)
         if owner is node:

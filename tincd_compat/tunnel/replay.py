@@ -23,7 +23,7 @@ DEFAULT_WINDOW: Final = 16
 
 
 class Verdict(Enum):
-    """What to do with a packet."""
+    """The judgement of a packet."""
 
     ACCEPT = "accept"
     #: Accept it, and give up what was skipped.
@@ -91,7 +91,7 @@ class ReplayWindow:
             fresh = seqno > highest - span and self._missing[seqno % span]
             return Verdict.ACCEPT if fresh else Verdict.LATE
         if seqno < highest + span:
-            # What is left out may still come.
+            # Numbers that are left out may still come.
             self._mark(highest + 1, seqno, b"\1")
             return Verdict.ACCEPT
         if self.strays < self._patience:
