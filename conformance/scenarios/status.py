@@ -6,11 +6,13 @@ from typing import Final
 
 from conformance.harness.asking import Record, ask, wait_record
 from conformance.harness.checks import expect, expect_equal
+from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind, Placement
 from conformance.harness.lab import Lab
 from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.probes import expect_ping, wait_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.waits import SOON, wait_for
 
 
 def play(lab: Lab, placement: Placement) -> None:
@@ -97,10 +99,14 @@ def _lists(mesh: Mesh) -> None:
     expect(counters["data_bytes"]["sent"]["udp"] > 0, "bytes by UDP")
     expect(_messages(counters, "ADD_EDGE") > 0, "messages about edges")
     expect(counters["process"]["resident_bytes"] > 1 << 20, "the memory of the process")
-    _, events = ask(b, "/v1/events")
-    kinds = {event["kind"] for event in events}
+    # Paths are looked at once a second.
+    wait_for("events of each kind", lambda: _has_each_kind(b), SOON)
+
+
+def _has_each_kind(node: TincNode) -> bool:
+    _, events = ask(node, "/v1/events")
     wanted = {"start", "link-up", "reachable", "dial", "path", "key", "mtu"}
-    expect(wanted <= kinds, f"kinds of events: {kinds}")
+    return wanted <= {event["kind"] for event in events}
 
 
 def _messages(counters: Record, name: str) -> int:
