@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.transport.fakes import FakeLoop
@@ -160,6 +160,7 @@ def test_an_error_stops_nobody_else(loop: FakeLoop, shop: Shop) -> None:
     assert other.left == 0
 
 
+@example([1000] * 100)
 @given(st.lists(st.integers(0, 400), max_size=60))
 def test_no_turn_is_long_and_all_is_done(amounts: list[int]) -> None:
     loop = FakeLoop()
