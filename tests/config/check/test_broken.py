@@ -455,6 +455,18 @@ def spare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("spare"))
 
 
+def test_a_begin_line_without_its_end_does_not_show_the_key(spare: Path) -> None:
+    key = key_pair(2)[1].replace("KEY-----\n", "KEY", 1)
+    for text in (key, key.replace("PUBLIC KEY", "PUBLIC KY", 1)):
+        write(spare / "hosts/beta", BETA + text)
+        findings = check_configuration(
+            spare, [], SUITES, environment={}, hostname="somewhere"
+        )
+        said = "".join(f"{found} {found.variable}" for found in findings)
+        assert "key block" in said
+        assert "MIIBCgKCAQEA" not in said
+
+
 @given(st.data())
 def test_no_slip_shows_a_key(spare: Path, data: st.DataObject) -> None:
     key = key_pair(2)[1]

@@ -17,7 +17,9 @@ from tincd_compat.config import parser
 _DASHES: Final = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _BLANKS: Final = " \t"
 _MARK: Final = re.compile(
-    r"\b(BEGIN|END)[ \t]{1,4}((?:[A-Z0-9]{1,16} ){0,4}(?:PUBLIC|PRIVATE) KEY)\b",
+    r"\b(BEGIN|END)[ \t]{1,4}((?:[A-Z0-9]{1,16} ){0,4}(?:PUBLIC|PRIVATE) KEY)"
+    # The end of the word, or base64 that has lost its line break.
+    r"(?:\b|(?=[A-Za-z0-9+/]{12}))",
     re.IGNORECASE,
 )
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -158,7 +160,9 @@ class _Mender:
 
     def _end(self, number: int, marker: _Marker, right: str) -> None:
         if not marker.exact or marker.right != right:
-            text = f"a key block must end with the line `{right}', and nothing else"
+            # A BEGIN line of this length may have a key in it, which is not shown.
+            shown = right if len(right) < _MUCH else marker.right
+            text = f"a key block must end with the line `{shown}', and nothing else"
             self._damaged(number, f"{text} in it: here it is not seen as one")
         self._emit_parts(number, marker.before, right, marker.after)
         self._begun = None
