@@ -5,10 +5,10 @@ Configuration, routing and tunnels speak of them alike.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Mode(Enum):
+class Mode(StrEnum):
     """What packets are routed by: subnets, learned MAC addresses, or nothing."""
 
     ROUTER = "router"
@@ -16,7 +16,7 @@ class Mode(Enum):
     HUB = "hub"
 
 
-class Forwarding(Enum):
+class Forwarding(StrEnum):
     """Who forwards packets between two other nodes: nobody, tincd or the kernel."""
 
     OFF = "off"
@@ -24,7 +24,7 @@ class Forwarding(Enum):
     KERNEL = "kernel"
 
 
-class BroadcastMode(Enum):
+class BroadcastMode(StrEnum):
     """How broadcast packets travel: not at all, along the tree, to direct peers.
 
     All nodes of a mesh must agree on it.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tincd_compat.admin import main
-from tincd_compat.admin.client import Answer, Client
+from tincd_compat.admin.client import Client, Response
 from tincd_compat.admin.session import Session
 from tincd_compat.admin.text import PLAIN, Style
 
@@ -25,9 +25,9 @@ def client(answer: Daemon, net: str = "vpn") -> Client:
     """Return a client of a daemon that is a function."""
 
     @contextmanager
-    def ask(method: str, path: str, patience: float | None) -> Iterator[Answer]:
+    def ask(method: str, path: str, patience: float | None) -> Iterator[Response]:
         status, body = answer(method, path)
-        yield Answer(status, io.BytesIO(body))
+        yield Response(status, io.BytesIO(body))
 
     return Client(net, ask)
 

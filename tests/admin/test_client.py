@@ -13,9 +13,9 @@ import pytest
 from tests.admin.played import client, ndjson
 from tincd_compat.admin import nets
 from tincd_compat.admin.client import (
-    Answer,
     Client,
-    Refused,
+    RequestRefused,
+    Response,
     Unanswered,
     printable,
     trouble,
@@ -57,7 +57,7 @@ def test_an_empty_list() -> None:
     ],
 )
 def test_a_refusal_says_why(body: bytes, words: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         client(lambda *_: (403, body)).change("reload")
     assert (str(caught.value), caught.value.status) == (words, 403)
 
@@ -70,9 +70,9 @@ def test_what_is_no_record(body: bytes) -> None:
 
 def test_a_daemon_that_hangs() -> None:
     @contextmanager
-    def ask(method: str, path: str, patience: float | None) -> Iterator[Answer]:
+    def ask(method: str, path: str, patience: float | None) -> Iterator[Response]:
         raise TimeoutError
-        yield Answer(200, io.BytesIO())
+        yield Response(200, io.BytesIO())
 
     with pytest.raises(Unanswered, match=r"net vpn has not answered for 10 s"):
         Client("vpn", ask).one("status")

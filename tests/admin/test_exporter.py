@@ -20,8 +20,8 @@ from tests.admin.played import Daemon, Stage, client, daemon
 from tests.admin.test_verbs import LISTS, NODES
 from tincd_compat.admin import exporter, webserver
 from tincd_compat.admin.asking import MOST_NETS, Asker, together
-from tincd_compat.admin.client import Client, Forbidden, Refused, Unanswered
-from tincd_compat.admin.website import Reply, Site
+from tincd_compat.admin.client import Client, Forbidden, RequestRefused, Unanswered
+from tincd_compat.admin.website import HttpReply, Site
 
 #: Each name that there is, to its labels besides ``net``, and to its kind.
 NAMES = {
@@ -107,14 +107,14 @@ def failing(error: Exception) -> Daemon:
     return answer
 
 
-def samples(reply: Reply) -> Iterator[Any]:
+def samples(reply: HttpReply) -> Iterator[Any]:
     assert (reply.status, reply.kind.partition(";")[0]) == (200, "text/plain")
     for family in text_string_to_metric_families(reply.body.decode()):
         for sample in family.samples:
             yield family.type, sample
 
 
-def up(reply: Reply) -> dict[str, float]:
+def up(reply: HttpReply) -> dict[str, float]:
     found = (sample for _, sample in samples(reply) if sample.name == "tinc_up")
     return {sample.labels["net"]: sample.value for sample in found}
 
@@ -149,7 +149,11 @@ class TestMetrics:
     @pytest.mark.parametrize(
         "error",
         [
-            *(Unanswered("down"), Forbidden("not you"), Refused(503, "not ready")),
+            *(
+                Unanswered("down"),
+                Forbidden("not you"),
+                RequestRefused(503, "not ready"),
+            ),
             Unanswered("the daemon's answer is no record"),
         ],
         ids=lambda error: f"{type(error).__name__} {error}",
@@ -276,7 +280,7 @@ class TestHealth:
         [
             (Unanswered("not running"), "critical"),
             (Forbidden("not you"), "unknown"),
-            (Refused(503, "not ready"), "critical"),
+            (RequestRefused(503, "not ready"), "critical"),
         ],
         ids=str,
     )
@@ -329,8 +333,8 @@ class Connection:
         self.sent += data
 
 
-def hello(target: str) -> Reply:
-    return Reply(200, "text/plain", f"hello {target}\n".encode())
+def hello(target: str) -> HttpReply:
+    return HttpReply(200, "text/plain", f"hello {target}\n".encode())
 
 
 def served(
@@ -380,7 +384,7 @@ class TestServer:
         [b"\r\n\r\n", b"\x16\x03\x01\n\n", b"GET\r\n\r\n", b"GET / HTTP/9\r\n\r\n"],
     )
     def test_junk_calls_nobody(self, junk: bytes) -> None:
-        def answer(target: str) -> Reply:
+        def answer(target: str) -> HttpReply:
             raise AssertionError(target)
 
         head, body = served(Connection(junk), answer)
@@ -407,7 +411,7 @@ class TestServer:
             served(Connection(b"GET", ConnectionResetError()))
 
     def test_a_fault_of_ours_surfaces(self) -> None:
-        def answer(target: str) -> Reply:
+        def answer(target: str) -> HttpReply:
             raise ZeroDivisionError("ours")
 
         lines: list[str] = []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.admin import mesh
 from tincd_compat.admin import meshmap
-from tincd_compat.admin.graph import Cut, cuts, graph_of, links, tree
+from tincd_compat.admin.graph import CutNode, cuts, graph_of, links, tree
 from tincd_compat.admin.text import PLAIN
 
 
@@ -41,7 +41,7 @@ def test_a_tree_has_each_node_once() -> None:
 
 
 def test_who_cannot_be_done_without() -> None:
-    assert cuts(CHAIN, "a") == [Cut("b", 2, ["c", "d"])]
+    assert cuts(CHAIN, "a") == [CutNode("b", 2, ["c", "d"])]
     assert cuts(CHAIN, "b") == []
     assert cuts({}, "a") == []
 
@@ -122,11 +122,11 @@ def test_sentences_about_weak_places() -> None:
     assert meshmap.told([], "vpn", 80) == [
         "vpn: no node is the only way to another one."
     ]
-    assert meshmap.told([Cut("b", 2, ["c", "d"])], "vpn", 80) == [
+    assert meshmap.told([CutNode("b", 2, ["c", "d"])], "vpn", 80) == [
         "b is the only way to 2 nodes: c, d"
     ]
     many = meshmap.told(
-        [Cut("b", 200, [f"n{number}" for number in range(90)])], "vpn", 80
+        [CutNode("b", 200, [f"n{number}" for number in range(90)])], "vpn", 80
     )
     assert max(map(len, many)) <= 80
     assert many[-1].endswith(" 110 more")

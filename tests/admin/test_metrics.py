@@ -13,7 +13,7 @@ from tests.admin import mesh
 from tests.admin.played import Stage, client, daemon
 from tests.admin.test_verbs import LISTS, NODES, stage
 from tincd_compat.admin import exposition, top
-from tincd_compat.admin.client import Forbidden, Refused, Unanswered
+from tincd_compat.admin.client import Forbidden, RequestRefused, Unanswered
 
 
 def samples(text: str) -> dict[str, float]:
@@ -81,7 +81,7 @@ def down(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize(
-    "error", [Unanswered("down"), Refused(503, "not ready")], ids=str
+    "error", [Unanswered("down"), RequestRefused(503, "not ready")], ids=str
 )
 def test_a_net_that_is_down(error: Exception) -> None:
     played = Stage(client(daemon(**LISTS)), down(error))

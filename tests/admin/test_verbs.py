@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from tests.admin import mesh
 from tests.admin.played import NOW, Stage, client, daemon, ndjson
 from tincd_compat.admin import audit, events, health, routes, schema, wait
-from tincd_compat.admin.client import Client, Forbidden, Refused, Unanswered
+from tincd_compat.admin.client import Client, Forbidden, RequestRefused, Unanswered
 from tincd_compat.admin.text import PLAIN, Style
 from tincd_compat.admin.verbs import ALONE, VERBS
 
@@ -444,7 +444,7 @@ class TestChange:
 
     def test_a_refusal(self) -> None:
         body = b'{"schema":1,"error":"not-allowed","text":"only root may"}'
-        with pytest.raises(Refused, match="only root may"):
+        with pytest.raises(RequestRefused, match="only root may"):
             Stage(client(lambda *_: (403, body))).call("reload")
 
 

@@ -10,26 +10,32 @@ from tincd_compat import options
 from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.modes import Mode
 from tincd_compat.observe.events import Events
-from tincd_compat.observe.paths import Paths
-from tincd_compat.observe.records import Address, Key, LinkRecord, Suite, Traffic
+from tincd_compat.observe.paths import PathsWatch
+from tincd_compat.observe.records import (
+    Address,
+    Key,
+    LinkRecord,
+    SuiteRecord,
+    TrafficRecord,
+)
 from tincd_compat.observe.summary import ConnectTo, Counters, Histogram
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import Own, Refused, ScriptView, TunnelView, Views
+from tincd_compat.observe.views import Own, RefusedSubnet, ScriptView, TunnelView, Views
 from tincd_compat.observe.words import (
     AddressSource,
     Carrier,
-    DataPlane,
+    DataPlaneKind,
     DialResult,
     Direction,
     DropReason,
-    Mode,
-    Opened,
+    OpenedBy,
     ProbePhase,
 )
 
 NOW = Time(1_800_000_000.0)
-SUITE = Suite(cipher="aes-256-cbc", digest="sha256", mac_length=4, compression=0)
+SUITE = SuiteRecord(cipher="aes-256-cbc", digest="sha256", mac_length=4, compression=0)
 KEY = Key(since=NOW, cipher="aes-256-cbc", digest="sha256", mac_length=4, compression=0)
 PMTU = options.PMTU_DISCOVERY
 #: A tunnel by which datagrams go both ways.
@@ -45,8 +51,8 @@ UDP = TunnelView(
     last_answer=NOW,
     rtt=0.0118,
     last_packet=NOW,
-    sent=Traffic(packets=100, bytes=10_000),
-    received=Traffic(packets=90, bytes=9_000),
+    sent=TrafficRecord(packets=100, bytes=10_000),
+    received=TrafficRecord(packets=90, bytes=9_000),
     address_from=AddressSource.UDP,
 )
 #: One by which probes are not answered, although a key has come.
@@ -81,7 +87,7 @@ def counters(at: float = NOW, **more: Any) -> Counters:
         "connect_attempts": (),
         "data_bytes": {way: dict(both) for way in Direction},
         "data_packets": {way: dict(both) for way in Direction},
-        "device": {way: Traffic(packets=0, bytes=0) for way in Direction},
+        "device": {way: TrafficRecord(packets=0, bytes=0) for way in Direction},
         "failed_handshakes": {},
     }
     return Counters(**{**values, **more})
@@ -99,7 +105,7 @@ class World:
             version="1",
             pid=812,
             mode=Mode.ROUTER,
-            data_plane=DataPlane.COMPILED,
+            data_plane=DataPlaneKind.COMPILED,
             started=NOW,
             suite=SUITE,
             rsa_bits=2048,
@@ -108,11 +114,11 @@ class World:
         self.tunnels: dict[str, TunnelView] = {}
         self.links: dict[str, LinkRecord] = {}
         self.connect_to: list[ConnectTo] = []
-        self.refused: list[Refused] = []
+        self.refused: list[RefusedSubnet] = []
         self.scripts: list[ScriptView] = []
         self.counters = counters()
         self.events = Events()
-        self.paths = Paths(self.events)
+        self.paths = PathsWatch(self.events)
         for pair in links:
             one, _, other = pair.partition("-")
             self.join(one, other)
@@ -150,7 +156,7 @@ class World:
         values: dict[str, Any] = {
             "name": name,
             "address": Address(host="198.51.100.7", port=655),
-            "opened": Opened.US,
+            "opened": OpenedBy.US,
             "connect_to": True,
             "active": True,
             "since": NOW,

@@ -126,8 +126,9 @@ class Maker:
         if isinstance(hint, type) and issubclass(hint, StrEnum):
             return {"enum": [str(word) for word in hint]}
         if isinstance(hint, type) and issubclass(hint, Record):
-            self.inner.setdefault(hint.__name__, self._object(hint))
-            return {"$ref": f"#/$defs/{hint.__name__}"}
+            name = hint.__name__.removesuffix("Record")
+            self.inner.setdefault(name, self._object(hint))
+            return {"$ref": f"#/$defs/{name}"}
         return self._generic(get_origin(hint), get_args(hint))
 
     def _generic(self, origin: Any, inner: tuple[Any, ...]) -> dict[str, Any]:

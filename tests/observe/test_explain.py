@@ -12,24 +12,24 @@ from tests.observe.made import KEY, NO_ANSWER, NOW, PMTU, SUITE, UDP, World
 from tests.observe.schemas import validator
 from tincd_compat import options
 from tincd_compat.mesh import graph
+from tincd_compat.modes import Mode
 from tincd_compat.observe.answers import Explanation
 from tincd_compat.observe.explain import explain
 from tincd_compat.observe.records import Address
 from tincd_compat.observe.remedies import Subject, command
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import Refused, TunnelView
+from tincd_compat.observe.views import RefusedSubnet, TunnelView
 from tincd_compat.observe.words import (
     Cause,
     CheckName,
+    CheckResult,
     DialResult,
     EventKind,
     LinkEnd,
-    Mode,
-    Option,
     PathKind,
+    PathOption,
     ProbePhase,
     Unreachable,
-    Verdict,
 )
 
 
@@ -57,7 +57,7 @@ def ask(world: World, to: str) -> Explanation:
             return found
 
 
-def verdicts(explanation: Explanation) -> dict[CheckName, Verdict]:
+def verdicts(explanation: Explanation) -> dict[CheckName, CheckResult]:
     return {check.check: check.result for check in explanation.checks}
 
 
@@ -71,7 +71,7 @@ def test_nothing_is_wrong_with_a_sound_mesh() -> None:
     found = ask(world, "10.0.3.17")
     assert found.cause is None
     assert found.command is None
-    assert set(verdicts(found).values()) == {Verdict.OK}
+    assert set(verdicts(found).values()) == {CheckResult.OK}
     assert [*verdicts(found)] == [*CheckName][2:]
     assert (found.node, found.subnet) == ("charlie", "10.0.3.0/24#10")
     assert (found.path, found.way, found.weight) == (
@@ -131,7 +131,9 @@ def no_name(world: World) -> str:
 def strict(world: World) -> str:
     world.own = replace(world.own, strict_subnets=True)
     subnet, by = "10.9.0.0/16#10", "StrictSubnets"
-    world.refused.append(Refused(owner="charlie", subnet=subnet, by=by, since=NOW))
+    world.refused.append(
+        RefusedSubnet(owner="charlie", subnet=subnet, by=by, since=NOW)
+    )
     return "10.9.1.1"
 
 
@@ -143,7 +145,7 @@ def duplicate(world: World) -> str:
 def tcponly_there(world: World) -> str:
     world.part("alpha", "bravo")
     world.join("alpha", "bravo", bits=PMTU | options.TCPONLY)
-    world.links["bravo"] = world.link("bravo", own_options=(Option.PMTU_DISCOVERY,))
+    world.links["bravo"] = world.link("bravo", own_options=(PathOption.PMTU_DISCOVERY,))
     world.search()
     return "bravo"
 
@@ -221,7 +223,7 @@ def test_the_staged_fault_is_named(
     assert (found.cause.cause, found.cause.check) == (named, check)
     assert found.command == remedy
     assert found.events
-    first = next(c for c in found.checks if c.result is Verdict.HERE)
+    first = next(c for c in found.checks if c.result is CheckResult.HERE)
     assert first.text == found.cause.text
 
 
@@ -372,7 +374,7 @@ def test_nothing_is_wrong_with_an_idle_node() -> None:
     del world.tunnels["charlie"]
     found = ask(world, "charlie")
     assert (found.cause, found.path) == (None, None)
-    assert verdicts(found)[CheckName.KEY] is Verdict.SKIPPED
+    assert verdicts(found)[CheckName.KEY] is CheckResult.SKIPPED
 
 
 def test_a_search_that_has_just_begun_is_no_fault() -> None:

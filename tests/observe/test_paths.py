@@ -10,7 +10,7 @@ from tests.observe.made import KEY, NO_ANSWER, NOW, PMTU, UDP, World
 from tincd_compat import options
 from tincd_compat.mesh import graph
 from tincd_compat.observe.paths import way
-from tincd_compat.observe.records import Traffic
+from tincd_compat.observe.records import TrafficRecord
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import TunnelView
 from tincd_compat.observe.words import EventKind, PathKind, Unreachable
@@ -200,15 +200,17 @@ def test_packets_without_an_answer_are_counted() -> None:
     bravo = world.node("bravo")
     world.tunnels["bravo"] = UDP
     world.look()
-    world.tunnels["bravo"] = replace(UDP, sent=Traffic(packets=130, bytes=1))
+    world.tunnels["bravo"] = replace(UDP, sent=TrafficRecord(packets=130, bytes=1))
     world.look(10)
     history = world.paths.history(bravo)
     assert (history.unanswered, history.unanswered_since) == (30, NOW + 10)
-    probes = replace(UDP, sent=Traffic(packets=150, bytes=1), probes_sent=50)
+    probes = replace(UDP, sent=TrafficRecord(packets=150, bytes=1), probes_sent=50)
     world.tunnels["bravo"] = probes
     world.look(10)
     assert world.paths.history(bravo).unanswered == 30, "probes are no data"
-    world.tunnels["bravo"] = replace(probes, received=Traffic(packets=91, bytes=1))
+    world.tunnels["bravo"] = replace(
+        probes, received=TrafficRecord(packets=91, bytes=1)
+    )
     world.look(10)
     history = world.paths.history(bravo)
     assert (history.unanswered, history.unanswered_since) == (0, None)

@@ -13,9 +13,9 @@ from tests.observe.schemas import validator
 from tincd_compat import options
 from tincd_compat.observe import tables
 from tincd_compat.observe.problems import AT_ONCE, LISTED, Judge
-from tincd_compat.observe.records import Address, Traffic
+from tincd_compat.observe.records import Address, TrafficRecord
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import Refused, ScriptView
+from tincd_compat.observe.views import RefusedSubnet, ScriptView
 from tincd_compat.observe.words import (
     DialResult,
     Direction,
@@ -98,7 +98,7 @@ def shrunk(world: World) -> None:
 
 def no_data(world: World) -> None:
     world.look()
-    world.tunnels["charlie"] = replace(UDP, sent=Traffic(packets=200, bytes=1))
+    world.tunnels["charlie"] = replace(UDP, sent=TrafficRecord(packets=200, bytes=1))
 
 
 def flapping(world: World) -> None:
@@ -115,7 +115,9 @@ def duplicate(world: World) -> None:
 
 def refused(world: World) -> None:
     world.refused.append(
-        Refused(owner="delta", subnet="10.9.0.0/16#10", by="StrictSubnets", since=NOW)
+        RefusedSubnet(
+            owner="delta", subnet="10.9.0.0/16#10", by="StrictSubnets", since=NOW
+        )
     )
 
 

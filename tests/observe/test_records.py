@@ -139,7 +139,7 @@ def test_fields_of_a_newer_daemon_are_left_out() -> None:
 
 
 def test_fields_that_an_older_daemon_lacks_have_their_default() -> None:
-    read = answers.Answer.from_json({"done": "purge", "text": "done"})
+    read = answers.AnswerRecord.from_json({"done": "purge", "text": "done"})
     assert read.node is None
 
 

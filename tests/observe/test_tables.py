@@ -12,9 +12,9 @@ from tests.observe.schemas import validator
 from tincd_compat.observe import tables
 from tincd_compat.observe.codec import Record
 from tincd_compat.observe.records import NodeRecord
-from tincd_compat.observe.summary import Status
+from tincd_compat.observe.summary import StatusRecord
 from tincd_compat.observe.views import Views
-from tincd_compat.observe.words import Option, PathKind
+from tincd_compat.observe.words import PathKind, PathOption
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ def world() -> World:
     return world
 
 
-def status(views: Views) -> tuple[int, Status]:
+def status(views: Views) -> tuple[int, StatusRecord]:
     work, steps = tables.status(views, (), {}), 0
     while True:
         try:
             next(work)
         except StopIteration as over:
-            found: Status = over.value
+            found: StatusRecord = over.value
             return steps, found
         steps += 1
 
@@ -87,7 +87,7 @@ def test_a_neighbour(world: World) -> None:
         "fd00:0:0:0:0:0:0:0/64#10",
     )
     assert (bravo.connect_to, bravo.linked, bravo.subnet_count) == (True, True, 3)
-    assert bravo.options == (Option.PMTU_DISCOVERY,)
+    assert bravo.options == (PathOption.PMTU_DISCOVERY,)
 
 
 def test_what_is_not_known_is_null(world: World) -> None:

@@ -36,7 +36,7 @@ def test_four_problems_are_critical() -> None:
 
 def test_every_option_bit_has_a_word() -> None:
     bits = [name for name in vars(options) if name.isupper()]
-    assert len(bits) == len(words.Option)
+    assert len(bits) == len(words.PathOption)
 
 
 @pytest.mark.parametrize("record", every_record(), ids=lambda record: record.__name__)

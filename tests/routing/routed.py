@@ -10,7 +10,7 @@ from tincd_compat.modes import Forwarding
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import (
-    Answer,
+    AnswerFrames,
     Deliver,
     Discard,
     Fragments,
@@ -48,7 +48,7 @@ def shape(verdict: Verdict) -> tuple[str, ...]:
             return ("send", node.name, str(tos))
         case Fragments(node, frames, tos):
             return ("fragments", node.name, str(len(frames)), str(tos))
-        case Answer(frames, reason):
+        case AnswerFrames(frames, reason):
             (reply,) = frames
             icmp = reply[34:36] if reply[12:14] == b"\x08\0" else reply[54:56]
             return ("answer", f"{icmp[0]}/{icmp[1]}", str(reason))

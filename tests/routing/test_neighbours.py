@@ -8,7 +8,7 @@ import pytest
 
 from tests.routing.frames import checksum, ipv6, line, owner, pack, with_macs
 from tincd_compat.routing.neighbours import answer_arp, answer_solicitation, fake_mac
-from tincd_compat.routing.verdicts import Answer, Discard, Reason
+from tincd_compat.routing.verdicts import AnswerFrames, Discard, Reason
 
 KERNEL = "da6a088a2139"
 FAKE = "da6a088a21c6"
@@ -34,14 +34,14 @@ def solicitation(
     return with_macs(frame, "3333ff000001", KERNEL)
 
 
-def ask_arp(frame: bytearray) -> tuple[Answer | Discard, list[str]]:
+def ask_arp(frame: bytearray) -> tuple[AnswerFrames | Discard, list[str]]:
     mesh = line()
     said: list[str] = []
     verdict = answer_arp(frame, partial(owner, mesh), mesh.myself, said.append)
     return verdict, said
 
 
-def ask_solicitation(frame: bytearray) -> tuple[Answer | Discard, list[str]]:
+def ask_solicitation(frame: bytearray) -> tuple[AnswerFrames | Discard, list[str]]:
     mesh = line()
     said: list[str] = []
     find = partial(owner, mesh)
@@ -65,7 +65,7 @@ def test_arp(target: str, padding: int) -> None:
     expected = (
         f"{KERNEL}{FAKE}0806 0001080006040002{FAKE}{pack(target).hex()}{KERNEL}c0a80101"
     )
-    assert verdict == Answer([bytearray.fromhex(expected) + bytes(padding)])
+    assert verdict == AnswerFrames([bytearray.fromhex(expected) + bytes(padding)])
     assert said == []
     assert frame == before
 
@@ -109,14 +109,14 @@ def test_solicitation(target: str, to: str, total: str) -> None:
         f"{KERNEL}{FAKE}86dd 600c020b00203aff {packed} {pack('fd00:1::1').hex()}"
         f"8800{total}40000000 {packed} 0201{FAKE}"
     )
-    assert verdict == Answer([bytearray.fromhex(expected)])
+    assert verdict == AnswerFrames([bytearray.fromhex(expected)])
     assert said == []
     assert frame == before
 
 
 def test_solicitation_without_option() -> None:
     verdict, _ = ask_solicitation(solicitation("fd00:2::1", b""))
-    assert isinstance(verdict, Answer)
+    assert isinstance(verdict, AnswerFrames)
     (reply,) = verdict.frames
     assert len(reply) == 78
     assert reply[54:62].hex() == "880040a240000000"
@@ -125,7 +125,7 @@ def test_solicitation_without_option() -> None:
 def test_options_behind_the_first_stay() -> None:
     nonce = b"\x0e\1abcdef"
     verdict, _ = ask_solicitation(solicitation("fd00:2::1", SOURCE_OPTION + nonce))
-    assert isinstance(verdict, Answer)
+    assert isinstance(verdict, AnswerFrames)
     (reply,) = verdict.frames
     assert reply[78:] == bytes.fromhex("0201" + FAKE) + nonce
     pseudo = bytes(reply[22:54]) + (40).to_bytes(4, "big") + b"\0\0\0\x3a"
@@ -135,8 +135,8 @@ def test_options_behind_the_first_stay() -> None:
 def test_padding_is_not_an_option() -> None:
     plain = ask_solicitation(solicitation("fd00:2::1", b""))[0]
     padded = ask_solicitation(solicitation("fd00:2::1", b"") + bytes(12))[0]
-    assert isinstance(plain, Answer)
-    assert isinstance(padded, Answer)
+    assert isinstance(plain, AnswerFrames)
+    assert isinstance(padded, AnswerFrames)
     assert padded.frames[0] == plain.frames[0] + bytes(12)
 
 

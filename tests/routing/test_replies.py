@@ -16,7 +16,7 @@ from tests.routing.frames import (
     with_macs,
 )
 from tincd_compat.routing.replies import ERRORS_PER_SECOND, ErrorReplies, IcmpError
-from tincd_compat.routing.verdicts import Answer, Discard, Reason
+from tincd_compat.routing.verdicts import AnswerFrames, Discard, Reason
 
 A, A6 = "192.168.1.1", "fd00:1::1"
 
@@ -25,7 +25,7 @@ def answer(
     frame: bytearray, error: IcmpError, mtu: int = 0, *, local: bytes | None = None
 ) -> bytes:
     verdict = ErrorReplies(lambda target: local).answer(frame, error, 0.0, mtu)
-    assert isinstance(verdict, Answer)
+    assert isinstance(verdict, AnswerFrames)
     assert verdict.reason is error.reason
     (reply,) = verdict.frames
     return bytes(reply)
@@ -193,7 +193,7 @@ def test_limit_is_per_second_of_the_clock_and_for_both_families() -> None:
             replies.answer(frames[i % 2], IcmpError.UNKNOWN, now)
             for i, now in enumerate(times)
         ]
-        return [isinstance(verdict, Answer) for verdict in verdicts]
+        return [isinstance(verdict, AnswerFrames) for verdict in verdicts]
 
     assert ERRORS_PER_SECOND == 3
     assert answered(7.9, 7.91, 7.92, 7.93) == [True, True, True, False]
@@ -217,4 +217,4 @@ def test_what_is_not_answered_does_not_count() -> None:
     for _ in range(5):
         replies.answer(ipv4(A, "192.168.9.9", b"\3\1"), IcmpError.UNKNOWN, 0.0)
     verdict = replies.answer(ipv4(A, "192.168.9.9", b""), IcmpError.UNKNOWN, 0.0)
-    assert isinstance(verdict, Answer)
+    assert isinstance(verdict, AnswerFrames)

@@ -33,7 +33,7 @@ from tincd_compat.mesh.node import Mesh
 from tincd_compat.modes import Forwarding
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.verdicts import (
-    Answer,
+    AnswerFrames,
     Deliver,
     Discard,
     Reason,
@@ -167,7 +167,7 @@ def test_broadcast_over_ipv6() -> None:
     verdict = route(frame)
     assert isinstance(verdict, SendToAll)
     assert verdict.frame is frame
-    assert isinstance(route(ipv6(A6, "fe80::1", echo(64))), Answer)
+    assert isinstance(route(ipv6(A6, "fe80::1", echo(64))), AnswerFrames)
     verdict = route(frame, options=NO_BROADCAST)
     assert shape(verdict) == ("answer", "1/3", "unknown destination")
 
@@ -184,7 +184,7 @@ def test_priority_inheritance() -> None:
 def test_errors_past_the_priority_have_it_too(target: str) -> None:
     frame = ipv4(A, target, echo(1400), tos=0xB8)
     verdict = route(frame, options=TOS, change=path(1000))
-    assert isinstance(verdict, Answer)
+    assert isinstance(verdict, AnswerFrames)
     assert verdict.tos == (0xB8 if target == B else 0)
 
 
@@ -212,7 +212,7 @@ def test_short_frame_is_not_even_for_the_kernel() -> None:
 
 
 def test_arp_is_answered_into_the_device_only() -> None:
-    assert isinstance(route(arp(B)), Answer)
+    assert isinstance(route(arp(B)), AnswerFrames)
     assert route(arp(A)) == Discard(Reason.ASKS_FOR_US)
     assert route(arp(B), "b") == Discard(Reason.NOT_FROM_DEVICE)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.routing.frames import echo, ipv4, ipv6
 from tests.routing.routed import A6, B6, TOS, A, B, C, path, route, shape, syn
 from tincd_compat.mesh.node import Mesh
-from tincd_compat.routing.verdicts import Answer, Deliver, Discard, Reason, SendTo
+from tincd_compat.routing.verdicts import AnswerFrames, Deliver, Discard, Reason, SendTo
 
 
 class TestSize:
@@ -28,7 +28,7 @@ class TestSize:
             assert isinstance(verdict, SendTo)
         else:
             assert shape(verdict) == ("answer", "3/4", "too big")
-            assert isinstance(verdict, Answer)
+            assert isinstance(verdict, AnswerFrames)
             assert int.from_bytes(verdict.frames[0][40:42], "big") == expected
 
     @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ class TestSize:
             assert isinstance(verdict, SendTo)
         else:
             assert shape(verdict) == ("answer", "2/0", "too big")
-            assert isinstance(verdict, Answer)
+            assert isinstance(verdict, AnswerFrames)
             assert int.from_bytes(verdict.frames[0][58:62], "big") == expected
 
     def test_fragments_go_to_the_next_stop(self) -> None:

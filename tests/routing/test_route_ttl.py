@@ -6,7 +6,13 @@ import pytest
 
 from tests.routing.frames import echo, ipv4, ipv6, pack
 from tests.routing.routed import A6, C6, TTL, A, B, C, route, shape
-from tincd_compat.routing.verdicts import Answer, Discard, Reason, SendTo, SendToAll
+from tincd_compat.routing.verdicts import (
+    AnswerFrames,
+    Discard,
+    Reason,
+    SendTo,
+    SendToAll,
+)
 
 
 class TestTtl:
@@ -22,7 +28,7 @@ class TestTtl:
     def test_expired(self, ttl: int) -> None:
         verdict = route(ipv4(A, C, echo(64), ttl=ttl), us="b", options=TTL)
         assert shape(verdict) == ("answer", "11/0", "ttl expired")
-        assert isinstance(verdict, Answer)
+        assert isinstance(verdict, AnswerFrames)
         assert verdict.frames[0][26:30] == pack("10.0.0.7")
         verdict = route(ipv6(A6, C6, echo(64), hops=ttl), us="b", options=TTL)
         assert shape(verdict) == ("answer", "3/0", "ttl expired")
@@ -41,7 +47,7 @@ class TestTtl:
     )
     def test_neither_ours_nor_for_us(self, us: str, frame: bytearray) -> None:
         before = bytes(frame)
-        assert not isinstance(route(frame, us=us, options=TTL), Answer)
+        assert not isinstance(route(frame, us=us, options=TTL), AnswerFrames)
         assert frame == before
 
     def test_broadcasts_of_others(self) -> None:

@@ -17,7 +17,7 @@ from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import (
-    Answer,
+    AnswerFrames,
     Deliver,
     Discard,
     Fragments,
@@ -167,7 +167,7 @@ class TestOverlap:
 
 
 def told_mtu(verdict: Verdict, ip: int) -> int:
-    assert isinstance(verdict, Answer)
+    assert isinstance(verdict, AnswerFrames)
     (reply,) = verdict.frames
     if reply[ip - 2 : ip] == b"\x08\0":
         assert (reply[ip + 20], reply[ip + 21]) == (3, 4)
@@ -202,7 +202,7 @@ class TestSize:
             assert shape(verdict) == ("send", "b", "0")
         else:
             assert told_mtu(verdict, ip) == max(0, mtu - ip)
-            assert isinstance(verdict, Answer)
+            assert isinstance(verdict, AnswerFrames)
             assert verdict.frames[0][:ip] == frame[6:12] + frame[0:6] + frame[12:ip]
 
     @pytest.mark.parametrize("tag", [False, True])
@@ -229,7 +229,7 @@ class TestSize:
     def test_no_more_is_quoted_than_would_have_fitted(self) -> None:
         frame = between("a", "b", ipv4(self.A4, self.B4, echo(1000)))
         verdict = route(frame, change=path(314))
-        assert isinstance(verdict, Answer)
+        assert isinstance(verdict, AnswerFrames)
         assert verdict.frames[0][42:] == frame[14:314]
 
     @pytest.mark.parametrize("tag", [False, True])
@@ -293,7 +293,7 @@ class TestTtl:
         frame[22] = 1
         verdict = route(frame, us="b", decrement_ttl=True, mode=mode)
         assert shape(verdict) == ("answer", "11/0", "ttl expired")
-        assert isinstance(verdict, Answer)
+        assert isinstance(verdict, AnswerFrames)
         assert verdict.frames[0][:12] == frame[6:12] + frame[0:6]
 
     @pytest.mark.parametrize(("us", "target"), [("a", "c"), ("c", "c"), ("a", NOBODY)])

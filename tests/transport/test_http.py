@@ -20,11 +20,11 @@ from tincd_compat.transport.http import (
     RECORDS_AT_ONCE,
     REQUEST_PATIENCE,
     UNREAD_PATIENCE,
-    Answer,
+    HttpAnswer,
+    HttpRequest,
+    HttpSession,
     Pause,
     Records,
-    Request,
-    Session,
     parse_target,
 )
 
@@ -35,13 +35,15 @@ POST = b"POST /v1/purge HTTP/1.1\r\nHost: d\r\nContent-Length: 4\r\n\r\nbody"
 class Client:
     """A session and its client; ``now`` is the time for both."""
 
-    def __init__(self, answer: Callable[[Request], Answer] | None = None) -> None:
+    def __init__(
+        self, answer: Callable[[HttpRequest], HttpAnswer] | None = None
+    ) -> None:
         self.now = 100.0
-        self.asked: list[Request] = []
-        self._answer = answer or (lambda request: Answer(200, b"{}\n"))
-        self.session = Session(self._note, self.now)
+        self.asked: list[HttpRequest] = []
+        self._answer = answer or (lambda request: HttpAnswer(200, b"{}\n"))
+        self.session = HttpSession(self._note, self.now)
 
-    def _note(self, request: Request) -> Answer:
+    def _note(self, request: HttpRequest) -> HttpAnswer:
         self.asked.append(request)
         return self._answer(request)
 
@@ -115,16 +117,16 @@ def endless() -> Records:
 
 
 def test_a_request_is_answered() -> None:
-    client = Client(lambda request: Answer(200, b'{"a":1}\n'))
+    client = Client(lambda request: HttpAnswer(200, b'{"a":1}\n'))
     client.says(GET)
-    assert client.asked == [Request("GET", "/v1/nodes", {"node": "alpha"})]
+    assert client.asked == [HttpRequest("GET", "/v1/nodes", {"node": "alpha"})]
     assert parsed(client.hears()) == [(200, b'{"a":1}\n')]
     assert not client.session.over
 
 
 def test_records_come_one_after_the_other() -> None:
     lines = [b"%d\n" % number for number in range(1000)]
-    client = Client(lambda request: Answer(200, iter(lines), NDJSON))
+    client = Client(lambda request: HttpAnswer(200, iter(lines), NDJSON))
     client.says(GET)
     heard = client.reads()
     assert b"application/x-ndjson" in heard
@@ -132,7 +134,7 @@ def test_records_come_one_after_the_other() -> None:
 
 
 def test_an_old_client_hears_the_end_by_the_end_of_the_connection() -> None:
-    client = Client(lambda request: Answer(200, iter([b"1\n", b"2\n"])))
+    client = Client(lambda request: HttpAnswer(200, iter([b"1\n", b"2\n"])))
     client.says(b"GET / HTTP/1.0\r\n\r\n")
     assert client.hears().endswith(b"\r\n\r\n1\n2\n")
     assert client.session.over
@@ -145,7 +147,7 @@ def test_a_body_is_read_and_counts_for_nothing() -> None:
 
 
 def test_pipelined_requests_are_answered_one_by_one_in_their_order() -> None:
-    client = Client(lambda request: Answer(200, iter([request.path.encode()])))
+    client = Client(lambda request: HttpAnswer(200, iter([request.path.encode()])))
     client.session.receive(GET + POST, client.now)
     client.work()
     client.turns()
@@ -154,7 +156,7 @@ def test_pipelined_requests_are_answered_one_by_one_in_their_order() -> None:
 
 
 def test_hundreds_of_requests_at_once_cost_a_step_each() -> None:
-    client = Client(lambda request: Answer(200, b"x" * 1000))
+    client = Client(lambda request: HttpAnswer(200, b"x" * 1000))
     short = b"GET / HTTP/1.1\r\nHost:\r\n\r\n"
     client.session.receive(short * (MAX_REQUEST // len(short)), client.now)
     client.work()
@@ -177,7 +179,7 @@ def test_a_turn_makes_no_more_than_so_many_records() -> None:
             made.append(number)
             yield b"\n"
 
-    client = Client(lambda request: Answer(200, numbers()))
+    client = Client(lambda request: HttpAnswer(200, numbers()))
     client.session.receive(GET, client.now)
     client.work()
     assert len(made) == RECORDS_AT_ONCE - 1
@@ -194,14 +196,14 @@ def test_a_turn_is_over_when_its_time_is() -> None:
             made.append(1)
             yield b"\n"
 
-    client = Client(lambda request: Answer(200, slow()))
+    client = Client(lambda request: HttpAnswer(200, slow()))
     client.session.receive(GET, client.now)
     client.work(client.now + 0.001)
     assert len(made) == 3
 
 
 def test_no_more_is_made_than_the_client_takes() -> None:
-    client = Client(lambda request: Answer(200, endless()))
+    client = Client(lambda request: HttpAnswer(200, endless()))
     client.says(GET)
     assert ENOUGH <= len(client.session.out) < ENOUGH + 2000
     client.session.sent(5000, client.now)
@@ -211,13 +213,13 @@ def test_no_more_is_made_than_the_client_takes() -> None:
 
 
 def test_more_than_may_wait_ends_the_connection() -> None:
-    client = Client(lambda request: Answer(200, b"x" * MAX_UNSENT))
+    client = Client(lambda request: HttpAnswer(200, b"x" * MAX_UNSENT))
     client.says(GET)
     assert client.session.over
 
 
 def test_a_client_that_does_not_read_is_dropped_in_time() -> None:
-    client = Client(lambda request: Answer(200, endless()))
+    client = Client(lambda request: HttpAnswer(200, endless()))
     client.says(GET)
     client.now += UNREAD_PATIENCE - 0.1
     client.session.check(client.now)
@@ -291,7 +293,7 @@ def test_a_client_that_asks_nothing_is_sent_away_in_silence() -> None:
 
 def test_who_waits_for_events_may_wait_for_long() -> None:
     events = records(b"1\n", Pause.EVENT, b"2\n", Pause.EVENT)
-    client = Client(lambda request: Answer(200, events))
+    client = Client(lambda request: HttpAnswer(200, events))
     client.says(GET)
     assert b"1\n" in client.hears()
     assert client.session.parked
@@ -306,7 +308,7 @@ def test_who_waits_for_events_may_wait_for_long() -> None:
 
 
 def test_who_waits_for_events_is_gone_with_its_last_byte() -> None:
-    client = Client(lambda request: Answer(200, records(Pause.EVENT)))
+    client = Client(lambda request: HttpAnswer(200, records(Pause.EVENT)))
     client.says(GET)
     client.session.receive(b"", client.now)
     assert client.session.over
@@ -314,7 +316,7 @@ def test_who_waits_for_events_is_gone_with_its_last_byte() -> None:
 
 def test_who_says_its_last_byte_first_hears_everything_but_waits_for_nothing() -> None:
     events = records(Pause.TURN, b"1\n", Pause.EVENT)
-    client = Client(lambda request: Answer(200, events))
+    client = Client(lambda request: HttpAnswer(200, events))
     client.session.receive(GET, client.now)
     client.session.receive(b"", client.now)
     client.work()
@@ -324,7 +326,7 @@ def test_who_says_its_last_byte_first_hears_everything_but_waits_for_nothing() -
 
 
 def test_the_last_byte_after_a_request_ends_nothing_that_is_under_way() -> None:
-    client = Client(lambda request: Answer(200, iter([b"1\n"] * 200)))
+    client = Client(lambda request: HttpAnswer(200, iter([b"1\n"] * 200)))
     client.session.receive(GET, client.now)
     client.session.receive(b"", client.now)
     client.work()
@@ -335,7 +337,7 @@ def test_the_last_byte_after_a_request_ends_nothing_that_is_under_way() -> None:
 
 
 def test_a_pause_is_the_end_of_a_turn() -> None:
-    client = Client(lambda request: Answer(200, records(Pause.TURN, b"1\n")))
+    client = Client(lambda request: HttpAnswer(200, records(Pause.TURN, b"1\n")))
     client.session.receive(GET, client.now)
     client.work()
     assert b"1\n" not in client.hears()
@@ -365,7 +367,7 @@ def test_nonsense_is_refused(said: bytes) -> None:
 
 
 def test_a_fault_of_ours_is_told_and_raised() -> None:
-    def answer(request: Request) -> Answer:
+    def answer(request: HttpRequest) -> HttpAnswer:
         raise ZeroDivisionError
 
     client = Client(answer)
@@ -382,7 +384,7 @@ def test_an_answer_that_fails_in_the_middle_has_no_end() -> None:
         yield b"1\n"
         raise ZeroDivisionError
 
-    client = Client(lambda request: Answer(200, failing()))
+    client = Client(lambda request: HttpAnswer(200, failing()))
     client.session.receive(GET, client.now)
     with pytest.raises(ZeroDivisionError):
         client.work()
@@ -398,7 +400,7 @@ def test_an_answer_that_fails_at_once_is_a_fault_of_ours_too() -> None:
         yield Pause.TURN
         raise ZeroDivisionError
 
-    client = Client(lambda request: Answer(200, failing()))
+    client = Client(lambda request: HttpAnswer(200, failing()))
     client.session.receive(GET, client.now)
     client.work()
     with pytest.raises(ZeroDivisionError):
@@ -415,13 +417,13 @@ def test_a_status_can_be_what_the_work_has_come_to() -> None:
         found[0] = 409
         yield b"late\n"
 
-    client = Client(lambda request: Answer(lambda: found[0], work()))
+    client = Client(lambda request: HttpAnswer(lambda: found[0], work()))
     client.says(GET)
     assert parsed(client.hears()) == [(409, b"late\n")]
 
 
 def test_an_empty_record_sends_the_status_and_nothing_else() -> None:
-    client = Client(lambda request: Answer(200, records(b"", Pause.EVENT)))
+    client = Client(lambda request: HttpAnswer(200, records(b"", Pause.EVENT)))
     client.says(GET)
     assert client.session.parked
     assert client.hears().endswith(b"\r\n\r\n")
@@ -459,10 +461,10 @@ def streams(draw: st.DrawFn) -> bytes:
     return bytes(stream)
 
 
-def _answer(request: Request) -> Answer:
+def _answer(request: HttpRequest) -> HttpAnswer:
     if request.method == "POST":
-        return Answer(200, f"{request}".encode())
-    return Answer(200, records(request.path.encode(), Pause.TURN, b"\n"))
+        return HttpAnswer(200, f"{request}".encode())
+    return HttpAnswer(200, records(request.path.encode(), Pause.TURN, b"\n"))
 
 
 @given(streams(), st.lists(st.integers(1, 50)))

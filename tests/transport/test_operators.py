@@ -13,10 +13,10 @@ from tincd_compat.transport.http import (
     MAX_REQUEST,
     REQUEST_PATIENCE,
     UNREAD_PATIENCE,
-    Answer,
+    HttpAnswer,
+    HttpRequest,
     Pause,
     Records,
-    Request,
 )
 from tincd_compat.transport.operators import MAX_CLIENTS, TURN, Operators
 
@@ -29,8 +29,10 @@ class Place:
     def __init__(self, loop: FakeLoop) -> None:
         self.loop = loop
         self.listening = FakeSocket(loop.new_descriptor(), socket.AF_UNIX)
-        self.answer: Callable[[Request], Answer] = lambda request: Answer(200, b"hi\n")
-        self.asked: list[tuple[socket.socket, Request]] = []
+        self.answer: Callable[[HttpRequest], HttpAnswer] = lambda request: HttpAnswer(
+            200, b"hi\n"
+        )
+        self.asked: list[tuple[socket.socket, HttpRequest]] = []
         self.failures: list[str] = []
         self.operators = loop.call(
             lambda: Operators(
@@ -41,7 +43,7 @@ class Place:
             )
         )
 
-    def _note(self, sock: socket.socket, request: Request) -> Answer:
+    def _note(self, sock: socket.socket, request: HttpRequest) -> HttpAnswer:
         self.asked.append((sock, request))
         return self.answer(request)
 
@@ -102,7 +104,7 @@ def test_a_client_that_does_not_read_is_dropped(place: Place) -> None:
         while True:
             yield b"x" * 1000
 
-    place.answer = lambda request: Answer(200, endless())
+    place.answer = lambda request: HttpAnswer(200, endless())
     client = FakeSocket(place.loop.new_descriptor(), socket.AF_UNIX)
     client.room = 100
     place.listening.callers.append((client, ()))
@@ -118,7 +120,7 @@ def test_a_client_that_does_not_read_is_dropped(place: Place) -> None:
 
 
 def test_output_goes_on_when_the_client_reads(place: Place) -> None:
-    place.answer = lambda request: Answer(200, iter([b"x" * 1000] * 300))
+    place.answer = lambda request: HttpAnswer(200, iter([b"x" * 1000] * 300))
     client = FakeSocket(place.loop.new_descriptor(), socket.AF_UNIX)
     client.room = 100
     place.listening.callers.append((client, ()))
@@ -137,7 +139,7 @@ def test_all_clients_together_have_a_millisecond_of_a_turn(place: Place) -> None
             place.loop.now += TURN / 4
             yield b"x"
 
-    place.answer = lambda request: Answer(200, slow())
+    place.answer = lambda request: HttpAnswer(200, slow())
     clients = [place.come() for _ in range(MAX_CLIENTS)]
     place.loop.longest_turn = 0.0
     for client in clients:
@@ -155,7 +157,7 @@ def test_who_waits_is_woken_and_costs_nothing_meanwhile(place: Place) -> None:
         yield b"now\n"
         yield Pause.EVENT
 
-    place.answer = lambda request: Answer(200, events())
+    place.answer = lambda request: HttpAnswer(200, events())
     client = place.come(GET)
     turns = place.loop.turns
     place.loop.advance(60)
@@ -174,7 +176,7 @@ def test_a_request_is_read_no_further_than_it_may_be_long(place: Place) -> None:
 
 
 def test_our_fault_costs_the_client_alone_and_is_told(place: Place) -> None:
-    def answer(request: Request) -> Answer:
+    def answer(request: HttpRequest) -> HttpAnswer:
         raise ZeroDivisionError
 
     place.answer = answer
@@ -182,7 +184,7 @@ def test_our_fault_costs_the_client_alone_and_is_told(place: Place) -> None:
     assert client.sent.startswith(b"HTTP/1.1 500 ")
     assert client.closed
     assert place.failures == ["Answering an operator: ZeroDivisionError()"]
-    place.answer = lambda request: Answer(200, b"hi\n")
+    place.answer = lambda request: HttpAnswer(200, b"hi\n")
     assert place.come(GET).sent.endswith(b"hi\n")
 
 

@@ -32,7 +32,7 @@ class Forbidden(Unanswered):
     """The socket is there, and not for this user."""
 
 
-class Refused(TincError):
+class RequestRefused(TincError):
     """The daemon has understood and will not."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -40,7 +40,7 @@ class Refused(TincError):
         self.status = status
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What came back: status, and the body that is still to be read."""
 
     status: int
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
 
 #: Ask with a method for a path, and wait at most so long for each read.
-Transport = Callable[[str, str, float | None], AbstractContextManager[Answer]]
+Transport = Callable[[str, str, float | None], AbstractContextManager[Response]]
 
 
 class Client:
@@ -101,11 +101,11 @@ class Client:
     @contextmanager
     def _answer(
         self, method: str, path: str, patience: float | None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[Response]:
         try:
             with self._transport(method, path, patience) as answer:
                 if answer.status >= 300:
-                    raise Refused(answer.status, _reason(answer))
+                    raise RequestRefused(answer.status, _reason(answer))
                 yield answer
         except TimeoutError:
             raise Unanswered(
@@ -141,7 +141,7 @@ def _decoded(line: bytes) -> Record:
     return value
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: Response) -> str:
     """Return the words of an answer that says no."""
     body = answer.body.read(LONGEST_LINE)
     try:
@@ -161,14 +161,14 @@ def over(path: Path, net: str) -> Transport:
     """Return the transport to the socket at ``path``."""
 
     @contextmanager
-    def ask(method: str, target: str, patience: float | None) -> Iterator[Answer]:
+    def ask(method: str, target: str, patience: float | None) -> Iterator[Response]:
         import http.client
 
         connection = _connection(path, net, patience)
         try:
             connection.request(method, target)
             response = connection.getresponse()
-            yield Answer(response.status, response)
+            yield Response(response.status, response)
         except (ConnectionError, http.client.HTTPException) as error:
             raise Unanswered(
                 f"{_named(net)} has ended the conversation: "

@@ -106,7 +106,7 @@ def render(
 ) -> list[str]:
     """Return the text of an explanation."""
     checks = {str(check.get("check")): check for check in explanation["checks"]}
-    writer = _Writer(style, width)
+    writer = _TextWriter(style, width)
     writer.say(_opening(explanation, checks))
     for name, label in _BEFORE.items():
         if name in checks and checks[name].get("result") != "skipped":
@@ -126,7 +126,7 @@ def render(
     return writer.lines
 
 
-class _Writer:
+class _TextWriter:
     """Lines of text, each no wider than the terminal."""
 
     def __init__(self, style: Style, width: int | None) -> None:
@@ -246,7 +246,7 @@ def _title(explanation: Record) -> str:
     return "Why not directly" if path == "relay_udp" else "What was looked at"
 
 
-def _conclude(writer: _Writer, explanation: Record) -> None:
+def _conclude(writer: _TextWriter, explanation: Record) -> None:
     """Write the cause, and the command that shows more of it."""
     cause: Any = explanation.get("cause")
     if not cause:

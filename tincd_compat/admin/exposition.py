@@ -19,7 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from tincd_compat.admin.client import Client, Forbidden, Refused, Unanswered
+from tincd_compat.admin.client import Client, Forbidden, RequestRefused, Unanswered
 from tincd_compat.admin.text import Record, clean, moment, number
 from tincd_compat.observe.words import ProblemCode
 
@@ -57,7 +57,7 @@ def scrape(client: Client) -> Scrape:
         return ask(client)
     except Forbidden:
         raise
-    except (Refused, Unanswered):
+    except (RequestRefused, Unanswered):
         return Scrape(client.net, None)
 
 

@@ -16,7 +16,7 @@ LISTED: Final = 100
 Graph = Mapping[str, Mapping[str, float]]
 
 
-class Cut(NamedTuple):
+class CutNode(NamedTuple):
     """A node without which others cannot be reached: how many, and some of them."""
 
     node: str
@@ -58,7 +58,7 @@ def tree(graph: Graph, root: str) -> dict[str, list[str]]:
     return children
 
 
-def cuts(graph: Graph, root: str) -> list[Cut]:
+def cuts(graph: Graph, root: str) -> list[CutNode]:
     """Return the articulation points, those that cost the most first.
 
     What is lost is what ``root`` cannot reach any more.  Hopcroft and Tarjan, without
@@ -96,7 +96,7 @@ def cuts(graph: Graph, root: str) -> list[Cut]:
     return sorted(found, key=lambda cut: (-cut.amount, cut.node))
 
 
-def _cut(node: str, spans: list[tuple[int, int]], preorder: list[str]) -> Cut:
+def _cut(node: str, spans: list[tuple[int, int]], preorder: list[str]) -> CutNode:
     amount = sum(end - start for start, end in spans)
     names = (name for start, end in spans for name in preorder[start:end])
-    return Cut(node, amount, sorted(itertools.islice(names, LISTED)))
+    return CutNode(node, amount, sorted(itertools.islice(names, LISTED)))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from tincd_compat.admin.client import Client, Forbidden, Refused, Unanswered
+from tincd_compat.admin.client import Client, Forbidden, RequestRefused, Unanswered
 from tincd_compat.admin.session import Session
 from tincd_compat.admin.text import Record, clean, count, number
 
@@ -69,7 +69,7 @@ def _asked(client: Client, options: argparse.Namespace) -> Health:
 def _node(client: Client, name: str) -> Record | None:
     try:
         found = client.many("nodes", node=name)
-    except Refused as error:
+    except RequestRefused as error:
         if error.status == 404:
             return None
         raise

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tincd_compat import __version__
 from tincd_compat.admin import nets
-from tincd_compat.admin.client import Refused
+from tincd_compat.admin.client import RequestRefused
 from tincd_compat.admin.session import FINDING, UNTOLD, Session
 from tincd_compat.admin.text import PLAIN, Style
 from tincd_compat.admin.verbs import ALONE, VERBS
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(error, BrokenPipeError):
             raise
         print(f"tincd-compat: {error}", file=sys.stderr)
-        if isinstance(error, Refused) and error.status == _NOT_FOUND:
+        if isinstance(error, RequestRefused) and error.status == _NOT_FOUND:
             return FINDING
         return int(getattr(module, "FAILED", UNTOLD))
 

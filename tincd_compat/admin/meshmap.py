@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from tincd_compat.admin.client import Client
-from tincd_compat.admin.graph import Cut, Graph, cuts, graph_of, links, tree
+from tincd_compat.admin.graph import CutNode, Graph, cuts, graph_of, links, tree
 from tincd_compat.admin.session import FINDING, FINE, Session
 from tincd_compat.admin.status import round_trip, way
 from tincd_compat.admin.text import Record, Style, clean, count, wrap
@@ -52,7 +52,7 @@ def run(session: Session) -> int:
     return result
 
 
-def _tell_cuts(session: Session, client: Client, found: Sequence[Cut]) -> int:
+def _tell_cuts(session: Session, client: Client, found: Sequence[CutNode]) -> int:
     if session.options.json:
         for cut in found:
             record = {"record": "cut", "node": cut.node, "count": cut.amount}
@@ -63,7 +63,7 @@ def _tell_cuts(session: Session, client: Client, found: Sequence[Cut]) -> int:
     return FINDING if found else FINE
 
 
-def told(found: Sequence[Cut], net: str, width: int | None) -> list[str]:
+def told(found: Sequence[CutNode], net: str, width: int | None) -> list[str]:
     """Return the sentences about nodes that others need."""
     if not found:
         return [f"{clean(net or 'tinc')}: no node is the only way to another one."]

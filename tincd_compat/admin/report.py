@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tincd_compat import __version__
-from tincd_compat.admin.client import Client, Refused
+from tincd_compat.admin.client import Client, RequestRefused
 from tincd_compat.admin.session import FINE, Session
 from tincd_compat.admin.text import Record, clean
 
@@ -69,7 +69,7 @@ def run(session: Session) -> int:
 def records(client: Client) -> Iterator[tuple[str, list[Record]]]:
     """Yield the name of each list of records, and the list."""
     for name in LISTS:
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(RequestRefused):
             yield name, client.many(name)
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
-from tincd_compat.admin.website import Reply
+from tincd_compat.admin.website import HttpReply
 
 #: Connections at once.  A daemon lets sixteen clients in, and some of them are people.
 MOST_CONNECTIONS: Final = 8
@@ -32,7 +32,7 @@ _PIECE: Final = 4096
 _ENDS: Final = (b"\r\n\r\n", b"\n\n")
 
 #: Return the answer to a GET for a path.
-Answer = Callable[[str], Reply]
+Answer = Callable[[str], HttpReply]
 Log = Callable[[str], object]
 
 

@@ -24,7 +24,7 @@ _CHECKS: Final = {"health": None, "ready": "ready"}
 _PATHS: Final = "/metrics, /healthz, /health/NET, /ready/NET"
 
 
-class Reply(NamedTuple):
+class HttpReply(NamedTuple):
     """An answer as HTTP has it."""
 
     status: int
@@ -39,13 +39,13 @@ class Site:
         self._asker = asker
         self._all_nodes = all_nodes
 
-    def answer(self, target: str) -> Reply:
+    def answer(self, target: str) -> HttpReply:
         """Return the answer to a GET."""
         path = target.partition("?")[0]
         if path == "/metrics":
             scrapes = self._asker.scrapes()
             text = exposition.text(scrapes, all_nodes=self._all_nodes)
-            return Reply(200, _METRICS, text.encode())
+            return HttpReply(200, _METRICS, text.encode())
         if path == "/healthz":
             return _json(200, {"result": "ok"})
         first, _, net = path.removeprefix("/").partition("/")
@@ -53,7 +53,7 @@ class Site:
             return self._health(unquote(net), _CHECKS[first])
         return _json(404, {"error": f"nothing is here but {_PATHS}"})
 
-    def _health(self, net: str, check: str | None) -> Reply:
+    def _health(self, net: str, check: str | None) -> HttpReply:
         """Return how a net is; the one without a name is ``.`` or nothing."""
         client = self._asker.client("" if net == "." else net)
         if client is None:
@@ -68,5 +68,5 @@ class Site:
         return _json(200 if found.result in _WELL else 503, found.record)
 
 
-def _json(status: int, record: Mapping[str, Any]) -> Reply:
-    return Reply(status, _JSON, json.dumps(record).encode() + b"\n")
+def _json(status: int, record: Mapping[str, Any]) -> HttpReply:
+    return HttpReply(status, _JSON, json.dumps(record).encode() + b"\n")

@@ -50,7 +50,7 @@ PAUSE: Final = 0.01
 MAX_PAUSES: Final = 500
 
 
-class Loss(NamedTuple):
+class LostNodes(NamedTuple):
     """Why nodes became unreachable, and the name of the one that was lost first."""
 
     reason: Unreachable | None = None
@@ -91,7 +91,7 @@ class ControlPlane:
         #: Called when nodes came or went, or the graph was searched.
         self.changed: Callable[[], None] = lambda: None
         #: Why nodes become unreachable just now, and the first of them.
-        self.loss = Loss()
+        self.loss = LostNodes()
         self._table = message_table(gossip, exchange)
         self._settled: Mapping[Settle, Callable[[], None]] = {
             Settle.NOTHING: lambda: None,
@@ -106,9 +106,9 @@ class ControlPlane:
         row = self._table.get(type(message))
         if row is None or link.node is None:
             return
-        self.loss = Loss()
+        self.loss = LostNodes()
         if isinstance(message, DelEdge):
-            self.loss = Loss(Unreachable.EDGE_GONE, message.target)
+            self.loss = LostNodes(Unreachable.EDGE_GONE, message.target)
         self._settled[row.first]()
         envelope = Envelope(line, link.node, str(link), self._clock())
         self.perform(row.rule(message, envelope), link)
@@ -296,7 +296,7 @@ class ControlPlane:
 
         Without ``settle`` the daemon is about to end, and the graph is run later.
         """
-        self.loss = Loss(Unreachable.LINK_DOWN, node.name)
+        self.loss = LostNodes(Unreachable.LINK_DOWN, node.name)
         for effect in self.gossip.connection_down(node, report=report):
             if settle and isinstance(effect, fx.CheckReverse):
                 # The opposite edge is there when the graph runs; a dump shows that.

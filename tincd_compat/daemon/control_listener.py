@@ -21,7 +21,7 @@ from tincd_compat.service.control_socket import (
     open_control_socket,
     peer_of,
 )
-from tincd_compat.transport.http import Answer, Request
+from tincd_compat.transport.http import HttpAnswer, HttpRequest
 from tincd_compat.transport.operators import Failed, Operators
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ControlListener:
         self,
         settings: CurrentSettings,
         pid_file: Path,
-        answer: Callable[[Peer, Request], Answer],
+        answer: Callable[[Peer, HttpRequest], HttpAnswer],
         failed: Failed,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -79,7 +79,7 @@ class ControlListener:
             path = Path(settings.control_socket)
         return path, group_id(settings.control_group)
 
-    def _answer_client(self, sock: socket.socket, request: Request) -> Answer:
+    def _answer_client(self, sock: socket.socket, request: HttpRequest) -> HttpAnswer:
         return self._answer(peer_of(sock), request)
 
     def wake(self) -> None:

@@ -15,10 +15,10 @@ from tincd_compat.observe.codec import Record
 from tincd_compat.observe.endpoints import BY_PATH, ENDPOINTS, Endpoint
 from tincd_compat.observe.words import FailureCode
 from tincd_compat.service.control_socket import Peer
-from tincd_compat.transport.http import Answer, Request
+from tincd_compat.transport.http import HttpAnswer, HttpRequest
 
 #: Answers a request by its parameters.
-Handler: TypeAlias = Callable[[Mapping[str, str]], Answer]
+Handler: TypeAlias = Callable[[Mapping[str, str]], HttpAnswer]
 
 _STATUS: Final = {
     FailureCode.BAD_REQUEST: 400,
@@ -34,9 +34,9 @@ def encode(record: Record) -> bytes:
     return json.dumps(record.to_json(), separators=(",", ":")).encode() + b"\n"
 
 
-def refused(error: FailureCode, text: str) -> Answer:
+def refused(error: FailureCode, text: str) -> HttpAnswer:
     """Return the answer to a request that is not fulfilled."""
-    return Answer(_STATUS[error], encode(Failure(error=error, text=text)))
+    return HttpAnswer(_STATUS[error], encode(Failure(error=error, text=text)))
 
 
 class Endpoints:
@@ -51,7 +51,7 @@ class Endpoints:
         self._handlers = handlers
         self._own_uid = own_uid
 
-    def answer(self, peer: Peer, request: Request) -> Answer:
+    def answer(self, peer: Peer, request: HttpRequest) -> HttpAnswer:
         """Return the answer to a request of that peer."""
         endpoint = BY_PATH.get(request.path)
         handler = self._handlers.get(request.path)

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from tincd_compat.crypto.suites import find_cipher, find_digest
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.observe.records import Address, Key, LinkRecord
-from tincd_compat.observe.records import Traffic as TrafficRecord
+from tincd_compat.observe.records import Address, Key, LinkRecord, TrafficRecord
 from tincd_compat.observe.summary import ConnectTo
 from tincd_compat.observe.tables import option_words
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import Refused, TunnelView, Views
-from tincd_compat.observe.words import AddressSource, Opened, ProbePhase
+from tincd_compat.observe.views import RefusedSubnet, TunnelView, Views
+from tincd_compat.observe.words import AddressSource, OpenedBy, ProbePhase
 
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
@@ -111,11 +110,11 @@ class Gatherer:
         dials = self._journal.dials
         return (*dials.records(names, self._linked_since, self._dialer.next_at),)
 
-    def _refused(self) -> tuple[Refused, ...]:
+    def _refused(self) -> tuple[RefusedSubnet, ...]:
         now = self._settings.current
         by = "TunnelServer" if now.tunnel_server else "StrictSubnets"
         return tuple(
-            Refused(owner=owner, subnet=subnet, by=by, since=since)
+            RefusedSubnet(owner=owner, subnet=subnet, by=by, since=since)
             for (owner, subnet), at in self._gossip.refused.items()
             if (since := self._clock.wall(at)) is not None
         )
@@ -175,7 +174,7 @@ class Gatherer:
             address=Address(
                 host=link.address.host, port=link.address.port, from_=source
             ),
-            opened=Opened.US if ours else Opened.PEER,
+            opened=OpenedBy.US if ours else OpenedBy.PEER,
             connect_to=link.outgoing is not None,
             active=link.active,
             since=self._clock.wall(link.since),

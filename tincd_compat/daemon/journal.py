@@ -17,20 +17,20 @@ from tincd_compat.daemon.scriptresults import ScriptResults
 from tincd_compat.daemon.slices import LATER, Begin, at_once
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.observe.events import Events
-from tincd_compat.observe.paths import Paths
+from tincd_compat.observe.paths import PathsWatch
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
     DialResult,
     EventKind,
     LinkEnd,
-    Opened,
+    OpenedBy,
     SubnetReason,
     Unreachable,
 )
 
 if TYPE_CHECKING:
     from tincd_compat.addresses import SocketAddress, Subnet
-    from tincd_compat.daemon.control import Loss
+    from tincd_compat.daemon.control import LostNodes
     from tincd_compat.daemon.events import ScriptEvents
     from tincd_compat.daemon.link import Link
     from tincd_compat.mesh.node import Node
@@ -61,7 +61,7 @@ class Journal:
         self.events = events
         self.dials = Dials(events, clock)
         self.scripts = ScriptResults(events, clock)
-        self.paths = Paths(events)
+        self.paths = PathsWatch(events)
         self._clock = clock
         #: Does what may take long, an iterator, in small steps.
         self.begin: Begin = at_once
@@ -96,7 +96,7 @@ class Journal:
             *(self._clock.now(), EventKind.LINK_UP, node.name),
             host=link.address.host,
             port=link.address.port,
-            opened=Opened.US if ours else Opened.PEER,
+            opened=OpenedBy.US if ours else OpenedBy.PEER,
             weight=weight,
         )
         if link.outgoing is not None:
@@ -117,7 +117,7 @@ class Journal:
             *(self._clock.now(), EventKind.LINK_DOWN, name, end.reason),
             host=link.address.host,
             port=link.address.port,
-            opened=Opened.PEER if outgoing is None else Opened.US,
+            opened=OpenedBy.PEER if outgoing is None else OpenedBy.US,
             active=active,
             seconds=round(now - link.since, 1),
             words=end.text,
@@ -176,7 +176,7 @@ class NotedEvents:
     """
 
     def __init__(
-        self, events: ScriptEvents, journal: Journal, loss: Callable[[], Loss]
+        self, events: ScriptEvents, journal: Journal, loss: Callable[[], LostNodes]
     ) -> None:
         self._events = events
         self._journal = journal

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Peer:
+class _Notified:
     """What was said of one ConnectTo; ``up`` is None as long as nothing was."""
 
     up: bool | None = None
@@ -34,7 +34,7 @@ class Notices:
 
     def __init__(self, settings: CurrentSettings) -> None:
         self._settings = settings
-        self._peers: dict[str, _Peer] = {}
+        self._peers: dict[str, _Notified] = {}
 
     def failed(self, name: str, result: DialResult, words: str | None) -> None:
         """An attempt at a node has failed; another address of it may follow."""
@@ -87,14 +87,14 @@ class Notices:
         peer.up = False
         _tell("ConnectTo %s: connection lost: %s", link.connection.name, words)
 
-    def _peer(self, name: str) -> _Peer | None:
+    def _peer(self, name: str) -> _Notified | None:
         wanted = self._settings.current.connect_to
         if name not in wanted:
             return None
         if name not in self._peers:
             # Names that are no ConnectTo any longer make room.
             self._peers = {n: p for n, p in self._peers.items() if n in wanted}
-            self._peers[name] = _Peer()
+            self._peers[name] = _Notified()
         return self._peers[name]
 
 

@@ -15,8 +15,7 @@ from tincd_compat.daemon.own import Fixed, OwnFacts
 from tincd_compat.daemon.slices import Begin
 from tincd_compat.daemon.watcher import Watcher
 from tincd_compat.observe import tables, times
-from tincd_compat.observe.answers import Answer as Done
-from tincd_compat.observe.answers import Failure
+from tincd_compat.observe.answers import AnswerRecord, Failure
 from tincd_compat.observe.codec import Record
 from tincd_compat.observe.explain import explain
 from tincd_compat.observe.problems import Judge
@@ -25,7 +24,7 @@ from tincd_compat.observe.words import FailureCode
 from tincd_compat.transport.http import (
     NDJSON,
     RECORDS_AT_ONCE,
-    Answer,
+    HttpAnswer,
     Pause,
     Records,
 )
@@ -173,7 +172,7 @@ class OperatorSide:
             "/v1/edges": lambda _: _listed(tables.edges(gatherer.look())),
             "/v1/subnets": lambda _: _listed(tables.subnets(gatherer.look())),
             "/v1/events": self._events,
-            "/v1/counters": lambda _: Answer(200, _worked_out(gatherer.count())),
+            "/v1/counters": lambda _: HttpAnswer(200, _worked_out(gatherer.count())),
             "/v1/explain": self._explain,
             "/v1/reload": self._reload,
             "/v1/retry": self._retry,
@@ -184,18 +183,18 @@ class OperatorSide:
 
     # Looking.
 
-    def _nodes(self, query: Mapping[str, str]) -> Answer:
+    def _nodes(self, query: Mapping[str, str]) -> HttpAnswer:
         name = query.get("node")
         if name is not None and name not in self._mesh.nodes:
             return refused(FailureCode.NOT_FOUND, f"There is no node {name}")
         return _listed(tables.nodes(self._gatherer.look(), name))
 
-    def _status(self, _: Mapping[str, str]) -> Answer:
+    def _status(self, _: Mapping[str, str]) -> HttpAnswer:
         judge, views = self._judge, self._gatherer.look()
         status = tables.status(views, judge.problems, judge.counts)
-        return Answer(200, _worked_out(status))
+        return HttpAnswer(200, _worked_out(status))
 
-    def _explain(self, query: Mapping[str, str]) -> Answer:
+    def _explain(self, query: Mapping[str, str]) -> HttpAnswer:
         status = [200]
 
         def work() -> Records:
@@ -206,9 +205,9 @@ class OperatorSide:
                 status[0] = 400
                 yield encode(Failure(error=FailureCode.BAD_REQUEST, text=str(error)))
 
-        return Answer(lambda: status[0], work())
+        return HttpAnswer(lambda: status[0], work())
 
-    def _events(self, query: Mapping[str, str]) -> Answer:
+    def _events(self, query: Mapping[str, str]) -> HttpAnswer:
         """Tell what has happened, and with ``follow`` go on as it happens."""
         time, after = None, 0
         since, node = query.get("since"), query.get("node")
@@ -225,7 +224,7 @@ class OperatorSide:
             return refused(FailureCode.BAD_REQUEST, "follow is 0 or 1")
         if follow == "0":
             return _listed(self._journal.events.since(time, after, node))
-        return Answer(200, self._following(time, after, node), NDJSON)
+        return HttpAnswer(200, self._following(time, after, node), NDJSON)
 
     def _following(self, time: Time | None, after: int, node: str | None) -> Records:
         events = self._journal.events
@@ -246,25 +245,25 @@ class OperatorSide:
 
     # Changing.
 
-    def _reload(self, _: Mapping[str, str]) -> Answer:
+    def _reload(self, _: Mapping[str, str]) -> HttpAnswer:
         self._actions.reload()
         return _done("reload", "The configuration is read again")
 
-    def _retry(self, _: Mapping[str, str]) -> Answer:
+    def _retry(self, _: Mapping[str, str]) -> HttpAnswer:
         self._actions.retry()
         return _done("retry", "What waits is tried now")
 
-    def _purge(self, _: Mapping[str, str]) -> Answer:
+    def _purge(self, _: Mapping[str, str]) -> HttpAnswer:
         self._actions.purge()
         return _done("purge", "Unreachable nodes are forgotten")
 
-    def _disconnect(self, query: Mapping[str, str]) -> Answer:
+    def _disconnect(self, query: Mapping[str, str]) -> HttpAnswer:
         name = query["node"]
         if not self._actions.disconnect(name):
             return refused(FailureCode.NOT_FOUND, f"There is no link with {name}")
         return _done("disconnect", f"The link with {name} is ended", name)
 
-    def _log_level(self, query: Mapping[str, str]) -> Answer:
+    def _log_level(self, query: Mapping[str, str]) -> HttpAnswer:
         level = query["level"]
         if not (level.isascii() and level.isdigit() and len(level) < 3):
             text = "The level is a number from 0 to 99"
@@ -273,9 +272,9 @@ class OperatorSide:
         return _done("log-level", f"The debug level is {int(level)}")
 
 
-def _listed(records: Iterable[Record]) -> Answer:
+def _listed(records: Iterable[Record]) -> HttpAnswer:
     """Return an answer of one record a line, each made when the client takes it."""
-    return Answer(200, _lines(records), NDJSON)
+    return HttpAnswer(200, _lines(records), NDJSON)
 
 
 def _lines(records: Iterable[Record]) -> Records:
@@ -294,5 +293,5 @@ def _worked_out(work: Generator[None, None, Record]) -> Records:
         yield b""
 
 
-def _done(what: str, text: str, node: str | None = None) -> Answer:
-    return Answer(200, encode(Done(done=what, text=text, node=node)))
+def _done(what: str, text: str, node: str | None = None) -> HttpAnswer:
+    return HttpAnswer(200, encode(AnswerRecord(done=what, text=text, node=node)))

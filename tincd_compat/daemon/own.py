@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from tincd_compat import __version__
 from tincd_compat.daemon.clock import Clock
-from tincd_compat.observe.records import Suite
+from tincd_compat.observe.records import SuiteRecord
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import Own
-from tincd_compat.observe.words import DataPlane, Mode
+from tincd_compat.observe.words import DataPlaneKind
 
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
@@ -87,8 +87,10 @@ class OwnFacts:
             name=settings.name,
             version=__version__,
             pid=os.getpid(),
-            mode=Mode(settings.mode.value),
-            data_plane=DataPlane.COMPILED if self._compiled() else DataPlane.PYTHON,
+            mode=settings.mode,
+            data_plane=DataPlaneKind.COMPILED
+            if self._compiled()
+            else DataPlaneKind.PYTHON,
             started=self._started,
             reloaded=self._reloaded,
             reload_ok=self._reload_ok,
@@ -114,8 +116,8 @@ class OwnFacts:
         return self._conflict if seen <= CONFLICT_LASTS else None
 
 
-def _suite(settings: Settings) -> Suite:
-    return Suite(
+def _suite(settings: Settings) -> SuiteRecord:
+    return SuiteRecord(
         cipher=settings.cipher.lower(),
         digest=settings.digest.lower(),
         mac_length=settings.maclength,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from tincd_compat.daemon.counting import LoopLag
 from tincd_compat.daemon.slices import Begin
-from tincd_compat.observe.paths import Paths
+from tincd_compat.observe.paths import PathsWatch
 from tincd_compat.observe.problems import LOOK_EVERY, Judge
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Watcher:
     def __init__(
         self,
         gatherer: Gatherer,
-        paths: Paths,
+        paths: PathsWatch,
         judge: Judge,
         lag: LoopLag,
         *,

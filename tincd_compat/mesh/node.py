@@ -115,7 +115,7 @@ class ChangeListener(Protocol):
         """The UDP addresses of these nodes have changed or are gone."""
 
 
-class _Nobody:
+class _NoListener:
     def graph_changed(self) -> None: ...
 
     def reachability_changed(self, nodes: Sequence[Node]) -> None: ...
@@ -137,7 +137,7 @@ class Mesh:
         self.nodes: dict[str, Node] = {name: self.myself}
         self.subnets: SubnetTable[Node] = SubnetTable()
         self.subnets.changed = lambda subnet: self.listener.subnet_changed(subnet)
-        self.listener: ChangeListener = _Nobody()
+        self.listener: ChangeListener = _NoListener()
         self._by_address: dict[SocketAddress, Node] = {}
 
     def place(self, node: Node) -> str:

@@ -10,9 +10,9 @@ from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
     Cause,
     CheckName,
+    CheckResult,
     FailureCode,
     PathKind,
-    Verdict,
 )
 
 
@@ -23,7 +23,7 @@ class Check(Record):
     #: What was looked at.
     check: CheckName
     #: What was found.
-    result: Verdict
+    result: CheckResult
     #: In words.
     text: str
     #: The facts; each check has keys of its own.
@@ -31,7 +31,7 @@ class Check(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding(Record):
+class FindingRecord(Record):
     """The cause that an explanation names."""
 
     #: The check that has found it.
@@ -89,7 +89,7 @@ class Explanation(Record):
     #: The checks in the order of the packet's way.
     checks: tuple[Check, ...]
     #: The first thing that is wrong; null if nothing is.
-    cause: Finding | None = None
+    cause: FindingRecord | None = None
     #: One command for a shell that shows more about the cause.
     command: str | None = None
     #: What packets would do without the first link of the way; null if there is none.
@@ -99,7 +99,7 @@ class Explanation(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer(Record):
+class AnswerRecord(Record):
     """What was done on behalf of a POST."""
 
     #: The number of this contract.

@@ -55,7 +55,7 @@ class _Field(NamedTuple):
     required: bool
 
 
-class _Writer(NamedTuple):
+class _RecordWriter(NamedTuple):
     """How a record is written: most fields are copied, all in one call.
 
     A mesh has thousands of nodes, and a node's record has dozens of fields.
@@ -103,17 +103,17 @@ def _read(field: _Field, value: Any) -> Any:
 
 
 _plans: Final[dict[type, tuple[_Field, ...]]] = {}
-_writers: Final[dict[type, _Writer]] = {}
+_writers: Final[dict[type, _RecordWriter]] = {}
 
 
-def _writer(record: type) -> _Writer:
+def _writer(record: type) -> _RecordWriter:
     found = _writers.get(record)
     if found is None:
         known = plan(record)
         names = [field.name for field in known]
         # With one name alone the value would come without a tuple around it.
         assert len(names) > 1, record
-        found = _writers[record] = _Writer(
+        found = _writers[record] = _RecordWriter(
             attrgetter(*names),
             tuple(field.key for field in known),
             tuple((f.key, f.encode) for f in known if f.encode is not None),

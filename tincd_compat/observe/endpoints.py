@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from tincd_compat.observe.answers import Answer, Explanation
+from tincd_compat.observe.answers import AnswerRecord, Explanation
 from tincd_compat.observe.codec import Record
 from tincd_compat.observe.records import (
     EdgeRecord,
@@ -17,7 +17,7 @@ from tincd_compat.observe.records import (
     NodeRecord,
     SubnetRecord,
 )
-from tincd_compat.observe.summary import Counters, Status
+from tincd_compat.observe.summary import Counters, StatusRecord
 
 
 class Endpoint(NamedTuple):
@@ -41,7 +41,7 @@ class Endpoint(NamedTuple):
 #: ``since`` is a time as in the records, for events at that time or later, or a number,
 #: for events behind that ``seq``.  ``follow=1`` goes on as events happen.
 ENDPOINTS: Final = (
-    Endpoint("GET", "/v1/status", Status),
+    Endpoint("GET", "/v1/status", StatusRecord),
     Endpoint("GET", "/v1/nodes", NodeRecord, True, (), ("node",)),
     Endpoint("GET", "/v1/links", LinkRecord, True),
     Endpoint("GET", "/v1/edges", EdgeRecord, True),
@@ -49,11 +49,11 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v1/events", Event, True, (), ("follow", "since", "node")),
     Endpoint("GET", "/v1/counters", Counters),
     Endpoint("GET", "/v1/explain", Explanation, False, ("to",)),
-    Endpoint("POST", "/v1/reload", Answer),
-    Endpoint("POST", "/v1/retry", Answer),
-    Endpoint("POST", "/v1/purge", Answer),
-    Endpoint("POST", "/v1/disconnect", Answer, False, ("node",)),
-    Endpoint("POST", "/v1/log-level", Answer, False, ("level",)),
+    Endpoint("POST", "/v1/reload", AnswerRecord),
+    Endpoint("POST", "/v1/retry", AnswerRecord),
+    Endpoint("POST", "/v1/purge", AnswerRecord),
+    Endpoint("POST", "/v1/disconnect", AnswerRecord, False, ("node",)),
+    Endpoint("POST", "/v1/log-level", AnswerRecord, False, ("level",)),
 )
 
 BY_PATH: Final = {endpoint.path: endpoint for endpoint in ENDPOINTS}

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 
 from tincd_compat.addresses import Subnet, SubnetKind, valid_name
 from tincd_compat.mesh.node import Node
-from tincd_compat.observe.answers import Check, Explanation, Finding
+from tincd_compat.modes import Mode
+from tincd_compat.observe.answers import Check, Explanation, FindingRecord
 from tincd_compat.observe.codec import Fact, Facts
 from tincd_compat.observe.detour import fallback
 from tincd_compat.observe.hops import HopChecks
@@ -23,8 +24,8 @@ from tincd_compat.observe.remedies import Subject, command
 from tincd_compat.observe.tables import edges_to
 from tincd_compat.observe.times import utc
 from tincd_compat.observe.unreachable import Why, why_missing, why_unreachable
-from tincd_compat.observe.views import Refused, Views
-from tincd_compat.observe.words import Cause, CheckName, Mode, PathKind, Verdict
+from tincd_compat.observe.views import RefusedSubnet, Views
+from tincd_compat.observe.words import Cause, CheckName, CheckResult, PathKind
 
 #: Events of the node that an explanation ends with.
 EVENTS: Final = 3
@@ -48,11 +49,11 @@ FACTS: Final[Mapping[CheckName, tuple[str, ...]]] = {
 }
 
 
-class Found(NamedTuple):
+class CheckFound(NamedTuple):
     """What a check has found; ``cause`` with ``here`` only."""
 
     check: CheckName
-    result: Verdict
+    result: CheckResult
     text: str
     facts: Facts
     cause: Cause | None = None
@@ -69,7 +70,7 @@ def explain(views: Views, to: str) -> Generator[None, None, Explanation]:
     return result
 
 
-def check_of(found: Found) -> Check:
+def check_of(found: CheckFound) -> Check:
     """Return the record of a check, with every fact that it has."""
     facts: dict[str, Fact] = {**dict.fromkeys(FACTS[found.check]), **found.facts}
     return Check(check=found.check, result=found.result, text=found.text, facts=facts)
@@ -81,7 +82,7 @@ class Inquiry:
     def __init__(self, views: Views, to: str) -> None:
         self._views = views
         self._to = to
-        self._found: list[Found] = []
+        self._found: list[CheckFound] = []
         self._node: Node | None = None
         self._subnet: Subnet | None = None
         self._subject = Subject(
@@ -175,7 +176,7 @@ class Inquiry:
             yield from self._owners(*found)
             self._policy(self._node, [])
 
-    def _refused(self, address: Subnet, longest: int) -> Refused | None:
+    def _refused(self, address: Subnet, longest: int) -> RefusedSubnet | None:
         """Return what is kept out and would go before the subnet that counts."""
         for refused in self._views.refused:
             subnet = Subnet.parse(refused.subnet)
@@ -206,7 +207,7 @@ class Inquiry:
         about: Facts = {"owner": owner, "others": [*others]}
         self._here(CheckName.OWNER, Cause.DUPLICATE_SUBNET, text, **about)
 
-    def _policy(self, node: Node | None, refused: list[Refused]) -> None:
+    def _policy(self, node: Node | None, refused: list[RefusedSubnet]) -> None:
         own = self._views.own
         facts: Facts = {
             "strict_subnets": own.strict_subnets,
@@ -264,7 +265,7 @@ class Inquiry:
         """Look at the hop that datagrams go to, and at the link there is meanwhile."""
         hops = HopChecks(self._views, node)
         for name, verdict, text, facts, cause in hops.checks():
-            self._found.append(Found(name, verdict, text, facts, cause))
+            self._found.append(CheckFound(name, verdict, text, facts, cause))
         if hops.hop is not None and hops.hop.address is not None:
             self._at(hops.hop.address.host, hops.hop.address.port)
 
@@ -272,7 +273,7 @@ class Inquiry:
 
     def result(self) -> Generator[None, None, Explanation]:
         views, node = self._views, self._node
-        first = next((f for f in self._found if f.result is Verdict.HERE), None)
+        first = next((f for f in self._found if f.result is CheckResult.HERE), None)
         base = Explanation(
             at=views.now,
             name=views.own.name,
@@ -282,7 +283,9 @@ class Inquiry:
             checks=tuple(map(check_of, self._found)),
         )
         if first is not None and first.cause is not None:
-            finding = Finding(check=first.check, cause=first.cause, text=first.text)
+            finding = FindingRecord(
+                check=first.check, cause=first.cause, text=first.text
+            )
             remedy = command(first.cause, self._subject)
             base = replace(base, cause=finding, command=remedy)
         if node is None:
@@ -316,10 +319,10 @@ class Inquiry:
         self._subject = replace(self._subject, host=host, port=port)
 
     def _ok(self, check: CheckName, text: str, **facts: Fact) -> None:
-        self._found.append(Found(check, Verdict.OK, text, facts))
+        self._found.append(CheckFound(check, CheckResult.OK, text, facts))
 
     def _skip(self, check: CheckName, text: str, **facts: Fact) -> None:
-        self._found.append(Found(check, Verdict.SKIPPED, text, facts))
+        self._found.append(CheckFound(check, CheckResult.SKIPPED, text, facts))
 
     def _here(self, check: CheckName, cause: Cause, text: str, **facts: Fact) -> None:
-        self._found.append(Found(check, Verdict.HERE, text, facts, cause))
+        self._found.append(CheckFound(check, CheckResult.HERE, text, facts, cause))

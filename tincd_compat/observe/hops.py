@@ -19,9 +19,9 @@ from tincd_compat.observe.words import (
     AddressSource,
     Cause,
     CheckName,
-    Option,
+    CheckResult,
+    PathOption,
     ProbePhase,
-    Verdict,
 )
 from tincd_compat.options import INDIRECT, PMTU_DISCOVERY, TCPONLY
 
@@ -37,7 +37,7 @@ _SOURCES: Final = {
 }
 
 #: A check, its verdict, text, facts and cause.
-Row: TypeAlias = tuple[CheckName, Verdict, str, Facts, Cause | None]
+Row: TypeAlias = tuple[CheckName, CheckResult, str, Facts, Cause | None]
 
 
 def _time(time: Time | None) -> str | None:
@@ -77,14 +77,14 @@ class HopChecks:
             "indirect_data": indirect,
             "by": None,
         }
-        if self._tcp_only and self._is_ours(Option.TCPONLY, TCPONLY):
+        if self._tcp_only and self._is_ours(PathOption.TCPONLY, TCPONLY):
             text = "TCPOnly is set here: packets travel over TCP"
             facts["by"] = self._views.own.name
-            return name, Verdict.HERE, text, facts, Cause.TCPONLY_HERE
+            return name, CheckResult.HERE, text, facts, Cause.TCPONLY_HERE
         if self._tcp_only:
             text = f"TCPOnly is set at {hop.name}: packets travel over TCP"
             facts["by"] = hop.name
-            return name, Verdict.HERE, text, facts, Cause.TCPONLY_THERE
+            return name, CheckResult.HERE, text, facts, Cause.TCPONLY_THERE
         if indirect:
             text = f"IndirectData: {self._node.name} takes packets from its neighbours"
             text = f"{text} only, so they go through {hop.name}"
@@ -92,11 +92,11 @@ class HopChecks:
             cause = Cause.INDIRECT_THERE
             if own & INDIRECT and not self._node.options & INDIRECT:
                 cause, facts["by"] = Cause.INDIRECT_HERE, self._views.own.name
-            return name, Verdict.HERE, text, facts, cause
+            return name, CheckResult.HERE, text, facts, cause
         text = "both sides allow UDP: no TCPOnly, no IndirectData"
-        return name, Verdict.OK, text, facts, None
+        return name, CheckResult.OK, text, facts, None
 
-    def _is_ours(self, word: Option, bit: int) -> bool:
+    def _is_ours(self, word: PathOption, bit: int) -> bool:
         """Tell whether this host has set an option of the hop."""
         link = None if self.hop is None else self._views.link(self.hop)
         if link is not None and link.own_options is not None:
@@ -119,18 +119,18 @@ class HopChecks:
                 text = f"{hop.name} asks for packets that are {lacks}"
                 if view.unusable is not None:
                     text = f"{text}, which we refuse: they travel over TCP"
-                return name, Verdict.HERE, text, facts, Cause.PLAINTEXT
+                return name, CheckResult.HERE, text, facts, Cause.PLAINTEXT
             if view.unusable is not None:
                 text = f"its key cannot be used{bracketed(view.unusable)}"
-                return name, Verdict.HERE, text, facts, Cause.UNUSABLE_KEY
+                return name, CheckResult.HERE, text, facts, Cause.UNUSABLE_KEY
         if view is not None and view.valid_key:
-            return name, Verdict.OK, self._key_text(hop, view), facts, None
+            return name, CheckResult.OK, self._key_text(hop, view), facts, None
         if view is None or view.requested is None:
             text = "no packet has gone there: the first one asks for a key"
-            return name, Verdict.SKIPPED, text, facts, None
+            return name, CheckResult.SKIPPED, text, facts, None
         ago = duration(self._views.now - view.requested)
         text = f"{hop.name} has given us no key, we have asked {ago} ago"
-        return name, Verdict.HERE, text, facts, Cause.NO_KEY
+        return name, CheckResult.HERE, text, facts, Cause.NO_KEY
 
     def _key_text(self, hop: Node, view: TunnelView) -> str:
         text, key = f"{hop.name} has given us a key", view.key
@@ -150,19 +150,19 @@ class HopChecks:
         }
         if address is None:
             text = f"no address of {hop.name} is known"
-            verdict = Verdict.SKIPPED if self._tcp_only else Verdict.HERE
+            verdict = CheckResult.SKIPPED if self._tcp_only else CheckResult.HERE
             cause = None if self._tcp_only else Cause.NO_ADDRESS
             return name, verdict, text, facts, cause
         known = bracketed(None if source is None else _SOURCES[source])
         text = f"the address of {hop.name} is known: {address}{known}"
-        return name, Verdict.OK, text, facts, None
+        return name, CheckResult.OK, text, facts, None
 
     # Does it?
 
     def _udp(self, hop: Node, view: TunnelView | None) -> Iterator[Row]:
         if view is None or self._tcp_only or not view.valid_key:
             for name in (CheckName.PROBES, CheckName.ARRIVES, CheckName.MTU):
-                yield name, Verdict.SKIPPED, "nothing goes by UDP now", {}, None
+                yield name, CheckResult.SKIPPED, "nothing goes by UDP now", {}, None
             return
         arrives = self._heard(view)
         yield self._probes(hop, view, arrives)
@@ -170,13 +170,13 @@ class HopChecks:
         if arrives and view.last_packet is not None:
             ago = duration(self._views.now - view.last_packet)
             text = f"its packets arrive by UDP, the last {ago} ago"
-            yield CheckName.ARRIVES, Verdict.OK, text, facts, None
+            yield CheckName.ARRIVES, CheckResult.OK, text, facts, None
         elif view.min_mtu:
             text = "nobody has noted when its last packet arrived"
-            yield CheckName.ARRIVES, Verdict.SKIPPED, text, facts, None
+            yield CheckName.ARRIVES, CheckResult.SKIPPED, text, facts, None
         else:
             text = "nothing of it arrives by UDP"
-            yield CheckName.ARRIVES, Verdict.HERE, text, facts, Cause.UDP_LOST
+            yield CheckName.ARRIVES, CheckResult.HERE, text, facts, Cause.UDP_LOST
         yield self._mtu(hop, view)
 
     def _heard(self, view: TunnelView) -> bool:
@@ -195,23 +195,23 @@ class HopChecks:
         }
         if not hop.options & PMTU_DISCOVERY:
             text = "PMTUDiscovery is off on one of both sides: nobody probes"
-            return name, Verdict.SKIPPED, text, facts, None
+            return name, CheckResult.SKIPPED, text, facts, None
         if view.min_mtu:
             text = "UDP probes are answered, so UDP works in both directions"
-            return name, Verdict.OK, text, facts, None
+            return name, CheckResult.OK, text, facts, None
         sent = view.probes_sent
         if view.phase is ProbePhase.SEARCH and sent is not None and sent < ENOUGH:
             text = f"the search has just begun: {count(sent, 'probe')} sent"
-            return name, Verdict.SKIPPED, text, facts, None
+            return name, CheckResult.SKIPPED, text, facts, None
         number = "" if sent is None else f" ({count(sent, 'probe')} sent)"
         text = f"no UDP probe to {hop.name} is answered{number}"
         if arrives:
             text = f"{text}, while its own packets arrive: ours are lost on their way,"
             text = f"{text} by a firewall or NAT before {hop.name}"
-            return name, Verdict.HERE, text, facts, Cause.UDP_LOST_OUTWARD
+            return name, CheckResult.HERE, text, facts, Cause.UDP_LOST_OUTWARD
         text = f"{text}, and nothing of it arrives: a firewall or NAT"
         text = f"{text} between here and {hop.name}"
-        return name, Verdict.HERE, text, facts, Cause.UDP_LOST
+        return name, CheckResult.HERE, text, facts, Cause.UDP_LOST
 
     def _mtu(self, hop: Node, view: TunnelView) -> Row:
         mtu, best = view.min_mtu, self._views.history(hop).best_mtu
@@ -222,12 +222,12 @@ class HopChecks:
         }
         name = CheckName.MTU
         if not mtu:
-            return name, Verdict.SKIPPED, "not known without UDP", facts, None
+            return name, CheckResult.SKIPPED, "not known without UDP", facts, None
         text = f"the path carries frames of {mtu} bytes"
         if view.phase in SETTLED and (mtu < LEAST_MTU or best - mtu >= SHRUNK):
             text = f"{text} only: longer probes are lost without a word"
-            return name, Verdict.HERE, text, facts, Cause.MTU_BLACK_HOLE
-        return name, Verdict.OK, text, facts, None
+            return name, CheckResult.HERE, text, facts, Cause.MTU_BLACK_HOLE
+        return name, CheckResult.OK, text, facts, None
 
     # What goes over TCP.
 
@@ -235,12 +235,12 @@ class HopChecks:
         name, nexthop = CheckName.QUEUE, self._node.nexthop
         link = None if nexthop is None else self._views.link(nexthop)
         if link is None or nexthop is None:
-            return name, Verdict.SKIPPED, "there is no link", {}, None
+            return name, CheckResult.SKIPPED, "there is no link", {}, None
         since, now = link.blocked_since, self._views.now
         facts: Facts = {"queued": link.queued, "blocked_since": _time(since)}
         blocked = since is not None and now - since > self._views.own.ping_timeout
         if blocked or link.queued > QUEUED:
             text = f"{count(link.queued, 'byte')} wait for {nexthop.name} over TCP"
-            return name, Verdict.HERE, text, facts, Cause.QUEUE_FULL
+            return name, CheckResult.HERE, text, facts, Cause.QUEUE_FULL
         text = f"nothing is stuck on the link with {nexthop.name}"
-        return name, Verdict.OK, text, facts, None
+        return name, CheckResult.OK, text, facts, None

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.observe.events import Events
-from tincd_compat.observe.records import Traffic
+from tincd_compat.observe.records import TrafficRecord
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import NodeHistory, TunnelView, Views
 from tincd_compat.observe.words import (
@@ -106,11 +106,11 @@ class _Known:
 _NOTHING: Final = NodeHistory()
 
 
-def _packets(traffic: Traffic | None) -> int:
+def _packets(traffic: TrafficRecord | None) -> int:
     return 0 if traffic is None else traffic.packets
 
 
-class Paths:
+class PathsWatch:
     """Remembers the nodes, and tells ``events`` what has become of them."""
 
     def __init__(self, events: Events) -> None:

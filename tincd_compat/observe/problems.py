@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from tincd_compat.observe.cuts import Cut, cuts
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.records import Problem
-from tincd_compat.observe.rules import NODE_RULES, RULES, Found, Look
+from tincd_compat.observe.rules import NODE_RULES, RULES, Look, ProblemFound
 from tincd_compat.observe.summary import Counters
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import Views
@@ -61,7 +61,7 @@ class _Sample(NamedTuple):
 
 @dataclass(slots=True)
 class _State:
-    found: Found
+    found: ProblemFound
     since: Time
     told: bool = False
 
@@ -110,7 +110,7 @@ class Judge:
             self._samples.popleft()
         yield
         yield from self._find_cuts(views, sample.counters.graph_runs)
-        found: dict[_Subject, Found] = {}
+        found: dict[_Subject, ProblemFound] = {}
         counts: Counter[ProblemCode] = Counter()
         for one in self._found(self._look(views, sample)):
             if one is None:
@@ -141,7 +141,7 @@ class Judge:
         )
 
     @staticmethod
-    def _found(look: Look) -> Iterator[Found | None]:
+    def _found(look: Look) -> Iterator[ProblemFound | None]:
         """Yield what the rules find, and None after each step."""
         for rule in RULES:
             yield None
@@ -164,7 +164,7 @@ class Judge:
 
     def _settle(
         self,
-        found: Mapping[_Subject, Found],
+        found: Mapping[_Subject, ProblemFound],
         counts: Counter[ProblemCode],
         views: Views,
     ) -> None:

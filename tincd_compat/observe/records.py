@@ -20,9 +20,9 @@ from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
     AddressSource,
     EventKind,
-    Opened,
-    Option,
+    OpenedBy,
     PathKind,
+    PathOption,
     ProbePhase,
     ProblemCode,
     Severity,
@@ -47,7 +47,7 @@ class Address(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic(Record):
+class TrafficRecord(Record):
     """What has gone one way since the daemon started, however often keys changed."""
 
     #: Packets; for UDP datagrams, probes and their answers among them.
@@ -57,7 +57,7 @@ class Traffic(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suite(Record):
+class SuiteRecord(Record):
     """How packets in one direction are sealed, as its receiver has asked for."""
 
     #: OpenSSL's name of the cipher; ``none`` is plaintext.
@@ -148,19 +148,19 @@ class NodeRecord(Record):
     #: When the last datagram came that passed the MAC and the replay window.
     last_packet: Time | None = None
     #: What we have sent to the node by UDP; null if there never was a key.
-    sent: Traffic | None = None
+    sent: TrafficRecord | None = None
     #: What we have received from it by UDP; null if there never was a key.
-    received: Traffic | None = None
+    received: TrafficRecord | None = None
     #: The key by which we seal for the node.
     key: Key | None = None
     #: When the key was made by which the node seals for us.
     own_key_since: Time | None = None
     #: How that key is asked to be used, which is our own configuration.
-    own_suite: Suite | None = None
+    own_suite: SuiteRecord | None = None
     #: Path MTU discovery; null while the node has no tunnel.
     probes: Probes | None = None
     #: Options of the path to the node: the last edge's, whoever of its ends set them.
-    options: tuple[Option, ...] = ()
+    options: tuple[PathOption, ...] = ()
     #: The node's subnets in tinc's order, the first 64 of them.
     subnets: tuple[str, ...] = ()
     #: How many subnets the node has.
@@ -182,7 +182,7 @@ class LinkRecord(Record):
     #: Where the connection goes or comes from.
     address: Address
     #: Who has opened it.
-    opened: Opened
+    opened: OpenedBy
     #: Whether it is one of our ConnectTo, whoever has opened it.
     connect_to: bool
     #: Whether the handshake is complete.
@@ -196,11 +196,11 @@ class LinkRecord(Record):
     #: The weight of the edge; about the round trip of the handshake in ms.
     weight: int | None = None
     #: Options of the link, by what both sides have said.
-    options: tuple[Option, ...] = ()
+    options: tuple[PathOption, ...] = ()
     #: What our ACK asked for; who of both has set TCPOnly shows here and below.
-    own_options: tuple[Option, ...] | None = None
+    own_options: tuple[PathOption, ...] | None = None
     #: What the peer's ACK asked for.
-    peer_options: tuple[Option, ...] | None = None
+    peer_options: tuple[PathOption, ...] | None = None
     #: Bytes that wait because the peer does not take them.
     queued: int = 0
     #: The most bytes that have waited.
@@ -208,9 +208,9 @@ class LinkRecord(Record):
     #: Since when the system takes nothing more for the peer; null if it does.
     blocked_since: Time | None = None
     #: Frames that went over the link as PACKET.
-    sent: Traffic | None = None
+    sent: TrafficRecord | None = None
     #: Frames that came over the link as PACKET.
-    received: Traffic | None = None
+    received: TrafficRecord | None = None
     #: Bytes of the connection as a whole, sent and received.
     meta_sent: int | None = None
     #: Bytes received.
@@ -236,7 +236,7 @@ class EdgeRecord(Record):
     #: Where ``from`` reaches ``to``.
     address: Address
     #: Options of the edge.
-    options: tuple[Option, ...] = ()
+    options: tuple[PathOption, ...] = ()
     #: About the round trip in ms when the link came up.
     weight: int
     #: Whether the reverse edge is known, too; without it the edge is no way.

@@ -18,7 +18,7 @@ from tincd_compat.observe.paths import LATELY, SETTLED, first_hop, way
 from tincd_compat.observe.records import LinkRecord
 from tincd_compat.observe.summary import Counters
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import NodeHistory, Refused, TunnelView, Views
+from tincd_compat.observe.views import NodeHistory, RefusedSubnet, TunnelView, Views
 from tincd_compat.observe.wording import DIALS, bracketed, count
 from tincd_compat.observe.words import (
     DialResult,
@@ -69,7 +69,7 @@ _WEAK_DIGESTS: Final = frozenset({"md4", "md5", "mdc2"})
 _TOPOLOGY: Final = ("ADD_EDGE", "DEL_EDGE", "ADD_SUBNET", "DEL_SUBNET")
 
 
-class Found(NamedTuple):
+class ProblemFound(NamedTuple):
     """Something wrong; ``since`` is known by some rules only."""
 
     code: ProblemCode
@@ -102,15 +102,15 @@ class Look:
 
 
 #: A rule for the daemon and the mesh.  Where a table is long it yields None between.
-Rule: TypeAlias = Callable[[Look], Iterable[Found | None]]
+Rule: TypeAlias = Callable[[Look], Iterable[ProblemFound | None]]
 #: A rule for one other node.
-NodeRule: TypeAlias = Callable[[Look, Node, TunnelView | None], Iterable[Found]]
+NodeRule: TypeAlias = Callable[[Look, Node, TunnelView | None], Iterable[ProblemFound]]
 
 
 # The mesh as a whole.
 
 
-def lonely(look: Look) -> Iterator[Found]:
+def lonely(look: Look) -> Iterator[ProblemFound]:
     """``no-link`` and ``isolated``: nobody can be reached."""
     views = look.views
     if any(node.reachable for node in _others(views)):
@@ -120,33 +120,35 @@ def lonely(look: Look) -> Iterator[Found]:
         number = len(names)
         text = f"no link with anybody; {count(number, 'ConnectTo')} without success"
         facts: Facts = {"connect_to": names[:LISTED], "count": number}
-        yield Found(ProblemCode.NO_LINK, None, text, facts)
+        yield ProblemFound(ProblemCode.NO_LINK, None, text, facts)
     elif len(views.mesh.nodes) > 1:
         known = len(views.mesh.nodes) - 1
         text = f"no other node is reachable; {known} are known"
-        yield Found(ProblemCode.ISOLATED, None, text, {"known": known})
+        yield ProblemFound(ProblemCode.ISOLATED, None, text, {"known": known})
 
 
 def _others(views: Views) -> Iterator[Node]:
     return (n for n in tuple(views.mesh.nodes.values()) if n is not views.mesh.myself)
 
 
-def name_conflict(look: Look) -> Iterator[Found]:
+def name_conflict(look: Look) -> Iterator[ProblemFound]:
     own = look.views.own
     if own.name_conflict is not None:
         text = f"another node calls itself {own.name}, too"
         facts: Facts = {"name": own.name}
-        yield Found(ProblemCode.NAME_CONFLICT, None, text, facts, own.name_conflict)
+        yield ProblemFound(
+            ProblemCode.NAME_CONFLICT, None, text, facts, own.name_conflict
+        )
 
 
-def only_way(look: Look) -> Iterator[Found]:
+def only_way(look: Look) -> Iterator[ProblemFound]:
     for name, lost in look.cuts[:MOST_CUTS]:
         if lost >= LOST:
             text = f"the only way to {lost} nodes"
-            yield Found(ProblemCode.ONLY_WAY, name, text, {"lost": lost})
+            yield ProblemFound(ProblemCode.ONLY_WAY, name, text, {"lost": lost})
 
 
-def storm(look: Look) -> Iterator[Found]:
+def storm(look: Look) -> Iterator[ProblemFound]:
     if look.earlier is None:
         return
     seconds = look.counters.at - look.earlier.at
@@ -160,10 +162,10 @@ def storm(look: Look) -> Iterator[Found]:
         rate = round(messages / seconds, 1)
         text = f"{rate} messages a second say that the mesh has changed"
         facts: Facts = {"per_second": rate, "runs_deferred": deferred}
-        yield Found(ProblemCode.STORM, None, text, facts)
+        yield ProblemFound(ProblemCode.STORM, None, text, facts)
 
 
-def duplicate_subnet(look: Look) -> Iterator[Found | None]:
+def duplicate_subnet(look: Look) -> Iterator[ProblemFound | None]:
     """Two reachable owners, with the same weight: the name decides, not a person."""
     subnets = iter(look.views.mesh.subnets)
     before, first = next(subnets, (None, None))
@@ -174,11 +176,11 @@ def duplicate_subnet(look: Look) -> Iterator[Found | None]:
         elif owner.reachable:
             text = f"{subnet.net} is announced by {first.name}, too, which gets it all"
             facts: Facts = {"subnet": str(subnet), "first": first.name}
-            yield Found(ProblemCode.DUPLICATE_SUBNET, owner.name, text, facts)
+            yield ProblemFound(ProblemCode.DUPLICATE_SUBNET, owner.name, text, facts)
 
 
-def subnet_refused(look: Look) -> Iterator[Found]:
-    by_owner: dict[str, list[Refused]] = {}
+def subnet_refused(look: Look) -> Iterator[ProblemFound]:
+    by_owner: dict[str, list[RefusedSubnet]] = {}
     for refused in look.views.refused:
         by_owner.setdefault(refused.owner, []).append(refused)
     for owner, its in by_owner.items():
@@ -186,13 +188,13 @@ def subnet_refused(look: Look) -> Iterator[Found]:
         text = f"{count(number, 'subnet')} kept out by {its[0].by}{bracketed(names)}"
         facts: Facts = {"subnets": names, "count": number, "by": its[0].by}
         since = min(refused.since for refused in its)
-        yield Found(ProblemCode.SUBNET_REFUSED, owner, text, facts, since)
+        yield ProblemFound(ProblemCode.SUBNET_REFUSED, owner, text, facts, since)
 
 
 # Links.
 
 
-def connect_to_down(look: Look) -> Iterator[Found]:
+def connect_to_down(look: Look) -> Iterator[ProblemFound]:
     for goal in look.views.connect_to:
         if goal.up or goal.last in (None, DialResult.OK):
             continue
@@ -207,10 +209,12 @@ def connect_to_down(look: Look) -> Iterator[Found]:
         }
         words = goal.error if result is DialResult.ERROR else None
         text = f"ConnectTo fails: {DIALS[result]}{bracketed(words)}"
-        yield Found(ProblemCode.CONNECT_TO_DOWN, goal.node, text, facts, goal.since)
+        yield ProblemFound(
+            ProblemCode.CONNECT_TO_DOWN, goal.node, text, facts, goal.since
+        )
 
 
-def links(look: Look) -> Iterator[Found | None]:
+def links(look: Look) -> Iterator[ProblemFound | None]:
     """``queue`` and ``old-peer``, as a link shows them."""
     for link in look.views.links():
         yield None
@@ -219,48 +223,50 @@ def links(look: Look) -> Iterator[Found | None]:
             yield from _short_key(link, link.name)
 
 
-def _queue(look: Look, link: LinkRecord, name: str) -> Iterator[Found]:
+def _queue(look: Look, link: LinkRecord, name: str) -> Iterator[ProblemFound]:
     since = link.blocked_since
     blocked = since is not None and look.now - since > look.views.own.ping_timeout
     if blocked or link.queued > QUEUED:
         text = f"{link.queued} bytes wait for it over TCP"
         facts: Facts = {"queued": link.queued, "blocked": blocked}
-        yield Found(ProblemCode.QUEUE, name, text, facts, since)
+        yield ProblemFound(ProblemCode.QUEUE, name, text, facts, since)
 
 
-def _short_key(link: LinkRecord, name: str) -> Iterator[Found]:
+def _short_key(link: LinkRecord, name: str) -> Iterator[ProblemFound]:
     bits = link.rsa_bits
     if bits is not None and bits < RSA_BITS:
         text = f"its RSA key has {bits} bits"
-        yield Found(ProblemCode.OLD_PEER, name, text, {"rsa_bits": bits})
+        yield ProblemFound(ProblemCode.OLD_PEER, name, text, {"rsa_bits": bits})
 
 
-def auth_fails(look: Look) -> Iterator[Found]:
+def auth_fails(look: Look) -> Iterator[ProblemFound]:
     keys = look.grown(lambda c: c.failed_handshakes.get(LinkEnd.WRONG_KEY, 0))
     macs = look.grown(lambda c: c.dropped[DropReason.UNAUTHENTICATED])
     if keys >= WRONG_KEYS or macs >= WRONG_MACS:
         text = f"{count(keys, 'caller')} with a wrong key, {macs} datagrams without"
         facts: Facts = {"callers": keys, "datagrams": macs}
-        yield Found(ProblemCode.AUTH_FAILS, None, f"{text} a valid MAC", facts)
+        yield ProblemFound(ProblemCode.AUTH_FAILS, None, f"{text} a valid MAC", facts)
 
 
 # This host.
 
 
-def device(look: Look) -> Iterator[Found]:
+def device(look: Look) -> Iterator[ProblemFound]:
     error = look.views.own.device_error
     if error is not None:
-        yield Found(ProblemCode.DEVICE, None, error, {"error": error})
+        yield ProblemFound(ProblemCode.DEVICE, None, error, {"error": error})
 
 
-def reload_failed(look: Look) -> Iterator[Found]:
+def reload_failed(look: Look) -> Iterator[ProblemFound]:
     own = look.views.own
     if own.reload_ok is False:
         text = f"the configuration is broken, the old one counts: {own.reload_error}"
-        yield Found(ProblemCode.RELOAD_FAILED, None, text, {"error": own.reload_error})
+        yield ProblemFound(
+            ProblemCode.RELOAD_FAILED, None, text, {"error": own.reload_error}
+        )
 
 
-def own_suite(look: Look) -> Iterator[Found]:
+def own_suite(look: Look) -> Iterator[ProblemFound]:
     """``plaintext`` and ``weak-cipher`` of our own configuration."""
     suite = look.views.own.suite
     if suite is None:
@@ -272,9 +278,11 @@ def own_suite(look: Look) -> Iterator[Found]:
     }
     shape = suite.cipher, suite.digest, suite.mac_length
     if text := plain(*shape):
-        yield Found(ProblemCode.PLAINTEXT, None, f"packets to us: {text}", facts)
+        yield ProblemFound(ProblemCode.PLAINTEXT, None, f"packets to us: {text}", facts)
     if text := weak(*shape):
-        yield Found(ProblemCode.WEAK_CIPHER, None, f"packets to us: {text}", facts)
+        yield ProblemFound(
+            ProblemCode.WEAK_CIPHER, None, f"packets to us: {text}", facts
+        )
 
 
 def plain(cipher: str, digest: str, mac_length: int) -> str:
@@ -297,7 +305,7 @@ def weak(cipher: str, digest: str, mac_length: int) -> str:
     return ", ".join(found)
 
 
-def scripts(look: Look) -> Iterator[Found]:
+def scripts(look: Look) -> Iterator[ProblemFound]:
     """``script-failed`` and ``script-slow``; both name all scripts in one."""
     bad = {ScriptResult.FAILED, ScriptResult.SIGNALLED, ScriptResult.NOT_STARTED}
     failed = [s for s in look.views.scripts if s.result in bad]
@@ -305,7 +313,7 @@ def scripts(look: Look) -> Iterator[Found]:
         said = [f"{s.name}{bracketed(s.text)}" for s in failed[:LISTED]]
         names: Facts = {"scripts": [script.name for script in failed[:LISTED]]}
         text = f"failed when they ran last: {', '.join(said)}"
-        yield Found(ProblemCode.SCRIPT_FAILED, None, text, names)
+        yield ProblemFound(ProblemCode.SCRIPT_FAILED, None, text, names)
     slow = [
         (script.running_since, script.name)
         for script in look.views.scripts
@@ -315,10 +323,10 @@ def scripts(look: Look) -> Iterator[Found]:
     if slow:
         names = {"scripts": [name for _, name in slow[:LISTED]]}
         text = f"running for long: {', '.join(name for _, name in slow[:LISTED])}"
-        yield Found(ProblemCode.SCRIPT_SLOW, None, text, names, min(slow)[0])
+        yield ProblemFound(ProblemCode.SCRIPT_SLOW, None, text, names, min(slow)[0])
 
 
-def udp_buffer(look: Look) -> Iterator[Found]:
+def udp_buffer(look: Look) -> Iterator[ProblemFound]:
     own = look.views.own
     wanted, granted = own.udp_buffer_wanted, own.udp_buffer_granted
     earlier, later = look.udp_lost_earlier, own.udp_lost
@@ -326,40 +334,42 @@ def udp_buffer(look: Look) -> Iterator[Found]:
     facts: Facts = {"wanted": wanted, "granted": granted, "lost": lost}
     if lost >= NO_ROOM:
         text = f"{lost} datagrams found no room in the receive buffer"
-        yield Found(ProblemCode.UDP_BUFFER, None, text, facts)
+        yield ProblemFound(ProblemCode.UDP_BUFFER, None, text, facts)
     elif wanted is not None and granted is not None and granted < wanted:
         text = f"the kernel granted {granted} of {wanted} bytes to receive UDP"
-        yield Found(ProblemCode.UDP_BUFFER, None, text, facts)
+        yield ProblemFound(ProblemCode.UDP_BUFFER, None, text, facts)
 
 
-def python_path(look: Look) -> Iterator[Found]:
+def python_path(look: Look) -> Iterator[ProblemFound]:
     why = look.views.own.python_why
     if why is not None:
         text = f"Python moves the packets: {why}"
-        yield Found(ProblemCode.PYTHON_PATH, None, text, {"why": why})
+        yield ProblemFound(ProblemCode.PYTHON_PATH, None, text, {"why": why})
 
 
-def clock(look: Look) -> Iterator[Found]:
+def clock(look: Look) -> Iterator[ProblemFound]:
     own = look.views.own
     step, at = own.clock_step, own.clock_set
     if step is None or at is None or abs(step) < CLOCK_STEP:
         return
     if look.now - at < CLOCK_MEMORY:
         text = f"the clock was set by {step:+.0f} s: times before are off by that"
-        yield Found(ProblemCode.CLOCK, None, text, {"step": step}, at)
+        yield ProblemFound(ProblemCode.CLOCK, None, text, {"step": step}, at)
 
 
-def log_suppressed(look: Look) -> Iterator[Found]:
+def log_suppressed(look: Look) -> Iterator[ProblemFound]:
     lines = look.grown(lambda counters: counters.log_suppressed)
     if lines > 0:
         text = f"{count(lines, 'line')} of the log left out, there were too many"
-        yield Found(ProblemCode.LOG_SUPPRESSED, None, text, {"lines": lines})
+        yield ProblemFound(ProblemCode.LOG_SUPPRESSED, None, text, {"lines": lines})
 
 
 # One other node.
 
 
-def one_way_edge(look: Look, node: Node, view: TunnelView | None) -> Iterator[Found]:
+def one_way_edge(
+    look: Look, node: Node, view: TunnelView | None
+) -> Iterator[ProblemFound]:
     """An edge that its other end does not know, of a node that can tell."""
     if not node.reachable:
         return
@@ -367,10 +377,12 @@ def one_way_edge(look: Look, node: Node, view: TunnelView | None) -> Iterator[Fo
     if ends:
         text = f"its edge is not known at the other end{bracketed(ends[:LISTED])}"
         facts: Facts = {"to": [*ends[:LISTED]], "count": len(ends)}
-        yield Found(ProblemCode.ONE_WAY_EDGE, node.name, text, facts)
+        yield ProblemFound(ProblemCode.ONE_WAY_EDGE, node.name, text, facts)
 
 
-def data_over_tcp(look: Look, node: Node, view: TunnelView | None) -> Iterator[Found]:
+def data_over_tcp(
+    look: Look, node: Node, view: TunnelView | None
+) -> Iterator[ProblemFound]:
     views = look.views
     if view is None or first_hop(views.mesh, node) is not node:
         return
@@ -387,35 +399,37 @@ def data_over_tcp(look: Look, node: Node, view: TunnelView | None) -> Iterator[F
     facts: Facts = {"why": why, "phase": str(view.phase)}
     since = views.history(node).since
     text = f"data over TCP: {why}"
-    yield Found(ProblemCode.DATA_OVER_TCP, node.name, text, facts, since)
+    yield ProblemFound(ProblemCode.DATA_OVER_TCP, node.name, text, facts, since)
 
 
-def mtu_shrunk(look: Look, node: Node, view: TunnelView | None) -> Iterator[Found]:
+def mtu_shrunk(
+    look: Look, node: Node, view: TunnelView | None
+) -> Iterator[ProblemFound]:
     if view is None or not view.min_mtu or view.phase not in SETTLED:
         return
     mtu, best = view.min_mtu, look.views.history(node).best_mtu
     if mtu < LEAST_MTU or best - mtu >= SHRUNK:
         text = f"its path carries {mtu} bytes" + (f", was {best}" if best > mtu else "")
         facts: Facts = {"mtu": mtu, "best": best or None}
-        yield Found(ProblemCode.MTU_SHRUNK, node.name, text, facts)
+        yield ProblemFound(ProblemCode.MTU_SHRUNK, node.name, text, facts)
 
 
-def story(look: Look, node: Node, view: TunnelView | None) -> Iterator[Found]:
+def story(look: Look, node: Node, view: TunnelView | None) -> Iterator[ProblemFound]:
     """``no-data`` and ``flapping``, which the past of a node shows."""
     history: NodeHistory = look.views.history(node)
     began = history.lately_since
     if history.lately >= FLAPS and began is not None and look.now - began <= LATELY:
         text = f"came and went {history.lately} times within ten minutes"
         facts: Facts = {"changes": history.lately}
-        yield Found(ProblemCode.FLAPPING, node.name, text, facts, began)
+        yield ProblemFound(ProblemCode.FLAPPING, node.name, text, facts, began)
     if node.reachable and history.unanswered >= UNANSWERED:
         text = f"{history.unanswered} packets sent, none has come back"
         facts = {"packets": history.unanswered}
         since = history.unanswered_since
-        yield Found(ProblemCode.NO_DATA, node.name, text, facts, since)
+        yield ProblemFound(ProblemCode.NO_DATA, node.name, text, facts, since)
 
 
-def key(look: Look, node: Node, view: TunnelView | None) -> Iterator[Found]:
+def key(look: Look, node: Node, view: TunnelView | None) -> Iterator[ProblemFound]:
     """``plaintext``, ``weak-cipher`` and ``old-peer``: what its key asks for."""
     given = None if view is None else view.key
     if given is None:
@@ -428,13 +442,13 @@ def key(look: Look, node: Node, view: TunnelView | None) -> Iterator[Found]:
     }
     if text := plain(*shape):
         text = f"packets to it: {text}"
-        yield Found(ProblemCode.PLAINTEXT, node.name, text, facts)
+        yield ProblemFound(ProblemCode.PLAINTEXT, node.name, text, facts)
     if given.cipher.startswith("bf"):
         text = f"it asks for {given.cipher}, as tincd before 1.0.30"
-        yield Found(ProblemCode.OLD_PEER, node.name, text, facts)
+        yield ProblemFound(ProblemCode.OLD_PEER, node.name, text, facts)
     elif text := weak(*shape):
         text = f"packets to it: {text}"
-        yield Found(ProblemCode.WEAK_CIPHER, node.name, text, facts)
+        yield ProblemFound(ProblemCode.WEAK_CIPHER, node.name, text, facts)
 
 
 RULES: Final[tuple[Rule, ...]] = (

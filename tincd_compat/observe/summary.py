@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tincd_compat.modes import Mode
 from tincd_compat.observe.codec import Record
-from tincd_compat.observe.records import SCHEMA, Address, Problem, Suite, Traffic
+from tincd_compat.observe.records import (
+    SCHEMA,
+    Address,
+    Problem,
+    SuiteRecord,
+    TrafficRecord,
+)
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
     Carrier,
-    DataPlane,
+    DataPlaneKind,
     DialResult,
     Direction,
     DropReason,
-    Mode,
     ProblemCode,
     ScriptResult,
 )
@@ -62,7 +68,7 @@ class ConnectTo(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status(Record):
+class StatusRecord(Record):
     """The daemon and its mesh in one object."""
 
     #: The number of this contract.
@@ -78,7 +84,7 @@ class Status(Record):
     #: The Mode variable.
     mode: Mode
     #: Who moves ordinary packets.
-    data_plane: DataPlane
+    data_plane: DataPlaneKind
     #: When the daemon started.
     started: Time
     #: When the configuration in force was read.
@@ -94,7 +100,7 @@ class Status(Record):
     #: The debug level in force.
     debug_level: int | None = None
     #: How packets to us are to be sealed: Cipher, Digest, MACLength, Compression.
-    suite: Suite | None = None
+    suite: SuiteRecord | None = None
     #: Bits of our own RSA key.
     rsa_bits: int | None = None
     #: StrictSubnets.
@@ -211,7 +217,7 @@ class Counters(Record):
     #: Packets, likewise.
     data_packets: dict[Direction, dict[Carrier, int]]
     #: Frames that were read from the device (sent) and written to it (received).
-    device: dict[Direction, Traffic]
+    device: dict[Direction, TrafficRecord]
     #: Callers whose handshake failed, by the reason as a word of LinkEnd.
     failed_handshakes: dict[str, int]
     #: Lines of the log that were left out.

@@ -24,22 +24,22 @@ from tincd_compat.observe.records import (
     Problem,
     SubnetRecord,
 )
-from tincd_compat.observe.summary import Reachable, Status
+from tincd_compat.observe.summary import Reachable, StatusRecord
 from tincd_compat.observe.views import TunnelView, Views
-from tincd_compat.observe.words import AddressSource, Option, PathKind, ProblemCode
+from tincd_compat.observe.words import AddressSource, PathKind, PathOption, ProblemCode
 
 _BITS: Final = (
-    (options.INDIRECT, Option.INDIRECT),
-    (options.TCPONLY, Option.TCPONLY),
-    (options.PMTU_DISCOVERY, Option.PMTU_DISCOVERY),
-    (options.CLAMP_MSS, Option.CLAMP_MSS),
+    (options.INDIRECT, PathOption.INDIRECT),
+    (options.TCPONLY, PathOption.TCPONLY),
+    (options.PMTU_DISCOVERY, PathOption.PMTU_DISCOVERY),
+    (options.CLAMP_MSS, PathOption.CLAMP_MSS),
 )
 
 #: Nodes that are counted in one step of :func:`status`.
 _AT_ONCE: Final = 16
 
 
-def option_words(bits: int) -> tuple[Option, ...]:
+def option_words(bits: int) -> tuple[PathOption, ...]:
     """Return the words for the option bits of an edge or a node."""
     return tuple(word for bit, word in _BITS if bits & bit)
 
@@ -174,7 +174,7 @@ def status(
     views: Views,
     problems: Sequence[Problem],
     counts: Mapping[ProblemCode, int],
-) -> Generator[None, None, Status]:
+) -> Generator[None, None, StatusRecord]:
     """Return the status; a generator, since nodes are counted by their paths.
 
     The problems and how many there are of each are those of a ``Judge``.
@@ -187,7 +187,7 @@ def status(
         edges += len(node.edges)
         if number % _AT_ONCE == _AT_ONCE - 1:
             yield
-    return Status(
+    return StatusRecord(
         net=own.net,
         name=own.name,
         version=own.version,

@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.modes import Mode
 from tincd_compat.observe.records import (
     Event,
     Key,
     LinkRecord,
-    Suite,
-    Traffic,
+    SuiteRecord,
+    TrafficRecord,
 )
 from tincd_compat.observe.summary import ConnectTo, Counters
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
     AddressSource,
-    DataPlane,
-    Mode,
+    DataPlaneKind,
     ProbePhase,
     ScriptResult,
 )
@@ -59,14 +59,14 @@ class TunnelView:
     rtt_last: float | None = None
     #: When the last datagram came that passed MAC and replay window.
     last_packet: Time | None = None
-    sent: Traffic | None = None
-    received: Traffic | None = None
+    sent: TrafficRecord | None = None
+    received: TrafficRecord | None = None
     #: Where ``Node.address`` is known from.
     address_from: AddressSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RefusedSubnet:
     """A subnet that a node announces and that does not count here."""
 
     owner: str
@@ -101,7 +101,7 @@ class Own:
     version: str
     pid: int
     mode: Mode
-    data_plane: DataPlane
+    data_plane: DataPlaneKind
     started: Time
     reloaded: Time | None = None
     reload_ok: bool | None = None
@@ -112,7 +112,7 @@ class Own:
     port: int | None = None
     debug_level: int | None = None
     #: Cipher, Digest, MACLength and Compression of our own configuration.
-    suite: Suite | None = None
+    suite: SuiteRecord | None = None
     rsa_bits: int | None = None
     #: The option bits of our own configuration, see ``options.py``.
     options: int = 0
@@ -184,6 +184,6 @@ class Views:
     #: The number of the last event.
     last_event: int = 0
     #: Subnets that do not count here, a bounded number.
-    refused: Sequence[Refused] = ()
+    refused: Sequence[RefusedSubnet] = ()
     #: Scripts that have run or run, by name.
     scripts: Sequence[ScriptView] = ()

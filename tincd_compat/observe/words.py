@@ -42,7 +42,7 @@ class AddressSource(StrEnum):
     ACCEPTED = "accepted"
 
 
-class Option(StrEnum):
+class PathOption(StrEnum):
     """The option bits of a path, as tinc names the variables."""
 
     INDIRECT = "indirect_data"
@@ -359,7 +359,7 @@ class CheckName(StrEnum):
     QUEUE = "queue"
 
 
-class Verdict(StrEnum):
+class CheckResult(StrEnum):
     """The result of a check."""
 
     OK = "ok"
@@ -406,15 +406,7 @@ class Cause(StrEnum):
     QUEUE_FULL = "queue-full"
 
 
-class Mode(StrEnum):
-    """The Mode variable."""
-
-    ROUTER = "router"
-    SWITCH = "switch"
-    HUB = "hub"
-
-
-class DataPlane(StrEnum):
+class DataPlaneKind(StrEnum):
     """Who moves ordinary packets."""
 
     COMPILED = "compiled"
@@ -428,7 +420,7 @@ class Direction(StrEnum):
     RECEIVED = "received"
 
 
-class Opened(StrEnum):
+class OpenedBy(StrEnum):
     """Who has opened a meta connection: we have dialled, or the peer."""
 
     US = "us"

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from tincd_compat.addresses import format_host
 from tincd_compat.mesh.node import Node
 from tincd_compat.routing import headers
-from tincd_compat.routing.verdicts import Answer, Discard, Reason
+from tincd_compat.routing.verdicts import AnswerFrames, Discard, Reason
 
 #: Returns the owner of a packed address, reachable or not.
 FindOwner: TypeAlias = Callable[[bytes], Node | None]
@@ -35,7 +35,7 @@ def fake_mac(mac: bytes) -> bytes:
 
 def answer_arp(
     frame: bytearray, find_owner: FindOwner, us: Node, complain: Complain
-) -> Answer | Discard:
+) -> AnswerFrames | Discard:
     """Answer an ARP frame of at least 42 bytes that was read from our device.
 
     ``14 htype ptype hlen plen op | 22 sender MAC | 28 IP | 32 target MAC | 38 IP``
@@ -51,7 +51,7 @@ def answer_arp(
         return Discard(Reason.UNKNOWN_DESTINATION)
     if owner is us:
         return Discard(Reason.ASKS_FOR_US)
-    return Answer([_arp_reply(frame)])
+    return AnswerFrames([_arp_reply(frame)])
 
 
 def _arp_reply(frame: bytearray) -> bytearray:
@@ -66,7 +66,7 @@ def _arp_reply(frame: bytearray) -> bytearray:
 
 def answer_solicitation(
     frame: bytearray, find_owner: FindOwner, us: Node, complain: Complain
-) -> Answer | Discard:
+) -> AnswerFrames | Discard:
     """Answer a solicitation frame of at least 78 bytes that was read from our device.
 
     ``14 IPv6 | 54 type code checksum | 58 flags | 62 target | 78 option``
@@ -95,7 +95,7 @@ def answer_solicitation(
         return Discard(Reason.UNKNOWN_DESTINATION)
     if owner is us:
         return Discard(Reason.ASKS_FOR_US)
-    return Answer([_advertisement(frame, end, with_option)])
+    return AnswerFrames([_advertisement(frame, end, with_option)])
 
 
 def _advertisement(frame: bytearray, end: int, with_option: bool) -> bytearray:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from tincd_compat.routing import headers
-from tincd_compat.routing.verdicts import Answer, Discard, Reason
+from tincd_compat.routing.verdicts import AnswerFrames, Discard, Reason
 
 #: Returns the packed local address the system would use towards a packed address.
 LocalAddress: TypeAlias = Callable[[bytes], bytes | None]
@@ -55,7 +55,7 @@ class ErrorReplies:
         now: float,
         mtu: int = 0,
         tos: int = 0,
-    ) -> Answer | Discard:
+    ) -> AnswerFrames | Discard:
         """Return the error about ``frame``, or a drop if it deserves none.
 
         ``mtu`` is what the packet should have fitted, without Ethernet header; ``tos``
@@ -65,9 +65,9 @@ class ErrorReplies:
         if headers.carries_icmp_error(frame, kind, ip) or not self._allowed(now):
             return Discard(error.reason)
         if kind == headers.TYPE_IPV4:
-            return Answer([self._ipv4(frame, ip, error, mtu)], error.reason, tos)
+            return AnswerFrames([self._ipv4(frame, ip, error, mtu)], error.reason, tos)
         if kind == headers.TYPE_IPV6:
-            return Answer([self._ipv6(frame, ip, error, mtu)], error.reason, tos)
+            return AnswerFrames([self._ipv6(frame, ip, error, mtu)], error.reason, tos)
         return Discard(error.reason)
 
     def _allowed(self, now: float) -> bool:

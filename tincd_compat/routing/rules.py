@@ -12,7 +12,7 @@ from tincd_compat.routing.fragments import fragment, stated_length
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.routing.replies import ErrorReplies, IcmpError, LocalAddress
 from tincd_compat.routing.verdicts import (
-    Answer,
+    AnswerFrames,
     Discard,
     Fragments,
     Reason,
@@ -45,7 +45,7 @@ class Rules:
 
     def _age(
         self, frame: bytearray, source: Node, now: float
-    ) -> Answer | Discard | None:
+    ) -> AnswerFrames | Discard | None:
         """Lower the TTL if we are to; return a verdict if the packet dies of it."""
         if not self._options.decrement_ttl:
             return None

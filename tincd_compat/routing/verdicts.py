@@ -57,7 +57,7 @@ class SendToAll:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnswerFrames:
     """Return these frames to where the original came from; the original is dropped.
 
     ``reason`` says why the original did not pass; None if it was a question.  ``tos``
@@ -85,4 +85,4 @@ class Discard:
     reason: Reason
 
 
-Verdict: TypeAlias = Deliver | SendTo | SendToAll | Answer | Fragments | Discard
+Verdict: TypeAlias = Deliver | SendTo | SendToAll | AnswerFrames | Fragments | Discard

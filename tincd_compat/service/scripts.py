@@ -136,7 +136,7 @@ class ScriptWatcher(Protocol):
         """There was no room for a script to wait."""
 
 
-class _Nobody:
+class _NoScriptListener:
     def began(self, name: str) -> None: ...
 
     def ended(self, name: str, status: int) -> None: ...
@@ -194,7 +194,7 @@ class ScriptRunner:
             key: value for key, value in environment.items() if key not in VARIABLES
         }
         #: Hears of each script that begins, and of each that has come to something.
-        self.watcher: ScriptWatcher = _Nobody()
+        self.watcher: ScriptWatcher = _NoScriptListener()
         self._queue: deque[tuple[str, Mapping[str, str]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._left_out = LeftOut()

@@ -48,7 +48,7 @@ Records: TypeAlias = Iterator[bytes | Pause]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """What a client asks for."""
 
     method: str
@@ -57,7 +57,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What a client is told; records come one after the other, as it takes them.
 
     A status that is a function is asked when the first record is there, or the last.
@@ -68,10 +68,10 @@ class Answer:
     content_type: str = JSON
 
 
-def refusal(status: int, code: str, text: str) -> Answer:
+def refusal(status: int, code: str, text: str) -> HttpAnswer:
     """Return the answer about an error; its code is for programs."""
     record = {"schema": 1, "error": code, "text": text}
-    return Answer(status, json.dumps(record).encode() + b"\n")
+    return HttpAnswer(status, json.dumps(record).encode() + b"\n")
 
 
 def parse_target(target: str) -> tuple[str, dict[str, str]]:
@@ -89,13 +89,13 @@ def parse_target(target: str) -> tuple[str, dict[str, str]]:
     return parts.path, dict(query)
 
 
-class Session:
+class HttpSession:
     """One connection from its first byte to its last.
 
     ``answer`` is asked once for each request that is whole.
     """
 
-    def __init__(self, answer: Callable[[Request], Answer], now: float) -> None:
+    def __init__(self, answer: Callable[[HttpRequest], HttpAnswer], now: float) -> None:
         self._answer = answer
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST)
         self._head: h11.Request | None = None
@@ -104,7 +104,7 @@ class Session:
         #: Some of them have not been looked at.
         self._unparsed = False
         #: The answer of which not even the status was sent.
-        self._begun: Answer | None = None
+        self._begun: HttpAnswer | None = None
         #: What is left of the answer under way.
         self._records: Records | None = None
         #: The answer goes on when something happens.
@@ -205,7 +205,7 @@ class Session:
             self._refuse(400, "bad-request", str(error))
             return
         try:
-            answer = self._answer(Request(head.method.decode("ascii"), path, query))
+            answer = self._answer(HttpRequest(head.method.decode("ascii"), path, query))
         except Exception:
             self._fail()
             raise
@@ -222,14 +222,14 @@ class Session:
     def _fail(self) -> None:
         self._refuse(500, "internal", "This is a fault of tincd; see its log")
 
-    def _respond(self, answer: Answer, now: float) -> None:
+    def _respond(self, answer: HttpAnswer, now: float) -> None:
         if isinstance(answer.content, bytes):
             self._send_whole(answer)
             self._answered(now)
         else:
             self._begun, self._records = answer, answer.content
 
-    def _send_whole(self, answer: Answer, *, close: bool = False) -> None:
+    def _send_whole(self, answer: HttpAnswer, *, close: bool = False) -> None:
         assert isinstance(answer.content, bytes)
         more = [("Content-Length", str(len(answer.content)))]
         if close:
@@ -238,7 +238,7 @@ class Session:
         self._send(h11.Data(data=answer.content))
         self._send(h11.EndOfMessage())
 
-    def _send_head(self, answer: Answer, *more: tuple[str, str]) -> None:
+    def _send_head(self, answer: HttpAnswer, *more: tuple[str, str]) -> None:
         status = answer.status if isinstance(answer.status, int) else answer.status()
         headers = [("Content-Type", answer.content_type), *more]
         self._send(h11.Response(status_code=status, headers=headers))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
-from tincd_compat.transport.http import Answer, Request, Session, refusal
+from tincd_compat.transport.http import HttpAnswer, HttpRequest, HttpSession, refusal
 from tincd_compat.transport.turns import Turns
 
 #: Clients at a time; a further one is told to come again.
@@ -35,14 +35,14 @@ class OperatorConnection:
     def __init__(
         self,
         sock: socket.socket,
-        answer: Callable[[Request], Answer],
+        answer: Callable[[HttpRequest], HttpAnswer],
         loop: asyncio.AbstractEventLoop,
         turns: Turns,
         ended: Callable[[OperatorConnection], None],
         failed: Failed,
     ) -> None:
         self._sock = sock
-        self._session = Session(answer, loop.time())
+        self._session = HttpSession(answer, loop.time())
         self._loop = loop
         self._turns = turns
         self._ended = ended
@@ -143,7 +143,7 @@ class Operators:
     def __init__(
         self,
         listening: socket.socket,
-        answer: Callable[[socket.socket, Request], Answer],
+        answer: Callable[[socket.socket, HttpRequest], HttpAnswer],
         failed: Failed,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:

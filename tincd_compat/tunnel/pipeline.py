@@ -44,7 +44,7 @@ from tincd_compat.options import TCPONLY
 from tincd_compat.routing import headers
 from tincd_compat.routing.route import Router
 from tincd_compat.routing.verdicts import (
-    Answer,
+    AnswerFrames,
     Deliver,
     Fragments,
     Reason,
@@ -460,7 +460,7 @@ class Pipeline:
                 delivery.deliver(frame)
             case SendToAll(frame):
                 delivery.broadcast(source, frame, now, tcp=tcp)
-            case Answer(frames, reason, tos):
+            case AnswerFrames(frames, reason, tos):
                 if reason is not None:
                     delivery.lose(reason)
                 for reply in frames:

@@ -7,8 +7,8 @@ import pytest
 from tincd_compat import logs
 from tincd_compat.config.check.findings import (
     Finding,
+    FindingSeverity,
     Report,
-    Severity,
     exit_status,
     summary,
 )
@@ -19,7 +19,7 @@ ENTRY = Entry("Mode", "x", "tinc.conf", 1)
 
 
 def finding(
-    severity: Severity, file: str | None = "f", line: int | None = 1
+    severity: FindingSeverity, file: str | None = "f", line: int | None = 1
 ) -> Finding:
     return Finding(file, line, severity, "text")
 
@@ -28,14 +28,16 @@ def finding(
     ("severities", "status", "text"),
     [
         ([], 0, "no errors and no warnings"),
-        ([Severity.INFO], 0, "no errors and no warnings"),
-        ([Severity.INFO, Severity.WARNING], 1, "1 warning"),
-        ([Severity.WARNING, Severity.WARNING], 1, "2 warnings"),
-        ([Severity.ERROR, Severity.WARNING], 2, "1 error, 1 warning"),
-        ([Severity.ERROR], 2, "1 error"),
+        ([FindingSeverity.INFO], 0, "no errors and no warnings"),
+        ([FindingSeverity.INFO, FindingSeverity.WARNING], 1, "1 warning"),
+        ([FindingSeverity.WARNING, FindingSeverity.WARNING], 1, "2 warnings"),
+        ([FindingSeverity.ERROR, FindingSeverity.WARNING], 2, "1 error, 1 warning"),
+        ([FindingSeverity.ERROR], 2, "1 error"),
     ],
 )
-def test_status_and_summary(severities: list[Severity], status: int, text: str) -> None:
+def test_status_and_summary(
+    severities: list[FindingSeverity], status: int, text: str
+) -> None:
     findings = [finding(severity) for severity in severities]
     assert exit_status(findings) == status
     assert summary(findings) == text
@@ -50,7 +52,7 @@ def test_status_and_summary(severities: list[Severity], status: int, text: str) 
     ],
 )
 def test_the_line_of_a_finding(file: str | None, line: int | None, text: str) -> None:
-    assert str(finding(Severity.ERROR, file, line)) == text
+    assert str(finding(FindingSeverity.ERROR, file, line)) == text
 
 
 def test_for_programs() -> None:
@@ -88,15 +90,15 @@ def test_log_lines_and_errors_become_findings(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     report = Report()
-    with report.blaming(ENTRY, Severity.WARNING):
+    with report.blaming(ENTRY, FindingSeverity.WARNING):
         logs.always.error("bad %s in %s", "thing", ENTRY.place)
         logs.always.warning("odd in tinc.conf line 12")
         logs.always.info("not worth a word")
         raise ConfigError("impossible")
     assert [(found.severity, found.message) for found in report.findings] == [
-        (Severity.WARNING, "bad thing"),
-        (Severity.WARNING, "odd in tinc.conf line 12"),
-        (Severity.WARNING, "impossible"),
+        (FindingSeverity.WARNING, "bad thing"),
+        (FindingSeverity.WARNING, "odd in tinc.conf line 12"),
+        (FindingSeverity.WARNING, "impossible"),
     ]
     assert caplog.messages == []
     assert logs.always.propagate

@@ -9,7 +9,12 @@ from pathlib import Path
 from tincd_compat.config.check import files, lines, users
 from tincd_compat.config.check.addresses import check_bound
 from tincd_compat.config.check.devices import check_device
-from tincd_compat.config.check.findings import Finding, Report, Severity, listening
+from tincd_compat.config.check.findings import (
+    Finding,
+    FindingSeverity,
+    Report,
+    listening,
+)
 from tincd_compat.config.check.keys import (
     Owners,
     check_pair,
@@ -219,7 +224,7 @@ class _Check:
         # A start does without; the nodes that get copies of the file do not.
         with listening():
             host = load_host_settings(Config(own.entries), own.data)
-        worst = None if own.damaged else Severity.WARNING
+        worst = None if own.damaged else FindingSeverity.WARNING
         public = check_public_key(host, self._directory, myself, worst, self._report)
         if public is None:
             return

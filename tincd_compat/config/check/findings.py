@@ -16,7 +16,7 @@ from tincd_compat.config.parser import Entry
 from tincd_compat.errors import ConfigError
 
 
-class Severity(Enum):
+class FindingSeverity(Enum):
     """How bad a finding is.
 
     ``ERROR``: tincd does not start, or something that is configured does not work.
@@ -30,7 +30,11 @@ class Severity(Enum):
 
 
 #: Exit statuses: nothing worse than INFO, warnings, errors.
-STATUSES: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+STATUSES: Final = {
+    FindingSeverity.INFO: 0,
+    FindingSeverity.WARNING: 1,
+    FindingSeverity.ERROR: 2,
+}
 
 #: Where a finding is: an assignment, a file as a whole, a line of a file, or None for
 #: the command line as a whole.
@@ -47,7 +51,7 @@ class Finding:
 
     file: str | None
     line: int | None
-    severity: Severity
+    severity: FindingSeverity
     message: str
     variable: str | None = None
 
@@ -76,7 +80,7 @@ def summary(findings: list[Finding]) -> str:
     """Return how many findings of each severity there are, in words."""
     counts = [
         f"{count} {severity.value}{'s' if count > 1 else ''}"
-        for severity in (Severity.ERROR, Severity.WARNING)
+        for severity in (FindingSeverity.ERROR, FindingSeverity.WARNING)
         if (count := sum(finding.severity is severity for finding in findings))
     ]
     return ", ".join(counts) or "no errors and no warnings"
@@ -87,16 +91,16 @@ class _Listener(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.heard: list[tuple[Severity, str]] = []
+        self.heard: list[tuple[FindingSeverity, str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         bad = record.levelno >= logging.ERROR
-        severity = Severity.ERROR if bad else Severity.WARNING
+        severity = FindingSeverity.ERROR if bad else FindingSeverity.WARNING
         self.heard.append((severity, record.getMessage()))
 
 
 @contextmanager
-def listening() -> Iterator[list[tuple[Severity, str]]]:
+def listening() -> Iterator[list[tuple[FindingSeverity, str]]]:
     """Collect the warnings and errors that are logged meanwhile, instead of a log."""
     listener = _Listener()
     propagate = logs.always.propagate
@@ -128,7 +132,7 @@ class Report:
         return sorted(self._findings, key=lambda f: (order[f.file], f.line or 0))
 
     def add(
-        self, place: Place, severity: Severity, message: str, variable: str = ""
+        self, place: Place, severity: FindingSeverity, message: str, variable: str = ""
     ) -> None:
         file: str | None
         line: int | None
@@ -145,17 +149,20 @@ class Report:
         self._findings.setdefault(finding)
 
     def error(self, place: Place, message: str, variable: str = "") -> None:
-        self.add(place, Severity.ERROR, message, variable)
+        self.add(place, FindingSeverity.ERROR, message, variable)
 
     def warning(self, place: Place, message: str, variable: str = "") -> None:
-        self.add(place, Severity.WARNING, message, variable)
+        self.add(place, FindingSeverity.WARNING, message, variable)
 
     def info(self, place: Place, message: str, variable: str = "") -> None:
-        self.add(place, Severity.INFO, message, variable)
+        self.add(place, FindingSeverity.INFO, message, variable)
 
     @contextmanager
     def blaming(
-        self, place: Place, worst: Severity = Severity.ERROR, variable: str = ""
+        self,
+        place: Place,
+        worst: FindingSeverity = FindingSeverity.ERROR,
+        variable: str = "",
     ) -> Iterator[None]:
         """Turn what is logged or raised as ConfigError meanwhile into findings.
 
@@ -168,11 +175,11 @@ class Report:
             except ConfigError as error:
                 if isinstance(error.__cause__, PermissionError):
                     text = f"{error}: it was not checked"
-                    heard.append((Severity.WARNING, text))
+                    heard.append((FindingSeverity.WARNING, text))
                 else:
-                    heard.append((Severity.ERROR, str(error)))
+                    heard.append((FindingSeverity.ERROR, str(error)))
         for severity, message in heard:
-            capped = worst if severity is Severity.ERROR else severity
+            capped = worst if severity is FindingSeverity.ERROR else severity
             self.add(place, capped, message.removeprefix("Warning: "), variable)
 
 

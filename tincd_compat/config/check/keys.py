@@ -7,7 +7,7 @@ from typing import Final
 
 from tincd_compat.config import pem
 from tincd_compat.config.check.blocks import mend
-from tincd_compat.config.check.findings import Report, Severity
+from tincd_compat.config.check.findings import FindingSeverity, Report
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.keys import load_private_key, load_public_key
 from tincd_compat.config.settings import Settings
@@ -57,7 +57,7 @@ def check_public_key(
     host: HostSettings,
     directory: Path,
     name: str,
-    worst: Severity | None,
+    worst: FindingSeverity | None,
     report: Report,
 ) -> PublicKey | None:
     """Read the public key of a node; None, and ``worst``, if there is none.
@@ -67,7 +67,7 @@ def check_public_key(
     path = directory / "hosts" / name
     key: PublicKey | None = None
     blamed = Report() if worst is None else report
-    with blamed.blaming(path, worst or Severity.ERROR, "PublicKey"):
+    with blamed.blaming(path, worst or FindingSeverity.ERROR, "PublicKey"):
         key = load_public_key(host, directory, name)
     if key is not None:
         _check_strength(path, key, report)

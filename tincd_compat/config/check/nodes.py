@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tincd_compat.addresses import Subnet, valid_name
 from tincd_compat.config.check import files, lines
-from tincd_compat.config.check.findings import Report, Severity
+from tincd_compat.config.check.findings import FindingSeverity, Report
 from tincd_compat.config.check.keys import Owners, check_public_key
 from tincd_compat.config.check.names import Home, check_names, check_shadowed
 from tincd_compat.config.check.scripts import like_script, script_node
@@ -129,7 +129,7 @@ class _Peer:
         self._wanted = wanted
         self._report = report
         #: A node that is never connected to may have a file without address or key.
-        self._worst = Severity.ERROR if wanted else Severity.WARNING
+        self._worst = FindingSeverity.ERROR if wanted else FindingSeverity.WARNING
 
     def check(self, given: list[Entry], owners: Owners) -> list[Owned]:
         path = self._directory / "hosts" / self._name
@@ -139,7 +139,7 @@ class _Peer:
         check_names(entries, Home.PEER, self._report)
         config = Config(entries)
         check_shadowed(config, Scope.PEER, self._report)
-        good = check_values(config, Scope.PEER, self._report, Severity.WARNING)
+        good = check_values(config, Scope.PEER, self._report, FindingSeverity.WARNING)
         if file is not None:
             host = load_host_settings(Config(good), file.data)
             if not file.damaged:
@@ -154,7 +154,11 @@ class _Peer:
             self._report.error(path, f"{text} needs one", "Address")
 
     def _check_key(
-        self, path: Path, host: HostSettings, worst: Severity | None, owners: Owners
+        self,
+        path: Path,
+        host: HostSettings,
+        worst: FindingSeverity | None,
+        owners: Owners,
     ) -> None:
         key = check_public_key(host, self._directory, self._name, worst, self._report)
         if key is not None:

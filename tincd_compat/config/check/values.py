@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from tincd_compat.config.check.addresses import check_address, check_port
-from tincd_compat.config.check.findings import Report, Severity, listening
+from tincd_compat.config.check.findings import FindingSeverity, Report, listening
 from tincd_compat.config.parser import Config, Entry
 from tincd_compat.config.settings import Settings, Suites, load_settings
 from tincd_compat.config.variables import VARIABLES, Scope
@@ -21,7 +21,10 @@ _COMPARED: Final = ("Cipher", "MACLength", "Digest", "MinTimeout", "MaxTimeout")
 
 
 def check_values(
-    config: Config, scope: Scope, report: Report, worst: Severity = Severity.ERROR
+    config: Config,
+    scope: Scope,
+    report: Report,
+    worst: FindingSeverity = FindingSeverity.ERROR,
 ) -> list[Entry]:
     """Read every value that counts, and return the entries a start would accept."""
     good: list[Entry] = []
@@ -71,7 +74,7 @@ def check_settings(
             try:
                 settings = load_settings(Config(left), name, suites)
             except ConfigError as error:
-                heard.append((Severity.ERROR, str(error)))
+                heard.append((FindingSeverity.ERROR, str(error)))
                 settings = None
         for severity, text in heard:
             culprit = _culprit(text, left)
