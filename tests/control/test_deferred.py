@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.control.world import PLACES, TUNNEL_SERVER, World
+from tests.control.world import PLACES, TUNNEL_SERVER, World, passed_on
 from tincd_compat.control import deferred
 from tincd_compat.control.deferred import FLOOD_PATIENCE, LAST_PATIENCE, DeferredUpdates
-from tincd_compat.control.effects import Announce, Effect, Forward, Relay, Reply
+from tincd_compat.control.effects import Announce, Effect, Relay, Reply
 from tincd_compat.meta.messages import AddEdge, DelEdge
 
 FAR_TO_PEER = "far peer 10.99.0.2 7001 c"
@@ -129,14 +129,14 @@ def test_confirmation_reaches_who_is_known_to_differ() -> None:
     world = dumping()
     world.hear(f"12 1 {FAR_TO_PEER} 4", "other")
     line = f"12 2 {FAR_TO_PEER} 5"
-    assert world.hear(line) == [Forward(line.encode())]
+    assert world.hear(line) == [passed_on(line.encode())]
     assert world.hear(f"12 3 {FAR_TO_PEER} 5") == []
 
 
 def test_denial_reaches_who_is_known_to_have_the_edge() -> None:
     world = dumping()
     world.hear("12 1 far other 10.99.0.3 7002 c 4", "other")
-    assert world.hear("13 2 far other") == [Forward(b"13 2 far other")]
+    assert world.hear("13 2 far other") == [passed_on(b"13 2 far other")]
     assert world.hear("13 3 far other") == []
 
 

@@ -15,13 +15,13 @@ from tests.control.world import (
     STRICT,
     TUNNEL_SERVER,
     World,
+    passed_on,
 )
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.effects import (
     CheckReverse,
     Effect,
-    Forward,
     GraphChanged,
     Reply,
 )
@@ -190,7 +190,7 @@ def check(row: Row, caplog: pytest.LogCaptureFixture) -> World:
     caplog.set_level(logging.WARNING)
     world = World(policy)
     effects = world.hear(line)
-    forwarded = Forward(line.encode())
+    forwarded = passed_on(line.encode())
     assert effects == [forwarded if item is None else item for item in expected]
     logged = [(record.name, record.getMessage()) for record in caplog.records]
     if log is None:

@@ -12,6 +12,7 @@ from tests.control.world import (
     STRICT,
     TUNNEL_SERVER,
     World,
+    passed_on,
     subnet,
 )
 from tincd_compat import logs
@@ -64,20 +65,20 @@ def test_lines_may_come_again_after_the_ping_interval() -> None:
     list(world.gossip.tick(61))
     assert world.hear(line, now=61) == [
         SubnetUp(world["far"], subnet("10.9.0.0/24")),
-        Forward(line.encode()),
+        passed_on(line.encode()),
     ]
 
 
 def test_forwarded_bytes_are_the_received_ones() -> None:
     line = "10 \t0x0A  far 10.9.0.0/24#+10 extra \x80\xff\r"
-    assert World().hear(line)[-1] == Forward(line.encode("latin-1"))
+    assert World().hear(line)[-1] == passed_on(line.encode("latin-1"))
 
 
 def test_key_changed() -> None:
     world = World()
-    assert world.hear("14 a far") == [KeyVoid(world["far"]), Forward(b"14 a far")]
+    assert world.hear("14 a far") == [KeyVoid(world["far"]), passed_on(b"14 a far")]
     assert world.hear("14 a far", "other") == []
-    assert world.hear("14 b alpha") == [Forward(b"14 b alpha")]
+    assert world.hear("14 b alpha") == [passed_on(b"14 b alpha")]
 
 
 def test_key_changed_of_nobody(caplog: pytest.LogCaptureFixture) -> None:

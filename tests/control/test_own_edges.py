@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.control.world import GROWN, OPTIONS, SHRUNK, TUNNEL_SERVER, World
+from tests.control.world import GROWN, OPTIONS, SHRUNK, TUNNEL_SERVER, World, passed_on
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.contested import ECHO
 from tincd_compat.control.edges import MAX_CONTRADICTIONS
@@ -12,7 +12,6 @@ from tincd_compat.control.effects import (
     Announce,
     CheckReverse,
     Effect,
-    Forward,
     GraphChanged,
     Reply,
 )
@@ -32,7 +31,7 @@ def test_lost_node_loses_its_edge_to_us() -> None:
     line = "13 b peer far"
     effects = world.settle(world.hear(line))
     assert effects == [
-        Forward(line.encode()),
+        passed_on(line.encode()),
         SHRUNK,
         CheckReverse(world["far"]),
         Announce(DelEdge(0x100, "far", "alpha")),

@@ -12,13 +12,13 @@ from tests.control.world import (
     STRICT,
     TUNNEL_SERVER,
     World,
+    passed_on,
     subnet,
 )
 from tincd_compat import logs
 from tincd_compat.control.effects import (
     Announce,
     Effect,
-    Forward,
     Reply,
     SubnetDown,
     SubnetUp,
@@ -224,7 +224,7 @@ def check(row: Row, caplog: pytest.LogCaptureFixture) -> None:
     before = world.subnets()
     effects = world.hear(line)
     owner, text = line.split()[2:4]
-    words: dict[str, Effect] = {PASSED: Forward(line.encode())}
+    words: dict[str, Effect] = {PASSED: passed_on(line.encode())}
     if owner in world.mesh.nodes:
         words[UP] = SubnetUp(world[owner], subnet(text))
         words[DOWN] = SubnetDown(world[owner], subnet(text))

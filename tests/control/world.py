@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from tincd_compat.addresses import SocketAddress, Subnet
-from tincd_compat.control.effects import CheckReverse, Effect, GraphChanged
+from tincd_compat.control.effects import CheckReverse, Effect, Forward, GraphChanged
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
 from tincd_compat.control.rules import Envelope, GossipPolicy, Limits
@@ -33,6 +33,11 @@ STRICT = GossipPolicy(strict_subnets=True)
 TUNNEL_SERVER = GossipPolicy(tunnel_server=True)
 GROWN = GraphChanged(loss=False)
 SHRUNK = GraphChanged(loss=True)
+
+
+def passed_on(line: bytes) -> Forward:
+    """Return what passes a received line on."""
+    return Forward(line, messages.Request(messages.request_number(line)))
 
 
 def subnet(text: str) -> Subnet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.observe.schemas import validator
+from tincd_compat.addresses import Subnet
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.records import Event
 from tincd_compat.observe.times import Time
@@ -64,6 +66,26 @@ def test_many_nodes_at_once_cost_what_is_kept() -> None:
     events.add_many(NOW, EventKind.UNREACHABLE, names, "cut-off", by="hub")
     assert events.last == 10_000
     assert [seq for seq, *_ in seen(events)] == [9997, 9998, 9999, 10_000]
+
+
+class Unread(Subnet):
+    """A subnet whose text must not be asked for."""
+
+    def __str__(self) -> str:
+        raise AssertionError
+
+
+def test_a_subnet_becomes_a_text_when_it_is_read() -> None:
+    subnet = Subnet.parse("10.1.0.0/16#3")
+    assert subnet is not None
+    events = Events(2)
+    facts = {field.name: getattr(subnet, field.name) for field in fields(subnet)}
+    events.add(NOW, EventKind.SUBNET, "a", "added", subnet=Unread(**facts), by=None)
+    for _ in range(2):
+        events.add(NOW, EventKind.SUBNET, "a", "added", subnet=subnet, by=None)
+    last = [*events.since()][-1]
+    assert last.facts["subnet"] == "10.1.0.0/16#3"
+    assert last.text == "a has 10.1.0.0/16#3"
 
 
 def test_history_of_none_keeps_none_and_counts() -> None:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from tincd_compat.addresses import Subnet
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Node
-from tincd_compat.meta.messages import AnsKey, Message, ReqKey
+from tincd_compat.meta.messages import AnsKey, Message, ReqKey, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Forward:
     """Send the received line to every active connection except the source."""
 
     line: bytes
+    request: Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class KeyExchange:
         line = self._with_address(message, envelope.line, origin, destination)
         return [Relay(destination, line)]
 
-    def _ends(self, message: ReqKey | AnsKey, peer: str) -> tuple[Node, Node] | None:
+    def _ends(self, message: ReqKey | AnsKey, peer: object) -> tuple[Node, Node] | None:
         """Return origin and destination, or None if the message goes no further."""
         myself, nodes = self._mesh.myself, self._mesh.nodes
         name = message.request.name
@@ -183,7 +183,7 @@ class KeyExchange:
         self.expires_at = min(self.expires_at, now)
 
 
-def _warn_unreachable(name: str, peer: str, role: str, node: Node) -> None:
+def _warn_unreachable(name: str, peer: object, role: str, node: Node) -> None:
     logs.always.warning(
         "Got %s from %s %s %s which is not reachable", name, peer, role, node.name
     )

@@ -58,14 +58,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One received line: from which neighbour, and how logs name that connection.
+    """One received line: from which neighbour, and what logs name that connection by.
 
-    ``in_dump``: it is part of what that neighbour knew when the connection began.
+    ``peer`` is made a text when a line of the log is.  ``in_dump``: the line is part of
+    what that neighbour knew when the connection began.
     """
 
     line: bytes
     source: Node
-    peer: str
+    peer: object
     now: float
     in_dump: bool = False
 
@@ -211,4 +212,4 @@ def forward(request: Request, arrival: Envelope) -> Effect:
         logs.meta.debug("Forwarding %s from %s: %s", request.name, arrival.peer, text)
     else:
         logs.protocol.debug("Forwarding %s from %s", request.name, arrival.peer)
-    return Forward(arrival.line)
+    return Forward(arrival.line, request)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tincd_compat import logs
@@ -57,6 +57,9 @@ class LostNodes(NamedTuple):
     first: str | None = None
 
 
+_NOTHING_LOST: Final = LostNodes()
+
+
 class ControlPlane:
     """Applies gossip and key messages to the mesh and performs what follows."""
 
@@ -91,13 +94,8 @@ class ControlPlane:
         #: Called when nodes came or went, or the graph was searched.
         self.changed: Callable[[], None] = lambda: None
         #: Why nodes become unreachable just now, and the first of them.
-        self.loss = LostNodes()
+        self.loss = _NOTHING_LOST
         self._table = message_table(gossip, exchange)
-        self._settled: Mapping[Settle, Callable[[], None]] = {
-            Settle.NOTHING: lambda: None,
-            Settle.LOSSES: self.runs.settle_losses,
-            Settle.DETOURS: self.runs.settle_detours,
-        }
 
     # Messages.
 
@@ -106,19 +104,32 @@ class ControlPlane:
         row = self._table.get(type(message))
         if row is None or link.node is None:
             return
-        self.loss = LostNodes()
+        self.loss = _NOTHING_LOST
         if isinstance(message, DelEdge):
             self.loss = LostNodes(Unreachable.EDGE_GONE, message.target)
-        self._settled[row.first]()
-        envelope = Envelope(line, link.node, str(link), self._clock())
+        self._settle_first(row.first)
+        envelope = Envelope(line, link.node, link, self._clock())
         self.perform(row.rule(message, envelope), link)
+
+    def _settle_first(self, first: Settle) -> None:
+        if first is Settle.LOSSES:
+            self.runs.settle_losses()
+        elif first is Settle.DETOURS:
+            self.runs.settle_detours()
 
     def perform(self, found: Iterable[fx.Effect], source: Link | None = None) -> None:
         """Carry out effects in their order; ``source`` brought the message."""
         for effect in found:
             match effect:
-                case fx.Forward(line):
-                    self._forward(line, source)
+                # First what most messages of a flood bring about.
+                case fx.Forward(line, request):
+                    self._forward(line, request, source)
+                case fx.GraphChanged(loss, detour, flips):
+                    count = 0 if flips is None else len(flips)
+                    if flips is not None and count:
+                        self._flip(flips)
+                    unknown = loss and flips is None
+                    self.runs.change(loss=unknown, detour=detour, flips=count)
                 case fx.Announce(message):
                     self._announce(message)
                 case fx.Reply(message):
@@ -140,21 +151,18 @@ class ControlPlane:
                     self._events.subnets(node, (subnet,), True, node.address)
                 case fx.SubnetDown(node, subnet):
                     self._events.subnets(node, (subnet,), False, node.address)
-                case fx.GraphChanged(loss, detour, flips):
-                    if flips:
-                        self._flip(flips)
-                    unknown, count = loss and flips is None, len(flips or ())
-                    self.runs.change(loss=unknown, detour=detour, flips=count)
                 case fx.CheckReverse(node):
                     self._check_reverse(node)
                 case fx.NodeForgotten(node):
                     self.tunnels.forget(node)
 
-    def _forward(self, line: bytes, source: Link | None) -> None:
-        links = [link for link in self._links.active() if link is not source]
+    def _forward(self, line: bytes, request: Request, source: Link | None) -> None:
+        links = self._links.active()
+        if source in links:
+            links.remove(source)
         for link in links:
             link.send_line(line)
-        self._links.told_everyone(Request(request_number(line)), len(links))
+        self._links.told_everyone(request, len(links))
 
     def _announce(self, message: Message) -> None:
         line = message.encode()

@@ -164,7 +164,7 @@ class Journal:
         for subnet in subnets:
             self.events.add(
                 *(now, EventKind.SUBNET, node.name, reason),
-                subnet=str(subnet),
+                subnet=subnet,
                 by=None,
             )
 

@@ -44,6 +44,9 @@ class Destinations(Generic[OwnerT]):
     def forget(self, subnet: Subnet) -> list[bytes]:
         """Forget and return the addresses in a subnet that has come or gone."""
         known = self._in_order[len(subnet.address)]
+        if not known:
+            # While a node learns a mesh, subnets come by thousands and packets do not.
+            return []
         first, last = _ends(subnet)
         start, stop = bisect_left(known, first), bisect_right(known, last)
         void = known[start:stop]

@@ -12,10 +12,11 @@ somebody reads it.  The reasons and facts of each kind are in :data:`.wording.SH
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
+from tincd_compat.addresses import Subnet
 from tincd_compat.observe.codec import Fact, Facts
 from tincd_compat.observe.records import Event
 from tincd_compat.observe.times import Time
@@ -24,6 +25,8 @@ from tincd_compat.observe.words import EventKind
 
 #: The default of ``EventHistory``.
 HISTORY: Final = 1000
+#: Facts as they are noted: a subnet becomes a text when somebody reads.
+Noted: TypeAlias = Mapping[str, Fact | Subnet]
 #: One node has at most the whole divided by this.
 SHARES: Final = 4
 
@@ -36,11 +39,15 @@ class _Entry(NamedTuple):
     kind: EventKind
     node: str | None
     reason: str | None
-    facts: Facts
+    facts: Noted
 
     def event(self) -> Event:
-        text = sentence(self.kind, self.node, self.reason, self.facts)
-        seq, at, kind, node, reason, facts = self
+        seq, at, kind, node, reason, noted = self
+        facts: Facts = {
+            name: str(fact) if isinstance(fact, Subnet) else fact
+            for name, fact in noted.items()
+        }
+        text = sentence(kind, node, reason, facts)
         return Event(
             seq=seq,
             at=at,
@@ -89,7 +96,7 @@ class Events:
         kind: EventKind,
         node: str | None = None,
         reason: str | None = None,
-        **facts: Fact,
+        **facts: Fact | Subnet,
     ) -> None:
         """Add an event of now; its reason and facts are those of its kind."""
         self._put(at, kind, node, reason, facts)
@@ -101,7 +108,7 @@ class Events:
         kind: EventKind,
         nodes: Sequence[str],
         reason: str | None = None,
-        **facts: Fact,
+        **facts: Fact | Subnet,
     ) -> None:
         """Add an event with the same reason and facts for each of many nodes.
 
@@ -120,7 +127,7 @@ class Events:
         kind: EventKind,
         node: str | None,
         reason: str | None,
-        facts: Facts,
+        facts: Noted,
     ) -> None:
         self.last += 1
         if not self._history:

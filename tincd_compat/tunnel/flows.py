@@ -163,8 +163,9 @@ class FlowTable:
         if subnet.kind is SubnetKind.MAC:
             # Whoever asks for no way to a station may still know it for an author.
             void = [subnet.address]
-        for pump in self._pumps:
-            pump.forget_addresses(void)
+        if void:
+            for pump in self._pumps:
+                pump.forget_addresses(void)
 
     def forget_node(self, node: Node) -> None:
         """Forget the ways over a node with another key, path MTU, address or socket."""

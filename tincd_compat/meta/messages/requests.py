@@ -18,6 +18,10 @@ MAX_PACKET_BODY: Final = 1661
 class Request(IntEnum):
     """Request numbers; 5 to 7 exist in name only and end a connection."""
 
+    # Requests are counted by kind with every message, and that of Enum is a function in
+    # Python.
+    __hash__ = int.__hash__
+
     ID = 0
     METAKEY = 1
     CHALLENGE = 2
