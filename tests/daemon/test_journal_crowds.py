@@ -38,6 +38,23 @@ def test_a_crowd_is_noted_later_and_each_for_its_reason() -> None:
     assert told[-1] == ("n005", None)
 
 
+def test_a_node_that_is_forgotten_meanwhile_leaves_nothing() -> None:
+    journal = Journal(Events(), Clock(lambda: 1.0, lambda: 1000.0, lambda: 1.0))
+    begun: list[Iterator[object]] = []
+    journal.begin = lambda subject, work: begun.append(iter(work))
+    nodes = [Node(f"n{number:03}") for number in range(SIZE)]
+    journal.nodes(Flips(nodes), Unreachable.LINK_DOWN, "n000")
+    for node in nodes:
+        journal.forgotten(node)
+    for _ in begun[0]:
+        pass
+    assert journal.paths._known == {}
+    assert not journal.paths.waiting
+    journal.nodes(Flips(nodes[:1]), Unreachable.LINK_DOWN, "n000")
+    journal.forgotten(nodes[0])
+    assert journal.paths._known == {}
+
+
 def test_a_few_are_noted_at_once() -> None:
     journal = Journal(Events(), Clock(lambda: 1.0, lambda: 1000.0, lambda: 1.0))
     journal.nodes(Flips([Node("a")]), Unreachable.EDGE_GONE, "a")

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.links import Links
-from tincd_compat.daemon.statusline import PROGRAM, StatusLine
+from tincd_compat.daemon.statusline import NODES_PER_SECOND, PROGRAM, SOON, StatusLine
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh
 
@@ -70,3 +70,31 @@ def test_changes_are_told_once() -> None:
         f"{PROGRAM}: 1 connected, 2 of 3 nodes reachable, 1 of them through others;"
         " last change at 10:00:05",
     ]
+
+
+def test_a_storm_has_so_many_nodes_counted_a_second_and_in_steps() -> None:
+    mesh, begun = Mesh("me"), list[Iterable[object]]()
+    for number in range(NODES_PER_SECOND // 2):
+        mesh.get_or_add(f"n{number}")
+    planned: list[tuple[float, Callable[[], None]]] = []
+    line = StatusLine(
+        mesh,
+        cast(Links, FakeLinks()),
+        lambda text: None,
+        lambda: "now",
+        lambda seconds, function: planned.append((seconds, function)),
+        lambda subject, work: begun.append(work),
+    )
+    seconds = counted = 0.0
+    while seconds < 60:
+        # A member says something before each look, and right after it.
+        line.changed()
+        line.changed()
+        delay, update = planned.pop()
+        assert not planned
+        assert delay >= SOON
+        seconds += delay
+        update()
+        counted += len(mesh.nodes)
+    assert counted <= NODES_PER_SECOND * seconds
+    assert len([*begun[0]]) >= len(mesh.nodes) // 64

@@ -216,5 +216,9 @@ class World:
         """Let time pass, and look at every node."""
         self.now = Time(self.now + seconds)
         self.paths.mark_all()
+        self.second()
+
+    def second(self) -> None:
+        """Do what there is to do in a second."""
         for _ in self.paths.work(self.views()):
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from tests.observe.made import KEY, NO_ANSWER, NOW, PMTU, UDP, World
 from tincd_compat import options
 from tincd_compat.mesh import graph
-from tincd_compat.observe.paths import way
+from tincd_compat.mesh.node import Node
+from tincd_compat.observe.paths import FULL_LOOK_RATE, PathsWatch, way
 from tincd_compat.observe.records import TrafficRecord
 from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import TunnelView
+from tincd_compat.observe.views import TunnelView, Views
 from tincd_compat.observe.words import EventKind, PathKind, Unreachable
 
 
@@ -232,6 +234,69 @@ def test_nodes_that_are_gone_are_forgotten() -> None:
     world.part("bravo", "charlie")
     world.search()
     world.mesh.remove_node(charlie)
+    world.paths.mark([charlie])
+    world.paths.forget(charlie)
+    assert not world.paths._marked.keys() & {charlie}
     world.look()
     assert world.paths.history(charlie).changes == 0
     assert [e.kind for e in world.events.of("charlie", 1)] == [EventKind.UNREACHABLE]
+
+
+# What members can make of it.
+
+
+def large_world(monkeypatch: pytest.MonkeyPatch) -> tuple[World, list[str]]:
+    """Return a mesh larger than a round of a second, and the names looked at."""
+    names = [f"n{number}" for number in range(3 * FULL_LOOK_RATE - 2)]
+    world, looked = World(*(f"alpha-{name}" for name in names)), list[str]()
+    while world.paths.waiting:
+        world.second()
+    look = PathsWatch._look
+
+    def note(paths: PathsWatch, views: Views, node: Node) -> None:
+        looked.append(node.name)
+        look(paths, views, node)
+
+    monkeypatch.setattr(PathsWatch, "_look", note)
+    return world, looked
+
+
+def test_a_graph_searched_each_second_has_so_many_nodes_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, looked = large_world(monkeypatch)
+    for _ in range(9):
+        world.paths.mark_all()
+        before = len(looked)
+        world.second()
+        assert len(looked) - before <= FULL_LOOK_RATE
+    # No node is left out because others are marked again before its turn.
+    assert set(looked) == set(world.mesh.nodes)
+    assert max(Counter(looked).values()) == 3
+
+
+def test_what_has_changed_itself_does_not_wait_for_a_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, looked = large_world(monkeypatch)
+    world.paths.mark_all()
+    world.second()
+    last = [*world.mesh.nodes.values()][-1]
+    world.paths.mark([last])
+    world.second()
+    assert looked[FULL_LOOK_RATE] == last.name
+
+
+def test_nodes_that_change_by_the_thousand_take_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, looked = large_world(monkeypatch)
+    world.paths.mark(world.mesh.nodes.values())
+    world.paths.mark_round([*world.mesh.nodes.values()])
+    seconds = 0
+    while world.paths.waiting:
+        world.second()
+        seconds += 1
+        assert len(looked) <= 2 * FULL_LOOK_RATE * seconds
+    assert seconds == 3
+    assert Counter(Counter(looked).values()) == {2: len(world.mesh.nodes)}

@@ -93,6 +93,8 @@ class ControlPlane:
         self.runs = GraphRuns(self._run_graph, clock, call_later)
         #: Called when nodes came or went, or the graph was searched.
         self.changed: Callable[[], None] = lambda: None
+        #: Called for each node that has left the tables.
+        self.forgot: Callable[[Node], None] = lambda node: None
         #: Why nodes become unreachable just now, and the first of them.
         self.loss = _NOTHING_LOST
         self._table = message_table(gossip, exchange)
@@ -155,6 +157,7 @@ class ControlPlane:
                     self._check_reverse(node)
                 case fx.NodeForgotten(node):
                     self.tunnels.forget(node)
+                    self.forgot(node)
 
     def _forward(self, line: bytes, request: Request, source: Link | None) -> None:
         links = self._links.active()

@@ -114,6 +114,8 @@ class Daemon:
         self._subnets_up = False
         self._unexpected = UnexpectedErrors()
         self._slices = self._new_slices()
+        # What operators see has less of a turn than what the net needs.
+        self._show = self._new_slices(1 / 4).begin
         self._watch: NetworkWatch | None = None
         self._suspension = Suspension()
         self._settings = CurrentSettings(load(options, entries))
@@ -258,9 +260,8 @@ class Daemon:
             disconnect=self._disconnect,
             set_log_level=lambda level: self._options.log.set_level(level),
         )
-        # What operators see has less of a turn than what the net needs.
-        report, begin = self._unexpected.report, self._new_slices(1 / 4).begin
-        return OperatorSide(parts, actions, report, begin, self._loop)
+        report = self._unexpected.report
+        return OperatorSide(parts, actions, report, self._show, self._loop)
 
     def _changed(self) -> None:
         """A link or the graph is another one, which the service manager shows."""
@@ -319,6 +320,7 @@ class Daemon:
             self._slices.begin,
         )
         self.control.changed = self._changed
+        self.control.forgot = self._journal.forgotten
         self.links.began = self._news.began
         self.links.ended = self._news.ended
         self.links.attach(self.control, self.dataplane.packets_received)
@@ -390,6 +392,7 @@ class Daemon:
             self._notifier.status,
             lambda: time.strftime("%H:%M:%S"),
             self._loop.call_later,
+            self._show,
         )
         count = len(self._listeners)
         self._notifier.ready(f"{PROGRAM}: ready, listening on {count} addresses")
@@ -464,7 +467,7 @@ class Daemon:
         self._look_for_suspension()
         self.control.settle()
         if self._status_line is not None:
-            self._status_line.update()
+            self._status_line.changed()
         pause = self.control.tick(now)
         if pause:
             # Another node uses our name: stop dialling, go on for everybody else.

@@ -67,6 +67,8 @@ class Journal:
         self.begin: Begin = at_once
         #: Nodes that came or went, many at once, and are to be noted.
         self._flips: deque[_Flipped] = deque()
+        #: Nodes that have left the tables since, and are to be forgotten behind that.
+        self._gone: list[Node] = []
 
     def started(self, version: str, pid: int) -> None:
         now = self._clock.now()
@@ -156,6 +158,16 @@ class Journal:
                 reason = Unreachable.CUT_OFF
             self.paths.flipped(at, part, reason, by)
             yield None
+        while self._gone:
+            self.paths.forget(self._gone.pop())
+            yield None
+
+    def forgotten(self, node: Node) -> None:
+        """A node has left the tables; of it events are kept, and nothing else."""
+        if self._flips or self._gone:
+            self._gone.append(node)
+        else:
+            self.paths.forget(node)
 
     def subnets(self, node: Node, subnets: Iterable[Subnet], added: bool) -> None:
         """A node has announced subnets, or has withdrawn them."""

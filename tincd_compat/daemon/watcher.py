@@ -1,7 +1,8 @@
 """The clock of what operators see: paths each second, problems every ten, in slices.
 
-Only nodes are looked at whose tunnels have changed, but for one look at all that have
-one every few seconds, since packets change what is known of them and say nothing.
+Nodes whose tunnels have changed are looked at within a second.  All that have one are
+every few seconds, since packets change what is known of them and say nothing, and all
+there are when the graph was searched; both in rounds, which members cannot hurry.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Watcher:
         due = now >= self._next_look
         if due:
             self._next_look = now + LOOK_EVERY
-            paths.mark(self._with_tunnels())
+            paths.mark_round(self._with_tunnels())
         if due or paths.waiting:
             # A look that is under way goes first, and is not begun twice.
             self._begin("problems" if due else "paths", self._work(due))

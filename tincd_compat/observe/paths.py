@@ -2,14 +2,17 @@
 
 :func:`way` decides as ``tunnel/delivery.py`` does for a packet of ordinary size.
 :class:`Paths` remembers what it found, so that a change becomes an event with a reason.
-Only nodes that were marked are looked at, in steps: what a look costs follows from what
-has changed, and many changes within a moment are one.
+Only nodes that were marked are looked at, in steps, and many changes within a moment
+are one.  What a member says can mean another path to every node: those are looked at in
+rounds, so many a second, however often it is said.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, NamedTuple
 
 from tincd_compat.mesh.graph import Flips
@@ -30,6 +33,9 @@ from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
 
 #: Seconds over which changes of reachability are counted together.
 LATELY: Final = 600.0
+#: Nodes that a call of :meth:`PathsWatch.work` looks at, which comes each second: so
+#: many at most of those that have changed themselves, and so many of a round.
+FULL_LOOK_RATE: Final = 500
 #: Relays that a packet for one node is sent around by at most.
 _HOPS: Final = 8
 #: Phases in which the MTU of a path has been found.
@@ -117,7 +123,11 @@ class PathsWatch:
         self._events = events
         self._known: dict[Node, _Known] = {}
         self._marked: dict[Node, None] = {}
+        #: What is left of the round under way.
+        self._round: deque[Node] = deque()
+        #: The next round is one through all nodes, or else through these.
         self._all = False
+        self._some: list[Node] = []
 
     # For the daemon, whenever something changes.
 
@@ -126,8 +136,21 @@ class PathsWatch:
         self._marked.update(dict.fromkeys(nodes))
 
     def mark_all(self) -> None:
-        """Look at every node: the graph was searched."""
+        """Look at every node in the next round: the graph was searched.
+
+        A round under way ends first, or the last nodes of the mesh would never have
+        their turn while it is searched every second.
+        """
         self._all = True
+
+    def mark_round(self, nodes: list[Node]) -> None:
+        """Look at these in a round: time has passed, nothing else has happened."""
+        self._some = nodes
+
+    def forget(self, node: Node) -> None:
+        """Forget a node that has left the tables."""
+        self._known.pop(node, None)
+        self._marked.pop(node, None)
 
     def flipped(
         self,
@@ -193,24 +216,32 @@ class PathsWatch:
     @property
     def waiting(self) -> bool:
         """Tell whether some node was marked and not looked at."""
-        return self._all or bool(self._marked)
+        return bool(self._marked or self._round or self._all or self._some)
 
     def work(self, views: Views) -> Iterator[None]:
-        """Look at what was marked, one node a step."""
-        if self._all:
-            self._all = False
-            self._forget(views.mesh)
-            self.mark(views.mesh.nodes.values())
-        marked, self._marked = self._marked, {}
-        for node in marked:
-            if views.mesh.nodes.get(node.name) is node:
-                self._look(views, node)
-            yield
+        """Look at what was marked, one node a step, and go on with the round.
 
-    def _forget(self, mesh: Mesh) -> None:
-        gone = [n for n in self._known if mesh.nodes.get(n.name) is not n]
-        for node in gone:
-            del self._known[node]
+        To be called each second; what is beyond :data:`FULL_LOOK_RATE` is for the next
+        call.
+        """
+        for nodes in (self._take_marked, self._take_of_round):
+            for node in nodes(views.mesh):
+                if views.mesh.nodes.get(node.name) is node:
+                    self._look(views, node)
+                yield
+
+    def _take_marked(self, mesh: Mesh) -> list[Node]:
+        taken = [*islice(self._marked, FULL_LOOK_RATE)]
+        for node in taken:
+            del self._marked[node]
+        return taken
+
+    def _take_of_round(self, mesh: Mesh) -> list[Node]:
+        if not self._round:
+            self._round.extend(mesh.nodes.values() if self._all else self._some)
+            self._all, self._some = False, []
+        left = min(len(self._round), FULL_LOOK_RATE)
+        return [self._round.popleft() for _ in range(left)]
 
     def _of(self, node: Node) -> _Known:
         known = self._known.get(node)
