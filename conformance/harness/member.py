@@ -30,6 +30,9 @@ from tincd_compat.meta.connection import (
     Role,
 )
 from tincd_compat.meta.messages import AddEdge, AddSubnet, Request
+from tincd_compat.meta.output import MetaOutput
+from tincd_compat.meta.stream import MetaStream
+from tincd_compat.meta.wording import PeerLabel
 
 _READ_SIZE: Final = 1 << 16
 _LIMIT: Final = 30.0
@@ -43,6 +46,28 @@ def calling(lab: Lab, mesh: Mesh, daemon: str, member: str) -> Target:
     keys = lab.keys
     namespace = mesh[member].namespace.name
     return Target.of(mesh[daemon], namespace, keys.pair(own), keys.pair(its))
+
+
+class _FreeOutput(MetaOutput):
+    """The sending half that has other words in place of some requests."""
+
+    def __init__(
+        self, stream: MetaStream, peer: PeerLabel, instead: Mapping[Request, bytes]
+    ) -> None:
+        super().__init__(stream, peer)
+        self._instead = instead
+        self._mute = False
+
+    def raw(self, data: bytes) -> bool:
+        """Queue any bytes, encrypted if the stream is."""
+        return self._queue(data)
+
+    def request(self, request: Request, line: bytes) -> bool:
+        words = self._instead.get(request)
+        self._mute = self._mute or words == b""
+        if self._mute:
+            return False
+        return self.raw(words) if words else super().request(request, line)
 
 
 class _Speaker(MetaConnection):
@@ -65,23 +90,12 @@ class _Speaker(MetaConnection):
             hostname=target.address,
         )
         self.heard: list[str] = []
-        self._instead = instead
-        self._mute = False
-
-    def send_raw(self, data: bytes) -> None:
-        """Queue any bytes, encrypted if the stream is."""
-        self._queue(data)
+        self.output = _FreeOutput(self._stream, self._label, instead)
+        self._output = self.output
 
     def _process_line(self, line: bytes, now: float) -> None:
         self.heard.append(line.decode("latin-1"))
         super()._process_line(line, now)
-
-    def _send_request(self, request: Request, line: bytes) -> bool:
-        words = self._instead.get(request)
-        self._mute = self._mute or words == b""
-        if self._mute:
-            return False
-        return self._queue(words) if words else super()._send_request(request, line)
 
 
 class Member:
@@ -143,7 +157,7 @@ class Member:
         self.say_raw(b"".join(line + b"\n" for line in lines))
 
     def say_raw(self, data: bytes) -> None:
-        self._connection.send_raw(data)
+        self._connection.output.raw(data)
         self.turn()
 
     def introduce(self, weight: int = 10) -> None:

@@ -19,14 +19,12 @@ an error replace the defaults (an error shown at any debug level).
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from tincd_compat import logs
 from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.events import (
     Activated,
@@ -46,8 +44,8 @@ from tincd_compat.meta.handshake import (
     State,
 )
 from tincd_compat.meta.identity import Identity, PeerIdentity
+from tincd_compat.meta.liveness import Liveness
 from tincd_compat.meta.messages import (
-    MAX_LINE,
     MAX_PACKET_BODY,
     MESSAGES,
     Message,
@@ -57,12 +55,14 @@ from tincd_compat.meta.messages import (
     Request,
     request_number,
 )
-from tincd_compat.meta.outbox import Outbox
+from tincd_compat.meta.output import MetaOutput
 from tincd_compat.meta.status import Status
 from tincd_compat.meta.stream import MetaStream
 from tincd_compat.meta.wording import (
+    PeerLabel,
     log_request,
     logs_requests,
+    processing,
     unknown_request,
     while_processing,
 )
@@ -112,28 +112,15 @@ class MetaConnection:
         ping_timeout: float = 5.0,
         bypass_security: bool = False,
     ) -> None:
-        self._hostname = hostname
         self._proxied = proxied
-        self._ping_interval = ping_interval
-        self._ping_timeout = ping_timeout
-        self._pinged = False
-        #: Times from PING to PONG.
-        self._round_trip = RoundTrip()
-        #: PINGs without a PONG, and when the only one of them left.
-        self._pings = 0
-        self._ping_left: float | None = None
-        #: Bytes of the connection, as they were on the wire.
-        self._bytes_sent = self._bytes_received = 0
-        #: Requests that were queued for the peer, without lines to everyone.
-        self._sent: Counter[Request] = Counter()
-        #: When the connection began or was last pinged.
-        self._last_ping_time = now
+        self._liveness = Liveness(now, interval=ping_interval, timeout=ping_timeout)
+        #: Bytes from the peer, as they were on the wire.
+        self._bytes_received = 0
         self._active = False
         self._failed = False
         self._key_unread = False
         self._stream = MetaStream()
-        self._outbox = Outbox(self._stream)
-        self._handshake = Handshake(
+        self._handshake = handshake = Handshake(
             role,
             identity,
             find_peer,
@@ -143,6 +130,9 @@ class MetaConnection:
             hostname=hostname,
             bypass_security=bypass_security,
         )
+        # A closure over the connection would make the connection garbage in a cycle.
+        self._label = PeerLabel(lambda: handshake.name, hostname)
+        self._output = MetaOutput(self._stream, self._label)
         self._events: deque[Event] = deque()
         #: The time of the DecryptNeeded that has no answer yet.
         self._paused_at = now
@@ -158,16 +148,16 @@ class MetaConnection:
     @property
     def pinged(self) -> bool:
         """Whether a PING waits for its answer."""
-        return self._pinged
+        return self._liveness.pinged
 
     @property
     def hostname(self) -> str:
         """The address of the peer in log lines: ``HOST port PORT``."""
-        return self._hostname
+        return self._label.hostname
 
     def name_host(self, hostname: str) -> None:
         """Show the address as this text from now on."""
-        self._hostname = hostname
+        self._label.hostname = hostname
 
     @property
     def name(self) -> str:
@@ -177,7 +167,7 @@ class MetaConnection:
     @property
     def peer(self) -> str:
         """The peer as log lines name it: ``NAME (HOST port PORT)``."""
-        return f"{self.name} ({self.hostname})"
+        return str(self._label)
 
     @property
     def paused(self) -> bool:
@@ -187,17 +177,17 @@ class MetaConnection:
     @property
     def round_trip(self) -> RoundTrip:
         """Times from PING to PONG."""
-        return self._round_trip
+        return self._liveness.round_trip
 
     @property
     def sent(self) -> Counter[Request]:
         """Requests that were queued for the peer, without lines to everyone."""
-        return self._sent
+        return self._output.sent
 
     @property
     def bytes_sent(self) -> int:
         """Bytes that were sent to the peer, as they were on the wire."""
-        return self._bytes_sent
+        return self._output.bytes_taken
 
     @property
     def bytes_received(self) -> int:
@@ -259,22 +249,16 @@ class MetaConnection:
         if not self.paused:
             raise RuntimeError("no decryption was asked for")
         # The time-out is for the peer; the time of our key does not count.
-        self._last_ping_time += now - self._paused_at
-        with self._ending():
-            try:
-                self._perform(self._handshake.decrypted(block, now))
-            except PeerError as error:
-                raise while_processing(Request.METAKEY, error) from error
+        self._liveness.delay(now - self._paused_at)
+        with self._ending(), processing(Request.METAKEY):
+            self._perform(self._handshake.decrypted(block, now))
 
     def decrypt_failed(self, now: float) -> None:
         """Answer DecryptNeeded: the key refused the block.  Raises PeerError."""
         if self._failed:
             return
-        with self._ending():
-            try:
-                self._handshake.decrypt_failed()
-            except PeerError as error:
-                raise while_processing(Request.METAKEY, error) from error
+        with self._ending(), processing(Request.METAKEY):
+            self._handshake.decrypt_failed()
 
     def next_event(self) -> Event | None:
         """Take the next event, or None.
@@ -301,7 +285,7 @@ class MetaConnection:
                 error.fault = Fault.WRONG_KEY
             self._key_unread = self._handshake.has_sent_key
             self._handshake.fail()
-            self._outbox.clear()
+            self._output.close()
             self._stream.discard()
             raise
 
@@ -339,7 +323,8 @@ class MetaConnection:
         if kind is None:
             raise unknown_request(line)
         request = kind.request
-        self._log("Got %s from %s", request, line)
+        if logs_requests():
+            log_request("Got %s from %s", request, self.peer, line)
         if not self._active:
             self._handshake.admit(request)
         elif request <= Request.ACK:
@@ -360,23 +345,15 @@ class MetaConnection:
                 self._stream.expect_body(length)
                 return
             case Pong():
-                self._pinged = False
-                self._ponged(now)
+                self._liveness.pong_received(now)
         self._events.append(Received(message, line))
-
-    def _ponged(self, now: float) -> None:
-        """Take the time of a PONG, if it cannot be one to another PING."""
-        if self._ping_left is not None:
-            self._round_trip.add(max(0.0, now - self._ping_left))
-            self._ping_left = None
-        self._pings = max(0, self._pings - 1)
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
                 case SendMessage(message):
                     name = message.request.name
-                    if not self._send_request(message.request, message.encode()):
+                    if not self._output.request(message.request, message.encode()):
                         raise PeerError(f"Cannot send {name} to {{peer}}")
                 case StartEncryption(cipher):
                     self._stream.start_encryption(cipher)
@@ -393,7 +370,7 @@ class MetaConnection:
     def send(self, message: Message) -> bool:
         """Queue a request on an active connection; False if that is impossible."""
         self._require_active()
-        return self._send_request(message.request, message.encode())
+        return self._output.request(message.request, message.encode())
 
     def send_line(self, line: bytes, request: Request | None = None) -> bool:
         """Queue a line without its LF, unlogged unless its request is named.
@@ -403,34 +380,22 @@ class MetaConnection:
         """
         self._require_active()
         if request is not None:
-            return self._send_request(request, line)
-        return self._fits(line) and self._queue(line, b"\n")
+            return self._output.request(request, line)
+        return self._output.line(line)
 
     def send_packet(self, frame: bytes) -> bool:
         """Queue a frame; nothing can get between its header and its body."""
         self._require_active()
-        line = Packet(len(frame)).encode()
-        self._log("Sending %s to %s", Request.PACKET, line)
-        self._sent[Request.PACKET] += 1
-        return self._queue(line + b"\n" + frame)
+        return self._output.packet(frame)
 
     def send_packets(self, frames: Sequence[bytes | bytearray]) -> bool:
         """Queue frames, none between the header and the body of another."""
-        if logs_requests():
-            return all(self.send_packet(bytes(frame)) for frame in frames)
         self._require_active()
-        self._sent[Request.PACKET] += len(frames)
-        parts: list[bytes | bytearray] = []
-        for frame in frames:
-            parts += (b"17 %d\n" % len(frame), frame)
-        return self._queue(b"".join(parts))
+        return self._output.packets(frames)
 
     def ping(self, now: float) -> None:
         """Ask for a sign of life."""
-        self._pinged = True
-        self._last_ping_time = now
-        self._pings += 1
-        self._ping_left = now if self._pings == 1 else None
+        self._liveness.ping_sent(now)
         self.send(Ping())
 
     def send_dump(self, messages: Iterator[Message]) -> None:
@@ -440,66 +405,26 @@ class MetaConnection:
         take longer than the peer waits for them.
         """
         self._require_active()
-        self._outbox.begin_dump(self._encoded(messages))
-
-    def _encoded(self, messages: Iterator[Message]) -> Iterator[bytes]:
-        for message in messages:
-            line = message.encode()
-            self._log("Sending %s to %s", message.request, line)
-            self._sent[message.request] += 1
-            if self._fits(line):
-                yield line
+        self._output.dump(messages)
 
     @property
     def queued(self) -> int:
         """Bytes that wait to be taken, without the part of a dump not made yet."""
-        return self._outbox.queued
+        return self._output.queued
 
     @property
     def has_output(self) -> bool:
         """Whether ``data_to_send`` would return something."""
-        return not self._outbox.empty
+        return not self._output.empty
 
     def data_to_send(self, limit: int | None = None) -> bytes:
         """Take what is queued, encrypted as it has to be; no more than the limit."""
-        data = self._outbox.take(limit)
-        self._bytes_sent += len(data)
-        if data and logs.meta.isEnabledFor(logging.DEBUG):
-            logs.meta.debug("Flushing %d bytes to %s", len(data), self.peer)
-        return data
+        return self._output.take(limit)
 
     def _require_active(self) -> None:
         # Messages about the mesh must not reach a peer without a proved name.
         if not self._active:
             raise RuntimeError("nothing may be sent before the handshake is complete")
-
-    def _send_request(self, request: Request, line: bytes) -> bool:
-        self._log("Sending %s to %s", request, line)
-        self._sent[request] += 1
-        ahead = request in (Request.PING, Request.PONG)
-        return self._fits(line) and self._queue(line, b"\n", ahead=ahead)
-
-    def _fits(self, line: bytes) -> bool:
-        """Tell whether a peer could take a line; log it if not."""
-        if len(line) < MAX_LINE:
-            return True
-        logs.always.error(
-            "Output buffer overflow while sending request to %s", self.peer
-        )
-        return False
-
-    def _queue(self, *parts: bytes, ahead: bool = False) -> bool:
-        """Queue bytes; an exhausted cipher is reported by the timer."""
-        if self._failed:
-            return False
-        if logs.meta.isEnabledFor(logging.DEBUG):
-            size = sum(map(len, parts))
-            logs.meta.debug("Sending %d bytes of metadata to %s", size, self.peer)
-        return (self._outbox.put_ahead if ahead else self._outbox.put)(*parts)
-
-    def _log(self, text: str, request: Request, line: bytes) -> None:
-        if logs_requests():
-            log_request(text, request, self.peer, line)
 
     # Time.
 
@@ -507,18 +432,9 @@ class MetaConnection:
         """Return when :meth:`handle_timer` has something to do; never is infinite."""
         if self._failed:
             return math.inf
-        if self._outbox.error is not None:
+        if self._output.error is not None:
             return -math.inf
-        return self._last_ping_time + self._patience()
-
-    def _patience(self) -> float:
-        """Return the seconds from the start or the last PING to the next step.
-
-        For as long as another PingTimeout the handshake may wait for our own key.
-        """
-        if self._active and not self._pinged:
-            return self._ping_interval
-        return self._ping_timeout * (2 if self.paused else 1)
+        return self._liveness.deadline(active=self._active, paused=self.paused)
 
     def handle_timer(self, now: float, *, unheard: bool = False) -> None:
         """Queue a PING or give the peer up, if it is time for that.
@@ -528,17 +444,9 @@ class MetaConnection:
         if now < self.next_timer():
             return
         with self._ending():
-            if self._outbox.error is not None:
-                raise self._outbox.error
-            if self._active and not self._pinged:
+            if self._output.error is not None:
+                raise self._output.error
+            if self._active and not self.pinged:
                 self.ping(now)
             elif not unheard:
-                self._give_up(now)
-
-    def _give_up(self, now: float) -> None:
-        if not self._active:
-            line = "Timeout from {peer} during authentication"
-            raise ConnectionLost(line, logging.WARNING, Fault.AUTH_TIMEOUT)
-        silent = now - self._last_ping_time
-        line = f"{{peer}} didn't respond to PING in {silent:.0f} seconds"
-        raise ConnectionLost(line, logging.INFO, Fault.PING_TIMEOUT)
+                raise self._liveness.lost(now, active=self._active)

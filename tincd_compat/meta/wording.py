@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from tincd_compat import logs
@@ -11,6 +13,22 @@ from tincd_compat.meta.events import UnknownRequest
 from tincd_compat.meta.messages import Request
 
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+
+
+class PeerLabel:
+    """The peer of one connection as log lines name it: ``NAME (HOST port PORT)``.
+
+    ``name`` returns the name that the peer has by now; ``hostname`` may be changed.
+    """
+
+    __slots__ = ("_name", "hostname")
+
+    def __init__(self, name: Callable[[], str], hostname: str) -> None:
+        self._name = name
+        self.hostname = hostname
+
+    def __str__(self) -> str:
+        return f"{self._name()} ({self.hostname})"
 
 
 def printable(line: bytes) -> str:
@@ -35,6 +53,15 @@ def while_processing(request: Request, error: PeerError) -> PeerError:
     """Name the request under way in the error about it, as a second log line."""
     line = f"Error while processing {request.name} from {{peer}}"
     return PeerError(f"{error.template}\n{line}", error.fault)
+
+
+@contextmanager
+def processing(request: Request) -> Iterator[None]:
+    """Name the request in each PeerError of the block, as a second log line."""
+    try:
+        yield
+    except PeerError as error:
+        raise while_processing(request, error) from error
 
 
 def unknown_request(line: bytes) -> PeerError:
