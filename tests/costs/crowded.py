@@ -59,18 +59,18 @@ class Crowded(Life):
 
     @property
     def links(self) -> object:
-        return self.daemon.links
+        return self.daemon.parts.links
 
     @property
     def mesh(self) -> Mesh:
-        return self.daemon.mesh
+        return self.daemon.parts.mesh
 
     def connect(self, name: str, *, introduce: bool = True) -> Remote:
         """Let a node connect and, if it introduces itself, become reachable."""
         remote = self.call_in(name)
         remote.shake_hands()
         # Without security nobody has looked into it, and a reload would end the link.
-        remote.link.host = self.daemon.files.read(name)
+        remote.link.host = self.daemon.parts.files.read(name)
         if introduce:
             remote.say(self.edge(name, "us"))
         remote.sock.sent.clear()
@@ -81,7 +81,7 @@ class Crowded(Life):
         (self.directory / "hosts" / name).touch()
         sock = FakeSocket(self.loop.new_descriptor())
         place = SocketAddress(self.host(), 40000)
-        self.loop.call(self.daemon.links.accepted, sock.socket, place)
+        self.loop.call(self.daemon.parts.links.accepted, sock.socket, place)
         return Remote(cast(World, self), name, sock, Role.INITIATOR)
 
     def host(self) -> str:
@@ -154,5 +154,5 @@ class Crowded(Life):
     def calm_down(self) -> None:
         """Let the graph run, and what there is still to say be read."""
         self.loop.advance(0.25)
-        for link in self.daemon.links:
+        for link in self.daemon.parts.links:
             cast(FakeSocket, link.socket._socket).sent.clear()

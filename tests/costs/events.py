@@ -83,7 +83,7 @@ def _from_station(mac: str) -> Prepare:
 
 
 def _station_elsewhere(crowded: Crowded) -> Callable[[], object]:
-    control, later = crowded.daemon.control, crowded.loop.time() + FRESH
+    control, later = crowded.daemon.parts.control, crowded.loop.time() + FRESH
     crowded.from_device(crowded.frame("2:1:0:0:0:2"))
     return partial(control.heard_elsewhere, bytes([2, 1, 0, 0, 0, 2]), later)
 
@@ -130,7 +130,7 @@ def _graph(crowded: Crowded) -> Callable[[], object]:
 
 
 def _key_expiry(crowded: Crowded) -> Callable[[], object]:
-    crowded.daemon.control.expire_keys_now()
+    crowded.daemon.parts.control.expire_keys_now()
     return _tick(crowded)
 
 

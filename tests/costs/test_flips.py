@@ -85,7 +85,7 @@ def test_a_node_among_many_costs_few_lines_of_the_turn(
 ) -> None:
     def worst(size: int) -> int:
         crowded = Crowded(tmp_path / str(size), monkeypatch)
-        monkeypatch.setattr(crowded.daemon._scripts, "absent", lambda name: True)
+        monkeypatch.setattr(crowded.daemon.parts.scripts, "absent", lambda name: True)
         _fill(crowded, size)
         step = STEPS[name](crowded)
         found = _worst_turn(crowded, step)

@@ -37,12 +37,12 @@ def _subnets_of(name: str) -> Callable[[Crowded], int]:
 
 
 def _keys(crowded: Crowded) -> int:
-    tunnels = map(crowded.daemon.tunnels.of, crowded.mesh.nodes.values())
+    tunnels = map(crowded.daemon.parts.tunnels.of, crowded.mesh.nodes.values())
     return sum(each.valid_key and each.opener is not None for each in tunnels)
 
 
 def _links(crowded: Crowded) -> int:
-    return 2 * sum(1 for _ in crowded.daemon.links)
+    return 2 * sum(1 for _ in crowded.daemon.parts.links)
 
 
 COUNTS: dict[str, Callable[[Crowded], int]] = {
@@ -55,14 +55,18 @@ COUNTS: dict[str, Callable[[Crowded], int]] = {
     "weights of an unreachable node": _subnets_of("gone"),
     "own subnets": _subnets_of("us"),
     "unreachable nodes": _unreachable,
-    "seen requests": lambda crowded: crowded.daemon.control.gossip.remembered,
+    "seen requests": lambda crowded: crowded.daemon.parts.control.gossip.remembered,
     "keys": _keys,
-    "flows": lambda crowded: len(crowded.daemon.dataplane._pipeline.flows._owners),
+    "flows": lambda crowded: len(
+        crowded.daemon.parts.dataplane._pipeline.flows._owners
+    ),
     "links": _links,
     "callers": _links,
-    "deferred": lambda crowded: len(crowded.daemon.control.gossip._edges._deferred),
+    "deferred": lambda crowded: len(
+        crowded.daemon.parts.control.gossip._edges._deferred
+    ),
     "contested": lambda crowded: len(
-        crowded.daemon.control.gossip._edges._contested._contested
+        crowded.daemon.parts.control.gossip._edges._contested._contested
     ),
     "backlog": lambda crowded: (
         crowded.other.link.backlog.queued // len("14 10000 peer\n")

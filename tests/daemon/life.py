@@ -21,7 +21,7 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.parser import read_server_config
 from tincd_compat.config.settings import Settings
-from tincd_compat.daemon import control_listener
+from tincd_compat.daemon import control_listener, parts
 from tincd_compat.daemon import daemon as module
 from tincd_compat.daemon.daemon import Daemon
 from tincd_compat.daemon.listening import Pair
@@ -166,9 +166,9 @@ class Life:
         monkeypatch.setattr(module, "open_device", self.open_device)
         monkeypatch.setattr(module, "open_pairs", self.open_pairs)
         monkeypatch.setattr(module, "open_notifier", lambda *_: self.notifier)
-        monkeypatch.setattr(module, "ScriptRunner", self.make_scripts)
+        monkeypatch.setattr(parts, "ScriptRunner", self.make_scripts)
         monkeypatch.setattr(module, "NetworkWatch", self.watch)
-        monkeypatch.setattr(module, "original_environment", dict)
+        monkeypatch.setattr(parts, "original_environment", dict)
         monkeypatch.setattr(module, "wall_time", lambda: 1.7e9 + self.loop.now)
         monkeypatch.setattr(module, "boot_time", self.loop.time)
         monkeypatch.setattr(control_listener, "open_control_socket", self.control.open)
@@ -237,7 +237,7 @@ class Life:
 
     def find_a_peer_in_a_storm(self) -> None:
         """Let edges with a peer be known while the run for its path is put off."""
-        mesh, runs = self.daemon.mesh, self.daemon.control.runs
+        mesh, runs = self.daemon.parts.mesh, self.daemon.parts.control.runs
         runs.change(loss=False)
         runs.batch_done()
         ends = mesh.myself, mesh.get_or_add("peer")

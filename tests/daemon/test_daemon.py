@@ -12,7 +12,7 @@ from tests.daemon.life import END, START, Life, told
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.daemon import daemon as module
-from tincd_compat.daemon import slices
+from tincd_compat.daemon import parts, slices
 from tincd_compat.daemon.daemon import STOP_PATIENCE
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import Pair
@@ -196,25 +196,25 @@ def test_an_error_of_ours_at_the_end(
         assert life.end() == 1
     assert life.take() == [END[0], *END[-2:]]
     assert told(caplog)[-2:] == ["Stop: ZeroDivisionError: oops", "Terminating"]
-    life.daemon.links.close()
+    life.daemon.parts.links.close()
 
 
 def test_links_are_dialled_from_where_we_listen(life: Life) -> None:
     life.start()
-    source = life.daemon.links.source_for(SocketAddress("10.0.0.9", 655))
+    source = life.daemon.parts.links.source_for(SocketAddress("10.0.0.9", 655))
     assert source == SocketAddress("10.0.0.1", 4711)
 
 
 def test_links_are_dialled_as_our_key_can_answer(life: Life) -> None:
     life.start()
-    assert life.daemon._dialer._turn == life.daemon.links.operations.turn
+    assert life.daemon.parts.dialer._turn == life.daemon.parts.links.operations.turn
 
 
 def test_links_end_with_the_daemon(life: Life) -> None:
     life.write("ConnectTo = peer\n")
     life.start()
     caller = life.call()
-    assert len(list(life.daemon.links)) == 1
+    assert len(list(life.daemon.parts.links)) == 1
     assert life.end() == 0
     assert caller.closed
     assert life.tasks() == []
@@ -225,7 +225,7 @@ def test_who_is_left_in_silence_is_so_until_the_end(life: Life) -> None:
     caller = life.call()
     caller.incoming.append(b"")
     life.loop.readable(caller.descriptor)
-    assert list(life.daemon.links) == []
+    assert list(life.daemon.parts.links) == []
     assert not caller.closed
     assert life.end() == 0
     assert caller.closed
@@ -280,7 +280,7 @@ def test_names_are_looked_up_before_the_root_changes(
         asked.append((host, port))
         return []
 
-    monkeypatch.setattr(module, "Names", lambda: Names(lookup))
+    monkeypatch.setattr(parts, "Names", lambda: Names(lookup))
     life.write("ConnectTo = peer\nConnectTo = absent\nProxy = http proxy.test 3128\n")
     (life.directory / "hosts" / "peer").write_text("Address = peer.test 4711\n")
     # Nobody can connect while names are looked up.
@@ -300,7 +300,7 @@ def test_no_name_is_looked_up_by_who_is_to_stop(
         asked.append(host)
         return []
 
-    monkeypatch.setattr(module, "Names", lambda: Names(lookup))
+    monkeypatch.setattr(parts, "Names", lambda: Names(lookup))
     life.write("ConnectTo = peer\n")
     (life.directory / "hosts" / "peer").write_text("Address = peer.test\n")
     life.scripts.over.clear()
@@ -358,7 +358,7 @@ def test_strict_subnets_are_known_from_the_start(life: Life) -> None:
     life.write("StrictSubnets = yes\n")
     (life.directory / "hosts" / "peer").write_text("Subnet = 10.2.0.0/24\n")
     life.start()
-    subnets = life.daemon.mesh.subnets
+    subnets = life.daemon.parts.mesh.subnets
     assert [str(subnet) for subnet, _ in subnets.all()] == [
         "10.1.0.0/24#10",
         "10.2.0.0/24#10",

@@ -86,26 +86,26 @@ def end(life: Life, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     life.start()
     daemon = life.daemon
     parts: list[tuple[object, str, str]] = [
-        (daemon._slices, "drop", "walks"),
-        (daemon._dialer, "stop", "dialling"),
-        (daemon._names, "stop", "look-ups"),
+        (daemon.parts.slices, "drop", "walks"),
+        (daemon.parts.dialer, "stop", "dialling"),
+        (daemon.parts.names, "stop", "look-ups"),
         (life.watch, "stop", "watch"),
-        (daemon._graph_dump, "stop", "graph dump"),
-        (daemon.links, "close", "links"),
+        (daemon.parts.graph_dump, "stop", "graph dump"),
+        (daemon.parts.links, "close", "links"),
         (daemon._listeners[0], "close", "listener"),
-        (daemon._tarpit, "close", "tarpit"),
-        (daemon.dataplane, "close", "packets"),
+        (daemon.parts.tarpit, "close", "tarpit"),
+        (daemon.parts.dataplane, "close", "packets"),
     ]
     for owner, method, what in parts:
         note(life, monkeypatch, owner, method, what)
-    peer = daemon.mesh.get_or_add("peer")
-    close = daemon.links.close
+    peer = daemon.parts.mesh.get_or_add("peer")
+    close = daemon.parts.links.close
 
     def lose_peer() -> None:
         close()
-        daemon.events.nodes(Flips([peer]), daemon.mesh.subnets.of)
+        daemon.parts.events.nodes(Flips([peer]), daemon.parts.mesh.subnets.of)
 
-    monkeypatch.setattr(daemon.links, "close", lose_peer)
+    monkeypatch.setattr(daemon.parts.links, "close", lose_peer)
     life.take()
     assert life.end() == 0
     return life.take()

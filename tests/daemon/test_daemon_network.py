@@ -49,7 +49,7 @@ def test_what_had_to_wait_is_tried_at_once(
     life.write("ConnectTo = peer\n")
     life.start()
     caplog.clear()
-    plane, done = life.daemon.dataplane, list[str]()
+    plane, done = life.daemon.parts.dataplane, list[str]()
     monkeypatch.setattr(plane, "routes_changed", lambda: done.append("routes"))
     monkeypatch.setattr(plane, "probe_now", lambda: done.append("probes"))
     life.loop.call(life.watch.change)

@@ -76,9 +76,9 @@ def test_the_tables_show_our_own_options(
 
 def test_purging(life: Life) -> None:
     life.start()
-    life.daemon.mesh.get_or_add("ghost")
+    life.daemon.parts.mesh.get_or_add("ghost")
     life.signal("WINCH")
-    assert set(life.daemon.mesh.nodes) == {"us"}
+    assert set(life.daemon.parts.mesh.nodes) == {"us"}
 
 
 # Reload.
@@ -119,7 +119,7 @@ def test_another_name_takes_a_restart(life: Life, strict: str) -> None:
     (life.directory / "hosts" / "them").write_text("Subnet = 10.9.0.0/24\n")
     (life.directory / "tinc.conf").write_text(f"Name = them\n{strict}")
     life.signal("HUP")
-    own = life.daemon.mesh.subnets.of(life.daemon.mesh.myself)
+    own = life.daemon.parts.mesh.subnets.of(life.daemon.parts.mesh.myself)
     assert [str(subnet) for subnet in own] == ["10.1.0.0/24#10"]
     assert [line for line in life.take() if "=" not in line] == []
     assert life.daemon.settings.name == "us"
@@ -130,7 +130,7 @@ def test_strict_subnets_are_read_again(life: Life) -> None:
     life.start()
     (life.directory / "hosts" / "peer").write_text("Subnet = 10.2.0.0/24\n")
     life.signal("HUP")
-    subnets = life.daemon.mesh.subnets
+    subnets = life.daemon.parts.mesh.subnets
     assert len(subnets.all()) == 2
 
 
@@ -140,7 +140,7 @@ def test_strict_subnets_of_our_own_may_be_in_tinc_conf(life: Life) -> None:
     up = [line for line in life.take() if line.startswith("subnet-up")]
     assert sorted(up) == ["subnet-up 10.1.0.0/24", "subnet-up 10.8.0.0/24"]
     life.signal("HUP")
-    own = life.daemon.mesh.subnets.of(life.daemon.mesh.myself)
+    own = life.daemon.parts.mesh.subnets.of(life.daemon.parts.mesh.myself)
     assert sorted(map(str, own)) == ["10.1.0.0/24#10", "10.8.0.0/24#10"]
     assert [line for line in life.take() if "subnet" in line] == []
 
@@ -148,7 +148,7 @@ def test_strict_subnets_of_our_own_may_be_in_tinc_conf(life: Life) -> None:
 def test_else_what_others_have_is_for_them_to_say(life: Life) -> None:
     (life.directory / "hosts" / "peer").write_text("Subnet = 10.2.0.0/24\n")
     life.start()
-    mesh = life.daemon.mesh
+    mesh = life.daemon.parts.mesh
     assert [owner.name for _, owner in mesh.subnets.all()] == ["us"]
     mesh.subnets.add(mesh.get_or_add("peer"), subnet("10.5.0.0/24"))
     life.signal("HUP")
@@ -169,7 +169,7 @@ def test_nobody_is_dialled_in_the_middle_of_a_reload(
     monkeypatch.setattr(slices, "SLICE", -1.0)
     tasks = [life.tasks()]
     life.loop.call_soon(life.loop.signals[signal.SIGHUP])
-    while list(life.daemon.links):
+    while list(life.daemon.parts.links):
         life.loop.run(asyncio.sleep(0))
         tasks.append(life.tasks())
     life.loop.settle()
@@ -210,13 +210,13 @@ def test_a_reload_ends_who_has_not_said_a_name(life: Life) -> None:
     life.start()
     life.call()
     life.signal("HUP")
-    assert list(life.daemon.links) == []
+    assert list(life.daemon.parts.links) == []
 
 
 def test_a_reload_in_a_chroot(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     life.start(chroot=True)
     assert life.dropped == [(None, life.directory)]
-    assert life.daemon.files.directory == Path("/")
+    assert life.daemon.parts.files.directory == Path("/")
     assert life.scripts.directory == Path("/")
     read: list[Path] = []
 

@@ -18,9 +18,9 @@ def test_strangers_are_given_up_in_time(life: Life) -> None:
     life.start()
     life.call()
     life.loop.advance(4)
-    assert len(list(life.daemon.links)) == 1
+    assert len(list(life.daemon.parts.links)) == 1
     life.loop.advance(6)
-    assert list(life.daemon.links) == []
+    assert list(life.daemon.parts.links) == []
 
 
 @pytest.mark.parametrize("ping_timeout", [5, 60])
@@ -31,9 +31,9 @@ def test_a_handshake_ends_in_its_own_time(life: Life, ping_timeout: int) -> None
     life.loop.advance(0.4 * ping_timeout)
     life.call()
     life.loop.advance(ping_timeout - 0.1)
-    assert len(list(life.daemon.links)) == 1
+    assert len(list(life.daemon.parts.links)) == 1
     life.loop.advance(0.1)
-    assert list(life.daemon.links) == []
+    assert list(life.daemon.parts.links) == []
 
 
 def test_the_clock_survives_an_error_of_ours(
@@ -46,7 +46,7 @@ def test_the_clock_survives_an_error_of_ours(
         raise ZeroDivisionError("oops")
 
     life.start()
-    monkeypatch.setattr(life.daemon.control, "settle", settle)
+    monkeypatch.setattr(life.daemon.parts.control, "settle", settle)
     caplog.clear()
     life.loop.advance(16)
     assert len(ticks) == 3
@@ -92,7 +92,7 @@ def test_a_node_of_our_name_stops_dialling_for_a_while(
     life.start()
     pauses = [10]
     monkeypatch.setattr(
-        life.daemon.control, "tick", lambda _now: pauses.pop() if pauses else 0
+        life.daemon.parts.control, "tick", lambda _now: pauses.pop() if pauses else 0
     )
     life.loop.advance(5)
     assert life.tasks() == []
@@ -161,7 +161,7 @@ def test_whatever_walks_through_a_table_gives_way_to_the_loop(
     life.start()
     for name in ("HUP", "USR1", "USR2", "WINCH"):
         life.signal(name)
-    life.daemon.tunnels.of(life.daemon.mesh.get_or_add("peer"))
+    life.daemon.parts.tunnels.of(life.daemon.parts.mesh.get_or_add("peer"))
     life.find_a_peer_in_a_storm()
     life.loop.advance(INTERVAL)
     signals = {"reload", "connections", "tables", "purge"}

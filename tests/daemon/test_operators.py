@@ -24,7 +24,7 @@ MEMBER = Peer(1, 1000, 1000)
 def served(life: Life) -> Iterator[Life]:
     life.start()
     life.find_a_peer_in_a_storm()
-    life.loop.call(life.daemon.control.settle)
+    life.loop.call(life.daemon.parts.control.settle)
     yield life
     life.end()
 
@@ -67,7 +67,7 @@ def test_counters(served: Life) -> None:
     status, [record] = served.control.ask("/v1/counters")
     assert status == 200
     assert set(record["dropped"].values()) == {0}
-    assert record["graph_runs"] == served.daemon.control.runs.count
+    assert record["graph_runs"] == served.daemon.parts.control.runs.count
     assert record["loop_lag"]["counts"][-1] == 0
 
 
@@ -104,7 +104,7 @@ def test_problems_are_told_of_in_time(served: Life) -> None:
     async def resolve(host: str, port: str, family: int) -> list[SocketAddress]:
         return [SocketAddress(host, int(port))]
 
-    served.daemon._dialer._lookup = resolve
+    served.daemon.parts.dialer._lookup = resolve
     served.signal("HUP")
     served.loop.advance(3 * LOOK_EVERY)
     _, [status] = served.control.ask("/v1/status")
@@ -185,9 +185,9 @@ def test_a_reload_reads_the_configuration(served: Life) -> None:
 
 
 def test_a_purge_forgets_nodes(served: Life) -> None:
-    served.daemon.mesh.get_or_add("gone")
+    served.daemon.parts.mesh.get_or_add("gone")
     assert served.control.ask("/v1/purge", "POST")[0] == 200
-    assert "gone" not in served.daemon.mesh.nodes
+    assert "gone" not in served.daemon.parts.mesh.nodes
 
 
 def test_events(served: Life) -> None:
@@ -224,7 +224,7 @@ def test_a_follower_hears_what_happens(served: Life) -> None:
     client.incoming.append(b"")
     served.loop.readable(client.descriptor)
     assert client.closed
-    assert not served.daemon._journal.events._waking
+    assert not served.daemon.parts.journal.events._waking
 
 
 def test_a_daemon_without_the_socket_is_one(

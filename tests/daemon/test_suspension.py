@@ -25,11 +25,11 @@ def test_after_a_sleep_everything_is_tried_at_once(
 ) -> None:
     done, slept = list[str](), [0.0]
     life.start()
-    daemon = life.daemon
+    daemon, parts = life.daemon, life.daemon.parts
     monkeypatch.setattr(daemon, "_suspension", Suspension(lambda: slept[-1]))
-    monkeypatch.setattr(daemon._dialer, "retry_now", lambda: done.append("dial"))
-    monkeypatch.setattr(daemon.dataplane, "probe_now", lambda: done.append("probe"))
-    monkeypatch.setattr(daemon.links, "ping_all", lambda: done.append("ping"))
+    monkeypatch.setattr(parts.dialer, "retry_now", lambda: done.append("dial"))
+    monkeypatch.setattr(parts.dataplane, "probe_now", lambda: done.append("probe"))
+    monkeypatch.setattr(parts.links, "ping_all", lambda: done.append("ping"))
     life.loop.advance(20)
     assert done == []
     slept.append(3600)

@@ -113,4 +113,4 @@ def test_no_interval_is_taken_from_the_wall_clock() -> None:
         ("daemon/daemon.py", "wall_time"),
     ]
     daemon = (PACKAGE / "daemon" / "daemon.py").read_text()
-    assert "self._clock = Clock(self._loop.time, wall_time, boot_time)" in daemon
+    assert "clock = Clock(self._loop.time, wall_time, boot_time)" in daemon

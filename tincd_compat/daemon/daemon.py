@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
-import secrets
 import signal
 import socket
 import time
@@ -21,37 +19,20 @@ from typing import TYPE_CHECKING, Any, Final
 from tincd_compat import __version__, logs
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import read_subnets
-from tincd_compat.config.keys import load_private_key
 from tincd_compat.config.settings import Settings
-from tincd_compat.control.gossip import Gossip
-from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import GossipPolicy
-from tincd_compat.control.seen import SeenRequests
-from tincd_compat.crypto.suites import Suite, meta_cipher_for
 from tincd_compat.daemon import dumps, offloads
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.daemon.configuration import device_options, load
-from tincd_compat.daemon.control import ControlPlane, new_nonce
-from tincd_compat.daemon.dataplane import DataPlane
-from tincd_compat.daemon.dialer import Dialer
-from tincd_compat.daemon.events import ScriptEvents
-from tincd_compat.daemon.graphdump import GraphDump
-from tincd_compat.daemon.hosts import HostFiles, own_options
-from tincd_compat.daemon.journal import Journal, NotedEvents
+from tincd_compat.daemon.journal import Journal
 from tincd_compat.daemon.link import End
-from tincd_compat.daemon.linknews import LinkNews
-from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.listening import (
     adopt_pairs,
     announced_port,
     open_pairs,
     socket_family,
 )
-from tincd_compat.daemon.names import Names
-from tincd_compat.daemon.notices import Notices
-from tincd_compat.daemon.operators import Actions, OperatorSide, Parts
-from tincd_compat.daemon.policy import parameters_of
-from tincd_compat.daemon.proxy import command_environment
+from tincd_compat.daemon.operators import Actions, OperatorSide
+from tincd_compat.daemon.parts import Parts
 from tincd_compat.daemon.reload import Reload
 from tincd_compat.daemon.signals import Signals
 from tincd_compat.daemon.slices import Slices, at_once
@@ -60,20 +41,14 @@ from tincd_compat.daemon.suspension import Suspension
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.device.base import Device, open_device
 from tincd_compat.errors import DeviceError, TincError
-from tincd_compat.mesh.dump import graphviz
-from tincd_compat.mesh.node import Mesh
-from tincd_compat.meta.connection import Identity
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.words import LinkEnd
 from tincd_compat.service import privileges
-from tincd_compat.service.environment import original_environment
 from tincd_compat.service.notify import open_notifier
 from tincd_compat.service.process import handle_signals
-from tincd_compat.service.scripts import ScriptRunner
 from tincd_compat.transport.netwatch import NetworkWatch
-from tincd_compat.transport.tcp import AcceptLimit, Listener, Tarpit
+from tincd_compat.transport.tcp import AcceptLimit, Listener
 from tincd_compat.transport.udp import UdpSockets
-from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     from tincd_compat.config.parser import Entry
@@ -106,93 +81,30 @@ class Daemon:
         self._notifier = open_notifier(os.environ, os.getpid(), self._loop.call_later)
         self._listeners: list[Listener] = []
         self._status_line: StatusLine | None = None
-        self._tarpit = Tarpit()
         self._device: Device | None = None
         #: Told to stop once more: scripts are not waited for any longer.
         self._hurry = asyncio.Event()
         #: Scripts have been told of our own subnets.
         self._subnets_up = False
         self._unexpected = UnexpectedErrors()
-        self._slices = self._new_slices()
         # What operators see has less of a turn than what the net needs.
-        self._show = self._new_slices(1 / 4).begin
+        self._show = Slices.on(self._loop, 1 / 4).begin
         self._watch: NetworkWatch | None = None
         self._suspension = Suspension()
-        self._settings = CurrentSettings(load(options, entries))
-        self._clock = Clock(self._loop.time, wall_time, boot_time)
-        self._journal = Journal(Events(self.settings.event_history), self._clock)
-        self._journal.started(__version__, os.getpid())
-        self._offloads = offloads.allowed(self.settings, os.environ)
+        settings = CurrentSettings(load(options, entries))
+        clock = Clock(self._loop.time, wall_time, boot_time)
+        journal = Journal(Events(settings.current.event_history), clock)
+        journal.started(__version__, os.getpid())
+        self._offloads = offloads.allowed(settings.current, os.environ)
         self._caught = self._signals()
-        self._build(self.settings)
+        self.parts = Parts(
+            options, settings, clock, journal, self._unexpected, self._loop
+        )
 
     @property
     def settings(self) -> Settings:
         """The settings in force."""
-        return self._settings.current
-
-    def _new_slices(self, share: float = 1.0) -> Slices:
-        loop = self._loop
-        return Slices(loop.time, loop.call_soon, loop.call_later, share)
-
-    def _build(self, settings: Settings) -> None:
-        """Make every part, from the configuration alone; nothing is opened yet."""
-        options = self._options
-        key = load_private_key(settings, options.directory)
-        self._rsa_bits = key.public.bits
-        suite = Suite.configured(settings.cipher, settings.digest, settings.maclength)
-        for text in suite.warnings():
-            logs.always.warning("%s", text)
-        self.files = HostFiles(options.directory, options.options)
-        self.mesh = Mesh(settings.name)
-        self.mesh.myself.options = own_options(settings)
-        for subnet in settings.subnets:
-            self.mesh.subnets.add(self.mesh.myself, subnet)
-        self._identity = Identity(
-            settings.name,
-            key,
-            settings.port,
-            meta_cipher_for(suite.cipher),
-            own_options(settings),
-        )
-        self.links = Links(
-            self._settings,
-            key,
-            self._identity,
-            self.files,
-            self._tarpit,
-            self._unexpected,
-            bypass_security=options.bypass_security,
-        )
-        self.tunnels = Tunnels(parameters_of(settings, suite), secrets.token_bytes)
-        self.dataplane = DataPlane(
-            self.mesh, self._settings, suite, self.tunnels, self.links
-        )
-        self._opens = suite.usable
-        environment = original_environment()
-        notices = Notices(self._settings)
-        self._news = LinkNews(self.mesh, self._journal, notices, self._loop.time)
-        self._news.changed = self._changed
-        self._names = Names()
-        self._dialer = Dialer(
-            self._settings,
-            self.links,
-            self._unexpected,
-            resolve=self._names.resolve,
-            environment=command_environment(
-                environment, settings.name, options.netname
-            ),
-            jitter=random.random,
-            turn=self.links.operations.turn,
-            note=self._news.dial_failed,
-            gave_up=notices.gave_up,
-        )
-        self._scripts = ScriptRunner(
-            options.directory,
-            environment,
-            lambda: self.settings.scripts_interpreter,
-        )
-        self._scripts.watcher = self._journal.scripts
+        return self.parts.settings.current
 
     # Start.
 
@@ -221,47 +133,23 @@ class Daemon:
         return self._status
 
     def _open_device(self) -> None:
-        settings = self.settings
+        parts = self.parts
         self._device = open_device(
-            device_options(settings, self._options, self._offloads.device)
+            device_options(self.settings, self._options, self._offloads.device)
         )
-        self.events = ScriptEvents(
-            self._scripts,
-            netname=self._options.netname,
-            name=settings.name,
-            device=self._device.path,
-            interface=self._device.interface,
-            begin=self._new_slices().begin,
-        )
-        self._build_control(settings)
-        self._operators = self._build_operators()
-        self._operators.start()
-
-    def _build_operators(self) -> OperatorSide:
-        assert self._device is not None
-        parts = Parts(
-            settings=self._settings,
-            options=self._options,
-            device=self._device,
-            rsa_bits=self._rsa_bits,
-            mesh=self.mesh,
-            links=self.links,
-            dialer=self._dialer,
-            control=self.control,
-            dataplane=self.dataplane,
-            tunnels=self.tunnels,
-            journal=self._journal,
-            clock=self._clock,
-        )
+        parts.attach_device(self._device, self._changed)
         actions = Actions(
             reload=self._begin_reload,
             retry=self._flush,
-            purge=self.control.purge,
+            purge=parts.control.purge,
             disconnect=self._disconnect,
             set_log_level=lambda level: self._options.log.set_level(level),
         )
-        report = self._unexpected.report
-        return OperatorSide(parts, actions, report, self._show, self._loop)
+        self._operators = OperatorSide(
+            parts, actions, self._unexpected.report, self._show, self._loop
+        )
+        self._reloading = Reload(parts, self._operators.note_reload)
+        self._operators.start()
 
     def _changed(self) -> None:
         """A link or the graph is another one, which the service manager shows."""
@@ -269,62 +157,11 @@ class Daemon:
             self._status_line.changed()
 
     def _disconnect(self, name: str) -> bool:
-        link = self.links.link_to(name)
+        link = self.parts.links.link_to(name)
         if link is not None:
             end = End(LinkEnd.ASKED, "An operator has asked for it")
-            self.links.terminate(link, end, report=True)
+            self.parts.links.terminate(link, end, report=True)
         return link is not None
-
-    def _build_control(self, settings: Settings) -> None:
-        policy = GossipPolicy(
-            strict_subnets=settings.strict_subnets,
-            tunnel_server=settings.tunnel_server,
-            mac_expire=settings.mac_expire,
-        )
-        seen = SeenRequests(settings.ping_interval)
-        gossip = Gossip(self.mesh, policy, seen, new_nonce)
-        exchange = KeyExchange(
-            self.mesh,
-            tunnel_server=settings.tunnel_server,
-            udp_confirmed=self.tunnels.udp_confirmed,
-            nonce=new_nonce,
-            key_expire=settings.key_expire,
-            now=self._loop.time(),
-            jitter=random.random,
-            opens=self._opens,
-        )
-        self.control = ControlPlane(
-            self.mesh,
-            gossip,
-            exchange,
-            self.links,
-            self.tunnels,
-            NotedEvents(self.events, self._journal, lambda: self.control.loss),
-            self._loop.time,
-            self._loop.call_later,
-            self._slices.begin,
-        )
-        self._reloading = Reload(
-            self._settings,
-            self.files,
-            self.links,
-            self._dialer,
-            self.control,
-            lambda error, waiting: self._operators.note_reload(error, waiting),
-        )
-        self._graph_dump = GraphDump(
-            lambda: self.settings.graph_dump_file,
-            lambda: graphviz(self.mesh),
-            lambda: self.control.runs.count,
-            self._loop,
-            self._slices.begin,
-        )
-        self.control.changed = self._changed
-        self.control.forgot = self._journal.forgotten
-        self.links.began = self._news.began
-        self.links.ended = self._news.ended
-        self.links.attach(self.control, self.dataplane.packets_received)
-        self.dataplane.attach_control(self.control)
 
     async def _run_first_scripts(self) -> None:
         """tinc-up and the own subnets; they end before anybody can connect."""
@@ -333,25 +170,25 @@ class Daemon:
             configured = dict(read_subnets(options.directory, options.options))
             configured[self.settings.name] = self.settings.subnets
             # Nobody is connected whom it had to be told.
-            at_once("subnets", self.control.gossip.reload_subnets(configured))
-        self.events.device(True)
+            at_once("subnets", self.parts.control.gossip.reload_subnets(configured))
+        self.parts.events.device(True)
         # Not sooner: tinc-up may be what makes subnet-up.
-        await self._scripts.drain()
+        await self.parts.scripts.drain()
         self._own_subnets(True)
-        await self._scripts.drain()
+        await self.parts.scripts.drain()
 
     async def _learn_names(self) -> None:
         """Look up what will be dialled, if the resolver's files get out of reach."""
         if self._options.chroot:
-            await self._names.learn(
-                self._dialer.targets(), socket_family(self.settings.address_family)
+            await self.parts.names.learn(
+                self.parts.dialer.targets(), socket_family(self.settings.address_family)
             )
 
     def _own_subnets(self, up: bool) -> None:
-        myself = self.mesh.myself
+        myself = self.parts.mesh.myself
         self._subnets_up = up
-        self.events.subnets(myself, self.mesh.subnets.of(myself), up, None)
-        self.events.finish()
+        self.parts.events.subnets(myself, self.parts.mesh.subnets.of(myself), up, None)
+        self.parts.events.finish()
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Await ``work``, but no longer than until the daemon is told to stop."""
@@ -367,28 +204,30 @@ class Daemon:
     def _open_sockets(self) -> None:
         handed = self._options.listen_fds
         if handed is not None:
-            self._scripts.hide("LISTEN_FDS")
+            self.parts.scripts.hide("LISTEN_FDS")
             pairs = adopt_pairs(self.settings, handed)
         else:
             pairs = open_pairs(self.settings)
-        self.links.listening = [pair.address for pair in pairs]
-        self.links.announce_port(announced_port(self.settings, pairs))
+        links = self.parts.links
+        links.listening = [pair.address for pair in pairs]
+        links.announce_port(announced_port(self.settings, pairs))
         limit = AcceptLimit()
         for pair in pairs:
-            listener = Listener(pair.tcp, limit, self._tarpit, self.links.accepted)
-            self._listeners.append(listener)
+            self._listeners.append(
+                Listener(pair.tcp, limit, self.parts.tarpit, links.accepted)
+            )
         elastic = self.settings.udp_sndbuf is None
         udp = self._offloads.sockets((pair.udp for pair in pairs), elastic=elastic)
-        self.dataplane.attach_sockets(UdpSockets(udp))
+        self.parts.dataplane.attach_sockets(UdpSockets(udp))
 
     def _go(self) -> None:
         # Not sooner: addresses learned from it run scripts, and tinc-up is the first.
         assert self._device is not None
-        self.dataplane.attach_device(self._device, self._device_failed)
+        self.parts.dataplane.attach_device(self._device, self._device_failed)
         logs.always.log(logs.NOTICE, "Ready")
         self._status_line = StatusLine(
-            self.mesh,
-            self.links,
+            self.parts.mesh,
+            self.parts.links,
             self._notifier.status,
             lambda: time.strftime("%H:%M:%S"),
             self._loop.call_later,
@@ -396,12 +235,12 @@ class Daemon:
         )
         count = len(self._listeners)
         self._notifier.ready(f"{PROGRAM}: ready, listening on {count} addresses")
-        self._dialer.start()
+        self.parts.dialer.start()
         priority = self.settings.process_priority
         if priority is not None:
             privileges.set_priority(priority)
         self._drop_privileges()
-        self._graph_dump.start()
+        self.parts.graph_dump.start()
         self._watch = NetworkWatch(self._own_index(), self._network_changed)
         self._watch.start()
         self._feed_watchdog()
@@ -418,10 +257,10 @@ class Daemon:
 
     def _network_changed(self) -> None:
         """Try at once what had to wait: another network may lead somewhere."""
-        self.dataplane.routes_changed()
+        self.parts.dataplane.routes_changed()
         if not self._look_for_suspension():
-            self._dialer.retry_now()
-            self.dataplane.probe_now()
+            self.parts.dialer.retry_now()
+            self.parts.dataplane.probe_now()
 
     def _look_for_suspension(self) -> bool:
         """See who is still there, if the machine has slept; tell whether it has."""
@@ -433,9 +272,9 @@ class Daemon:
 
     def _do_all_now(self) -> None:
         """Do at once what had to wait, and ask all peers for a sign of life."""
-        self._dialer.retry_now()
-        self.dataplane.probe_now()
-        self.links.ping_all()
+        self.parts.dialer.retry_now()
+        self.parts.dataplane.probe_now()
+        self.parts.links.ping_all()
 
     def _drop_privileges(self) -> None:
         root = self._options.directory if self._options.chroot else None
@@ -448,7 +287,7 @@ class Daemon:
         privileges.drop(self._options.user, root)
         if root is not None:
             inside = type(root)("/")
-            self.files.directory = self._scripts.directory = inside
+            self.parts.files.directory = self.parts.scripts.directory = inside
             self._options = replace(self._options, directory=inside)
 
     # Time.
@@ -465,13 +304,13 @@ class Daemon:
         self._options.log.count_omitted()
         now = self._loop.time()
         self._look_for_suspension()
-        self.control.settle()
+        self.parts.control.settle()
         if self._status_line is not None:
             self._status_line.changed()
-        pause = self.control.tick(now)
+        pause = self.parts.control.tick(now)
         if pause:
             # Another node uses our name: stop dialling, go on for everybody else.
-            self._dialer.rest(pause)
+            self.parts.dialer.rest(pause)
             self._operators.own.note_conflict()
 
     def _feed_watchdog(self) -> None:
@@ -499,7 +338,7 @@ class Daemon:
                 signal.SIGUSR1: self._dump_connections,
                 signal.SIGUSR2: self._dump_tables,
                 # The control plane is made in the course of the start.
-                signal.SIGWINCH: lambda: self.control.purge(),
+                signal.SIGWINCH: lambda: self.parts.control.purge(),
             }
         )
 
@@ -510,7 +349,7 @@ class Daemon:
 
     def _begin_reload(self) -> None:
         self._options.log.reopen()
-        self._slices.begin("reload", self._reload())
+        self.parts.slices.begin("reload", self._reload())
 
     def _reload(self) -> Iterator[float | None]:
         """Read the configuration again; a broken one changes nothing."""
@@ -525,18 +364,19 @@ class Daemon:
         self._do_all_now()
 
     def _dump_connections(self) -> None:
-        tree = self.dataplane.broadcast_neighbours()
-        lines = dumps.connections(self.links, tree)
-        self._slices.begin("connections", dumps.write(lines))
+        tree = self.parts.dataplane.broadcast_neighbours()
+        lines = dumps.connections(self.parts.links, tree)
+        self.parts.slices.begin("connections", dumps.write(lines))
 
     def _dump_tables(self) -> None:
         if self._device is None:
             return
-        self.control.settle()
-        counters = dumps.counters(self.links, self.control)
-        counters += self.dataplane.counters()
-        lines = dumps.tables(self._device, self.mesh, self.tunnels.dump, counters)
-        self._slices.begin("tables", dumps.write(lines))
+        parts = self.parts
+        parts.control.settle()
+        counters = dumps.counters(parts.links, parts.control)
+        counters += parts.dataplane.counters()
+        lines = dumps.tables(self._device, parts.mesh, parts.tunnels.dump, counters)
+        parts.slices.begin("tables", dumps.write(lines))
 
     # The end.
 
@@ -544,7 +384,7 @@ class Daemon:
         """Leave in the order of tincd: connections, own subnets, sockets, tinc-down."""
         self._caught.end()
         self._stopping.set()
-        self._slices.drop()
+        self.parts.slices.drop()
         self._notifier.stopping()
         if self._device is None:
             logs.always.log(logs.NOTICE, "Terminating")
@@ -563,12 +403,12 @@ class Daemon:
         logs.always.log(logs.NOTICE, "Terminating")
 
     def _close(self) -> None:
-        self._dialer.stop()
-        self._names.stop()
+        self.parts.dialer.stop()
+        self.parts.names.stop()
         if self._watch is not None:
             self._watch.stop()
-        self._graph_dump.stop()
-        self.links.close()
+        self.parts.graph_dump.stop()
+        self.parts.links.close()
         logs.connections.log(
             logs.NOTICE, "Closing connection with %s (MYSELF)", self.settings.name
         )
@@ -576,18 +416,18 @@ class Daemon:
             self._own_subnets(False)
         for listener in self._listeners:
             listener.close()
-        self._tarpit.close()
-        self.dataplane.close()
+        self.parts.tarpit.close()
+        self.parts.dataplane.close()
 
     async def _last_scripts(self) -> None:
         """Give scripts the time they have, then run tinc-down whatever came of them.
 
         Whoever tells us once more to stop has waited long enough for what runs then.
         """
-        self.events.finish()
-        if not await self._scripts.drain(STOP_PATIENCE, self._hurry):
-            self._scripts.drop()
+        self.parts.events.finish()
+        if not await self.parts.scripts.drain(STOP_PATIENCE, self._hurry):
+            self.parts.scripts.drop()
         self._hurry.clear()
-        self.events.device(False)
-        if not await self._scripts.drain(hurry=self._hurry):
-            self._scripts.drop()
+        self.parts.events.device(False)
+        if not await self.parts.scripts.drain(hurry=self._hurry):
+            self.parts.scripts.drop()

@@ -28,21 +28,11 @@ from tincd_compat.transport.http import (
     Pause,
     Records,
 )
-from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
     import asyncio
 
-    from tincd_compat.config.current import CurrentSettings
-    from tincd_compat.daemon.clock import Clock
-    from tincd_compat.daemon.control import ControlPlane
-    from tincd_compat.daemon.dataplane import DataPlane
-    from tincd_compat.daemon.dialer import Dialer
-    from tincd_compat.daemon.journal import Journal
-    from tincd_compat.daemon.links import Links
-    from tincd_compat.device.base import Device
-    from tincd_compat.mesh.node import Mesh
-    from tincd_compat.service.start import StartOptions
+    from tincd_compat.daemon.parts import Parts
     from tincd_compat.transport.operators import Failed
 
 
@@ -56,24 +46,6 @@ class Actions:
     #: Ends the link with a node; False if there is none.
     disconnect: Callable[[str], bool]
     set_log_level: Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The parts of the daemon that operators see something of."""
-
-    settings: CurrentSettings
-    options: StartOptions
-    device: Device
-    rsa_bits: int
-    mesh: Mesh
-    links: Links
-    dialer: Dialer
-    control: ControlPlane
-    dataplane: DataPlane
-    tunnels: Tunnels
-    journal: Journal
-    clock: Clock
 
 
 class OperatorSide:

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 
 from tincd_compat import logs
 from tincd_compat.addresses import Subnet
-from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import read_subnets
 from tincd_compat.daemon.configuration import load_again
 from tincd_compat.errors import TincError
 
 if TYPE_CHECKING:
-    from tincd_compat.daemon.control import ControlPlane
-    from tincd_compat.daemon.dialer import Dialer
-    from tincd_compat.daemon.hosts import HostFiles
-    from tincd_compat.daemon.links import Links
+    from tincd_compat.daemon.parts import Parts
     from tincd_compat.service.start import StartOptions
 
 
@@ -25,21 +21,15 @@ class Reload:
     """Reads everything anew and applies it; what is broken changes nothing."""
 
     def __init__(
-        self,
-        settings: CurrentSettings,
-        files: HostFiles,
-        links: Links,
-        dialer: Dialer,
-        control: ControlPlane,
-        tell: Callable[[str | None, Sequence[str]], None] = lambda error, waiting: None,
+        self, parts: Parts, tell: Callable[[str | None, Sequence[str]], None]
     ) -> None:
         """``tell`` hears what is wrong, None if nothing is, and what has to wait."""
         self._tell = tell
-        self._settings = settings
-        self._files = files
-        self._links = links
-        self._dialer = dialer
-        self._control = control
+        self._settings = parts.settings
+        self._files = parts.files
+        self._links = parts.links
+        self._dialer = parts.dialer
+        self._control = parts.control
 
     def steps(self, options: StartOptions) -> Iterator[float | None]:
         """Read and apply the configuration, in steps that end at each ``yield``."""

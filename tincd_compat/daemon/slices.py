@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: Seconds of work in a turn of the loop; a packet that comes meanwhile waits for them.
 SLICE: Final = 0.004
@@ -52,6 +55,11 @@ class Slices:
         #: When the slice of this turn is over; None if there was none yet.
         self._end: float | None = None
         self._planned = False
+
+    @classmethod
+    def on(cls, loop: asyncio.AbstractEventLoop, share: float = 1.0) -> Slices:
+        """Return slices that are made on an event loop."""
+        return cls(loop.time, loop.call_soon, loop.call_later, share)
 
     def begin(self, subject: str, work: Iterable[object]) -> None:
         """Do what can be done in this turn, unless other work is under way.
