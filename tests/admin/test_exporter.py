@@ -21,7 +21,9 @@ from tests.admin.test_verbs import LISTS, NODES
 from tincd_compat.admin import exporter, webserver
 from tincd_compat.admin.asking import MOST_NETS, Asker, together
 from tincd_compat.admin.client import Client, Forbidden, RequestRefused, Unanswered
-from tincd_compat.admin.website import HttpReply, Site
+from tincd_compat.admin.places import MOST_CONNECTIONS, MOST_FOLLOWERS, Places
+from tincd_compat.admin.replies import HttpReply
+from tincd_compat.admin.website import Site
 
 #: Each name that there is, to its labels besides ``net``, and to its kind.
 NAMES = {
@@ -333,7 +335,7 @@ class Connection:
         self.sent += data
 
 
-def hello(target: str) -> HttpReply:
+def hello(target: str, host: str = "") -> HttpReply:
     return HttpReply(200, "text/plain", f"hello {target}\n".encode())
 
 
@@ -384,7 +386,7 @@ class TestServer:
         [b"\r\n\r\n", b"\x16\x03\x01\n\n", b"GET\r\n\r\n", b"GET / HTTP/9\r\n\r\n"],
     )
     def test_junk_calls_nobody(self, junk: bytes) -> None:
-        def answer(target: str) -> HttpReply:
+        def answer(target: str, host: str) -> HttpReply:
             raise AssertionError(target)
 
         head, body = served(Connection(junk), answer)
@@ -411,7 +413,7 @@ class TestServer:
             served(Connection(b"GET", ConnectionResetError()))
 
     def test_a_fault_of_ours_surfaces(self) -> None:
-        def answer(target: str) -> HttpReply:
+        def answer(target: str, host: str) -> HttpReply:
             raise ZeroDivisionError("ours")
 
         lines: list[str] = []
@@ -421,11 +423,11 @@ class TestServer:
         assert "ZeroDivisionError: ours" in lines[0]
 
     def test_places_are_few_and_come_back(self) -> None:
-        places = webserver.Places(2)
+        places = Places(2)
         assert [places.take() for _ in range(3)] == [True, True, False]
         places.give_back()
         assert places.take()
-        assert 0 < webserver.MOST_CONNECTIONS < 16
+        assert 0 < MOST_CONNECTIONS + MOST_FOLLOWERS < 16
 
 
 class Server(webserver.Server):
@@ -433,7 +435,7 @@ class Server(webserver.Server):
 
     def __init__(self, log: Callable[[str], object]) -> None:
         self._log = log
-        self._places = webserver.Places(1)
+        self._places = Places(1)
         self.closed: list[Any] = []
 
     def shutdown_request(self, request: Any) -> None:
@@ -540,15 +542,19 @@ class TestWhereItListens:
         played = client(daemon(**{**FULL, "nodes": [*NODES, *crowd]}))
         found: list[Any] = []
 
-        def serve(host: str, port: int, answer: webserver.Answer, log: Any) -> None:
-            found.extend((host, port, list(samples(answer("/metrics")))))
+        def serve(
+            host: str, port: int, answer: webserver.Answer, log: Any, followers: int
+        ) -> None:
+            found.extend((host, port, list(samples(answer("/metrics", "")))))
+            found.extend((followers, answer("/", "localhost").status))
 
         monkeypatch.setattr("os.geteuid", lambda: 1000)
         monkeypatch.setattr(webserver, "serve", serve)
         monkeypatch.setattr(exporter, "_client", lambda net: played)
         words = ("-n", "vpn", "--listen", "[::]:1", "--nodes", "all")
         assert Stage().call("exporter", *words) == 0
-        host, port, seen = found
+        host, port, seen, *page = found
+        assert page == [0, 404]
         assert (host, port) == ("::", 1)
         assert sum(one.name == "tinc_node_reachable" for _, one in seen) == 304
         assert "warning: other hosts" in capsys.readouterr().err

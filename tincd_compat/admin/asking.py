@@ -54,6 +54,10 @@ class Asker:
         """Return the client of a net that is known; no other name makes a path."""
         return self._all().get(net)
 
+    def nets(self) -> list[str]:
+        """Return the nets that are known, in the order of their names."""
+        return sorted(self._all())
+
     def scrapes(self) -> list[Scrape]:
         """Ask each net for all that is exposed; one that fails is down."""
         return list(self._together(self._scrape, list(self._all().values())))

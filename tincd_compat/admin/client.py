@@ -78,11 +78,11 @@ class Client:
         """Return the list ``/v1/NAME`` as it is, made safe for a terminal."""
         return printable(self.raw(name, **query).decode(errors="replace"))
 
-    def raw(self, name: str, **query: str | None) -> bytes:
-        """Return the body of ``/v1/NAME`` as it is."""
+    def raw(self, name: str, most: int = LONGEST_LIST, /, **query: str | None) -> bytes:
+        """Return the body of ``/v1/NAME`` as it is, of so many bytes at most."""
         with self._answer("GET", _path(name, query), self._patience) as answer:
-            body = answer.body.read(LONGEST_LIST + 1)
-        if len(body) > LONGEST_LIST:
+            body = answer.body.read(most + 1)
+        if len(body) > most:
             raise Unanswered(f"{self.net}: the answer is longer than anything expected")
         return body
 
@@ -90,6 +90,23 @@ class Client:
         """Yield the lines of a list that goes on until the daemon ends."""
         with self._answer("GET", _path(name, query), None) as answer:
             while line := answer.body.readline(LONGEST_LINE):
+                yield line.rstrip(b"\n")
+
+    def listen(
+        self, name: str, patience: float, **query: str | None
+    ) -> Iterator[bytes]:
+        """Yield the lines of such a list, until none has come for ``patience`` seconds.
+
+        Unanswered if the daemon ends the list, which it does only with itself.
+        """
+        with self._answer("GET", _path(name, query), patience) as answer:
+            while True:
+                try:
+                    line = answer.body.readline(LONGEST_LINE)
+                except TimeoutError:
+                    return
+                if not line:
+                    raise Unanswered(f"{_named(self.net)} has ended")
                 yield line.rstrip(b"\n")
 
     def change(self, name: str, **query: str | None) -> Record:

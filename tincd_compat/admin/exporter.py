@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -40,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     """Add the options of the verb."""
     parser.description = (
         "Answer /metrics for Prometheus, /healthz, /health/NET and /ready/NET, "
-        "and run until it is stopped."
+        "with --page a browser, too, and run until it is stopped."
     )
     parser.add_argument(
         "-n",
@@ -63,6 +64,11 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         help="in a mesh of more than 200: whose series (%(default)s)",
     )
     parser.add_argument(
+        "--page",
+        action="store_true",
+        help="show the mesh to browsers, too, at /: nodes, map, problems and events",
+    )
+    parser.add_argument(
         "--as-root", action="store_true", help="run as root, which is refused otherwise"
     )
 
@@ -80,18 +86,28 @@ def run(session: Session) -> int:
             "pip install 'tincd-compat[metrics]'"
         ) from None
     from tincd_compat.admin.asking import Asker, together
+    from tincd_compat.admin.pagesite import PageSite
+    from tincd_compat.admin.places import MOST_FOLLOWERS
     from tincd_compat.admin.webserver import serve
 
     asker = Asker(options.net, nets.running, _client, log, together)
-    site = Site(asker, all_nodes=options.nodes == "all")
-    for line in opening(place):
+    page = PageSite(asker, own_names(socket.gethostname())) if options.page else None
+    site = Site(asker, all_nodes=options.nodes == "all", page=page)
+    for line in opening(place, has_page=options.page):
         log(line)
-    serve(place.host, place.port, site.answer, log)
+    followers = MOST_FOLLOWERS if options.page else 0
+    serve(place.host, place.port, site.answer, log, followers)
     return FINE
 
 
 def _client(net: str) -> Client:
     return Client(net, over(nets.socket_of(net), net), PATIENCE)
+
+
+def own_names(host: str) -> frozenset[str]:
+    """Return the names by which the page may be asked for, beside addresses."""
+    name = host.lower()
+    return frozenset({"localhost", name, name.partition(".")[0]})
 
 
 def place_of(text: str) -> Place:
@@ -126,14 +142,17 @@ def refuse_root(user: int, *, allowed: bool) -> None:
         )
 
 
-def opening(place: Place) -> Sequence[str]:
+def opening(place: Place, *, has_page: bool = False) -> Sequence[str]:
     """Return what is logged at the start."""
     host = f"[{place.host}]" if ":" in place.host else place.host
     lines = [f"exporter listens at http://{host}:{place.port}/metrics"]
+    if has_page:
+        lines.append(f"the page is at http://{host}:{place.port}/")
     if not place.is_local:
+        more = ", their addresses, subnets and events" if has_page else ""
         lines.append(
-            "warning: other hosts can read the names of all nodes, and what is wrong "
-            f"in the mesh, at {host} port {place.port}: neither passwords nor "
+            f"warning: other hosts can read the names of all nodes{more}, and what is "
+            f"wrong in the mesh, at {host} port {place.port}: neither passwords nor "
             "encryption are in between"
         )
     return lines

@@ -10,7 +10,6 @@ import io
 import socket
 import socketserver
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -18,21 +17,21 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
-from tincd_compat.admin.website import HttpReply
+from tincd_compat.admin.following import EventStream
+from tincd_compat.admin.places import MOST_CONNECTIONS, Places
+from tincd_compat.admin.replies import HttpReply
 
-#: Connections at once.  A daemon lets sixteen clients in, and some of them are people.
-MOST_CONNECTIONS: Final = 8
 #: Bytes of a request and its headers, and the seconds until they are there.
 LONGEST_REQUEST: Final = 8192
 REQUEST_TIME: Final = 5.0
-#: Seconds in which an answer is to be taken.
+#: Seconds in which an answer is to be taken, or one piece of a stream.
 ANSWER_TIME: Final = 20.0
 
 _PIECE: Final = 4096
 _ENDS: Final = (b"\r\n\r\n", b"\n\n")
 
-#: Return the answer to a GET for a path.
-Answer = Callable[[str], HttpReply]
+#: Return the answer to a GET for a path, asked of a host by this name.
+Answer = Callable[[str, str], HttpReply]
 Log = Callable[[str], object]
 
 
@@ -83,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         self._log = log
         self._clock = clock
         self._is_too_long = False
+        self._stream: EventStream | None = None
         super().__init__(request, client_address, server)
 
     def setup(self) -> None:
@@ -111,9 +111,31 @@ class Handler(BaseHTTPRequestHandler):
         self.handle_one_request()
 
     def finish(self) -> None:
-        """Write the answer; the time for all of it is bounded, not that for a piece."""
+        """Write the answer; the time for all of it is bounded, not that for a piece.
+
+        A stream goes on until whoever follows has gone, or does not take a piece.
+        """
+        try:
+            self._send(self._written.getvalue())
+            for piece in self._stream or ():
+                if self._is_gone():
+                    break
+                self._send(piece)
+        finally:
+            if self._stream is not None:
+                self._stream.close()
+
+    def _send(self, data: bytes) -> None:
         self.connection.settimeout(ANSWER_TIME)
-        self.connection.sendall(self._written.getvalue())
+        self.connection.sendall(data)
+
+    def _is_gone(self) -> bool:
+        """Return whether the other side has closed; what else it says is not heard."""
+        self.connection.settimeout(0)
+        try:
+            return not self.connection.recv(_PIECE)
+        except BlockingIOError:
+            return False
 
     def do_GET(self) -> None:
         """Answer with a body."""
@@ -125,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _reply(self, *, has_body: bool) -> None:
         try:
-            reply = self._answer(self.path)
+            reply = self._answer(self.path, self.headers.get("Host", ""))
         except Exception:
             # A fault of ours costs one answer and is seen, by both sides.
             self._log(f"answering failed: {traceback.format_exc()}")
@@ -133,12 +155,18 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.kind)
-        self.send_header("Content-Length", str(len(reply.body)))
+        if reply.stream is None:
+            self.send_header("Content-Length", str(len(reply.body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if has_body:
             self.wfile.write(reply.body)
+            self._stream = reply.stream
+        elif reply.stream is not None:
+            reply.stream.close()
 
     def version_string(self) -> str:
         """Return what the answer says of its server."""
@@ -148,21 +176,6 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing: strangers decide how many requests there are."""
 
 
-class Places:
-    """Places for connections, of which whoever comes takes one or is sent away."""
-
-    def __init__(self, most: int = MOST_CONNECTIONS) -> None:
-        self._free = threading.BoundedSemaphore(most)
-
-    def take(self) -> bool:
-        """Return whether there was a place."""
-        return self._free.acquire(blocking=False)
-
-    def give_back(self) -> None:
-        """Let the next one have the place."""
-        self._free.release()
-
-
 class Server(socketserver.ThreadingTCPServer):
     """Listens, and has a thread for each connection, as many as there are places."""
 
@@ -170,10 +183,12 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 2 * MOST_CONNECTIONS
 
-    def __init__(self, host: str, port: int, answer: Answer, log: Log) -> None:
+    def __init__(
+        self, host: str, port: int, answer: Answer, log: Log, followers: int
+    ) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._log = log
-        self._places = Places()
+        self._places = Places(MOST_CONNECTIONS + followers)
         super().__init__((host, port), partial(Handler, answer=answer, log=log))
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -200,8 +215,8 @@ class Server(socketserver.ThreadingTCPServer):
             self._log(f"a connection failed: {traceback.format_exc()}")
 
 
-def serve(host: str, port: int, answer: Answer, log: Log) -> None:
-    """Answer until the process is stopped."""
-    with Server(host, port, answer, log) as server:
+def serve(host: str, port: int, answer: Answer, log: Log, followers: int = 0) -> None:
+    """Answer until the process is stopped; ``followers`` may stay beside the others."""
+    with Server(host, port, answer, log, followers) as server:
         # Nobody asks it to stop but by a signal, so it need not look for that.
         server.serve_forever(poll_interval=3600)

@@ -85,6 +85,7 @@ complete -c tincd-compat -n '__fish_seen_subcommand_from exporter' -s h -l help 
 complete -c tincd-compat -n '__fish_seen_subcommand_from exporter' -s n -l net -x -d 'this net, running or not; may be repeated; else all that are seen to run'
 complete -c tincd-compat -n '__fish_seen_subcommand_from exporter' -l listen -x -d 'where to listen (127.0.0.1:9655)'
 complete -c tincd-compat -n '__fish_seen_subcommand_from exporter' -l nodes -x -a 'linked all' -d 'in a mesh of more than 200: whose series (linked)'
+complete -c tincd-compat -n '__fish_seen_subcommand_from exporter' -l page -d 'show the mesh to browsers, too, at /: nodes, map, problems and events'
 complete -c tincd-compat -n '__fish_seen_subcommand_from exporter' -l as-root -d 'run as root, which is refused otherwise'
 complete -c tincd-compat -n '__fish_seen_subcommand_from report' -s h -l help -d 'show this help message and exit'
 complete -c tincd-compat -n '__fish_seen_subcommand_from report' -s n -l net -x -d 'this net; else the only one that runs, or all'
