@@ -28,6 +28,7 @@ SHARED = (
 
 #: The parts of ``tunnel`` where packets meet the mesh.  The others know nothing of it.
 MESH_SIDE = (
+    "tunnel.askedprobes",
     "tunnel.delivery",
     "tunnel.flows",
     "tunnel.lookup",

@@ -26,6 +26,7 @@ _RECORDS: Final = {
     ("map",): ("edge",),
     ("audit",): ("audit",),
     ("metrics",): ("counters",),
+    ("ping", "a", "-c", "2"): ("ping",),
     ("report",): (*("status", "node", "link", "edge", "subnet", "event", "counters"),),
 }
 
@@ -93,6 +94,7 @@ def _rights(operator: Operator) -> None:
     expect("no permission" in said.error, f"a stranger is told: {said.error}")
     expect_equal("a check by a stranger", stranger.says("health").status, 3)
     stranger.expect(2, "reload")
+    stranger.expect(2, "ping", "a")
 
 
 def _change(mesh: Mesh, operator: Operator) -> None:

@@ -67,7 +67,7 @@ def _rights(node: TincNode, user: str | None) -> None:
     member = _SOMEBODY, _SOMEBODY, str(group)
     for target in ("/v1/status", "/v1/nodes", "/v1/events", "/v1/counters"):
         expect_equal("a member looks", ask_as(node, target, "GET", *member), "200")
-    for target in ("reload", "retry", "purge", "log-level?level=5"):
+    for target in ("reload", "retry", "purge", "log-level?level=5", "ping?node=node"):
         said = ask_as(node, f"/v1/{target}", "POST", *member)
         expect_equal("a member changes nothing", said, "403")
     stranger = _SOMEBODY, _SOMEBODY, ""

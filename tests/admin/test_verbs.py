@@ -103,7 +103,13 @@ EXPLANATION: dict[str, Any] = {
     **{"checks": [], "cause": None, "command": None, "fallback": None, "events": []},
 }
 ANSWER = {"schema": 1, "done": "reload", "text": "The files were read.", "node": None}
+PING = {
+    **{"schema": 1, "at": "2026-11-30T03:34:42Z", "node": "bravo", "via": None},
+    **{"result": "answered", "text": "bravo has answered", "path": "udp"},
+    **{"carrier": "udp", "rtt": 0.0118, "address": None},
+}
 LISTS: dict[str, Any] = {
+    "ping": PING,
     "status": FINE,
     "nodes": NODES,
     "links": [LINK],
@@ -129,6 +135,7 @@ JSON = {
     "health": {"health"},
     "wait": {"wait"},
     "wait --node bravo --timeout 0": {"wait"},
+    "ping bravo": {"ping"},
     "top --delay 0.1": {"rate"},
     "map": {"edge"},
     "map --cuts": {"cut"},

@@ -12,10 +12,12 @@ import pytest
 from tests.daemon.life import Life, told
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon import control_listener
+from tincd_compat.daemon.pings import SPACING
 from tincd_compat.daemon.statusline import PROGRAM
 from tincd_compat.daemon.watcher import INTERVAL
 from tincd_compat.observe.problems import LOOK_EVERY
 from tincd_compat.service.control_socket import Peer
+from tincd_compat.transport.operators import MAX_CLIENTS
 
 MEMBER = Peer(1, 1000, 1000)
 
@@ -146,6 +148,9 @@ def test_links(served: Life) -> None:
         ("POST", "/v1/disconnect", 400, "bad-request"),
         ("POST", "/v1/disconnect?node=", 400, "bad-request"),
         ("POST", "/v1/disconnect?node=peer", 404, "not-found"),
+        ("GET", "/v1/ping?node=peer", 405, "wrong-method"),
+        ("POST", "/v1/ping", 400, "bad-request"),
+        ("POST", "/v1/ping?node=nobody", 404, "not-found"),
         ("POST", "/v1/log-level?level=many", 400, "bad-request"),
         ("POST", "/v1/log-level?level=-1", 400, "bad-request"),
     ],
@@ -161,7 +166,8 @@ def test_what_is_wrong_is_said(
 def test_who_may_look_may_not_change(served: Life) -> None:
     served.control.peer = MEMBER
     assert served.control.ask("/v1/nodes")[0] == 200
-    for path in ("reload", "retry", "purge", "disconnect?node=a", "log-level?level=1"):
+    paths = ("reload", "retry", "purge", "disconnect?node=a", "log-level?level=1")
+    for path in (*paths, "ping?node=peer"):
         status, [record] = served.control.ask(f"/v1/{path}", "POST")
         assert (status, record["error"]) == (403, "not-allowed")
     assert served.silent_log.calls == []
@@ -188,6 +194,30 @@ def test_a_purge_forgets_nodes(served: Life) -> None:
     served.daemon.parts.mesh.get_or_add("gone")
     assert served.control.ask("/v1/purge", "POST")[0] == 200
     assert "gone" not in served.daemon.parts.mesh.nodes
+
+
+def test_a_ping_says_what_became_of_it(served: Life) -> None:
+    status, [record] = served.control.ask("/v1/ping?node=us", "POST")
+    assert (status, record["result"]) == (200, "self")
+    served.loop.advance(SPACING)
+    status, [record] = served.control.ask("/v1/ping?node=peer", "POST")
+    # No packet has gone there: it is asked for its key.
+    assert (status, record["result"], record["node"]) == (200, "no-key", "peer")
+
+
+def test_pings_without_end_are_refused(served: Life) -> None:
+    answers = []
+    for _ in range(2 * MAX_CLIENTS):
+        client = served.control.come()
+        client.incoming.append(b"POST /v1/ping?node=us HTTP/1.0\r\nHost: d\r\n\r\n")
+        served.loop.readable(client.descriptor)
+        answers.append(bytes(client.sent[:12]))
+        if not client.closed:
+            # Who does not wait for the answer has taken its turn all the same.
+            client.incoming.append(b"")
+            served.loop.readable(client.descriptor)
+    assert answers[1] == b""
+    assert answers[-1] == b"HTTP/1.1 429"
 
 
 def test_events(served: Life) -> None:

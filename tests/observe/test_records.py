@@ -163,5 +163,6 @@ def test_a_path_has_one_endpoint() -> None:
         "/v1/retry",
         "/v1/purge",
         "/v1/disconnect",
+        "/v1/ping",
         "/v1/log-level",
     }

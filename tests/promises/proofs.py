@@ -292,6 +292,12 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
         f"{_DAEMON}/test_graphdump.py"
         "::test_a_command_that_hangs_is_ended_with_all_of_its_own",
     ),
+    "pings": (
+        f"{_DAEMON}/test_pings.py::test_questions_keep_a_distance",
+        f"{_DAEMON}/test_pings.py::test_more_than_fit_into_a_second_are_refused",
+        f"{_DAEMON}/test_operators.py::test_pings_without_end_are_refused",
+        f"{_DAEMON}/test_operators.py::test_who_may_look_may_not_change",
+    ),
     "user": (
         f"{_SERVICE}/test_privileges.py::test_groups_then_root_then_user",
         f"{_SERVICE}/test_privileges.py::test_a_way_back_is_an_error",

@@ -356,11 +356,11 @@ def test_only_data_makes_a_path_busy() -> None:
     for _ in range(3):
         probing._probe(1400)
     for _ in range(2):
-        probing.answering()
+        probing.not_data()
     probing.step(usable=True, numbers=5)
     assert probing.phase is IDLE
     # A new key: numbers begin again.
-    probing.answering()
+    probing.not_data()
     probing.step(usable=True, numbers=1)
     assert probing.phase is IDLE
     probing.step(usable=True, numbers=2)

@@ -11,6 +11,7 @@ VERBS: Final = {
     "events": ("events", "what happened, with reasons"),
     "health": ("health", "a check for monitoring, with the exit codes of Nagios"),
     "wait": ("wait", "wait until a node can be reached, for boot scripts"),
+    "ping": ("ping", "ask a node itself, and how long and by which path it answers"),
     "top": ("top", "traffic by node, live"),
     "map": ("meshmap", "the whole mesh: as a tree, as a graph, or its weak places"),
     "audit": ("audit", "ciphers, ages of keys, lengths of RSA keys, plaintext"),

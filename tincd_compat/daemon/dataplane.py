@@ -221,6 +221,11 @@ class DataPlane:
         link = self._links.of(node)
         return link is not None and link.outgoing is not None
 
+    def ask(self, node: Node, heard: Callable[[float], None]) -> bool:
+        """Send a node one probe for an operator; see :class:`AskedProbes`."""
+        self._pipeline.begin()
+        return self._pipeline.asked.send(node, self._loop.time(), heard)
+
     def routes_changed(self) -> None:
         """Our addresses or routes are others: datagrams may come from elsewhere."""
         self._sockets.routes_changed()

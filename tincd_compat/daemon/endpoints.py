@@ -1,7 +1,7 @@
 """What the control socket answers: who asks for what, with which parameters.
 
 ``GET`` looks, which is open to whoever could connect.  ``POST`` changes something, and
-takes the superuser or the daemon's own user.
+takes the superuser or the daemon's own user; so does what sends something.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _STATUS: Final = {
     FailureCode.NOT_ALLOWED: 403,
     FailureCode.NOT_FOUND: 404,
     FailureCode.WRONG_METHOD: 405,
+    FailureCode.TOO_MANY: 429,
     FailureCode.NOT_READY: 503,
 }
 

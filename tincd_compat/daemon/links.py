@@ -95,6 +95,8 @@ class Links(LinkTable):
         #: Called with each link that becomes active, and with each that has ended.
         self.began: Callable[[Link], None] = lambda link: None
         self.ended: Callable[[Link], None] = lambda link: None
+        #: Called when a PONG has come, or a link has ended.
+        self.answered: Callable[[], None] = lambda: None
 
     def attach(
         self,
@@ -256,6 +258,7 @@ class Links(LinkTable):
         link.proven = True
         if link.outgoing is not None:
             link.outgoing.rewind()
+        self.answered()
 
     def _decrypt(self, link: Link, ciphertext: bytes) -> None:
         """Ask for the private-key operation; callers share by where they call from."""
@@ -347,6 +350,7 @@ class Links(LinkTable):
             link.block.cancel()
         # What follows from it is told after it.
         self.ended(link)
+        self.answered()
         if link.node is not None:
             if self._by_node.get(link.node) is link:
                 del self._by_node[link.node]
@@ -395,7 +399,10 @@ class Links(LinkTable):
 
     def ping_all(self) -> None:
         """Send a PING on every active link (SIGALRM)."""
-        now = self._loop.time()
         for link in self.active():
-            link.connection.ping(now)
-            link.socket.plan_flush()
+            self.ping(link)
+
+    def ping(self, link: Link) -> None:
+        """Send a PING on an active link."""
+        link.connection.ping(self._loop.time())
+        link.socket.plan_flush()

@@ -12,6 +12,7 @@ from tincd_compat.daemon.counting import Counting
 from tincd_compat.daemon.endpoints import Endpoints, Handler, encode, refused
 from tincd_compat.daemon.gatherer import Gatherer
 from tincd_compat.daemon.own import Fixed, OwnFacts
+from tincd_compat.daemon.pings import Pings
 from tincd_compat.daemon.slices import Begin
 from tincd_compat.daemon.watcher import Watcher
 from tincd_compat.observe import tables, times
@@ -109,6 +110,10 @@ class OperatorSide:
         self._listener = ControlListener(
             settings, parts.options.pidfile, endpoints.answer, failed, loop
         )
+        self._pings = Pings(
+            *(self._gatherer.look, dataplane.ask, links, settings),
+            *(self._listener.wake, loop),
+        )
 
     def start(self) -> None:
         """Open the socket and begin to watch."""
@@ -150,6 +155,7 @@ class OperatorSide:
             "/v1/retry": self._retry,
             "/v1/purge": self._purge,
             "/v1/disconnect": self._disconnect,
+            "/v1/ping": self._ping,
             "/v1/log-level": self._log_level,
         }
 
@@ -234,6 +240,17 @@ class OperatorSide:
         if not self._actions.disconnect(name):
             return refused(FailureCode.NOT_FOUND, f"There is no link with {name}")
         return _done("disconnect", f"The link with {name} is ended", name)
+
+    def _ping(self, query: Mapping[str, str]) -> HttpAnswer:
+        node = self._mesh.nodes.get(query["node"])
+        if node is None:
+            return refused(FailureCode.NOT_FOUND, f"There is no node {query['node']}")
+        at = self._pings.book()
+        if at is None:
+            return refused(FailureCode.TOO_MANY, "Too many pings: try in a second")
+        pinging = self._pings.ping(node, at)
+        steps = (Pause.EVENT if step is None else encode(step) for step in pinging)
+        return HttpAnswer(200, steps)
 
     def _log_level(self, query: Mapping[str, str]) -> HttpAnswer:
         level = query["level"]

@@ -180,6 +180,11 @@ class MetaConnection:
         return self._liveness.round_trip
 
     @property
+    def ping_left(self) -> float | None:
+        """When the PING left that a PONG would answer; None if that cannot be told."""
+        return self._ping_left
+
+    @property
     def sent(self) -> Counter[Request]:
         """Requests that were queued for the peer, without lines to everyone."""
         return self._output.sent

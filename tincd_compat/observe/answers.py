@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tincd_compat.observe.codec import Facts, Record
-from tincd_compat.observe.records import SCHEMA, Event
+from tincd_compat.observe.records import SCHEMA, Address, Event
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
+    Carrier,
     Cause,
     CheckName,
     CheckResult,
     FailureCode,
     PathKind,
+    PingResult,
 )
 
 
@@ -110,6 +112,34 @@ class AnswerRecord(Record):
     text: str
     #: The node that it was about.
     node: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PingRecord(Record):
+    """What became of one question to a node: an MTU probe, or a PING over its link."""
+
+    #: The number of this contract.
+    schema: int = SCHEMA
+    #: When this was known.
+    at: Time
+    #: The node that was asked.
+    node: str
+    #: What became of it.
+    result: PingResult
+    #: In words.
+    text: str
+    #: How packets for the node leave this host; null while none has.
+    path: PathKind | None
+    #: How question and answer have travelled: by UDP as a probe, or over the link,
+    #: which is TCP, as PING and PONG; null if nothing was sent.
+    carrier: Carrier | None = None
+    #: Seconds from the question to the answer; null without one, or if a PING was
+    #: under way already that cannot be told from another.
+    rtt: float | None = None
+    #: The address that was asked, and that the answer came from.
+    address: Address | None = None
+    #: The node that passes packets on to this one; null if none does.
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from tincd_compat.observe.answers import AnswerRecord, Explanation
+from tincd_compat.observe.answers import AnswerRecord, Explanation, PingRecord
 from tincd_compat.observe.codec import Record
 from tincd_compat.observe.records import (
     EdgeRecord,
@@ -23,7 +23,7 @@ from tincd_compat.observe.summary import Counters, StatusRecord
 class Endpoint(NamedTuple):
     """``required`` and ``optional`` are the parameters of the query.
 
-    ``changes``: it changes something, so the file's permission is not enough.
+    ``changes``: it changes or sends something, so the file's permission is not enough.
     """
 
     method: str
@@ -53,6 +53,7 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/v1/retry", AnswerRecord),
     Endpoint("POST", "/v1/purge", AnswerRecord),
     Endpoint("POST", "/v1/disconnect", AnswerRecord, False, ("node",)),
+    Endpoint("POST", "/v1/ping", PingRecord, False, ("node",)),
     Endpoint("POST", "/v1/log-level", AnswerRecord, False, ("level",)),
 )
 

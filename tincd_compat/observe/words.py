@@ -434,6 +434,22 @@ class Carrier(StrEnum):
     TCP = "tcp"
 
 
+class PingResult(StrEnum):
+    """What became of a ping."""
+
+    ANSWERED = "answered"
+    #: No answer has come in time.
+    LOST = "lost"
+    #: Nothing was sent: the node cannot be reached.
+    UNREACHABLE = "unreachable"
+    #: Nothing was sent: others pass packets on to the node, but no probe.
+    RELAYED = "relayed"
+    #: No probe was sent: the node has given no key yet, and is asked for one.
+    NO_KEY = "no-key"
+    #: Nothing was sent: the node is this one.
+    SELF = "self"
+
+
 class FailureCode(StrEnum):
     """Why a request on the socket was not answered with a record."""
 

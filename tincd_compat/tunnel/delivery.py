@@ -342,6 +342,10 @@ class Delivery:
         self.lose(Loss.LARGER_THAN_MTU)
         self._tunnels(node).pmtu.too_big(length)
 
+    def send_alone(self, node: Node, frame: bytes) -> None:
+        """Send one frame by UDP at once; the node's key must be valid."""
+        self._emit(node, _Waiting(0, [frame]))
+
     def send_probe(
         self,
         node: Node,
@@ -355,7 +359,7 @@ class Delivery:
         if not probe.broadcast or node.prevedge is None:
             elsewhere = self._elsewhere(node)
             if elsewhere is None:
-                self._emit(node, _Waiting(0, [frame]))
+                self.send_alone(node, frame)
                 return
             for datagram in self._seal(tunnel, [frame]):
                 index = tunnel.heard_on

@@ -18,6 +18,11 @@ _END: Final = _BEGIN + 8
 MAX_AWAITED: Final = 32
 
 
+def mark(probe: bytes | bytearray) -> bytes:
+    """Return what tells a probe, and the answer to it, from others."""
+    return bytes(probe[_BEGIN:_END])
+
+
 class Echoes:
     """Our probes to one node since it became reachable; times in seconds."""
 
@@ -38,13 +43,13 @@ class Echoes:
             return
         if len(self._awaited) >= MAX_AWAITED:
             del self._awaited[next(iter(self._awaited))]
-        self._awaited[probe[_BEGIN:_END]] = now
+        self._awaited[mark(probe)] = now
 
     def heard(self, answer: bytes | bytearray, now: float) -> None:
         """An answer to a length that was asked; perhaps to a probe of long ago."""
         self.answered += 1
         self.last_answer = now
-        left = self._awaited.pop(bytes(answer[_BEGIN:_END]), None)
+        left = self._awaited.pop(mark(answer), None)
         if left is not None:
             self.round_trip.add(max(0.0, now - left))
 

@@ -52,6 +52,7 @@ from tincd_compat.routing.verdicts import (
     SendToAll,
 )
 from tincd_compat.segments.offload import SuperPacket, split
+from tincd_compat.tunnel.askedprobes import AskedProbes
 from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.delivery import (
     MAX_TRAIN,
@@ -126,6 +127,8 @@ class Pipeline:
         self._delivery = Delivery(mesh, tunnels, ports, policy)
         #: The receiver, which opens datagrams.
         self.receiver = Receiver(mesh, tunnels, self._delivery)
+        #: Probes that operators want.
+        self.asked = AskedProbes(tunnels, self._delivery, random_bytes)
         mesh.listener = self
 
     @property
@@ -427,6 +430,8 @@ class Pipeline:
             logs.traffic.info("Got MTU probe length %d from %s", len(frame), place)
         tunnel = self.tunnel(node)
         if not is_request(frame):
+            if self.asked.take(node, frame, now):
+                return
             if tunnel.pmtu.reply(len(frame)):
                 tunnel.echoes.heard(frame, now)
             else:
@@ -434,7 +439,7 @@ class Pipeline:
         elif not node.reachable:
             self.lose(Loss.UNREACHABLE)
         elif tunnel.valid_key:
-            tunnel.pmtu.answering()
+            tunnel.pmtu.not_data()
             self._delivery.enqueue(node, answer(frame))
         else:
             self._delivery.ask_key(node, tunnel, now)

@@ -212,8 +212,11 @@ class PmtuDiscovery:
         """Check at the next step, however short the path was idle."""
         self._elapsed = self._ping_interval
 
-    def answering(self) -> None:
-        """A probe of the node is answered; that does not make the path a busy one."""
+    def not_data(self) -> None:
+        """A datagram leaves that does not make the path a busy one.
+
+        It is the answer to a probe of the node, or a probe that an operator wants.
+        """
         self._own_numbers += 1
 
     def step(self, *, usable: bool, numbers: int = 0) -> ProbeStep:
