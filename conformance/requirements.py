@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,8 @@ class Requirements:
             return self._machine
         if case.needs_c and self._c_tincd is not None:
             return self._c_tincd
-        return _missing_tools(case.scenario.tools)
+        tools = _missing_tools(case.scenario.tools)
+        return tools or _missing_libraries(case.scenario.libraries)
 
     def fault_for(self, case: Case) -> str | None:
         """Return why a case fails before it begins, or None.
@@ -60,6 +62,11 @@ def machine_problem() -> str | None:
 def _missing_tools(tools: Sequence[str]) -> str | None:
     missing = [tool for tool in tools if shutil.which(tool) is None]
     return f"not installed: {', '.join(missing)}" if missing else None
+
+
+def _missing_libraries(names: Sequence[str]) -> str | None:
+    missing = [name for name in names if find_spec(name) is None]
+    return f"no such library for Python: {', '.join(missing)}" if missing else None
 
 
 def strict() -> bool:

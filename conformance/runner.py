@@ -201,7 +201,8 @@ class _Session:
         """Return what becomes of a case that cannot be run, None if it can."""
         missing = self._requirements.missing_for(case)
         if missing is not None:
-            outcome = Outcome.FAILED if strict() else Outcome.SKIPPED
+            is_fatal = strict() and not case.scenario.extra
+            outcome = Outcome.FAILED if is_fatal else Outcome.SKIPPED
             return Result(case, outcome, reason=missing)
         fault = self._requirements.fault_for(case)
         if fault is not None:

@@ -23,6 +23,10 @@ class Scenario:
     ``seconds`` is about what a case takes on an idle machine: the longest are run
     first, and the time that is left is estimated by it. ``quiet`` is true where a case
     measures time or throughput: it runs last, with few neighbours.
+
+    ``tools`` are commands, and ``libraries`` modules of Python, that a case needs and
+    others do not. ``extra`` is true where ``make test`` installs none of them, since
+    that takes long: without them a case is skipped, wherever that is.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Scenario:
     quiet: bool = False
     needs_c: bool = False
     tools: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)

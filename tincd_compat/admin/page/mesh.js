@@ -20,11 +20,16 @@ const COLUMNS = [
   ["path", "Path", (node) => RANKS.indexOf(pathOf(node)), (node) => wayOf(node), ""],
   ["rtt", "Round trip", (node) => roundTrip(node)[0], (node) => roundTripText(node), "number"],
   ["mtu", "MTU", (node) => shownMtu(node), (node) => String(shownMtu(node) ?? UNKNOWN), "number wide"],
-  ["sent", "Sent", (node) => node.sent?.bytes ?? null, (node) => size(node.sent?.bytes), "number wide"],
-  ["received", "Received", (node) => node.received?.bytes ?? null, (node) => size(node.received?.bytes), "number wide"],
+  ["sent", "Sent", (node) => bytesOf(node, node.sent), (node) => size(bytesOf(node, node.sent)), "number wide"],
+  ["received", "Received", (node) => bytesOf(node, node.received), (node) => size(bytesOf(node, node.received)), "number wide"],
   ["last_packet", "Last packet", (node) => moment(node.last_packet), (node, now) => duration(age(node.last_packet, now)), "number wide"],
   ["since", "Since", (node) => moment(node.since), (node, now) => duration(age(node.since, now)), "number"],
 ];
+
+// What has gone to a node that cannot be reached is no news of it.
+function bytesOf(node, traffic) {
+  return node.path === "none" ? null : traffic?.bytes ?? null;
+}
 
 function shownMtu(node) {
   return node.path === "none" ? null : node.mtu;
