@@ -108,7 +108,7 @@ class Pings:
         connection = link.connection
         if not connection.pinged:
             self._links.ping(link)
-        timed = connection.ping_left is not None
+        timed = connection.ping_timed
         end = self._loop.time() + waited
         yield from self._until(end, lambda: not (connection.pinged and link.active))
         answered = link.active and not connection.pinged

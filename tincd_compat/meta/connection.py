@@ -180,9 +180,9 @@ class MetaConnection:
         return self._liveness.round_trip
 
     @property
-    def ping_left(self) -> float | None:
-        """When the PING left that a PONG would answer; None if that cannot be told."""
-        return self._ping_left
+    def ping_timed(self) -> bool:
+        """Whether a PONG would be the answer to one certain PING, and have a time."""
+        return self._liveness.timed
 
     @property
     def sent(self) -> Counter[Request]:

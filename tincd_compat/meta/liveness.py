@@ -30,6 +30,11 @@ class Liveness:
         #: Times from PING to PONG.
         self.round_trip = RoundTrip()
 
+    @property
+    def timed(self) -> bool:
+        """Whether a PONG would be the answer to one certain PING, and have a time."""
+        return self._left is not None
+
     def ping_sent(self, now: float) -> None:
         """Wait for the answer to a PING from now on."""
         self.pinged = True
