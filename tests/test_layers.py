@@ -19,6 +19,7 @@ LONGEST_MODULE = 600
 SHARED = (
     "addresses",
     "checksums",
+    "dataclass",
     "errors",
     "logs",
     "modes",

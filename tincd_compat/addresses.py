@@ -9,9 +9,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import IntEnum
 from typing import Final
+
+from tincd_compat.dataclass import dataclass
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _DECIMAL = re.compile(r"[ \t]*([+-]?\d+)")

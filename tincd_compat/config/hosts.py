@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from tincd_compat.addresses import Subnet, valid_name
 from tincd_compat.config import parser
 from tincd_compat.config.parser import Config, Entry, Options, options_for
 from tincd_compat.config.variables import Scope, read_variables
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 

@@ -16,10 +16,11 @@ import os
 import re
 import stat
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 # PKCS#1 labels get OLD instead of RSA as with tincd, the others get it in front.

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from tincd_compat.config.keyfile import KeyFile
 from tincd_compat.crypto.rsa import MIN_BITS
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 if TYPE_CHECKING:

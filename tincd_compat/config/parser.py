@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from tincd_compat import logs
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 # The name ends at the first blank or "="; one "=" with blanks around it is optional.

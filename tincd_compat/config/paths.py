@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 #: Build-time roots of Debian's tincd.

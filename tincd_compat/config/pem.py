@@ -10,9 +10,9 @@ from __future__ import annotations
 import binascii
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from tincd_compat.crypto.rsa import PrivateKey, PublicKey
+from tincd_compat.dataclass import dataclass
 
 _BEGIN = b"-----BEGIN "
 _END = b"-----END "

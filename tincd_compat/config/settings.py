@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from tincd_compat.config import parser
 from tincd_compat.config.parser import Config, Entry, Options, options_for
 from tincd_compat.config.values import AddressFamily, ProcessPriority, Proxy, refusal
 from tincd_compat.config.variables import VARIABLES, Scope, read_variables
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 from tincd_compat.modes import BroadcastMode, Forwarding, Mode
 

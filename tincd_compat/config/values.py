@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
@@ -17,6 +17,7 @@ from typing import Final, TypeAlias, TypeVar
 from tincd_compat import logs
 from tincd_compat.addresses import Subnet, valid_name
 from tincd_compat.config.parser import Entry
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ not in the table is never an error: other versions and platforms know more of th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, Flag
 from typing import Any, Final, TypeVar
 
@@ -16,6 +15,7 @@ from tincd_compat import logs, modes
 from tincd_compat.config import values
 from tincd_compat.config.parser import Config, Entry
 from tincd_compat.config.values import bounded, one_of
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 E = TypeVar("E", bound=Enum)

@@ -12,9 +12,11 @@ have died down, the edge is announced with a weight that no node has heard befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 from typing import Final
+
+from tincd_compat.dataclass import dataclass
 
 #: Seconds after the last contradiction in which old messages may still be under way,
 #: and the longest wait for that after the first contradiction.

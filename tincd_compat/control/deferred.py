@@ -22,10 +22,10 @@ may differ for good, and after a while one of them sends its state again; see
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 from typing import Final, TypeAlias
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Edge, Node
 from tincd_compat.meta.messages import AddEdge, DelEdge
 

@@ -6,10 +6,11 @@ or event produced the effects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from tincd_compat.addresses import Subnet
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey, Request

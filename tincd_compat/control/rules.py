@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.effects import Effect, Forward
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Edge, Mesh, Node
 from tincd_compat.meta.messages import Request
 

@@ -13,8 +13,10 @@ again ever more rarely.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from tincd_compat.dataclass import dataclass
 
 #: Seconds for which a station may speak unheard: the short ways of frames report their
 #: authors every five seconds.

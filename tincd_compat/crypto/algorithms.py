@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers import (
 )
 
 from tincd_compat.crypto.library import LibraryCipher, LibraryHash
+from tincd_compat.dataclass import dataclass
 
 if TYPE_CHECKING:
     from hashlib import _Hash

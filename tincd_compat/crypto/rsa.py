@@ -15,8 +15,10 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
+
+from tincd_compat.dataclass import dataclass
 
 if TYPE_CHECKING:
     from tincd_compat.crypto.libraryrsa import LibraryKey

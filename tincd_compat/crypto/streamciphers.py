@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,6 +21,7 @@ from tincd_compat import logs
 from tincd_compat.crypto.algorithms import ALGORITHMS, CipherSuite
 from tincd_compat.crypto.nids import CIPHERS as SUITES
 from tincd_compat.crypto.suites import find_digest
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import PeerError
 
 StreamMode: TypeAlias = CFB | OFB | CTR

@@ -5,11 +5,11 @@ Ciphers and digests are found by name, in any case, and by OpenSSL's number (NID
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat.crypto.algorithms import CipherMode, CipherSuite, Digest
 from tincd_compat.crypto.nids import CIPHER_ALIASES, CIPHERS, DIGEST_ALIASES, DIGESTS
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 __all__ = [

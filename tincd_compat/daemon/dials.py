@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.clock import Clock
+from tincd_compat.dataclass import dataclass
 from tincd_compat.meta.proxy import Target
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.records import Address

@@ -13,8 +13,9 @@ every fifteen seconds and its answer are a megabyte and a quarter a day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from tincd_compat.dataclass import dataclass
 
 if TYPE_CHECKING:
     from tincd_compat.mesh.node import Node

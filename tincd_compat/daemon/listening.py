@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.settings import Settings
 from tincd_compat.config.values import AddressFamily
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 from tincd_compat.transport.local import from_sockaddr
 from tincd_compat.transport.tcp import open_listener

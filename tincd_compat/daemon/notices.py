@@ -6,11 +6,11 @@ ConnectTo stops or begins to work, however often it is tried in between.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tincd_compat import logs
 from tincd_compat.daemon.dials import dial_result
+from tincd_compat.dataclass import dataclass
 from tincd_compat.observe.words import DialResult, LinkEnd
 
 if TYPE_CHECKING:

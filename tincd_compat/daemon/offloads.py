@@ -8,11 +8,11 @@ kernels that have an offload and are wrong about it.  C tincd ignores the former
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.config.settings import Settings
+from tincd_compat.dataclass import dataclass
 from tincd_compat.device.base import Device
 from tincd_compat.device.vnet import OffloadWishes
 from tincd_compat.segments import offload

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tincd_compat.daemon.control_listener import ControlListener
@@ -15,6 +14,7 @@ from tincd_compat.daemon.own import Fixed, OwnFacts
 from tincd_compat.daemon.pings import Pings
 from tincd_compat.daemon.slices import Begin
 from tincd_compat.daemon.watcher import Watcher
+from tincd_compat.dataclass import dataclass
 from tincd_compat.observe import tables, times
 from tincd_compat.observe.answers import AnswerRecord, Failure
 from tincd_compat.observe.codec import Record

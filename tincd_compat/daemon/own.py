@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tincd_compat import __version__
 from tincd_compat.daemon.clock import Clock
+from tincd_compat.dataclass import dataclass
 from tincd_compat.observe.records import SuiteRecord
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import Own

@@ -18,11 +18,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tincd_compat.daemon.fairqueue import FairQueue
+from tincd_compat.dataclass import dataclass
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -10,9 +10,10 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.device.multicast import open_multicast
 from tincd_compat.device.raw import open_raw
 from tincd_compat.device.system import Buffer, System

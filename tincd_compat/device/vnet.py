@@ -16,11 +16,11 @@ import contextlib
 import errno
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.checksums import Buffer
+from tincd_compat.dataclass import dataclass
 from tincd_compat.device.system import System
 from tincd_compat.segments.offload import (
     TCPV4,

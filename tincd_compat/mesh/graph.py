@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
 from tincd_compat import logs, options
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Edge, Mesh, Node
 
 

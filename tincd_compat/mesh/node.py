@@ -9,10 +9,11 @@ belongs to the tunnel.  The results of the graph search (``reachable``, ``nextho
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.subnets import SubnetTable
 
 #: Largest frame: 1500 bytes of payload, Ethernet header and VLAN tag.

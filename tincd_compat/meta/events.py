@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, TypeAlias
 
 from tincd_compat import logs
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.messages import Message
 

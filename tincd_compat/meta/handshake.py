@@ -46,13 +46,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from tincd_compat.addresses import valid_name
 from tincd_compat.crypto import streamciphers
 from tincd_compat.crypto.streamciphers import StreamCipher
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError, Fault, PeerError
 from tincd_compat.meta.events import Activated, DecryptNeeded
 from tincd_compat.meta.identity import Identity, PeerIdentity, RawPublicKey

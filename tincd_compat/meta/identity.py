@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from tincd_compat.dataclass import dataclass
 
 
 class RawPrivateKey(Protocol):

@@ -12,11 +12,11 @@ protocol cannot express ConfigError.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress, format_host
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.meta.wording import printable
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.observe.codec import Facts, Record
 from tincd_compat.observe.records import SCHEMA, Address, Event
 from tincd_compat.observe.times import Time

@@ -9,9 +9,10 @@ looks again.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Mesh, Node
 
 

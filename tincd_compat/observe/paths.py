@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.observe.events import Events

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.observe.cuts import Cut, cuts
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.records import Problem

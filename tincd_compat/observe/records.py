@@ -12,9 +12,10 @@ Which endpoint yields which record is in :mod:`.endpoints`, the words are in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.observe.codec import Facts, Record
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (

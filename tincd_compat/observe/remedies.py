@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.observe.words import Cause
 
 

@@ -8,9 +8,10 @@ told, :mod:`.problems` takes care.  Each code has its paragraph in tincd-compat(
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple, TypeAlias
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Node
 from tincd_compat.observe.codec import Facts
 from tincd_compat.observe.cuts import Cut

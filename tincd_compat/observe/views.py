@@ -8,8 +8,8 @@ only read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.modes import Mode
 from tincd_compat.observe.records import (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tincd_compat.dataclass import dataclass
 from tincd_compat.modes import Forwarding, Mode
 
 

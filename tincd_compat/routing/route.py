@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from tincd_compat.addresses import format_host
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.modes import Forwarding, Mode
 from tincd_compat.routing import headers, neighbours

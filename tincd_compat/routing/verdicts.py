@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Node
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Generic, TypeVar
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.service.getopt import Argument, Option, Parser, UsageError
 
 #: What a ``-o`` argument is read into; this module only passes it on.

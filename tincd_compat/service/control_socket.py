@@ -13,9 +13,10 @@ import os
 import socket
 import stat
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tincd_compat.dataclass import dataclass
 
 #: Connections that wait to be accepted.
 BACKLOG: Final = 16

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat import logs
+from tincd_compat.dataclass import dataclass
 
 #: Lines that one place in the program may write at once, and per second from then on.
 LINES_AT_ONCE: Final = 1000

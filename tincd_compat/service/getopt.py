@@ -8,9 +8,9 @@ be the next word.  The error texts are glibc's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import TincError
 
 

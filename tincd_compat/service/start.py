@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tincd_compat import TINC_VERSION, logs
 from tincd_compat.config.parser import Options
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import TincError
 from tincd_compat.service import privileges, process
 from tincd_compat.service.log import Log

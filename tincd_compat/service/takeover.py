@@ -16,10 +16,10 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import TincError
 from tincd_compat.service.launcher import PLACE, RECORD, Launcher, interpreter_of
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import h11
+
+from tincd_compat.dataclass import dataclass
 
 #: Bytes of a request, its head and body together, and seconds until it is whole.
 MAX_REQUEST: Final = 8 * 1024

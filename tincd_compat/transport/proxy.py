@@ -14,11 +14,11 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.events import ConnectionLost
 from tincd_compat.meta.proxy import ProxyDialogue, ProxyProgress, Target

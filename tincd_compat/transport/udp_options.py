@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.dataclass import dataclass
 from tincd_compat.transport.local import allow_any, why_unbound
 
 #: The buffer asked for when the configuration names none.  The system's default holds

@@ -20,11 +20,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.broadcast import broadcast_neighbours
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.modes import BroadcastMode

@@ -12,10 +12,10 @@ short cut never decides differently from :mod:`tincd_compat.routing.route` and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat.addresses import Subnet, SubnetKind
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.destinations import Destinations
 from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
 from tincd_compat.modes import Forwarding, Mode

@@ -13,9 +13,9 @@ pipeline, untouched.  Whoever calls sees to it that single packets are not logge
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Node
 from tincd_compat.tunnel.plain import MAX_DESTINATIONS
 from tincd_compat.tunnel.ports import Progress, Send

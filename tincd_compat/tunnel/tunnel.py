@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
 
 from tincd_compat import logs
 from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
+from tincd_compat.dataclass import dataclass
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.codec import Opener, Sealer, unusable
 from tincd_compat.tunnel.echoes import Echoes

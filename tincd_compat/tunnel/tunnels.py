@@ -9,10 +9,10 @@ Whoever asks cannot tell the difference, nor whether a node went, came back, or 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import MAX_MTU, Node
 from tincd_compat.options import PMTU_DISCOVERY
 from tincd_compat.tunnel import compression

@@ -8,10 +8,10 @@ it, nothing else follows from that, and no part of a key is ever shown.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from tincd_compat.config import parser
+from tincd_compat.dataclass import dataclass
 
 # Editors and web pages put other dashes in place of pairs or fives of them.
 _DASHES: Final = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tincd_compat.config.check import files, lines, users
@@ -54,6 +53,7 @@ from tincd_compat.config.settings import (
 )
 from tincd_compat.config.variables import Scope
 from tincd_compat.crypto.rsa import PrivateKey
+from tincd_compat.dataclass import dataclass
 
 _NO_START = "tincd does not start"
 _CUT_OFF = "the rest of the file is not read"

@@ -6,13 +6,13 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.config.parser import Entry
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 

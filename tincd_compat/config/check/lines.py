@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from tincd_compat.config import parser
 from tincd_compat.config.check.blocks import mend
 from tincd_compat.config.check.findings import Report
 from tincd_compat.config.parser import Entry
+from tincd_compat.dataclass import dataclass
 
 _COMMENT: Final = re.compile(r"\s#")
 #: C tincd reads a line in pieces of this many bytes.

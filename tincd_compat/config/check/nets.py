@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from tincd_compat.config.check.findings import Report, listening
 from tincd_compat.config.parser import Config, Entry
 from tincd_compat.config.settings import Settings, find_name
 from tincd_compat.config.values import AddressFamily
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 _DEFAULT_PORT: Final = Settings(name="").port

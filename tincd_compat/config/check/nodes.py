@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tincd_compat.addresses import Subnet, valid_name
@@ -17,6 +16,7 @@ from tincd_compat.config.check.values import check_values
 from tincd_compat.config.hosts import HostSettings, host_names, load_host_settings
 from tincd_compat.config.parser import Config, Entry, Options, options_for
 from tincd_compat.config.variables import Scope
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 _LOCKED_OUT = "connections with this node are refused"

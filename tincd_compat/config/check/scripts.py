@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from tincd_compat.addresses import valid_name
 from tincd_compat.config.check.files import check_writable, file_mode
 from tincd_compat.config.check.findings import Report
 from tincd_compat.config.parser import Entry
+from tincd_compat.dataclass import dataclass
 
 SCRIPTS: Final = (
     "tinc-up",

@@ -6,11 +6,11 @@ import os
 import pwd
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tincd_compat.config.check.findings import Report
+from tincd_compat.dataclass import dataclass
 
 _READ: Final = stat.S_IROTH
 _RUN: Final = stat.S_IROTH | stat.S_IXOTH

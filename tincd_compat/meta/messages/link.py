@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
+from tincd_compat.dataclass import dataclass
 from tincd_compat.meta.fields import INT, pattern, split_fields
 from tincd_compat.meta.messages.requests import Request
 

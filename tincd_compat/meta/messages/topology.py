@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
 from tincd_compat.addresses import Subnet
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.fields import (
     HEX,
