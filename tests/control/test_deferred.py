@@ -73,36 +73,41 @@ def test_lost_connection_takes_its_words_along() -> None:
     world = dumping()
     world.hear(f"12 1 {FAR_TO_PEER} 4", "other")
     world.gossip.connection_down(world["other"], report=True)
-    assert told(list(world.gossip.corrections(FLOOD_PATIENCE)), world) == []
+    assert told(list(world.gossip.edges.corrections(FLOOD_PATIENCE)), world) == []
 
 
 def test_greater_form_of_an_edge_speaks_first() -> None:
     world = dumping()
     world.hear(f"12 1 {FAR_TO_PEER} 4", "other")
-    assert told(list(world.gossip.corrections(FLOOD_PATIENCE - 1)), world) == []
-    assert told(list(world.gossip.corrections(FLOOD_PATIENCE)), world) == [
+    assert told(list(world.gossip.edges.corrections(FLOOD_PATIENCE - 1)), world) == []
+    assert told(list(world.gossip.edges.corrections(FLOOD_PATIENCE)), world) == [
         f"12 {FAR_TO_PEER} 5"
     ]
-    assert told(list(world.gossip.corrections(100)), world) == []
+    assert told(list(world.gossip.edges.corrections(100)), world) == []
 
 
 def test_lesser_form_speaks_only_if_the_other_end_does_not() -> None:
     world = dumping()
     world.hear(f"12 1 {FAR_TO_PEER} 6", "other")
-    assert told(list(world.gossip.corrections(FLOOD_PATIENCE)), world) == []
+    assert told(list(world.gossip.edges.corrections(FLOOD_PATIENCE)), world) == []
     assert (
-        told(list(world.gossip.corrections(FLOOD_PATIENCE + LAST_PATIENCE - 1)), world)
+        told(
+            list(world.gossip.edges.corrections(FLOOD_PATIENCE + LAST_PATIENCE - 1)),
+            world,
+        )
         == []
     )
     now = FLOOD_PATIENCE + LAST_PATIENCE
-    assert told(list(world.gossip.corrections(now)), world) == [f"12 {FAR_TO_PEER} 5"]
+    assert told(list(world.gossip.edges.corrections(now)), world) == [
+        f"12 {FAR_TO_PEER} 5"
+    ]
     assert weight(world) == 5
 
 
 def test_edge_that_is_not_there_is_denied() -> None:
     world = dumping()
     assert world.hear("12 1 far alpha 10.99.0.1 6551 c 4", "other") == []
-    assert told(list(world.gossip.corrections(FLOOD_PATIENCE)), world) == [
+    assert told(list(world.gossip.edges.corrections(FLOOD_PATIENCE)), world) == [
         "13 far alpha"
     ]
 
@@ -110,7 +115,7 @@ def test_edge_that_is_not_there_is_denied() -> None:
 def test_edge_to_a_node_out_of_reach_is_believed_after_all() -> None:
     world = dumping()
     assert world.hear("12 1 far zoe 10.0.0.1 1 c 4", "other") == []
-    effects = list(world.gossip.corrections(FLOOD_PATIENCE))
+    effects = list(world.gossip.edges.corrections(FLOOD_PATIENCE))
     said = [effect.message for effect in effects if isinstance(effect, Announce)]
     assert [type(message) for message in said] == [AddEdge]
     assert weight(world, "far", "zoe") == 4
@@ -122,7 +127,7 @@ def test_live_news_settles_what_was_set_aside() -> None:
     assert world.hear(f"12 2 {FAR_TO_PEER} 3") != []
     assert weight(world) == 3
     for now in (100, 200):
-        assert told(list(world.gossip.corrections(now)), world) == []
+        assert told(list(world.gossip.edges.corrections(now)), world) == []
 
 
 def test_confirmation_reaches_who_is_known_to_differ() -> None:
@@ -147,7 +152,7 @@ def test_repeated_line_shows_what_a_neighbour_believes() -> None:
     assert world.hear(f"12 2 {FAR_TO_PEER} 6") != []
     assert world.hear(old, "other") == []
     assert weight(world) == 6
-    assert told(list(world.gossip.corrections(FLOOD_PATIENCE)), world) == [
+    assert told(list(world.gossip.edges.corrections(FLOOD_PATIENCE)), world) == [
         f"12 {FAR_TO_PEER} 6"
     ]
 
@@ -158,7 +163,7 @@ def test_neighbour_that_agrees_later_needs_no_telling() -> None:
         world.hear(line)
     for line in (f"12 1 {FAR_TO_PEER} 4", f"12 2 {FAR_TO_PEER} 6"):
         world.hear(line, "other")
-    assert told(list(world.gossip.corrections(100)), world) == []
+    assert told(list(world.gossip.edges.corrections(100)), world) == []
 
 
 def test_repeated_denial_is_answered_only_in_the_end() -> None:
@@ -166,9 +171,11 @@ def test_repeated_denial_is_answered_only_in_the_end() -> None:
     world.hear("13 1 far peer")
     world.hear(f"12 2 {FAR_TO_PEER} 6")
     world.hear("13 1 far peer", "other")
-    assert told(list(world.gossip.corrections(FLOOD_PATIENCE)), world) == []
+    assert told(list(world.gossip.edges.corrections(FLOOD_PATIENCE)), world) == []
     now = FLOOD_PATIENCE + LAST_PATIENCE
-    assert told(list(world.gossip.corrections(now)), world) == [f"12 {FAR_TO_PEER} 6"]
+    assert told(list(world.gossip.edges.corrections(now)), world) == [
+        f"12 {FAR_TO_PEER} 6"
+    ]
 
 
 def test_repeated_line_without_a_numeric_address_is_never_believed() -> None:
@@ -178,7 +185,7 @@ def test_repeated_line_without_a_numeric_address_is_never_believed() -> None:
     world.hear("13 0 ghost zoe")
     world.hear(line)
     world.hear(line, "other")
-    assert list(world.gossip.corrections(FLOOD_PATIENCE)) == []
+    assert list(world.gossip.edges.corrections(FLOOD_PATIENCE)) == []
     assert "zoe" not in world["ghost"].edges
 
 
@@ -186,12 +193,12 @@ def test_repeated_error_about_our_own_edge_is_set_right() -> None:
     world = World()
     line = "12 1 alpha peer 10.99.0.2 7001 c 7"
     assert [type(effect) for effect in world.hear(line)] == [Reply]
-    list(world.gossip.corrections(10))
+    list(world.gossip.edges.corrections(10))
     assert weight(world, "alpha") == 6
     assert world.hear(line, "other", 10) == []
     said = [
         effect.message
-        for effect in list(world.gossip.corrections(14))
+        for effect in list(world.gossip.edges.corrections(14))
         if isinstance(effect, Announce)
     ]
     assert [type(message) for message in said] == [AddEdge]
@@ -206,7 +213,7 @@ def test_while_links_come_up_errors_are_set_right_once_for_all() -> None:
     assert world.hear("12 2 alpha far 10.99.0.4 7003 c 9", "other", 1.0) == []
     said = [
         effect.message
-        for effect in list(world.gossip.corrections(4.0))
+        for effect in list(world.gossip.edges.corrections(4.0))
         if isinstance(effect, Announce)
     ]
     assert [type(message) for message in said] == [DelEdge, AddEdge]
@@ -226,7 +233,7 @@ def test_a_word_about_nodes_that_have_gone_is_void(ends: str) -> None:
         world.gossip.connection_down(world["peer"], report=False)
         list(world.gossip.purge())
         assert "far" not in world.mesh.nodes
-    assert list(world.gossip.corrections(FLOOD_PATIENCE)) == []
+    assert list(world.gossip.edges.corrections(FLOOD_PATIENCE)) == []
 
 
 def test_a_denial_that_has_come_true_needs_no_answer() -> None:
@@ -237,7 +244,7 @@ def test_a_denial_that_has_come_true_needs_no_answer() -> None:
     world.hear("13 1 peer alpha", "other")
     world.settle(world.gossip.connection_down(world["peer"], report=True))
     assert "alpha" not in world["peer"].edges
-    assert told(list(world.gossip.corrections(FLOOD_PATIENCE)), world) == []
+    assert told(list(world.gossip.edges.corrections(FLOOD_PATIENCE)), world) == []
 
 
 def test_a_tunnel_server_settles_nothing_between_others() -> None:
@@ -246,14 +253,14 @@ def test_a_tunnel_server_settles_nothing_between_others() -> None:
     for line in (f"12 1 {peer_to_far} 4", f"12 2 {peer_to_far} 6"):
         assert world.hear(line) != []
     assert world.hear(f"12 1 {peer_to_far} 4") == []
-    assert list(world.gossip.corrections(FLOOD_PATIENCE)) == []
+    assert list(world.gossip.edges.corrections(FLOOD_PATIENCE)) == []
 
 
 def test_our_own_edge_is_not_announced_anew_for_a_repeated_truth() -> None:
     world = World()
     for source in ("peer", "other"):
         assert world.hear("12 1 alpha peer 10.99.0.2 7001 c 5", source) == []
-    assert list(world.gossip.corrections(100)) == []
+    assert list(world.gossip.edges.corrections(100)) == []
 
 
 def test_subnets_do_not_end_a_dump() -> None:

@@ -198,7 +198,7 @@ def check(row: Row, caplog: pytest.LogCaptureFixture) -> World:
     else:
         logger = getattr(logs, log[0]).name
         assert logged == [(logger, log[1].replace("{peer}", PEER))]
-    # A second arrival of the same bytes is swallowed whatever the first one did.
+    # A second envelope of the same bytes is swallowed whatever the first one did.
     assert world.hear(line, "other") == []
     return world
 
@@ -346,7 +346,7 @@ def test_limit_on_edges(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_what_is_counted_is_what_there_is() -> None:
     world = World()
-    ground = world.gossip._ground
+    context = world.gossip._context
     world.hear("12 a far carol 10.0.0.1 655 c 1")
     world.hear("12 b far carol 10.0.0.1 655 c 2")
     world.hear("13 c peer far")
@@ -354,8 +354,8 @@ def test_what_is_counted_is_what_there_is() -> None:
     world.gossip.connection_up(world["peer"], PLACES["peer"], "7001", 9, 0xC, 0)
     world.gossip.connection_down(world["other"], report=True)
     ends = world.edges()
-    assert ground._edges == len(ends) == 5
-    assert ground._letters_of_edges == sum(len(each) - 1 for each in ends)
+    assert context._edges == len(ends) == 5
+    assert context._letters_of_edges == sum(len(each) - 1 for each in ends)
 
 
 def lost(world: World, line: str) -> tuple[bool, bool, list[Change] | None]:

@@ -20,7 +20,7 @@ from tincd_compat.meta.messages import AddEdge, DelEdge
 
 def contradictions(world: World) -> tuple[int, int]:
     """Return how many ADD_EDGEs and DEL_EDGEs about our own edges were wrong."""
-    edges = world.gossip._edges
+    edges = world.gossip.edges
     return edges.contradicting_adds, edges.contradicting_dels
 
 
@@ -157,28 +157,28 @@ def test_namesake_makes_us_rest(caplog: pytest.LogCaptureFixture) -> None:
     limit = MAX_CONTRADICTIONS
     assert len(contradict(world, limit, 0)) == 2 * limit
     assert contradictions(world) == (limit, limit)
-    assert world.gossip.pause(0) == 0
+    assert world.gossip.edges.pause(0) == 0
     assert contradictions(world) == (0, 0)
     contradict(world, limit + 1, 1000)
     caplog.clear()
-    assert world.gossip.pause(5) == 10
+    assert world.gossip.edges.pause(5) == 10
     text = "Possible node with same Name as us! Sleeping 10 seconds."
     assert caplog.messages == [text]
     # While resting we neither answer nor count towards a longer rest.
     assert contradict(world, limit + 1, 2000, now=6) == []
-    assert world.gossip.pause(10) == 0
+    assert world.gossip.edges.pause(10) == 0
     assert len(contradict(world, limit + 1, 3000, now=15)) == 2 * limit + 2
-    assert world.gossip.pause(15) == 20
-    assert world.gossip.pause(36) == 0
+    assert world.gossip.edges.pause(15) == 20
+    assert world.gossip.edges.pause(36) == 0
     contradict(world, limit + 1, 4000, now=37)
-    assert world.gossip.pause(37) == 20
+    assert world.gossip.edges.pause(37) == 20
 
 
 def test_rest_has_a_longest_time() -> None:
     world, now, rests = World(), 0.0, []
     for turn in range(11):
         contradict(world, MAX_CONTRADICTIONS + 1, turn * 1000, now)
-        rests.append(world.gossip.pause(now))
+        rests.append(world.gossip.edges.pause(now))
         now += rests[-1]
     assert rests == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
 
@@ -191,7 +191,7 @@ def test_it_takes_both_kinds_of_contradiction_to_show_a_namesake(missing: str) -
             if number or not line.startswith(missing):
                 world.hear(line % number)
     assert max(contradictions(world)) == MAX_CONTRADICTIONS + 1
-    assert world.gossip.pause(0) == 0
+    assert world.gossip.edges.pause(0) == 0
 
 
 def test_denial_of_an_old_link_is_set_right_at_once_though_another_is_young() -> None:
@@ -221,8 +221,8 @@ def test_an_edge_that_was_just_announced_is_not_announced_anew() -> None:
     world.hear("13 a alpha peer", now=0)
     place = SocketAddress("10.99.0.2", 40000)
     world.gossip.connection_up(world["peer"], place, "7001", 5, OPTIONS, 2)
-    assert list(world.gossip.corrections(ECHO)) == []
-    announced, changed = world.gossip.corrections(2 + ECHO)
+    assert list(world.gossip.edges.corrections(ECHO)) == []
+    announced, changed = world.gossip.edges.corrections(2 + ECHO)
     assert isinstance(announced, Announce)
     assert isinstance(announced.message, AddEdge)
     assert announced.message.weight == 6
@@ -232,15 +232,19 @@ def test_an_edge_that_was_just_announced_is_not_announced_anew() -> None:
 def test_a_tunnel_server_announces_nothing_anew() -> None:
     world = World(TUNNEL_SERVER)
     assert world.hear("12 a alpha peer 10.99.0.2 7001 c 999") != []
-    assert list(world.gossip.corrections(100)) == []
+    assert list(world.gossip.edges.corrections(100)) == []
 
 
 def test_while_a_namesake_makes_us_rest_nothing_is_set_right() -> None:
     world = World()
     contradict(world, MAX_CONTRADICTIONS + 1, 0)
-    assert world.gossip.pause(0) == 10
-    assert list(world.gossip.corrections(9)) == []
-    said = [each for each in world.gossip.corrections(10) if isinstance(each, Announce)]
+    assert world.gossip.edges.pause(0) == 10
+    assert list(world.gossip.edges.corrections(9)) == []
+    said = [
+        each
+        for each in world.gossip.edges.corrections(10)
+        if isinstance(each, Announce)
+    ]
     assert [type(each.message) for each in said] == [AddEdge, DelEdge]
 
 
@@ -278,7 +282,7 @@ def test_who_is_back_is_told_nothing_if_nobody_else_has_heard_it() -> None:
 def test_nothing_is_left_of_a_link() -> None:
     world = World()
     gossip, place = world.gossip, SocketAddress("10.99.0.9", 7009)
-    tables = gossip._connected, gossip._dumping, gossip._edges._link_settled_at
+    tables = gossip._connected, gossip._dumping, gossip.edges._link_settled_at
     before = [len(table) for table in tables]
     gossip.connection_up(world["ghost"], place, "7009", 5, OPTIONS, 100)
     assert [len(table) for table in tables] == [1 + size for size in before]

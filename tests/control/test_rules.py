@@ -57,9 +57,9 @@ def test_warnings_are_rationed(caplog: pytest.LogCaptureFixture) -> None:
 def test_forwarding_is_logged_once(
     logger: logging.Logger, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    arrival = Envelope(b"12 a b c", World()["peer"], PEER, 0)
+    envelope = Envelope(b"12 a b c", World()["peer"], PEER, 0)
     caplog.set_level(logging.WARNING, logs.meta.name)
     caplog.set_level(logging.DEBUG, logs.protocol.name)
     caplog.set_level(logging.DEBUG, logger.name)
-    forward(Request.ADD_EDGE, arrival)
+    forward(Request.ADD_EDGE, envelope)
     assert caplog.record_tuples == [(logger.name, logging.DEBUG, text)]

@@ -24,7 +24,7 @@ LEARNED = subnet("0:1a:2b:3c:4d:5e")
 @pytest.fixture
 def world() -> World:
     world = World(GossipPolicy(mac_expire=600))
-    world.gossip.learn_mac(MAC, 0)
+    world.gossip.subnets.learn(MAC, 0)
     return world
 
 
@@ -56,7 +56,7 @@ def test_a_station_that_spoke_just_now_has_a_tick_to_speak_again(
 ) -> None:
     assert said(claim(world, 1, "far", FRESH - 1)) == []
     assert owned(world)
-    world.gossip.learn_mac(MAC, FRESH)
+    world.gossip.subnets.learn(MAC, FRESH)
     assert said(list(world.gossip.tick(FRESH + 1))) == []
     assert owned(world)
 
@@ -64,25 +64,25 @@ def test_a_station_that_spoke_just_now_has_a_tick_to_speak_again(
 def test_an_old_word_is_taken_back_when_the_station_speaks_elsewhere(
     world: World,
 ) -> None:
-    assert world.gossip.heard_elsewhere(MAC, FRESH - 1) == []
-    found = world.gossip.heard_elsewhere(MAC, FRESH)
+    assert world.gossip.subnets.heard_elsewhere(MAC, FRESH - 1) == []
+    found = world.gossip.subnets.heard_elsewhere(MAC, FRESH)
     assert said(found) == [DelSubnet]
     assert not owned(world)
-    assert world.gossip.heard_elsewhere(MAC, FRESH + 1) == []
+    assert world.gossip.subnets.heard_elsewhere(MAC, FRESH + 1) == []
 
 
 def test_what_others_own_is_no_station_of_ours(world: World) -> None:
     claim(world, 1, "far", 1)
     other = bytes(6)
     world.hear("10 2 far 0:0:0:0:0:0", now=1)
-    assert world.gossip.heard_elsewhere(other, 1000) == []
+    assert world.gossip.subnets.heard_elsewhere(other, 1000) == []
 
 
 def test_what_is_configured_stays() -> None:
     world = World()
     world.mesh.subnets.add(world["alpha"], subnet("0:1a:2b:3c:4d:5e#3"))
-    assert world.gossip.learn_mac(MAC, 0) == []
-    assert world.gossip.heard_elsewhere(MAC, 1000) == []
+    assert world.gossip.subnets.learn(MAC, 0) == []
+    assert world.gossip.subnets.heard_elsewhere(MAC, 1000) == []
 
 
 def test_nothing_flaps_while_a_station_is_heard_on_both_sides(world: World) -> None:
@@ -91,8 +91,8 @@ def test_nothing_flaps_while_a_station_is_heard_on_both_sides(world: World) -> N
     told = list[type]()
     for number in range(2400):
         now = 2 + number / 4
-        told += said(world.gossip.learn_mac(MAC, now))
-        told += said(world.gossip.heard_elsewhere(MAC, now))
+        told += said(world.gossip.subnets.learn(MAC, now))
+        told += said(world.gossip.subnets.heard_elsewhere(MAC, now))
         if number % 20 == 0:
             told += said(list(world.gossip.tick(now)))
     assert told == [DelSubnet, AddSubnet] * 5
@@ -103,45 +103,45 @@ def test_nothing_flaps_while_a_station_is_heard_on_both_sides(world: World) -> N
 
 def test_a_word_that_holds_is_said_after_that_of_others(world: World) -> None:
     claim(world, 1, "far", 1)
-    assert world.gossip.learn_mac(MAC, 2) == []
-    assert world.gossip.learn_mac(MAC, FIRST_PAUSE) == []
-    found = world.gossip.learn_mac(MAC, 1 + FIRST_PAUSE)
+    assert world.gossip.subnets.learn(MAC, 2) == []
+    assert world.gossip.subnets.learn(MAC, FIRST_PAUSE) == []
+    found = world.gossip.subnets.learn(MAC, 1 + FIRST_PAUSE)
     assert said(found) == [DelSubnet, AddSubnet]
     assert len(found) == 2
     # To us nothing happens, and no script runs.
     assert owned(world)
-    assert world.gossip.learn_mac(MAC, 2 + FIRST_PAUSE) == []
+    assert world.gossip.subnets.learn(MAC, 2 + FIRST_PAUSE) == []
 
 
 def test_a_further_rival_does_not_put_our_word_off(world: World) -> None:
     claim(world, 1, "far", 1)
-    world.gossip.learn_mac(MAC, FIRST_PAUSE - 1)
+    world.gossip.subnets.learn(MAC, FIRST_PAUSE - 1)
     claim(world, 2, "other", FIRST_PAUSE)
-    found = world.gossip.learn_mac(MAC, 1 + FIRST_PAUSE)
+    found = world.gossip.subnets.learn(MAC, 1 + FIRST_PAUSE)
     assert said(found) == [DelSubnet, AddSubnet]
 
 
 def test_who_has_taken_his_word_back_is_no_rival(world: World) -> None:
     claim(world, 1, "far", 1)
-    world.gossip.learn_mac(MAC, 2)
+    world.gossip.subnets.learn(MAC, 2)
     world.hear("11 2 far 0:1a:2b:3c:4d:5e", now=3)
-    assert world.gossip.learn_mac(MAC, 100) == []
+    assert world.gossip.subnets.learn(MAC, 100) == []
 
 
 def test_who_has_left_the_mesh_is_no_rival(world: World) -> None:
     claim(world, 1, "new", 1)
-    world.gossip.learn_mac(MAC, 2)
+    world.gossip.subnets.learn(MAC, 2)
     world.hear("11 2 new 0:1a:2b:3c:4d:5e", now=3)
     assert "new" in world.mesh.nodes
     list(world.gossip.purge())
     assert "new" not in world.mesh.nodes
-    assert world.gossip.learn_mac(MAC, 100) == []
+    assert world.gossip.subnets.learn(MAC, 100) == []
 
 
 def test_a_station_that_is_learned_anew_has_no_rivals(world: World) -> None:
     claim(world, 1, "far", FRESH)
-    assert SubnetUp(world["alpha"], LEARNED) in world.gossip.learn_mac(MAC, 20)
-    assert world.gossip.learn_mac(MAC, 100) == []
+    assert SubnetUp(world["alpha"], LEARNED) in world.gossip.subnets.learn(MAC, 20)
+    assert world.gossip.subnets.learn(MAC, 100) == []
 
 
 def test_a_word_is_said_again_ever_more_rarely_but_not_never() -> None:

@@ -296,11 +296,11 @@ def test_learned_mac_is_announced_and_expires(caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.INFO)
     world = World(GossipPolicy(mac_expire=600))
     alpha = world["alpha"]
-    assert world.gossip.learn_mac(MAC, 0) == [
+    assert world.gossip.subnets.learn(MAC, 0) == [
         SubnetUp(alpha, LEARNED),
         Announce(AddSubnet(0x100, "alpha", LEARNED)),
     ]
-    assert world.gossip.learn_mac(MAC, 100) == []
+    assert world.gossip.subnets.learn(MAC, 100) == []
     assert list(world.gossip.tick(699)) == []
     assert list(world.gossip.tick(700)) == [
         SubnetDown(alpha, LEARNED),
@@ -316,8 +316,8 @@ def test_learned_mac_is_announced_and_expires(caplog: pytest.LogCaptureFixture) 
 def test_every_learned_mac_expires() -> None:
     """Also one that was heard of only once, and though others are learned later."""
     world = World(GossipPolicy(mac_expire=600))
-    assert world.gossip.learn_mac(MAC, 0) != []
-    assert world.gossip.learn_mac(bytes(6), 1) != []
+    assert world.gossip.subnets.learn(MAC, 0) != []
+    assert world.gossip.subnets.learn(bytes(6), 1) != []
     assert list(world.gossip.tick(599)) == []
     assert len(list(world.gossip.tick(600))) == 2
     assert len(list(world.gossip.tick(601))) == 2
@@ -326,7 +326,7 @@ def test_every_learned_mac_expires() -> None:
 
 def test_learned_mac_that_moved_goes_at_the_next_tick() -> None:
     world = World()
-    world.gossip.learn_mac(MAC, 0)
+    world.gossip.subnets.learn(MAC, 0)
     world.hear("10 a far 0:1a:2b:3c:4d:5e", now=3)
     assert world.mesh.subnets.has(world["alpha"], LEARNED)
     assert SubnetDown(world["alpha"], LEARNED) in list(world.gossip.tick(3))
@@ -336,23 +336,23 @@ def test_learned_mac_that_moved_goes_at_the_next_tick() -> None:
 def test_configured_mac_is_not_learned() -> None:
     world = World()
     world.mesh.subnets.add(world["alpha"], subnet("0:1a:2b:3c:4d:5e#3"))
-    assert world.gossip.learn_mac(MAC, 0) == []
+    assert world.gossip.subnets.learn(MAC, 0) == []
     assert list(world.gossip.tick(10_000)) == []
 
 
 def test_learned_macs_are_limited(caplog: pytest.LogCaptureFixture) -> None:
     world = World(limits=Limits(subnets=5, own=2))
-    assert world.gossip.learn_mac(MAC, 0) != []
-    assert world.gossip.learn_mac(bytes(6), 0) == []
-    assert world.gossip.learn_mac(MAC, 1) == []
+    assert world.gossip.subnets.learn(MAC, 0) != []
+    assert world.gossip.subnets.learn(bytes(6), 0) == []
+    assert world.gossip.subnets.learn(MAC, 1) == []
     assert caplog.messages == ["Too many subnets to learn MACs"]
 
 
 def test_learned_macs_have_room_in_a_full_table() -> None:
     world = World(limits=Limits(subnets=4, own=3))
-    assert world.gossip.learn_mac(MAC, 0) != []
-    assert world.gossip.learn_mac(bytes(6), 0) != []
-    assert world.gossip.learn_mac(bytes(5) + b"\1", 0) == []
+    assert world.gossip.subnets.learn(MAC, 0) != []
+    assert world.gossip.subnets.learn(bytes(6), 0) != []
+    assert world.gossip.subnets.learn(bytes(5) + b"\1", 0) == []
 
 
 def test_no_owner_fills_the_table_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -403,7 +403,7 @@ def test_reload_withdraws_and_announces() -> None:
         "ghost": [subnet("10.5.0.0/24")],
         "new": [subnet("10.7.0.0/24")],
     }
-    assert list(world.gossip.reload_subnets(configured)) == [
+    assert list(world.gossip.subnets.reload(configured)) == [
         Announce(DelSubnet(0x100, "peer", subnet("10.2.0.0/24"))),
         SubnetDown(world["peer"], subnet("10.2.0.0/24")),
         Announce(DelSubnet(0x101, "far", subnet("10.4.0.0/24"))),
@@ -419,12 +419,12 @@ def test_reload_withdraws_and_announces() -> None:
 def test_reload_and_learned_macs() -> None:
     """A learned MAC survives a reload, and stays for good once it is configured."""
     world = World()
-    world.gossip.learn_mac(MAC, 0)
+    world.gossip.subnets.learn(MAC, 0)
     configured = {name: world.mesh.subnets.of(world[name]) for name in world.mesh.nodes}
     configured["alpha"].remove(LEARNED)
-    assert list(world.gossip.reload_subnets(configured)) == []
+    assert list(world.gossip.subnets.reload(configured)) == []
     configured["alpha"].append(LEARNED)
-    assert list(world.gossip.reload_subnets(configured)) == []
+    assert list(world.gossip.subnets.reload(configured)) == []
     assert list(world.gossip.tick(10_000)) == []
     assert world.mesh.subnets.has(world["alpha"], LEARNED)
 
@@ -432,11 +432,11 @@ def test_reload_and_learned_macs() -> None:
 def test_reload_goes_by_owner_and_address() -> None:
     """A learned MAC stays for us alone, and whom no file names has nothing."""
     world = World()
-    world.gossip.learn_mac(MAC, 0)
+    world.gossip.subnets.learn(MAC, 0)
     world.mesh.subnets.add(world["far"], LEARNED)
     withdrawn = [
         effect.message
-        for effect in world.gossip.reload_subnets({})
+        for effect in world.gossip.subnets.reload({})
         if isinstance(effect, Announce)
     ]
     assert world.subnets() == {f"alpha {LEARNED}"}
@@ -447,10 +447,10 @@ def test_reload_goes_by_owner_and_address() -> None:
 def test_reload_of_our_own_subnets() -> None:
     world = World()
     alpha = world["alpha"]
-    world.gossip.learn_mac(MAC, 0)
+    world.gossip.subnets.learn(MAC, 0)
     others = {text for text in world.subnets() if not text.startswith("alpha")}
     wanted = [subnet("10.1.2.0/24"), subnet("10.1.1.0/24")]
-    assert list(world.gossip.reload_own_subnets(wanted)) == [
+    assert list(world.gossip.subnets.reload_own(wanted)) == [
         Announce(DelSubnet(0x101, "alpha", subnet("10.1.0.0/24"))),
         SubnetDown(alpha, subnet("10.1.0.0/24")),
         Announce(AddSubnet(0x102, "alpha", subnet("10.1.1.0/24"))),
@@ -458,9 +458,9 @@ def test_reload_of_our_own_subnets() -> None:
         Announce(AddSubnet(0x103, "alpha", subnet("10.1.2.0/24"))),
         SubnetUp(alpha, subnet("10.1.2.0/24")),
     ]
-    assert list(world.gossip.reload_own_subnets(wanted)) == []
+    assert list(world.gossip.subnets.reload_own(wanted)) == []
     # What was learned becomes ours for good when it is configured.
-    assert list(world.gossip.reload_own_subnets([*wanted, LEARNED])) == []
+    assert list(world.gossip.subnets.reload_own([*wanted, LEARNED])) == []
     assert list(world.gossip.tick(10_000)) == []
     assert world.subnets() == {
         *others,

@@ -113,7 +113,7 @@ class World:
                 lost = [each.node for each in flips if not each.up]
                 graph.settle_down(self.mesh, lost)
             elif isinstance(effect, CheckReverse):
-                done += self.gossip.withdraw_reverse(effect.node)
+                done += self.gossip.edges.withdraw_reverse(effect.node)
         return done
 
     def edges(self) -> set[str]:

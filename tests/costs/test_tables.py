@@ -63,10 +63,10 @@ COUNTS: dict[str, Callable[[Crowded], int]] = {
     "links": _links,
     "callers": _links,
     "deferred": lambda crowded: len(
-        crowded.daemon.parts.control.gossip._edges._deferred
+        crowded.daemon.parts.control.gossip.edges._deferred
     ),
     "contested": lambda crowded: len(
-        crowded.daemon.parts.control.gossip._edges._contested._contested
+        crowded.daemon.parts.control.gossip.edges._contested._contested
     ),
     "backlog": lambda crowded: (
         crowded.other.link.backlog.queued // len("14 10000 peer\n")

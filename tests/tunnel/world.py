@@ -127,7 +127,7 @@ class FakePorts:
     def request_key(self, node: Node) -> None:
         self.key_requests.append(node.name)
 
-    def learn(self, mac: bytes, now: float) -> None:
+    def learn_mac(self, mac: bytes, now: float) -> None:
         self.learned.append(mac)
         self.on_learned(mac)
 
@@ -187,6 +187,7 @@ class World:
             random_bytes=self.random.randbytes,
             run=run,
         )
+        self.pipeline.attach_control(self.ports)
         self._tunnels.attach(self.pipeline.tunnel_changed)
         self.mesh.myself.options = policy.options
         self.subnet("a", "10.0.1.0/24")

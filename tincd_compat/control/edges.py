@@ -37,9 +37,9 @@ LONGEST_PAUSE: Final = 3600
 class EdgeRules:
     """The rules for edges.  Methods change the mesh and return what is left to do."""
 
-    def __init__(self, ground: Context) -> None:
-        self._ground = ground
-        self._mesh = ground.mesh
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._mesh = context.mesh
         self.contradicting_adds = 0
         self.contradicting_dels = 0
         self._pause = FIRST_PAUSE
@@ -50,35 +50,35 @@ class EdgeRules:
         self._settled_at = float("-inf")
         self._link_settled_at: dict[str, float] = {}
 
-    def add(self, message: AddEdge, arrival: Envelope) -> list[Effect]:
+    def add(self, message: AddEdge, envelope: Envelope) -> list[Effect]:
         """Handle ADD_EDGE."""
-        if self._is_indirect(message, arrival):
+        if self._is_indirect(message, envelope):
             return []
         address = SocketAddress.parse(message.address, message.port)
         if address is None and message.source != self._mesh.myself.name:
-            self._refuse_address(message, arrival)
+            self._refuse_address(message, envelope)
             return []
-        source = self._ground.node(message.source, arrival)
-        target = self._ground.node(message.target, arrival)
+        source = self._context.node(message.source, envelope)
+        target = self._context.node(message.target, envelope)
         if source is None or target is None:
             return []
         edge = source.edges.get(target.name)
         if edge is not None and _matches(edge, message, address):
-            return self._confirm(message, arrival)
+            return self._confirm(message, envelope)
         if source is self._mesh.myself or address is None:
-            return self._contradict_add(edge, target, message.weight, arrival)
-        if self._is_deferred(message, source, arrival):
+            return self._contradict_add(edge, target, message.weight, envelope)
+        if self._is_deferred(message, source, envelope):
             return []
         self._deferred.settle(source.name, target.name)
         if edge is None:
-            return self._add(message, source, target, address, arrival)
+            return self._add(message, source, target, address, envelope)
         logs.protocol.warning(
-            "Got ADD_EDGE from %s which does not match existing entry", arrival.peer
+            "Got ADD_EDGE from %s which does not match existing entry", envelope.peer
         )
         edge.weight = message.weight
         edge.options = message.options
         edge.address = address
-        return [*self._forward(message, arrival), GraphChanged(loss=False)]
+        return [*self._forward(message, envelope), GraphChanged(loss=False)]
 
     def _add(
         self,
@@ -86,42 +86,42 @@ class EdgeRules:
         source: Node,
         target: Node,
         address: SocketAddress,
-        arrival: Envelope,
+        envelope: Envelope,
     ) -> list[Effect]:
-        if not self._ground.room_for_edge(source, arrival):
+        if not self._context.room_for_edge(source, envelope):
             return []
-        effects = self._forward(message, arrival)
-        edge = self._ground.add_edge(
+        effects = self._forward(message, envelope)
+        edge = self._context.add_edge(
             source, target, address, message.options, message.weight
         )
         return [*effects, self._joined(edge)]
 
-    def delete(self, message: DelEdge, arrival: Envelope) -> list[Effect]:
+    def delete(self, message: DelEdge, envelope: Envelope) -> list[Effect]:
         """Handle DEL_EDGE."""
-        if self._is_indirect(message, arrival):
+        if self._is_indirect(message, envelope):
             return []
         source = self._mesh.nodes.get(message.source)
         target = self._mesh.nodes.get(message.target)
         missing = "Got DEL_EDGE from %s which does not appear in the edge tree"
         if source is None or target is None:
-            logs.protocol.error(missing, arrival.peer)
+            logs.protocol.error(missing, envelope.peer)
             return []
         edge = source.edges.get(target.name)
         denied = self._deferred.settle(source.name, target.name)
         if edge is None:
-            logs.protocol.warning(missing, arrival.peer)
+            logs.protocol.warning(missing, envelope.peer)
             # A neighbour that announced the edge has to hear that it is gone.
-            return self._forward(message, arrival) if denied else []
+            return self._forward(message, envelope) if denied else []
         if source is self._mesh.myself:
-            logs.protocol.warning("Got DEL_EDGE from %s for ourself", arrival.peer)
+            logs.protocol.warning("Got DEL_EDGE from %s for ourself", envelope.peer)
             self.contradicting_dels += 1
-            noted = self._contested.note(target.name, arrival.now)
+            noted = self._contested.note(target.name, envelope.now)
             # A node that believes this message loses traffic, so it is corrected at
             # once.  Only about a young link may the message be an old one.
-            young = arrival.now < self._link_settled_at.get(target.name, 0)
-            return self._correct(self.describe(edge), arrival, noted and young)
-        effects = self._forward(message, arrival)
-        self._ground.remove_edge(edge)
+            young = envelope.now < self._link_settled_at.get(target.name, 0)
+            return self._correct(self.describe(edge), envelope, noted and young)
+        effects = self._forward(message, envelope)
+        self._context.remove_edge(edge)
         effects.append(self._lost(edge))
         return effects + self._check_reverse(target)
 
@@ -134,14 +134,14 @@ class EdgeRules:
         now: float,
     ) -> list[Effect]:
         """Add and announce the edge to a node whose connection became active."""
-        edge = self._ground.add_edge(self._mesh.myself, node, address, options, weight)
+        edge = self._context.add_edge(self._mesh.myself, node, address, options, weight)
         if node.address == address:
             # The connection has proved the address, whatever other nodes said of it.
             self._mesh.set_address(node, address)
         message = self.describe(edge)
         self._contested.put_off(node.name, now)
         self._settled_at = self._link_settled_at[node.name] = now + ECHO
-        if self._ground.policy.tunnel_server:
+        if self._context.policy.tunnel_server:
             return [Reply(message), self._joined(edge)]
         effects: list[Effect] = [Announce(message), self._joined(edge)]
         if (
@@ -151,7 +151,7 @@ class EdgeRules:
             # Our DEL_EDGE of the reverse edge may overtake the peer's ADD_EDGE on some
             # path.  Only the peer can mend that, and a contradiction makes it do so.
             ends = node.name, self._mesh.myself.name
-            effects.append(Reply(DelEdge(self._ground.nonce(), *ends)))
+            effects.append(Reply(DelEdge(self._context.nonce(), *ends)))
         return effects
 
     def link_down(self, node: Node, report: bool) -> list[Effect]:
@@ -198,7 +198,7 @@ class EdgeRules:
     def next_timer(self) -> float:
         """Return when :meth:`corrections` has something to do; never is infinite."""
         deferred = self._deferred.next_timer()
-        if self._ground.policy.tunnel_server:
+        if self._context.policy.tunnel_server:
             return deferred
         return min(deferred, max(self._contested.next_timer(), self._silent_until))
 
@@ -209,7 +209,7 @@ class EdgeRules:
 
     def _resolve_contested(self, now: float) -> Iterator[Effect]:
         """Announce contested edges of ours anew."""
-        if now < self._silent_until or self._ground.policy.tunnel_server:
+        if now < self._silent_until or self._context.policy.tunnel_server:
             return
         for name in self._contested.settled(now):
             edge = self._mesh.myself.edges.get(name)
@@ -251,7 +251,7 @@ class EdgeRules:
             return [Relay(word.neighbour, self.describe(edge).encode())]
         # An edge that may be the only way to its target is not withdrawn.
         if target.reachable:
-            denial = DelEdge(self._ground.nonce(), source.name, target.name)
+            denial = DelEdge(self._context.nonce(), source.name, target.name)
             return [Relay(word.neighbour, denial.encode())]
         return self._believe(message, source, target)
 
@@ -260,9 +260,9 @@ class EdgeRules:
     ) -> list[Effect]:
         assert isinstance(message, AddEdge)
         address = SocketAddress.parse(message.address, message.port)
-        if address is None or self._ground.edges_full:
+        if address is None or self._context.edges_full:
             return []
-        edge = self._ground.add_edge(
+        edge = self._context.add_edge(
             source, target, address, message.options, message.weight
         )
         return [Announce(self.describe(edge)), self._joined(edge)]
@@ -276,7 +276,7 @@ class EdgeRules:
         source = self._mesh.nodes.get(message.source)
         if source is None or message.target not in self._mesh.nodes:
             return
-        if self._ground.policy.tunnel_server:
+        if self._context.policy.tunnel_server:
             return
         edge = source.edges.get(message.target)
         if rank(edge) == rank_of(message):
@@ -302,7 +302,7 @@ class EdgeRules:
         """Return the message that announces an edge."""
         host, port = edge.address.host, str(edge.address.port)
         ends = edge.source.name, edge.target.name
-        nonce = self._ground.nonce()
+        nonce = self._context.nonce()
         return AddEdge(nonce, *ends, host, port, edge.options, edge.weight)
 
     def pause(self, now: float) -> int:
@@ -326,36 +326,38 @@ class EdgeRules:
         self._silent_until = now + pause
         return pause
 
-    def _is_indirect(self, message: AddEdge | DelEdge, arrival: Envelope) -> bool:
+    def _is_indirect(self, message: AddEdge | DelEdge, envelope: Envelope) -> bool:
         """Tell whether TunnelServer makes us ignore the edge."""
-        if not self._ground.policy.tunnel_server:
+        if not self._context.policy.tunnel_server:
             return False
-        neighbours = {self._mesh.myself.name, arrival.source.name}
+        neighbours = {self._mesh.myself.name, envelope.source.name}
         if not neighbours.isdisjoint((message.source, message.target)):
             return False
         name = message.request.name
-        logs.protocol.warning("Ignoring indirect %s from %s", name, arrival.peer)
+        logs.protocol.warning("Ignoring indirect %s from %s", name, envelope.peer)
         return True
 
-    def _is_deferred(self, message: AddEdge, source: Node, arrival: Envelope) -> bool:
+    def _is_deferred(self, message: AddEdge, source: Node, envelope: Envelope) -> bool:
         """Defer an update from a dump if the edge's own node can tell us by itself."""
-        if not arrival.in_dump or arrival.source is source:
+        if not envelope.in_dump or envelope.source is source:
             return False
         if not (source.reachable or source.name in self._mesh.myself.edges):
             return False
-        return self._deferred.hold(message, arrival.source, arrival.now)
+        return self._deferred.hold(message, envelope.source, envelope.now)
 
-    def _confirm(self, message: AddEdge, arrival: Envelope) -> list[Effect]:
+    def _confirm(self, message: AddEdge, envelope: Envelope) -> list[Effect]:
         """Pass on an edge that we know already, if a neighbour is known to differ."""
-        if arrival.in_dump or not self._deferred.settle(message.source, message.target):
+        if envelope.in_dump or not self._deferred.settle(
+            message.source, message.target
+        ):
             return []
-        return self._forward(message, arrival)
+        return self._forward(message, envelope)
 
-    def _refuse_address(self, message: AddEdge, arrival: Envelope) -> None:
-        self._ground.notices.warn(
+    def _refuse_address(self, message: AddEdge, envelope: Envelope) -> None:
+        self._context.notices.warn(
             f"address {message.source} {message.target}",
             "Ignoring ADD_EDGE from %s: %s to %s has no numeric address: %s port %s",
-            arrival.peer,
+            envelope.peer,
             message.source,
             message.target,
             message.address,
@@ -363,23 +365,23 @@ class EdgeRules:
         )
 
     def _contradict_add(
-        self, edge: Edge | None, target: Node, weight: int, arrival: Envelope
+        self, edge: Edge | None, target: Node, weight: int, envelope: Envelope
     ) -> list[Effect]:
-        noted = self._contested.note(target.name, arrival.now, weight)
+        noted = self._contested.note(target.name, envelope.now, weight)
         if edge is not None:
             logs.protocol.warning(
                 "Got ADD_EDGE from %s for ourself which does not match existing entry",
-                arrival.peer,
+                envelope.peer,
             )
-            return self._correct(self.describe(edge), arrival, noted)
+            return self._correct(self.describe(edge), envelope, noted)
         logs.protocol.warning(
-            "Got ADD_EDGE from %s for ourself which does not exist", arrival.peer
+            "Got ADD_EDGE from %s for ourself which does not exist", envelope.peer
         )
         self.contradicting_adds += 1
-        return self._correct(self._no_edge_to(target.name), arrival, noted)
+        return self._correct(self._no_edge_to(target.name), envelope, noted)
 
     def _correct(
-        self, truth: AddEdge | DelEdge, arrival: Envelope, noted: bool
+        self, truth: AddEdge | DelEdge, envelope: Envelope, noted: bool
     ) -> list[Effect]:
         """Contradict the sender at once, unless that would only feed a storm.
 
@@ -387,18 +389,18 @@ class EdgeRules:
         that is wrong now will most likely get the right one before our answer.  A
         contested edge is announced to all nodes when the floods have died down.
         """
-        if arrival.now < self._silent_until:
+        if envelope.now < self._silent_until:
             return []
-        later = noted and not self._ground.policy.tunnel_server
-        return [] if later and arrival.now < self._settled_at else [Reply(truth)]
+        later = noted and not self._context.policy.tunnel_server
+        return [] if later and envelope.now < self._settled_at else [Reply(truth)]
 
     def _no_edge_to(self, name: str) -> DelEdge:
-        return DelEdge(self._ground.nonce(), self._mesh.myself.name, name)
+        return DelEdge(self._context.nonce(), self._mesh.myself.name, name)
 
-    def _forward(self, message: AddEdge | DelEdge, arrival: Envelope) -> list[Effect]:
-        if self._ground.policy.tunnel_server:
+    def _forward(self, message: AddEdge | DelEdge, envelope: Envelope) -> list[Effect]:
+        if self._context.policy.tunnel_server:
             return []
-        return [forward(message.request, arrival)]
+        return [forward(message.request, envelope)]
 
     def _joined(self, edge: Edge) -> GraphChanged:
         return GraphChanged(loss=False, flips=reach.join(self._mesh, edge))
@@ -414,11 +416,11 @@ class EdgeRules:
         return [CheckReverse(node)] if self._mesh.myself.name in node.edges else []
 
     def _withdraw(self, edge: Edge, announce: bool = True) -> list[Effect]:
-        self._ground.remove_edge(edge)
-        if not announce or self._ground.policy.tunnel_server:
+        self._context.remove_edge(edge)
+        if not announce or self._context.policy.tunnel_server:
             return []
         ends = edge.source.name, edge.target.name
-        return [Announce(DelEdge(self._ground.nonce(), *ends))]
+        return [Announce(DelEdge(self._context.nonce(), *ends))]
 
 
 def _matches(edge: Edge, message: AddEdge, address: SocketAddress | None) -> bool:

@@ -10,11 +10,11 @@ find it out: then the graph has to run before any other method is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tincd_compat import logs
-from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.edges import EdgeRules
 from tincd_compat.control.effects import Effect, KeyVoid
 from tincd_compat.control.rules import Context, Envelope, GossipPolicy, Limits, forward
@@ -54,21 +54,20 @@ class Gossip:
     ) -> None:
         self._mesh = mesh
         self._seen = seen
-        self._ground = Context(mesh, policy, limits or Limits(), nonce)
+        self._context = Context(mesh, policy, limits or Limits(), nonce)
         #: When the connection with each neighbour became active.
         self._connected: dict[Node, float] = {}
         #: New neighbours whose dump has not ended.
         self._dumping: set[Node] = set()
         #: Repeated lines so far.
         self.duplicates = 0
-        self._edges = EdgeRules(self._ground)
-        self._subnets = SubnetRules(self._ground)
-        #: Subnets that only our configuration keeps out; see there.
-        self.refused = self._subnets.refused
+        #: The rules for edges alone, and those for subnets alone.
+        self.edges = EdgeRules(self._context)
+        self.subnets = SubnetRules(self._context)
 
     @property
     def policy(self) -> GossipPolicy:
-        return self._ground.policy
+        return self._context.policy
 
     @property
     def remembered(self) -> int:
@@ -80,12 +79,12 @@ class Gossip:
     def add_subnet(self, message: AddSubnet, envelope: Envelope) -> list[Effect]:
         """Handle ADD_SUBNET."""
         news = self._news(message.owner, envelope)
-        return [] if news is None else self._subnets.add(message, news)
+        return [] if news is None else self.subnets.add(message, news)
 
     def delete_subnet(self, message: DelSubnet, envelope: Envelope) -> list[Effect]:
         """Handle DEL_SUBNET."""
         news = self._news(message.owner, envelope)
-        return [] if news is None else self._subnets.delete(message, news)
+        return [] if news is None else self.subnets.delete(message, news)
 
     def add_edge(self, message: AddEdge, envelope: Envelope) -> list[Effect]:
         """Handle ADD_EDGE; a neighbour's edge to us ends its dump."""
@@ -94,16 +93,16 @@ class Gossip:
             self._dumping.discard(source)
         news = self._news(message.source, envelope)
         if news is not None:
-            return self._edges.add(message, news)
-        self._edges.repeated(message, source, envelope.now)
+            return self.edges.add(message, news)
+        self.edges.repeated(message, source, envelope.now)
         return []
 
     def delete_edge(self, message: DelEdge, envelope: Envelope) -> list[Effect]:
         """Handle DEL_EDGE."""
         news = self._news(message.source, envelope)
         if news is not None:
-            return self._edges.delete(message, news)
-        self._edges.repeated(message, envelope.source, envelope.now)
+            return self.edges.delete(message, news)
+        self.edges.repeated(message, envelope.source, envelope.now)
         return []
 
     def key_changed(self, message: KeyChanged, envelope: Envelope) -> list[Effect]:
@@ -143,23 +142,23 @@ class Gossip:
     def _with_new_nonce(self, line: bytes, now: float) -> bytes:
         """Return the line with a new nonce: other nodes have heard the old one, too."""
         number, _, rest = line.split(maxsplit=2)
-        renewed = b"%s %x %s" % (number, self._ground.nonce(), rest)
+        renewed = b"%s %x %s" % (number, self._context.nonce(), rest)
         self._seen.add(renewed, now)
         return renewed
 
-    def _key_changed(self, message: KeyChanged, arrival: Envelope) -> list[Effect]:
+    def _key_changed(self, message: KeyChanged, envelope: Envelope) -> list[Effect]:
         origin = self._mesh.nodes.get(message.origin)
         if origin is None:
             logs.always.error(
                 "Got KEY_CHANGED from %s origin %s which does not exist",
-                arrival.peer,
+                envelope.peer,
                 message.origin,
             )
             return []
         # Our own name as origin changes nothing here, but the line goes on as any.
         effects: list[Effect] = [] if origin is self._mesh.myself else [KeyVoid(origin)]
         if not self.policy.tunnel_server:
-            effects.append(forward(message.request, arrival))
+            effects.append(forward(message.request, envelope))
         return effects
 
     def state_dump(self, neighbour: Node) -> Iterator[Message]:
@@ -170,13 +169,13 @@ class Gossip:
         so entries that are new since then need not be in the dump.
         """
         if self.policy.tunnel_server:
-            yield from self._subnets.dump(self._mesh.myself)
+            yield from self.subnets.dump(self._mesh.myself)
             return
         for name in sorted(self._mesh.nodes):
             node = self._mesh.nodes.get(name)
             if node is not None:
-                yield from self._subnets.dump(node)
-                yield from self._edges.dump(node, neighbour)
+                yield from self.subnets.dump(node)
+                yield from self.edges.dump(node, neighbour)
 
     def connection_up(
         self,
@@ -196,21 +195,17 @@ class Gossip:
             address = address.with_port(int(port_text))
         self._connected[node] = now
         self._dumping.add(node)
-        return self._edges.link_up(node, address, options, weight, now)
+        return self.edges.link_up(node, address, options, weight, now)
 
     def connection_down(self, node: Node, *, report: bool) -> list[Effect]:
         """Remove our edge to a node whose connection has ended.
 
         With ``report`` a DEL_EDGE is sent to all, and if the effects ask for it, the
-        second step, :meth:`withdraw_reverse`, follows after the graph run.
+        second step, :meth:`EdgeRules.withdraw_reverse`, follows after the graph run.
         """
         self._connected.pop(node, None)
         self._dumping.discard(node)
-        return self._edges.link_down(node, report)
-
-    def withdraw_reverse(self, node: Node) -> list[Effect]:
-        """Perform :class:`CheckReverse`: withdraw the edge to us of a lost node."""
-        return self._edges.withdraw_reverse(node)
+        return self.edges.link_down(node, report)
 
     # Walks through whole tables.  The mesh is changed when an effect is asked for, and
     # other events may change it before the next effect.
@@ -222,43 +217,13 @@ class Gossip:
             if node.reachable:
                 continue
             logs.scary.debug("Purging node %s", node.label)
-            yield from self._subnets.purge(node)
-            yield from self._edges.purge_edges(node)
-        yield from self._edges.purge_nodes()
-
-    def reload_subnets(
-        self, configured: Mapping[str, Collection[Subnet]]
-    ) -> Iterator[Effect]:
-        """Apply the subnets of all host files, by owner (StrictSubnets, on reload)."""
-        return self._subnets.reload(configured)
-
-    def reload_own_subnets(self, configured: Collection[Subnet]) -> Iterator[Effect]:
-        """Apply a change of our own subnets (on reload)."""
-        return self._subnets.reload_own(configured)
-
-    def learn_mac(self, mac: bytes, now: float) -> list[Effect]:
-        """Note that a frame from ``mac`` came out of our device (switch mode)."""
-        return self._subnets.learn(mac, now)
-
-    def heard_elsewhere(self, mac: bytes, now: float) -> list[Effect]:
-        """Note that a frame from ``mac`` came from the mesh (switch mode)."""
-        return self._subnets.heard_elsewhere(mac, now)
+            yield from self.subnets.purge(node)
+            yield from self.edges.purge_edges(node)
+        yield from self.edges.purge_nodes()
 
     def tick(self, now: float) -> Iterator[Effect]:
         """Age learned MACs and seen requests; due every PingTimeout seconds."""
         self._seen.expire(now)
-        self._ground.notices.renew()
-        self._edges.age()
-        yield from self._subnets.expire_learned(now)
-
-    def next_timer(self) -> float:
-        """Return when :meth:`corrections` are due; never is infinite."""
-        return self._edges.next_timer()
-
-    def corrections(self, now: float) -> Iterator[Effect]:
-        """Correct what others have wrong of edges, where it is time for that."""
-        return self._edges.corrections(now)
-
-    def pause(self, now: float) -> int:
-        """Return for how many seconds to dial no one; called after each tick."""
-        return self._edges.pause(now)
+        self._context.notices.renew()
+        self.edges.age()
+        yield from self.subnets.expire_learned(now)

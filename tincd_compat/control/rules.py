@@ -1,4 +1,4 @@
-"""Common ground of the rules for edges and of the rules for subnets."""
+"""The context of the rules for edges and subnets: mesh, policy, limits, warnings."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Context:
         self._edges = sum(len(node.edges) for node in mesh.nodes.values())
         self._letters_of_edges = sum(map(_letters, mesh.edges()))
 
-    def node(self, name: str, arrival: Envelope) -> Node | None:
+    def node(self, name: str, envelope: Envelope) -> Node | None:
         """Return the node of that name, new if need be; None if there is no room.
 
         A name that no node can have is refused here and not where lines are read: the
@@ -123,11 +123,11 @@ class Context:
             return node
         if len(name) > MAX_NAME:
             text = "Ignoring a node from %s whose name has %d letters"
-            self.notices.warn("limit names", text, arrival.peer, len(name))
+            self.notices.warn("limit names", text, envelope.peer, len(name))
             return None
         count = len(self.mesh.nodes)
         if count >= self.limits.nodes:
-            self._refuse("nodes", count, arrival)
+            self._refuse("nodes", count, envelope)
             return None
         return self.mesh.get_or_add(name)
 
@@ -139,16 +139,16 @@ class Context:
         letters = self._letters_of_edges + self.mesh.subnets.letters
         return count >= limit or letters >= self.limits.letters
 
-    def room_for_edge(self, source: Node, arrival: Envelope) -> bool:
+    def room_for_edge(self, source: Node, envelope: Envelope) -> bool:
         """Tell whether a node may have one more edge; log the refusal if not."""
         counts = self._edges, self.limits.edges, len(source.edges)
-        return self._room("edges", *counts, source, arrival)
+        return self._room("edges", *counts, source, envelope)
 
-    def room_for_subnet(self, owner: Node, arrival: Envelope) -> bool:
+    def room_for_subnet(self, owner: Node, envelope: Envelope) -> bool:
         """Tell whether a node may have one more subnet; log the refusal if not."""
         subnets = self.mesh.subnets
         counts = len(subnets), self.limits.subnets, subnets.count(owner)
-        return self._room("subnets", *counts, owner, arrival)
+        return self._room("subnets", *counts, owner, envelope)
 
     @property
     def room_to_learn(self) -> bool:
@@ -165,20 +165,20 @@ class Context:
         limit: int,
         its: int,
         subject: Node,
-        arrival: Envelope,
+        envelope: Envelope,
     ) -> bool:
         if its >= self.limits.of_one:
-            self._refuse(f"{what} of {subject.name}", its, arrival)
+            self._refuse(f"{what} of {subject.name}", its, envelope)
             return False
-        is_own = arrival.source is subject and its < self.limits.own
+        is_own = envelope.source is subject and its < self.limits.own
         if is_own or not self._is_full(total, limit):
             return True
-        self._refuse(what, total, arrival)
+        self._refuse(what, total, envelope)
         return False
 
-    def _refuse(self, what: str, count: int, arrival: Envelope) -> None:
+    def _refuse(self, what: str, count: int, envelope: Envelope) -> None:
         text = "Ignoring new %s from %s, already knowing %d"
-        self.notices.warn(f"limit {what}", text, what, arrival.peer, count)
+        self.notices.warn(f"limit {what}", text, what, envelope.peer, count)
 
     def add_edge(
         self,
@@ -205,11 +205,11 @@ def _letters(edge: Edge) -> int:
     return len(edge.source.name) + len(edge.target.name)
 
 
-def forward(request: Request, arrival: Envelope) -> Effect:
+def forward(request: Request, envelope: Envelope) -> Effect:
     """Pass the received bytes on and log that as tincd does."""
     if logs.meta.isEnabledFor(logging.DEBUG):
-        text = arrival.line.decode("latin-1")
-        logs.meta.debug("Forwarding %s from %s: %s", request.name, arrival.peer, text)
+        text = envelope.line.decode("latin-1")
+        logs.meta.debug("Forwarding %s from %s: %s", request.name, envelope.peer, text)
     else:
-        logs.protocol.debug("Forwarding %s from %s", request.name, arrival.peer)
-    return Forward(arrival.line, request)
+        logs.protocol.debug("Forwarding %s from %s", request.name, envelope.peer)
+    return Forward(envelope.line, request)

@@ -26,39 +26,39 @@ MAX_REFUSED: Final = 64
 class SubnetRules:
     """The rules for subnets.  Methods change the mesh and return what is left to do."""
 
-    def __init__(self, ground: Context) -> None:
-        self._ground = ground
-        self._mesh = ground.mesh
-        self._subnets = ground.mesh.subnets
-        self._learned = Stations(ground.policy.mac_expire)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._mesh = context.mesh
+        self._subnets = context.mesh.subnets
+        self._learned = Stations(context.policy.mac_expire)
         self._configured_macs: frozenset[bytes] | None = None
         #: Subnets that only StrictSubnets or TunnelServer keeps out, the last of them:
         #: since when, by the name of the owner and tinc's text.
         self.refused: dict[tuple[str, str], float] = {}
 
-    def add(self, message: AddSubnet, arrival: Envelope) -> list[Effect]:
+    def add(self, message: AddSubnet, envelope: Envelope) -> list[Effect]:
         """Handle ADD_SUBNET."""
-        policy, subnet = self._ground.policy, message.subnet
-        if self._is_indirect(message, arrival):
+        policy, subnet = self._context.policy, message.subnet
+        if self._is_indirect(message, envelope):
             return []
-        owner = self._ground.node(message.owner, arrival)
+        owner = self._context.node(message.owner, envelope)
         if owner is None or self._subnets.has(owner, subnet):
             return []
         if owner is self._mesh.myself:
-            logs.protocol.warning("Got ADD_SUBNET from %s for ourself", arrival.peer)
+            logs.protocol.warning("Got ADD_SUBNET from %s for ourself", envelope.peer)
             return [Reply(self._withdrawal(owner, subnet))]
         if policy.strict:
             logs.always.warning(
                 "Ignoring unauthorized ADD_SUBNET from %s: %s",
-                arrival.peer,
-                arrival.field(3),
+                envelope.peer,
+                envelope.field(3),
             )
-            self._refuse(owner, subnet, arrival.now)
-            return [] if policy.tunnel_server else [forward(message.request, arrival)]
-        if not self._ground.room_for_subnet(owner, arrival):
+            self._refuse(owner, subnet, envelope.now)
+            return [] if policy.tunnel_server else [forward(message.request, envelope)]
+        if not self._context.room_for_subnet(owner, envelope):
             return []
-        effects = [*self._store(owner, subnet), forward(message.request, arrival)]
-        return effects + self._claimed(owner, subnet, arrival.now)
+        effects = [*self._store(owner, subnet), forward(message.request, envelope)]
+        return effects + self._claimed(owner, subnet, envelope.now)
 
     def _refuse(self, owner: Node, subnet: Subnet, now: float) -> None:
         key = owner.name, str(subnet)
@@ -66,17 +66,17 @@ class SubnetRules:
             del self.refused[next(iter(self.refused))]
         self.refused.setdefault(key, now)
 
-    def delete(self, message: DelSubnet, arrival: Envelope) -> list[Effect]:
+    def delete(self, message: DelSubnet, envelope: Envelope) -> list[Effect]:
         """Handle DEL_SUBNET."""
         self.refused.pop((message.owner, str(message.subnet)), None)
-        policy, subnet = self._ground.policy, message.subnet
-        if self._is_indirect(message, arrival):
+        policy, subnet = self._context.policy, message.subnet
+        if self._is_indirect(message, envelope):
             return []
         owner = self._mesh.nodes.get(message.owner)
         if owner is None:
             logs.protocol.warning(
                 "Got DEL_SUBNET from %s for %s which is not in our node tree",
-                arrival.peer,
+                envelope.peer,
                 message.owner,
             )
             return []
@@ -84,16 +84,16 @@ class SubnetRules:
             logs.protocol.warning(
                 "Got DEL_SUBNET from %s for %s"
                 " which does not appear in his subnet tree",
-                arrival.peer,
+                envelope.peer,
                 owner.name,
             )
-            return [forward(message.request, arrival)] if policy.strict else []
+            return [forward(message.request, envelope)] if policy.strict else []
         if owner is self._mesh.myself:
-            logs.protocol.warning("Got DEL_SUBNET from %s for ourself", arrival.peer)
+            logs.protocol.warning("Got DEL_SUBNET from %s for ourself", envelope.peer)
             return [Reply(self.describe(owner, subnet))]
         if policy.tunnel_server:
             return []
-        effects = [forward(message.request, arrival)]
+        effects = [forward(message.request, envelope)]
         return effects if policy.strict else effects + self._drop(owner, subnet)
 
     def purge(self, node: Node) -> Iterator[Effect]:
@@ -101,7 +101,7 @@ class SubnetRules:
         for subnet in self._subnets.of(node):
             if node.reachable:
                 return
-            if self._ground.policy.strict or self._subnets.remove(node, subnet):
+            if self._context.policy.strict or self._subnets.remove(node, subnet):
                 yield Announce(self._withdrawal(node, subnet))
 
     def reload_own(self, configured: Collection[Subnet]) -> Iterator[Effect]:
@@ -157,8 +157,8 @@ class SubnetRules:
             return self._repeat(mac, known, now) if known.rivals else []
         if mac in self._own_macs():
             return []
-        if not self._ground.room_to_learn:
-            self._ground.notices.warn("limit macs", "Too many subnets to learn MACs")
+        if not self._context.room_to_learn:
+            self._context.notices.warn("limit macs", "Too many subnets to learn MACs")
             return []
         logs.traffic.info("Learned new MAC address %s", format_mac(mac))
         self._learned.add(mac, now)
@@ -219,22 +219,22 @@ class SubnetRules:
 
     def describe(self, owner: Node, subnet: Subnet) -> AddSubnet:
         """Return the message that announces a subnet."""
-        return AddSubnet(self._ground.nonce(), owner.name, subnet)
+        return AddSubnet(self._context.nonce(), owner.name, subnet)
 
     def _withdrawal(self, owner: Node, subnet: Subnet) -> DelSubnet:
-        return DelSubnet(self._ground.nonce(), owner.name, subnet)
+        return DelSubnet(self._context.nonce(), owner.name, subnet)
 
-    def _is_indirect(self, message: AddSubnet | DelSubnet, arrival: Envelope) -> bool:
+    def _is_indirect(self, message: AddSubnet | DelSubnet, envelope: Envelope) -> bool:
         """Tell whether TunnelServer makes us ignore the subnet."""
-        if not self._ground.policy.tunnel_server:
+        if not self._context.policy.tunnel_server:
             return False
-        if message.owner in (self._mesh.myself.name, arrival.source.name):
+        if message.owner in (self._mesh.myself.name, envelope.source.name):
             return False
         logs.protocol.warning(
             "Ignoring indirect %s from %s for %s",
             message.request.name,
-            arrival.peer,
-            arrival.field(3),
+            envelope.peer,
+            envelope.field(3),
         )
         return True
 

@@ -197,7 +197,7 @@ class ControlPlane:
         # Whoever is linked to us is reachable, and no run has to say so.
         if self._links.of(node) is None:
             self.runs.settle_losses()
-            self.perform(self.gossip.withdraw_reverse(node))
+            self.perform(self.gossip.edges.withdraw_reverse(node))
 
     def _send_key(self, node: Node) -> None:
         """Send a new key; it replaces the old, so only if it can leave."""
@@ -361,7 +361,7 @@ class ControlPlane:
         if renewal:
             self.tunnels.expire_keys()
         self.perform(renewal)
-        return self.gossip.pause(now)
+        return self.gossip.edges.pause(now)
 
     def _look_after_keys(self, now: float) -> Iterator[None]:
         """Forget replaced keys; renew ours where a node's numbers get too large."""
@@ -376,7 +376,7 @@ class ControlPlane:
         """See to it that edges are corrected in time, however rare ticks are."""
         if self._corrections_planned or self._call_later is None:
             return
-        due = self.gossip.next_timer()
+        due = self.gossip.edges.next_timer()
         if not math.isinf(due):
             self._corrections_planned = True
             self._call_later(max(due - self._clock(), 0), self._correct)
@@ -386,7 +386,7 @@ class ControlPlane:
 
     def _corrections(self) -> Iterator[float | None]:
         try:
-            yield from self._upkeep(self.gossip.corrections(self._clock()))
+            yield from self._upkeep(self.gossip.edges.corrections(self._clock()))
         finally:
             self._corrections_planned = False
         self._plan_corrections()
@@ -401,11 +401,11 @@ class ControlPlane:
 
     def learn_mac(self, mac: bytes, now: float) -> None:
         """Announce a MAC address behind our device, if it is new."""
-        self.perform(self.gossip.learn_mac(mac, now))
+        self.perform(self.gossip.subnets.learn(mac, now))
 
     def heard_elsewhere(self, mac: bytes, now: float) -> None:
         """Withdraw a MAC address that is not behind our device any longer."""
-        self.perform(self.gossip.heard_elsewhere(mac, now))
+        self.perform(self.gossip.subnets.heard_elsewhere(mac, now))
 
     def expire_keys_now(self) -> None:
         """Renew the keys at the next tick: a peer's packet numbers get too large."""

@@ -170,7 +170,7 @@ class Daemon:
             configured = dict(read_subnets(options.directory, options.options))
             configured[self.settings.name] = self.settings.subnets
             # Nobody is connected whom it had to be told.
-            at_once("subnets", self.parts.control.gossip.reload_subnets(configured))
+            at_once("subnets", self.parts.control.gossip.subnets.reload(configured))
         self.parts.events.device(True)
         # Not sooner: tinc-up may be what makes subnet-up.
         await self.parts.scripts.drain()

@@ -55,7 +55,6 @@ class DataPlane:
         given = settings.current
         self._device: Device | None = None
         self._sockets = UdpSockets([])
-        self._control: ControlPlane
         self._loop = loop or asyncio.get_running_loop()
         self._probing = Probing(self._loop, self._probe)
         self._keepalive = Keepalive(given.udp_keepalive)
@@ -88,8 +87,8 @@ class DataPlane:
     # What is attached in the course of the start.
 
     def attach_control(self, control: ControlPlane) -> None:
-        """Name who sends key requests, renews keys and announces MAC addresses."""
-        self._control = control
+        """Name who sends key requests and announces MAC addresses."""
+        self._pipeline.attach_control(control)
 
     def attach_device(
         self, device: Device, failed: Callable[[DeviceError], None]
@@ -171,15 +170,6 @@ class DataPlane:
             self._pipeline.lose(Loss.META_FULL, full)
         if left:
             self._pipeline.lose(Loss.NO_META, left)
-
-    def request_key(self, node: Node) -> None:
-        self._control.request_key(node)
-
-    def learn(self, mac: bytes, now: float) -> None:
-        self._control.learn_mac(mac, now)
-
-    def heard_elsewhere(self, mac: bytes, now: float) -> None:
-        self._control.heard_elsewhere(mac, now)
 
     def counters(self) -> list[tuple[str, int]]:
         """Return the packets dropped so far, by reason, as the dump has them."""

@@ -115,7 +115,7 @@ class Gatherer:
         by = "TunnelServer" if now.tunnel_server else "StrictSubnets"
         return tuple(
             RefusedSubnet(owner=owner, subnet=subnet, by=by, since=since)
-            for (owner, subnet), at in self._gossip.refused.items()
+            for (owner, subnet), at in self._gossip.subnets.refused.items()
             if (since := self._clock.wall(at)) is not None
         )
 

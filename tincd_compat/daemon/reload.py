@@ -63,9 +63,9 @@ class Reload:
         settings, gossip = self._settings.current, self._control.gossip
         if configured is not None:
             configured[settings.name] = settings.subnets
-            yield from self._control.walk(partial(gossip.reload_subnets, configured))
+            yield from self._control.walk(partial(gossip.subnets.reload, configured))
         else:
-            walk = partial(gossip.reload_own_subnets, settings.subnets)
+            walk = partial(gossip.subnets.reload_own, settings.subnets)
             yield from self._control.walk(walk)
 
     def _read_subnets(

@@ -83,10 +83,14 @@ class Ports(Protocol):
         The frames must be left unchanged.
         """
 
+
+class ControlPort(Protocol):
+    """The part of the control plane that packets need now and then."""
+
     def request_key(self, node: Node) -> None:
         """Send a REQ_KEY for the node to its nexthop."""
 
-    def learn(self, mac: bytes, now: float) -> None:
+    def learn_mac(self, mac: bytes, now: float) -> None:
         """Note that frames with this source came out of the device (switch mode).
 
         If that is news the mesh has it when this returns.
@@ -108,7 +112,10 @@ class Delivery:
     """Sends frames to nodes; :meth:`flush` ends a burst.
 
     ``tracing`` says whether single packets are logged; the owner sets it per burst.
+    ``control`` has to be set before the first frame.
     """
+
+    control: ControlPort
 
     def __init__(
         self,
@@ -227,7 +234,7 @@ class Delivery:
     def ask_key(self, node: Node, tunnel: Tunnel, now: float) -> None:
         """Send a REQ_KEY, unless one was sent a moment ago."""
         if tunnel.request_due(now):
-            self._ports.request_key(node)
+            self.control.request_key(node)
 
     # To everybody.
 

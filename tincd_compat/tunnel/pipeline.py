@@ -56,6 +56,7 @@ from tincd_compat.tunnel.askedprobes import AskedProbes
 from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.delivery import (
     MAX_TRAIN,
+    ControlPort,
     Delivery,
     DeliveryPolicy,
     LossReason,
@@ -115,10 +116,10 @@ class Pipeline:
         random_bytes: Callable[[int], bytes],
         run: Run = finish,
     ) -> None:
+        self._control: ControlPort
         self._mesh = mesh
         self.tunnel = tunnels
         self._router = router
-        self._ports = ports
         self._random_bytes = random_bytes
         self._run = run
         self._learns = policy.route.mode is Mode.SWITCH
@@ -139,6 +140,10 @@ class Pipeline:
     def lose(self, reason: LossReason, count: int = 1) -> None:
         """Count packets that go nowhere."""
         self._delivery.lose(reason, count)
+
+    def attach_control(self, control: ControlPort) -> None:
+        """Name who sends key requests and announces MAC addresses."""
+        self._control = self._delivery.control = control
 
     # What the mesh, the tunnels and the sockets tell.
 
@@ -301,7 +306,7 @@ class Pipeline:
             last = bytes(frame[6:12])
             if last not in seen:
                 seen.add(last)
-                self._ports.learn(last, now)
+                self._control.learn_mac(last, now)
 
     def from_udp(self, datagrams: Sequence[Received], now: float) -> None:
         """Open datagrams (data, source address, index of the socket) and route them.
@@ -457,7 +462,7 @@ class Pipeline:
         if self._learns and source is not self._mesh.myself:
             # Frames that take short cuts are not looked at: what a station says to
             # everybody, as all do now and then, takes none.
-            self._ports.heard_elsewhere(bytes(frame[6:12]), now)
+            self._control.heard_elsewhere(bytes(frame[6:12]), now)
         match self._router.route(frame, source, now):
             case SendTo(node, frame, tos):
                 delivery.send(node, frame, now, tcp=tcp, tos=tos)
