@@ -15,7 +15,10 @@ from tincd_compat.daemon import control_listener
 from tincd_compat.daemon.pings import SPACING
 from tincd_compat.daemon.statusline import PROGRAM
 from tincd_compat.daemon.watcher import INTERVAL
-from tincd_compat.observe.problems import LOOK_EVERY
+from tincd_compat.observe.problems import LOOK_EVERY, Judge
+from tincd_compat.observe.records import Problem
+from tincd_compat.observe.times import Time
+from tincd_compat.observe.words import ProblemCode, Severity
 from tincd_compat.service.control_socket import Peer
 from tincd_compat.transport.operators import MAX_CLIENTS
 
@@ -119,6 +122,25 @@ def test_problems_are_told_of_in_time(served: Life) -> None:
     refused = next(event for event in events if event["reason"] == "refused")
     assert refused["kind"] == "dial"
     assert (refused["facts"]["host"], refused["facts"]["port"]) == ("10.0.0.9", 655)
+
+
+def test_a_status_has_its_problems_in_it_however_many(
+    served: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        text = f'"problems":[] and \\"problems\\":[] {number}'
+        found = Problem(
+            code=ProblemCode.NO_DATA,
+            severity=Severity.WARNING,
+            node=None,
+            since=Time(0.0),
+            text=text,
+        )
+        problems = [*served.daemon._operators._judge.problems, found]
+        monkeypatch.setattr(Judge, "problems", problems)
+        _, [status] = served.control.ask("/v1/status")
+        assert status["problems"] == [problem.to_json() for problem in problems]
+        assert status["last_event"] == served.daemon.parts.journal.events.last
 
 
 def test_explain(served: Life) -> None:

@@ -16,8 +16,9 @@ class FakeLinks:
     def __init__(self) -> None:
         self.count = 0
 
-    def active(self) -> list[int]:
-        return [0] * self.count
+    @property
+    def active_count(self) -> int:
+        return self.count
 
 
 def planned_never(seconds: float, function: Callable[[], None]) -> None:

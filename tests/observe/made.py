@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -191,6 +191,10 @@ class World:
         values: dict[str, Any] = {"node": name, "up": up, "since": NOW, "last": result}
         self.connect_to.append(ConnectTo(**{**values, **more}))
 
+    def _count(self) -> Generator[None, None, Counters]:
+        yield
+        return self.counters
+
     def views(self) -> Views:
         def all_links() -> Iterable[LinkRecord]:
             return list(self.links.values())
@@ -205,7 +209,7 @@ class World:
             links=all_links,
             active_links=sum(link.active for link in self.links.values()),
             connect_to=self.connect_to,
-            counters=lambda: self.counters,
+            count=self._count,
             events=self.events.of,
             last_event=self.events.last,
             refused=self.refused,

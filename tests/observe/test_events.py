@@ -181,6 +181,35 @@ def test_a_follower_of_one_node_sees_no_other() -> None:
     assert not follower.waiting
 
 
+def test_a_follower_without_a_history_does_not_wait_for_what_never_comes() -> None:
+    events = Events(0)
+    follower = events.follow(lambda: None)
+    fill(events, "a", 3)
+    assert follower.waiting
+    assert follower.take(9) == []
+    assert not follower.waiting
+
+
+def test_a_follower_behind_many_events_reads_few_of_them_at_a_time() -> None:
+    events = Events(400)
+    fill(events, "b", 1)
+    follower = events.follow(lambda: None, after=0)
+    # Most of them are counted as one, and their numbers are left empty.
+    fill(events, "a", 300)
+    taken, steps = [], 0
+    while follower.waiting:
+        found = follower.take(16)
+        assert len(found) <= 2 * 16
+        taken += found
+        steps += 1
+    assert steps == -(-301 // 16)
+    assert [e.seq for e in taken if e.kind is not EventKind.GAP] == [
+        event.seq for event in events.since()
+    ]
+    gaps = [int(str(e.facts["missed"])) for e in taken if e.kind is EventKind.GAP]
+    assert sum(gaps) + len(events) == events.last
+
+
 @given(st.lists(st.sampled_from([*"aaaaabcdefgh", None]), max_size=80))
 def test_ring_is_bounded_in_order_and_forgets_nobody(
     story: list[str | None],

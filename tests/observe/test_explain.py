@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -13,10 +14,12 @@ from tests.observe.schemas import validator
 from tincd_compat import options
 from tincd_compat.mesh import graph
 from tincd_compat.modes import Mode
+from tincd_compat.observe import tables
 from tincd_compat.observe.answers import Explanation
 from tincd_compat.observe.explain import explain
 from tincd_compat.observe.records import Address
 from tincd_compat.observe.remedies import Subject, command
+from tincd_compat.observe.tables import LONGEST_WAY
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import RefusedSubnet, TunnelView
 from tincd_compat.observe.words import (
@@ -86,6 +89,19 @@ def test_nothing_is_wrong_with_a_sound_mesh() -> None:
 
 # Eleven staged faults, and who is asked about.  The command finds the twelfth, a route
 # of the kernel that is missing.
+
+
+def test_a_way_longer_than_any_mesh_has_is_not_told_in_one_piece() -> None:
+    names = ["alpha", *(f"n{number:03}" for number in range(LONGEST_WAY + 1))]
+    world = World(*(f"{one}-{other}" for one, other in pairwise(names)))
+    found = ask(world, names[-2])
+    assert (len(found.way), found.weight) == (LONGEST_WAY + 1, LONGEST_WAY * 10)
+    found = ask(world, names[-1])
+    assert (found.way, found.weight) == ((), None)
+    [route] = (check for check in found.checks if check.check is CheckName.ROUTE)
+    assert route.text == f"over more than {LONGEST_WAY} links"
+    last = [*tables.nodes(world.views(), names[-1])]
+    assert [(n.distance, n.weight, n.reachable) for n in last] == [(None, None, True)]
 
 
 def udp_lost_one_way(world: World) -> str:

@@ -379,12 +379,13 @@ def told(world: World) -> list[_Told]:
 
 
 def world_status(judging: Judge, world: World) -> object:
-    work = tables.status(world.views(), judging.problems, judging.counts)
+    work = tables.status(world.views(), judging.counts)
     while True:
         try:
             next(work)
         except StopIteration as over:
-            return json.loads(json.dumps(over.value.to_json()))
+            status = replace(over.value, problems=(*judging.problems,))
+            return json.loads(json.dumps(status.to_json()))
 
 
 def test_a_problem_is_held_off_and_over_at_once() -> None:
@@ -440,6 +441,20 @@ def test_of_one_code_64_are_listed_and_all_are_counted() -> None:
     of_tcp = [p for p in judging.problems if p.code is ProblemCode.DATA_OVER_TCP]
     assert len(of_tcp) == LISTED
     assert judging.counts[ProblemCode.DATA_OVER_TCP] == 100
+
+
+def test_nodes_that_take_turns_at_being_wrong_do_not_make_the_list_longer() -> None:
+    names = [f"n{number:03}" for number in range(4 * LISTED)]
+    world = World(*(f"alpha-{name}" for name in names))
+    judging = Judge(world.events)
+    for turn in range(8):
+        bad = names[::2] if turn % 2 else names[:: 3 + turn]
+        world.tunnels = {name: NO_ANSWER if name in bad else UDP for name in names}
+        judge(world, judging, 60)
+        listed = [node for code, node in judging._states if code == "data-over-tcp"]
+        assert len(listed) <= LISTED
+        assert judging._counts[ProblemCode.DATA_OVER_TCP] == len(bad)
+    assert len(listed) == LISTED
 
 
 @pytest.mark.parametrize("bits", [PMTU | options.TCPONLY, options.TCPONLY])

@@ -31,7 +31,7 @@ def world() -> World:
 
 
 def status(views: Views) -> tuple[int, StatusRecord]:
-    work, steps = tables.status(views, (), {}), 0
+    work, steps = tables.status(views, {}), 0
     while True:
         try:
             next(work)
@@ -45,11 +45,11 @@ def test_each_record_fits_its_schema(world: World) -> None:
     views = world.views()
     records: list[tuple[str, Record]] = [("status", status(views)[1])]
     records += [("node", record) for record in tables.nodes(views)]
-    records += [("edge", record) for record in tables.edges(views)]
-    records += [("subnet", record) for record in tables.subnets(views)]
+    records += [("edge", record) for record in tables.edges(views) if record]
+    records += [("subnet", record) for record in tables.subnets(views) if record]
     records += [("link", record) for record in views.links()]
     records += [("event", record) for record in world.events.since()]
-    records += [("counters", views.counters())]
+    records += [("counters", world.counters)]
     for name, record in records:
         validator(name).validate(json.loads(json.dumps(record.to_json())))
 
@@ -112,12 +112,15 @@ def test_a_node_lists_64_subnets_and_says_how_many_there_are(world: World) -> No
     world.own_subnets("delta", *(f"10.1.{number}.0/24" for number in range(100)))
     delta = by_name(world)["delta"]
     assert (len(delta.subnets), delta.subnet_count) == (64, 100)
-    assert sum(s.owner == "delta" for s in tables.subnets(world.views())) == 100
+    assert (
+        sum(s.owner == "delta" for s in filter(None, tables.subnets(world.views())))
+        == 100
+    )
 
 
 def test_edges_say_whether_they_are_a_way(world: World) -> None:
     world.edge("delta", "y")
-    found = {(e.from_, e.to): e.both for e in tables.edges(world.views())}
+    found = {(e.from_, e.to): e.both for e in filter(None, tables.edges(world.views()))}
     assert len(found) == 11
     assert [pair for pair, both in found.items() if not both] == [("delta", "y")]
 

@@ -113,35 +113,33 @@ class Counting:
         self._tunnels = tunnels
         self._clock = clock
         self.lag = LoopLag()
-        self._totals = Totals()
 
     def count(self) -> Generator[None, None, Counters]:
-        """Return the counters; a generator, since it walks through all tunnels."""
-        self._totals = yield from self._tunnels.totals()
-        return self.counters()
-
-    def counters(self) -> Counters:
-        """Return the counters; of the tunnels, as they were counted last."""
+        """Return the counters; a generator, since tunnels and links are many."""
+        totals = yield from self._tunnels.totals()
+        moved = yield from self._links.totals()
         links, own = self._links, self._own.view()
-        moved = links.bytes_moved
         received = {request.name: n for request, n in links.received.items()}
-        sent = {request.name: n for request, n in links.sent.items()}
+        sent = {request.name: n for request, n in moved.sent.items()}
         return Counters(
             at=self._clock.now(),
             started=own.started,
             dropped=self._dropped(),
             meta_messages={Direction.SENT: sent, Direction.RECEIVED: received},
-            meta_bytes={Direction.SENT: moved[0], Direction.RECEIVED: moved[1]},
+            meta_bytes={
+                Direction.SENT: moved.bytes_sent,
+                Direction.RECEIVED: moved.bytes_received,
+            },
             meta_duplicates=self._control.gossip.duplicates,
             graph_runs=self._control.runs.count,
             graph_runs_deferred=self._control.runs.deferred,
-            queue_bytes=sum(link.backlog.queued for link in links),
-            queue_bytes_most=links.most_queued,
+            queue_bytes=moved.queued,
+            queue_bytes_most=moved.most_queued,
             loop_lag=self.lag.histogram(),
             script_runs=(*self._scripts.runs(),),
             connect_attempts=(*self._dials.attempts(),),
-            data_bytes=_by_carrier(self._totals, lambda traffic: traffic.bytes),
-            data_packets=_by_carrier(self._totals, lambda traffic: traffic.packets),
+            data_bytes=_by_carrier(totals, lambda traffic: traffic.bytes),
+            data_packets=_by_carrier(totals, lambda traffic: traffic.packets),
             device={},
             failed_handshakes={
                 str(reason): count for reason, count in links.failed_callers.items()

@@ -6,7 +6,7 @@ reads a look does, one record at a time.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from tincd_compat.crypto.suites import find_cipher, find_digest
@@ -96,9 +96,9 @@ class Gatherer:
             history=self._journal.paths.history,
             link=self.link_with,
             links=self.links,
-            active_links=len(self._links.active()),
+            active_links=self._links.active_count,
             connect_to=self._connect_to(),
-            counters=self._counting.counters,
+            count=self._counting.count,
             events=self._events.of,
             last_event=self._events.last,
             refused=self._refused(),
@@ -158,10 +158,11 @@ class Gatherer:
         link = self._links.of(node)
         return None if link is None else self.link(link, ())
 
-    def links(self) -> list[LinkRecord]:
-        """Return the records of all links."""
+    def links(self) -> Iterator[LinkRecord]:
+        """Yield the records of all links."""
         tree = self._dataplane.broadcast_neighbours()
-        return [self.link(link, tree) for link in self._links]
+        for link in self._links:
+            yield self.link(link, tree)
 
     def link(self, link: Link, tree: Collection[Node]) -> LinkRecord:
         connection, backlog = link.connection, link.backlog

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
     from tincd_compat.mesh.node import Node
     from tincd_compat.meta.messages import Request
+
+
+class LinkTotals(NamedTuple):
+    """What the meta connections have moved, those that have ended included."""
+
+    #: Requests to all peers by kind, with those of handshakes.
+    sent: Counter[Request]
+    bytes_sent: int
+    bytes_received: int
+    #: Bytes that wait for peers, and the most that have waited for one.
+    queued: int
+    most_queued: int
 
 
 class LinkTable:
@@ -51,19 +63,22 @@ class LinkTable:
         return max(self._most_queued, *links, 0)
 
     @property
-    def sent(self) -> Counter[Request]:
-        """Requests to all peers so far, by kind, with those of handshakes."""
-        return sum((link.connection.sent for link in self._all), self._sent_before)
+    def active_count(self) -> int:
+        """The number of active links."""
+        return len(self._by_node)
 
-    @property
-    def bytes_moved(self) -> tuple[int, int]:
-        """Bytes of all meta connections so far, sent and received."""
-        sent, received = self._bytes_before
-        links = [link.connection for link in self._all]
-        return (
-            sent + sum(link.bytes_sent for link in links),
-            received + sum(link.bytes_received for link in links),
-        )
+    def totals(self) -> Generator[None, None, LinkTotals]:
+        """Return what all links have moved so far; one of them is added each step."""
+        sent, (out, into) = Counter(self._sent_before), self._bytes_before
+        queued, most = 0, self._most_queued
+        for link in self:
+            sent.update(link.connection.sent)
+            out += link.connection.bytes_sent
+            into += link.connection.bytes_received
+            queued += link.backlog.queued
+            most = max(most, link.backlog.most_queued)
+            yield
+        return LinkTotals(sent, out, into, queued, most)
 
     def told_everyone(self, request: Request, count: int) -> None:
         """Count one request that was sent over ``count`` links in one piece."""

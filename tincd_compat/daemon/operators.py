@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tincd_compat.daemon.control_listener import ControlListener
 from tincd_compat.daemon.counting import Counting
@@ -20,6 +20,8 @@ from tincd_compat.observe.answers import AnswerRecord, Failure
 from tincd_compat.observe.codec import Record
 from tincd_compat.observe.explain import explain
 from tincd_compat.observe.problems import Judge
+from tincd_compat.observe.records import Problem
+from tincd_compat.observe.summary import StatusRecord
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import FailureCode
 from tincd_compat.transport.http import (
@@ -35,6 +37,12 @@ if TYPE_CHECKING:
 
     from tincd_compat.daemon.parts import Parts
     from tincd_compat.transport.operators import Failed
+
+
+#: The field of a status without problems, as it is encoded.
+_NO_PROBLEMS: Final = b'"problems":[]'
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +177,8 @@ class OperatorSide:
 
     def _status(self, _: Mapping[str, str]) -> HttpAnswer:
         judge, views = self._judge, self._gatherer.look()
-        status = tables.status(views, judge.problems, judge.counts)
-        return HttpAnswer(200, _worked_out(status))
+        status = tables.status(views, judge.counts)
+        return HttpAnswer(200, _with_problems(status, judge.problems))
 
     def _explain(self, query: Mapping[str, str]) -> HttpAnswer:
         status = [200]
@@ -201,7 +209,7 @@ class OperatorSide:
         if follow not in ("0", "1"):
             return refused(FailureCode.BAD_REQUEST, "follow is 0 or 1")
         if follow == "0":
-            return _listed(self._journal.events.since(time, after, node))
+            return _listed(self._journal.events.search(time, after, node))
         return HttpAnswer(200, self._following(time, after, node), NDJSON)
 
     def _following(self, time: Time | None, after: int, node: str | None) -> Records:
@@ -211,13 +219,13 @@ class OperatorSide:
         follower = events.follow(self._listener.wake, node=node)
         try:
             yield b""
-            kept = events.since(time, after, node)
-            yield from _lines(event for event in kept if event.seq <= last)
+            for event in events.search(time, after, node):
+                if event is not None and event.seq > last:
+                    break
+                yield b"" if event is None else encode(event)
             while True:
-                for event in follower.take(RECORDS_AT_ONCE):
-                    yield encode(event)
-                if not follower.waiting:
-                    yield Pause.EVENT
+                yield from _lines(follower.take(RECORDS_AT_ONCE))
+                yield b"" if follower.waiting else Pause.EVENT
         finally:
             events.leave(follower)
 
@@ -261,24 +269,46 @@ class OperatorSide:
         return _done("log-level", f"The debug level is {int(level)}")
 
 
-def _listed(records: Iterable[Record]) -> HttpAnswer:
+def _listed(records: Iterable[Record | None]) -> HttpAnswer:
     """Return an answer of one record a line, each made when the client takes it."""
     return HttpAnswer(200, _lines(records), NDJSON)
 
 
-def _lines(records: Iterable[Record]) -> Records:
+def _lines(records: Iterable[Record | None]) -> Records:
+    """Yield the lines of records, and nothing for None: that is how a step may end."""
     for record in records:
-        yield encode(record)
+        yield b"" if record is None else encode(record)
 
 
 def _worked_out(work: Generator[None, None, Record]) -> Records:
     """Yield the record that some work comes to, which goes on over several turns."""
+    record = yield from _drained(work)
+    yield encode(record)
+
+
+def _with_problems(
+    work: Generator[None, None, StatusRecord], problems: Iterable[Problem]
+) -> Records:
+    """Yield the status, its problems one by one: members decide how many there are."""
+    status = yield from _drained(work)
+    # No text has a quotation mark in it that no backslash is before.
+    head, _, tail = encode(status).partition(_NO_PROBLEMS)
+    yield head + _NO_PROBLEMS[:-1]
+    comma = b""
+    for problem in problems:
+        yield comma + encode(problem).rstrip()
+        comma = b","
+    yield _NO_PROBLEMS[-1:] + tail
+
+
+def _drained(work: Generator[None, None, R]) -> Generator[bytes, None, R]:
+    """Yield nothing for each step of some work, and return what it comes to."""
     while True:
         try:
             next(work)
         except StopIteration as done:
-            yield encode(done.value)
-            return
+            found: R = done.value
+            return found
         yield b""
 
 

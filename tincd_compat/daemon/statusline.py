@@ -72,7 +72,7 @@ class StatusLine:
                 relayed += node.reachable and node.nexthop is not node
             if number % _AT_ONCE == 0:
                 yield
-        connected = sum(1 for _ in self._links.active())
+        connected = self._links.active_count
         shown = (
             f"{PROGRAM}: {connected} connected, {reachable} of {known} nodes"
             f" reachable, {relayed} of them through others"

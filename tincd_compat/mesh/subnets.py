@@ -13,7 +13,8 @@ reachable owners once more by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -23,6 +24,8 @@ from tincd_compat.mesh.ordered import Ordered
 #: Answers remembered until the table or the reachability of a node changes.  Forged
 #: destinations can fill the memory, so it is emptied when full.
 MAX_CACHED: Final = 4096
+#: Entries between two breaks of :meth:`SubnetTable.shared`.
+_AT_ONCE: Final = 64
 
 
 class SubnetOwner(Protocol):
@@ -114,6 +117,19 @@ class _FamilyTable(Generic[OwnerT]):
                 elif found is not None:
                     yield from tuple(found)
 
+    def shared(self) -> Iterator[_Entry[OwnerT] | None]:
+        """Yield the entries of networks that have several; see :class:`SubnetTable`."""
+        for prefix in tuple(self._longest_first):
+            networks = tuple(self._networks.get(prefix, {}).values())
+            for number, found in enumerate(networks):
+                if number % _AT_ONCE == 0:
+                    yield None
+                if not isinstance(found, tuple):
+                    for place, entry in enumerate(tuple(found)):
+                        if place % _AT_ONCE == 0:
+                            yield None
+                        yield entry
+
     def insert(self, entry: _Entry[OwnerT]) -> None:
         prefix, number = self._place(entry[0])
         networks = self._networks.get(prefix)
@@ -188,6 +204,15 @@ class SubnetTable(Generic[OwnerT]):
         for family in self._families.values():
             yield from family
 
+    def shared(self) -> Iterator[tuple[Subnet, OwnerT] | None]:
+        """Yield what may be somebody else's, too: those of networks that have several.
+
+        Those of one network come in tinc's order, networks in any.  Between them are
+        None after each few steps; what comes or goes meanwhile is seen or not.
+        """
+        for family in self._families.values():
+            yield from family.shared()
+
     def add(self, owner: OwnerT, subnet: Subnet) -> bool:
         """Store a subnet; False if the owner already has it."""
         owned = self._owned.get(owner)
@@ -230,7 +255,18 @@ class SubnetTable(Generic[OwnerT]):
 
     def of(self, owner: OwnerT) -> list[Subnet]:
         """The subnets of one node in tinc's order."""
-        found = list(self._owned.get(owner, ()))
+        return self._ordered(self._owned.get(owner, ()))
+
+    def some(self, owner: OwnerT, most: int) -> list[Subnet]:
+        """At most so many subnets of one node, in tinc's order.
+
+        If it has more, these are the ones with the shortest prefixes.
+        """
+        return self._ordered(islice(self._owned.get(owner, ()), most))
+
+    @staticmethod
+    def _ordered(subnets: Iterable[Subnet]) -> list[Subnet]:
+        found = list(subnets)
         if len(found) > 1:
             # Only prefixes are the wrong way round, and sorting keeps other order.
             found.sort(key=_prefix, reverse=True)

@@ -85,9 +85,10 @@ class Explanation(Record):
     nexthop: str | None = None
     #: The node to which our datagrams go.
     via: str | None = None
-    #: The names of the nodes on the way, from this one to the other.
+    #: The names of the nodes on the way, from this one to the other; empty if there is
+    #: none, or one of more than 256 links.
     way: tuple[str, ...] = ()
-    #: Sum of the weights on the way.
+    #: Sum of the weights on the way; null as above.
     weight: int | None = None
     #: The checks in the order of the packet's way.
     checks: tuple[Check, ...]

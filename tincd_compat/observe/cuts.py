@@ -8,12 +8,15 @@ looks again.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tincd_compat.dataclass import dataclass
-from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.mesh.node import Edge, Mesh, Node
+
+#: Articulation points that are returned; in a line of nodes nearly all are some.
+MOST_CUTS: Final = 10
 
 
 class Cut(NamedTuple):
@@ -29,7 +32,7 @@ class _Visit:
 
     node: Node
     number: int
-    neighbours: Iterator[Node]
+    edges: Iterator[Edge]
     #: The lowest number that an edge leads to from here or from below.
     low: int = field(init=False)
     #: Nodes from here on downwards.
@@ -42,14 +45,18 @@ class _Visit:
 
 
 def cuts(mesh: Mesh) -> Generator[None, None, list[Cut]]:
-    """Return all articulation points, the worst first; yields after each edge."""
+    """Return the worst articulation points in their order, in short steps."""
     numbers = {mesh.myself: 0}
     stack = [_visit(mesh.myself, 0)]
     found: list[tuple[_Visit, bool]] = []
     while stack:
         here = stack[-1]
-        for node in here.neighbours:
+        for edge in here.edges:
             yield
+            node = edge.target
+            # An edge counts only together with its reverse.
+            if edge.reverse is None:
+                continue
             if node not in numbers:
                 numbers[node] = len(numbers)
                 stack.append(_visit(node, numbers[node]))
@@ -57,20 +64,30 @@ def cuts(mesh: Mesh) -> Generator[None, None, list[Cut]]:
             if len(stack) < 2 or node is not stack[-2].node:
                 here.low = min(here.low, numbers[node])
         else:
+            yield
             stack.pop()
             if stack:
                 _return(here, stack[-1])
             if here.parts:
                 found.append((here, not stack))
     total = len(numbers)
-    points = (_cut(visit, total, top) for visit, top in found)
-    return sorted(filter(None, points), key=lambda cut: (-cut.lost, cut.node))
+    worst: list[Cut] = []
+    for visit, top in found:
+        yield
+        cut = _cut(visit, total, top)
+        if cut is not None:
+            worst.append(cut)
+        if len(worst) == 2 * MOST_CUTS:
+            worst = _worst(worst)
+    return _worst(worst)
+
+
+def _worst(found: Iterable[Cut]) -> list[Cut]:
+    return sorted(found, key=lambda cut: (-cut.lost, cut.node))[:MOST_CUTS]
 
 
 def _visit(node: Node, number: int) -> _Visit:
-    # An edge counts only together with its reverse.
-    others = [edge.target for edge in node.edges.values() if edge.reverse is not None]
-    return _Visit(node, number, iter(others))
+    return _Visit(node, number, iter(tuple(node.edges.values())))
 
 
 def _return(below: _Visit, above: _Visit) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Generator
 
 from tincd_compat.mesh.node import Edge, Mesh, Node
 from tincd_compat.observe.answers import Fallback
+from tincd_compat.observe.steps import AT_ONCE, in_steps
 
 
 def fallback(mesh: Mesh, node: Node) -> Generator[None, None, Fallback | None]:
-    """Return the way to a node without our link with its next hop; a node a step.
+    """Return the way to a node without our link with its next hop; in steps.
 
     None if it is not reached over a link of ours at all.
     """
@@ -24,9 +25,12 @@ def fallback(mesh: Mesh, node: Node) -> Generator[None, None, Fallback | None]:
     found: dict[Node, Edge | None] = {mesh.myself: None}
     queue = deque([mesh.myself])
     while queue and node not in found:
-        yield
         here = queue.popleft()
-        for edge in tuple(here.sorted_edges()):
+        yield
+        for edge in in_steps(tuple(here.sorted_edges())):
+            if edge is None:
+                yield
+                continue
             ours = here is mesh.myself and edge.target is nexthop
             if ours or edge.target in found or edge.reverse is None:
                 continue
@@ -35,18 +39,12 @@ def fallback(mesh: Mesh, node: Node) -> Generator[None, None, Fallback | None]:
     without = mesh.myself.name, nexthop.name
     if node not in found:
         return Fallback(without=without, nexthop=None)
-    edges = _back(found, node)
+    first, weight, distance = node, 0, 0
+    while (step := found[node]) is not None:
+        first, node = node, step.source
+        weight, distance = weight + step.weight, distance + 1
+        if distance % AT_ONCE == 0:
+            yield
     return Fallback(
-        without=without,
-        nexthop=edges[-1].target.name,
-        weight=sum(edge.weight for edge in edges),
-        distance=len(edges),
+        without=without, nexthop=first.name, weight=weight, distance=distance
     )
-
-
-def _back(found: dict[Node, Edge | None], node: Node) -> list[Edge]:
-    edges: list[Edge] = []
-    while (edge := found[node]) is not None:
-        edges.append(edge)
-        node = edge.source
-    return edges

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 from tincd_compat.addresses import Subnet
 from tincd_compat.observe.codec import Fact, Facts
 from tincd_compat.observe.records import Event
+from tincd_compat.observe.steps import in_steps
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.wording import SHAPES, sentence
 from tincd_compat.observe.words import EventKind
@@ -184,7 +185,19 @@ class Events:
         What comes or is lost meanwhile makes no difference.  With ``node`` those about
         that node only.
         """
-        for entry in tuple(self._kept.values()):
+        return filter(None, self.search(time, after, node))
+
+    def search(
+        self,
+        time: Time | None = None,
+        after: int = 0,
+        node: str | None = None,
+    ) -> Iterator[Event | None]:
+        """Yield the same, and None now and then while there is nothing to yield."""
+        for entry in in_steps(tuple(self._kept.values())):
+            if entry is None:
+                yield None
+                continue
             late_enough = time is None or entry.at >= time
             if entry.seq > after and late_enough and node in (None, entry.node):
                 yield entry.event()
@@ -209,13 +222,21 @@ class Events:
 
     def _wake(self) -> None:
         if self._waking:
-            for wake in tuple(self._waking.values()):
+            # Followers of one socket have one that wakes them all.
+            for wake in dict.fromkeys(self._waking.values()):
                 wake()
 
-    def behind(self, seq: int) -> list[_Entry]:
-        """Return the entries behind a number, the oldest first."""
-        found = takewhile(lambda e: e.seq > seq, reversed(self._kept.values()))
-        return [*found][::-1]
+    def behind(self, seq: int, most: int) -> tuple[list[_Entry], int]:
+        """Return the first entries behind a number, the oldest first.
+
+        At most ``most`` numbers are looked at, however long the ring is; the second
+        value is the last of them.  An entry that gave way has left its number empty.
+        """
+        oldest = next(iter(self._kept), self.last + 1)
+        first = max(seq + 1, oldest)
+        end = min(first + most, self.last + 1)
+        found = map(self._kept.get, range(first, end))
+        return [entry for entry in found if entry is not None], end - 1
 
 
 class Follower:
@@ -226,18 +247,23 @@ class Follower:
 
     def __init__(self, events: Events, after: int, node: str | None) -> None:
         self._events = events
-        self._at = min(after, events.last)
+        #: The last event that it has read or left out, and the last number looked at.
+        self._at = self._looked = min(after, events.last)
         self._node = node
 
     @property
     def waiting(self) -> bool:
         """Tell whether there is something that it has not read."""
-        return self._at < self._events.last
+        return self._looked < self._events.last
 
     def take(self, most: int) -> list[Event]:
-        """Return the next events, at most so many and as many gaps."""
+        """Return the next events, at most so many and as many gaps.
+
+        None are a sign of nothing: :attr:`waiting` tells whether there are more.
+        """
         taken: list[Event] = []
-        for entry in self._events.behind(self._at)[:most]:
+        found, self._looked = self._events.behind(self._looked, most)
+        for entry in found:
             taken += self._gap(entry.seq, entry.at)
             self._at = entry.seq
             if self._node in (None, entry.node):

@@ -21,7 +21,8 @@ from tincd_compat.observe.detour import fallback
 from tincd_compat.observe.hops import HopChecks
 from tincd_compat.observe.paths import first_hop, way
 from tincd_compat.observe.remedies import Subject, command
-from tincd_compat.observe.tables import edges_to
+from tincd_compat.observe.steps import in_steps
+from tincd_compat.observe.tables import LONGEST_WAY, edges_to
 from tincd_compat.observe.times import utc
 from tincd_compat.observe.unreachable import Why, why_missing, why_unreachable
 from tincd_compat.observe.views import RefusedSubnet, Views
@@ -138,7 +139,7 @@ class Inquiry:
         node, table = self._node, self._views.mesh.subnets
         assert node is not None
         self._skip(CheckName.SUBNET, "a node was asked for")
-        for subnet in table.of(node)[:64]:
+        for subnet in table.some(node, 64):
             first = table.lookup(subnet.address)
             if first is None or first[1] is node or not node.reachable:
                 continue
@@ -190,13 +191,14 @@ class Inquiry:
         weight = subnet.weight
         text = f"{self._to} is in {subnet.net} of {owner.name} (weight {weight})"
         self._ok(CheckName.SUBNET, text, subnet=str(subnet), weight=weight)
-        table, others = self._views.mesh.subnets, []
-        for node in tuple(self._views.mesh.nodes.values()):
-            yield
-            if node is not owner and node.reachable and table.has(node, subnet):
-                others.append(node.name)
+        table, others = self._views.mesh.subnets, list[str]()
+        for node in in_steps(tuple(self._views.mesh.nodes.values())):
+            if node is None:
+                yield
+            elif node is not owner and node.reachable and table.has(node, subnet):
+                others = sorted([*others, node.name])[:8]
         if others:
-            self._duplicate(subnet, owner.name, sorted(others)[:8])
+            self._duplicate(subnet, owner.name, others)
         else:
             text = "no other node announces it with that weight"
             self._ok(CheckName.OWNER, text, owner=owner.name, others=[])
@@ -241,9 +243,10 @@ class Inquiry:
         when = None if since is None else utc(since)
         self._ok(CheckName.REACHABLE, f"{node.name} is reachable", since=when)
         names = self._names(node)
+        text = " → ".join(names) or f"over more than {LONGEST_WAY} links"
         hop = first_hop(self._views.mesh, node)
         self._ok(
-            *(CheckName.ROUTE, " → ".join(names)),
+            *(CheckName.ROUTE, text),
             nexthop=None if node.nexthop is None else node.nexthop.name,
             via=None if hop is None else hop.name,
             way=[*names],
@@ -251,14 +254,13 @@ class Inquiry:
         )
 
     def _names(self, node: Node) -> tuple[str, ...]:
-        if not node.reachable:
+        edges, myself = edges_to(node), self._views.mesh.myself
+        if not edges and node is not myself:
             return ()
-        mesh = self._views.mesh
-        edges = edges_to(node, len(mesh.nodes))
-        return (mesh.myself.name, *(edge.target.name for edge in edges))
+        return (myself.name, *(edge.target.name for edge in edges))
 
     def _weight(self, node: Node) -> int | None:
-        edges = edges_to(node, len(self._views.mesh.nodes))
+        edges = edges_to(node)
         return sum(edge.weight for edge in edges) if edges else None
 
     def _along(self, node: Node) -> None:

@@ -8,7 +8,7 @@ it.  What no time makes truer, as a broken configuration, is told of at once.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from tincd_compat.dataclass import dataclass
@@ -87,16 +87,13 @@ class Judge:
     @property
     def problems(self) -> list[Problem]:
         """What is wrong, the worst first, then the oldest."""
-        told = (state for state in self._states.values() if state.told)
-        return sorted(
-            map(_problem, told),
-            key=lambda p: (p.severity is not Severity.CRITICAL, p.since, p.code),
-        )
+        told = [state for state in self._states.values() if state.told]
+        return [*map(_problem, sorted(told, key=_rank))]
 
     @property
     def counts(self) -> dict[ProblemCode, int]:
         """How many problems there are by code, those beyond the listed ones too."""
-        told = Counter(p.code for p in self.problems)
+        told = Counter(s.found.code for s in self._states.values() if s.told)
         return {
             code: max(number, self._counts[code] if number == LISTED else 0)
             for code, number in told.items()
@@ -104,25 +101,50 @@ class Judge:
 
     def look(self, views: Views) -> Iterator[None]:
         """Look once at everything, a node or an edge in each step."""
-        sample = _Sample(views.counters(), views.own.udp_lost)
+        counters = yield from views.count()
+        sample = _Sample(counters, views.own.udp_lost)
         self._samples.append(sample)
         while len(self._samples) > 1 and self._old(self._samples[1], views.now):
             self._samples.popleft()
         yield
         yield from self._find_cuts(views, sample.counters.graph_runs)
-        found: dict[_Subject, ProblemFound] = {}
+        listed, counts = yield from self._list(self._found(self._look(views, sample)))
+        self._settle(listed, counts, views)
+        self._tell_counts(sample.counters)
+
+    def _list(
+        self, found: Iterator[ProblemFound | None]
+    ) -> Generator[
+        None, None, tuple[dict[_Subject, ProblemFound], Counter[ProblemCode]]
+    ]:
+        """Return what is remembered of what was found, and how many there are by code.
+
+        What was before has its place: a member that has others take turns at being
+        wrong neither takes it away nor makes the list longer.
+        """
+        listed: dict[_Subject, ProblemFound] = {}
+        fresh: dict[_Subject, ProblemFound] = {}
         counts: Counter[ProblemCode] = Counter()
-        for one in self._found(self._look(views, sample)):
+        room: Counter[ProblemCode] = Counter(dict.fromkeys(ProblemCode, LISTED))
+        for one in found:
             if one is None:
                 yield
                 continue
             subject = one.code, one.node
-            if subject not in found:
-                counts[one.code] += 1
-                if counts[one.code] <= LISTED or subject in self._states:
-                    found[subject] = one
-        self._settle(found, counts, views)
-        self._tell_counts(sample.counters)
+            if subject in listed or subject in fresh:
+                continue
+            counts[one.code] += 1
+            if subject in self._states:
+                listed[subject] = one
+            elif counts[one.code] <= 2 * LISTED:
+                # As many of these as were before may be over.
+                fresh[subject] = one
+        room.subtract(code for code, _ in listed)
+        for subject, one in fresh.items():
+            if room[one.code] > 0:
+                room[one.code] -= 1
+                listed[subject] = one
+        return listed, counts
 
     @staticmethod
     def _old(sample: _Sample, now: Time) -> bool:
@@ -212,6 +234,11 @@ class Judge:
             self._events.add(
                 *(now, EventKind.GRAPH), runs=runs, deferred=deferred, seconds=seconds
             )
+
+
+def _rank(state: _State) -> tuple[bool, Time, ProblemCode]:
+    code = state.found.code
+    return code.severity is not Severity.CRITICAL, state.since, code
 
 
 def _problem(state: _State) -> Problem:

@@ -130,9 +130,10 @@ class NodeRecord(Record):
     nexthop: str | None = None
     #: The node to which our datagrams go: the node itself, or a relay.
     via: str | None = None
-    #: Links between us and the node.
+    #: Links between us and the node; null if there is no path, or one of more than 256.
     distance: int | None = None
-    #: Sum of the weights of those links; a weight is about its round trip in ms.
+    #: Sum of the weights of those links, null as above; a weight is about its round
+    #: trip in ms.
     weight: int | None = None
     #: Where our datagrams for the node go, if any go straight to it.
     address: Address | None = None

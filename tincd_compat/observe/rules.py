@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from typing import Final, NamedTuple, TypeAlias
 
+from tincd_compat.addresses import Subnet
 from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Node
 from tincd_compat.observe.codec import Facts
 from tincd_compat.observe.cuts import Cut
 from tincd_compat.observe.paths import LATELY, SETTLED, first_hop, way
 from tincd_compat.observe.records import LinkRecord
+from tincd_compat.observe.steps import in_steps
 from tincd_compat.observe.summary import Counters
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import NodeHistory, RefusedSubnet, TunnelView, Views
@@ -42,8 +44,6 @@ UNANSWERED: Final = 10
 FLAPS: Final = 6
 #: Nodes that have to lose the rest for an only way to be told of.
 LOST: Final = 2
-#: Only ways that are told of.
-MOST_CUTS: Final = 10
 #: Messages about the graph each second, over the window.
 STORM: Final = 20.0
 #: Graph runs put off within the window.
@@ -104,18 +104,23 @@ class Look:
 
 #: A rule for the daemon and the mesh.  Where a table is long it yields None between.
 Rule: TypeAlias = Callable[[Look], Iterable[ProblemFound | None]]
-#: A rule for one other node.
-NodeRule: TypeAlias = Callable[[Look, Node, TunnelView | None], Iterable[ProblemFound]]
+#: A rule for one other node, likewise.
+NodeRule: TypeAlias = Callable[
+    [Look, Node, TunnelView | None], Iterable[ProblemFound | None]
+]
 
 
 # The mesh as a whole.
 
 
-def lonely(look: Look) -> Iterator[ProblemFound]:
+def lonely(look: Look) -> Iterator[ProblemFound | None]:
     """``no-link`` and ``isolated``: nobody can be reached."""
     views = look.views
-    if any(node.reachable for node in _others(views)):
-        return
+    for node in in_steps(tuple(views.mesh.nodes.values())):
+        if node is None:
+            yield None
+        elif node.reachable and node is not views.mesh.myself:
+            return
     if views.connect_to and not views.active_links:
         names = [goal.node for goal in views.connect_to]
         number = len(names)
@@ -126,10 +131,6 @@ def lonely(look: Look) -> Iterator[ProblemFound]:
         known = len(views.mesh.nodes) - 1
         text = f"no other node is reachable; {known} are known"
         yield ProblemFound(ProblemCode.ISOLATED, None, text, {"known": known})
-
-
-def _others(views: Views) -> Iterator[Node]:
-    return (n for n in tuple(views.mesh.nodes.values()) if n is not views.mesh.myself)
 
 
 def name_conflict(look: Look) -> Iterator[ProblemFound]:
@@ -143,7 +144,7 @@ def name_conflict(look: Look) -> Iterator[ProblemFound]:
 
 
 def only_way(look: Look) -> Iterator[ProblemFound]:
-    for name, lost in look.cuts[:MOST_CUTS]:
+    for name, lost in look.cuts:
         if lost >= LOST:
             text = f"the only way to {lost} nodes"
             yield ProblemFound(ProblemCode.ONLY_WAY, name, text, {"lost": lost})
@@ -168,10 +169,13 @@ def storm(look: Look) -> Iterator[ProblemFound]:
 
 def duplicate_subnet(look: Look) -> Iterator[ProblemFound | None]:
     """Two reachable owners, with the same weight: the name decides, not a person."""
-    subnets = iter(look.views.mesh.subnets)
-    before, first = next(subnets, (None, None))
-    for subnet, owner in subnets:
-        yield None
+    before: Subnet | None = None
+    first: Node | None = None
+    for entry in look.views.mesh.subnets.shared():
+        if entry is None:
+            yield None
+            continue
+        subnet, owner = entry
         if subnet != before or first is None or not first.reachable:
             before, first = subnet, owner
         elif owner.reachable:
@@ -370,14 +374,20 @@ def log_suppressed(look: Look) -> Iterator[ProblemFound]:
 
 def one_way_edge(
     look: Look, node: Node, view: TunnelView | None
-) -> Iterator[ProblemFound]:
+) -> Iterator[ProblemFound | None]:
     """An edge that its other end does not know, of a node that can tell."""
     if not node.reachable:
         return
-    ends = sorted(e.target.name for e in node.edges.values() if e.reverse is None)
+    ends, number = list[str](), 0
+    for edge in in_steps(tuple(node.edges.values())):
+        if edge is None:
+            yield None
+        elif edge.reverse is None:
+            number += 1
+            ends = sorted([*ends, edge.target.name])[:LISTED]
     if ends:
-        text = f"its edge is not known at the other end{bracketed(ends[:LISTED])}"
-        facts: Facts = {"to": [*ends[:LISTED]], "count": len(ends)}
+        text = f"its edge is not known at the other end{bracketed(ends)}"
+        facts: Facts = {"to": [*ends], "count": number}
         yield ProblemFound(ProblemCode.ONE_WAY_EDGE, node.name, text, facts)
 
 

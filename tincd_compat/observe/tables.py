@@ -1,14 +1,15 @@
 """The lists and the status of the control socket, made from one look at the daemon.
 
 Lists are generators, since members decide how long they are; whoever writes them draws
-a few records each turn.  Nodes, edges and subnets may come and go meanwhile: these are
-in a list or not, all others once.  The order of a list means nothing.
+a few records each turn.  They yield None where they have nothing to say for long.
+Nodes, edges and subnets may come and go meanwhile: these are in a list or not, all
+others once.  The order of a list means nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from typing import Final
 
 from tincd_compat import options
@@ -21,9 +22,9 @@ from tincd_compat.observe.records import (
     EdgeRecord,
     NodeRecord,
     Probes,
-    Problem,
     SubnetRecord,
 )
+from tincd_compat.observe.steps import in_steps
 from tincd_compat.observe.summary import Reachable, StatusRecord
 from tincd_compat.observe.views import TunnelView, Views
 from tincd_compat.observe.words import AddressSource, PathKind, PathOption, ProblemCode
@@ -35,8 +36,8 @@ _BITS: Final = (
     (options.CLAMP_MSS, PathOption.CLAMP_MSS),
 )
 
-#: Nodes that are counted in one step of :func:`status`.
-_AT_ONCE: Final = 16
+#: Links of a path that are counted and added up; of a longer one nothing is said.
+LONGEST_WAY: Final = 256
 
 
 def option_words(bits: int) -> tuple[PathOption, ...]:
@@ -53,13 +54,17 @@ def address_record(
     return Address(host=address.host, port=address.port, from_=source)
 
 
-def edges_to(node: Node, most: int) -> list[Edge]:
-    """Return the edges of the path to a node, from here on; empty if there is none."""
+def edges_to(node: Node) -> list[Edge]:
+    """Return the edges of the path to a node, from here on.
+
+    Empty if there is none, or one with more than :data:`LONGEST_WAY` links: members
+    decide how long it is, and a record is made in one piece.
+    """
     edges: list[Edge] = []
     step: Edge | None = node.prevedge if node.reachable else None
-    # A path has fewer edges than the mesh has nodes, which is no proof for a moment
-    # between two runs of the graph.
-    while step is not None and len(edges) < most:
+    while step is not None:
+        if len(edges) == LONGEST_WAY:
+            return []
         edges.append(step)
         step = step.source.prevedge
     return edges[::-1]
@@ -84,10 +89,9 @@ def node_record(views: Views, node: Node, connect_to: frozenset[str]) -> NodeRec
     found = way(mesh, node, views.tunnel, views.own.options)
     history, view = views.history(node), None if myself else views.tunnel(node)
     link = None if myself else views.link(node)
-    path = edges_to(node, len(mesh.nodes))
+    path = edges_to(node)
     known = myself or bool(path)
     source = None if view is None else view.address_from
-    subnets = mesh.subnets.of(node)
     return NodeRecord(
         name=node.name,
         self_=myself,
@@ -103,8 +107,8 @@ def node_record(views: Views, node: Node, connect_to: frozenset[str]) -> NodeRec
         rtt_link_last=None if link is None else link.rtt_last,
         own_suite=None if myself else views.own.suite,
         options=option_words(views.own.options if myself else node.options),
-        subnets=tuple(map(str, subnets[:LISTED_SUBNETS])),
-        subnet_count=len(subnets),
+        subnets=tuple(map(str, mesh.subnets.some(node, LISTED_SUBNETS))),
+        subnet_count=mesh.subnets.count(node),
         connect_to=node.name in connect_to,
         linked=link is not None,
         changes=history.changes,
@@ -138,9 +142,11 @@ def _of_tunnel(view: TunnelView) -> dict[str, object]:
     }
 
 
-def edges(views: Views) -> Iterator[EdgeRecord]:
-    """Yield all edges."""
+def edges(views: Views) -> Iterator[EdgeRecord | None]:
+    """Yield all edges, and None for each node that has none."""
     for node in tuple(views.mesh.nodes.values()):
+        if not node.edges:
+            yield None
         for edge in tuple(node.edges.values()):
             yield edge_record(edge)
 
@@ -156,10 +162,15 @@ def edge_record(edge: Edge) -> EdgeRecord:
     )
 
 
-def subnets(views: Views) -> Iterator[SubnetRecord]:
-    """Yield the subnets of all nodes, those of one node in tinc's order."""
+def subnets(views: Views) -> Iterator[SubnetRecord | None]:
+    """Yield the subnets of all nodes, and None for each that has none.
+
+    Those of one node are in tinc's order.
+    """
     table = views.mesh.subnets
     for owner in tuple(views.mesh.nodes.values()):
+        if not table.owns(owner):
+            yield None
         for subnet in table.of(owner):
             yield SubnetRecord(
                 subnet=str(subnet),
@@ -171,22 +182,22 @@ def subnets(views: Views) -> Iterator[SubnetRecord]:
 
 
 def status(
-    views: Views,
-    problems: Sequence[Problem],
-    counts: Mapping[ProblemCode, int],
+    views: Views, counts: Mapping[ProblemCode, int]
 ) -> Generator[None, None, StatusRecord]:
     """Return the status; a generator, since nodes are counted by their paths.
 
-    The problems and how many there are of each are those of a ``Judge``.
+    How many problems there are of each code a ``Judge`` counts; what it lists is left
+    for whoever writes the record, since each of them is a step, too.
     """
     mesh, own = views.mesh, views.own
     paths: Counter[PathKind | None] = Counter()
     edges = 0
-    for number, node in enumerate(tuple(mesh.nodes.values())):
+    for node in in_steps(tuple(mesh.nodes.values())):
+        if node is None:
+            yield
+            continue
         paths[way(mesh, node, views.tunnel, own.options).kind] += 1
         edges += len(node.edges)
-        if number % _AT_ONCE == _AT_ONCE - 1:
-            yield
     return StatusRecord(
         net=own.net,
         name=own.name,
@@ -210,7 +221,7 @@ def status(
         edges=edges,
         subnets=len(mesh.subnets),
         connect_to=tuple(views.connect_to),
-        problems=tuple(problems),
+        problems=(),
         problem_counts=dict(counts),
         last_event=views.last_event,
     )

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from tincd_compat.mesh.node import Node
 from tincd_compat.observe.codec import Facts
+from tincd_compat.observe.steps import in_steps
 from tincd_compat.observe.summary import ConnectTo
 from tincd_compat.observe.views import Views
 from tincd_compat.observe.wording import DIALS, bracketed
@@ -37,7 +38,7 @@ class Why(NamedTuple):
 
 
 def why_unreachable(views: Views, node: Node) -> Generator[None, None, Why]:
-    """Return why the node is unreachable; a node of the mesh in each step."""
+    """Return why the node is unreachable, in steps."""
     goals = {goal.node: goal for goal in views.connect_to}
     own = goals.get(node.name)
     if own is not None and own.last not in (None, DialResult.OK):
@@ -48,7 +49,10 @@ def why_unreachable(views: Views, node: Node) -> Generator[None, None, Why]:
     if one_way is not None:
         return one_way
     island = yield from _island(node)
-    for other in island[1:]:
+    for other in in_steps(island[1:]):
+        if other is None:
+            yield
+            continue
         goal = goals.get(other.name)
         if goal is not None and not goal.up:
             said = failed(goal)
@@ -112,8 +116,10 @@ def _wrong_key(views: Views, name: str) -> Why | None:
 
 def _one_way(views: Views, node: Node) -> Generator[None, None, Why | None]:
     """Look for an edge between the node and a reachable one that is known one way."""
-    for other in tuple(views.mesh.nodes.values()):
-        yield
+    for other in in_steps(tuple(views.mesh.nodes.values())):
+        if other is None:
+            yield
+            continue
         if not other.reachable:
             continue
         there, back = node.name in other.edges, other.name in node.edges
@@ -131,7 +137,10 @@ def _island(node: Node) -> Generator[None, None, list[Node]]:
     queue = deque([node])
     while queue:
         yield
-        for edge in tuple(queue.popleft().sorted_edges()):
+        for edge in in_steps(tuple(queue.popleft().edges.values())):
+            if edge is None:
+                yield
+                continue
             target = edge.target
             if target not in found and not target.reachable:
                 found[target] = None

@@ -7,7 +7,7 @@ only read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Mesh, Node
@@ -177,8 +177,8 @@ class Views:
     active_links: int
     #: Each ConnectTo in the order of tinc.conf, made from the dialer's tasks.
     connect_to: Sequence[ConnectTo]
-    #: Makes the counters.
-    counters: Callable[[], Counters]
+    #: Makes the counters, in steps.
+    count: Callable[[], Generator[None, None, Counters]]
     #: The last events of a node, the newest first, at most so many.
     events: Callable[[str, int], Sequence[Event]]
     #: The number of the last event.
