@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ _PATIENCE: Final = 30.0
 _BEGIN: Final = 'mount --bind "$1" /run && shift && exec "$@"'
 
 
-class Page(NamedTuple):
+class Fetched(NamedTuple):
     """An answer of the exporter."""
 
     status: int
@@ -39,18 +40,26 @@ class Exporter:
     def __init__(
         self, lab: Lab, namespace: Namespace, nets: Mapping[str, Path]
     ) -> None:
+        self._lab = lab
         self._namespace = namespace
         self._log = lab.directory / "exporter.log"
         runtime = lab.directory / "run"
         runtime.mkdir()
         for net, socket in nets.items():
             (runtime / f"tinc.{net}.sock").symlink_to(socket)
+        self._runtime = runtime
+        self._child: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait for its first answer."""
         program = [sys.executable, "-m", "tincd_compat.admin", "exporter"]
-        argv = ["unshare", "--mount", "sh", "-c", _BEGIN, "sh", str(runtime), *program]
+        argv = ["unshare", "--mount", "sh", "-c", _BEGIN, "sh", str(self._runtime)]
+        argv += program
         argv += ["--page", "--as-root", f"--listen=127.0.0.1:{PORT}"]
-        with self._log.open("wb") as log:
-            lab.processes.start(
-                namespace.command(*argv),
+        with self._log.open("ab") as log:
+            self._child = self._lab.processes.start(
+                self._namespace.command(*argv),
                 what="exporter",
                 stdout=log,
                 stderr=log,
@@ -58,16 +67,24 @@ class Exporter:
             )
         wait_for("the exporter answers", self._answers, SOON)
 
+    def stop(self) -> None:
+        """End it as a service manager does."""
+        assert self._child is not None
+        self._child.terminate()
+        self._child.wait(SOON)
+
     def _answers(self) -> bool:
         try:
             return self.get("/healthz").status == 200
         except OSError:
             return False
 
-    def get(self, target: str, host: str = "127.0.0.1", method: str = "GET") -> Page:
+    def get(self, target: str, host: str = "127.0.0.1", method: str = "GET") -> Fetched:
         """Ask once, as somebody who knows the exporter by the name ``host``."""
         with self.asked(target, host, method) as response:
-            return Page(response.status, dict(response.getheaders()), response.read())
+            return Fetched(
+                response.status, dict(response.getheaders()), response.read()
+            )
 
     @contextmanager
     def asked(

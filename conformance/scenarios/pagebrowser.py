@@ -23,6 +23,7 @@ from conformance.scenarios.page import staged
 
 _ADDRESS: Final = f"http://127.0.0.1:{PORT}/"
 _NAMES: Final = "#rows th"
+_ALERT: Final = "#trouble:not([hidden])"
 #: What a browser would take for markup if the page let it.
 _MARKUP: Final = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 #: Seconds that a turn of the page with a thousand nodes may take, on any machine.
@@ -48,6 +49,10 @@ def play(lab: Lab, placement: Placement) -> None:
         _thousand(seen, daemon)
         expect_equal("what the console was told", seen.complaints(), [])
         _stopped(seen, b)
+        exporter.stop()
+        seen.wait_text(_ALERT, lambda text: "exporter does not answer" in text)
+        exporter.start()
+        wait_for("the page goes on", lambda: not seen.texts(_ALERT), SOON, 0.2)
     daemon.close()
     exporter.complain()
 
@@ -114,20 +119,19 @@ def _thousand(seen: Browser, daemon: ToldDaemon) -> None:
 
 def _stopped(seen: Browser, b: TincNode) -> None:
     """The page of a daemon that has ended says so, and goes on with the next one."""
-    alert = "#trouble:not([hidden])"
     seen.open(f"{_ADDRESS}#{NETNAME}")
     wait_for("rows", lambda: "b" in seen.texts(_NAMES), SOON, 0.2)
     b.stop()
-    seen.wait_text(alert, lambda text: "is not running" in text)
+    seen.wait_text(_ALERT, lambda text: "is not running" in text)
     b.start()
-    wait_for("it goes on", lambda: not seen.texts(alert), SOON, 0.2)
+    wait_for("it goes on", lambda: not seen.texts(_ALERT), SOON, 0.2)
     seen.wait_text("#events .text", lambda text: "start" in text)
     wait_for("rows", lambda: "b" in seen.texts(_NAMES), SOON, 0.2)
     b.stop()
     seen.open(f"{_ADDRESS}#{NETNAME}")
-    seen.wait_text(alert, lambda text: "is not running" in text)
+    seen.wait_text(_ALERT, lambda text: "is not running" in text)
     b.start()
-    wait_for("it begins", lambda: not seen.texts(alert), SOON, 0.2)
+    wait_for("it begins", lambda: not seen.texts(_ALERT), SOON, 0.2)
 
 
 SCENARIO: Final = Scenario(

@@ -65,7 +65,7 @@ function fallbackOf(explanation) {
 function showExplanation(explanation, node, now) {
   const address = explanation.subnet === null ? [] : [make("p", {}, `${explanation.to} is in ${explanation.subnet} of ${explanation.node}.`)];
   const way = explanation.way.length > 1 ? [make("p", {}, explanation.way.join(" → "))] : [];
-  const events = explanation.events.map((event) => make("li", {}, timeOf(event.at), ` ${event.text}`));
+  const events = explanation.events.map((event) => make("li", {}, timeOf(event.at, now), ` ${event.text}`));
   setText($("explanation-title"), explanation.to);
   $("explanation-body").replaceChildren(
     ...address,

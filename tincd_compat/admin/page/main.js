@@ -63,8 +63,10 @@ class Page {
     try {
       response = await fetch(target, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE * 1000) });
       const date = Date.parse(response.headers.get("Date") ?? "");
-      if (!Number.isNaN(date) && Math.abs(date - Date.now()) > 2000) {
-        this.offset = date - Date.now();
+      if (!Number.isNaN(date)) {
+        // It has whole seconds only, so a small difference is none.
+        const offset = date - Date.now();
+        this.offset = Math.abs(offset) > 2000 ? offset : 0;
       }
       const text = await response.text();
       if (response.ok) {
@@ -75,16 +77,16 @@ class Page {
       if (error instanceof Unanswered) {
         throw error;
       }
-      throw new Unanswered("The exporter does not answer: has it been stopped, or is the network down?");
+      throw new Unanswered("The exporter does not answer: it has been stopped, or the network is down");
     }
   }
 
   async one(name, query = "") {
-    return JSON.parse(await this.ask(`/v1/${this.place()}/${name}${query}`));
+    return JSON.parse(await this.ask(`v1/${this.place()}/${name}${query}`));
   }
 
   async many(name, query = "") {
-    const text = await this.ask(`/v1/${this.place()}/${name}${query}`);
+    const text = await this.ask(`v1/${this.place()}/${name}${query}`);
     return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
   }
 
@@ -93,7 +95,7 @@ class Page {
   }
 
   async findNets() {
-    const { nets } = JSON.parse(await this.ask("/v1/nets"));
+    const { nets } = JSON.parse(await this.ask("v1/nets"));
     const known = [...$("nets").options].map((option) => option.value);
     const values = nets.map((net) => (net === "" ? "." : net));
     if (known.join("/") !== values.join("/")) {
@@ -101,17 +103,16 @@ class Page {
       setHidden($("choice"), values.length < 2);
     }
     if (nets.length === 0) {
-      throw new Unanswered("No tincd with a control socket has been seen on this host yet.");
+      throw new Unanswered("No tincd with a control socket has been seen on this host yet");
     }
-    const wanted = decodeURIComponent(location.hash.slice(1));
-    return values.includes(wanted) ? wanted : values[0];
+    return values.find((value) => `#${encodeURIComponent(value)}` === location.hash) ?? values[0];
   }
 
   // Begin with the net that the address names.
   choose() {
     this.turn += 1;
     this.look(this.turn).catch((error) => {
-      this.fail("This page has failed: load it again.");
+      this.fail("This page has failed: load it again");
       throw error;
     });
   }
@@ -208,9 +209,18 @@ class Page {
     setText($("live"), `${status.nodes.known - status.nodes.none} of ${status.nodes.known} reachable, ${found === 0 ? "no problem" : counted(found, "problem")}.`);
     setHidden($("trouble"), true);
     document.body.classList.remove("stale");
-    showProblems(status, now, (name) => this.explain(name));
+    this.showProblems(status, now);
     this.showTable();
     this.showMap();
+  }
+
+  // What is the same as before stays: the focus comes back to it from a dialog.
+  showProblems(status, now) {
+    const told = JSON.stringify([problemTexts(status, now), hiddenProblems(status)]);
+    if (told !== this.shownProblems) {
+      this.shownProblems = told;
+      showProblems(status, now, (name) => this.explain(name));
+    }
   }
 
   showTable() {
@@ -229,7 +239,7 @@ class Page {
   }
 
   fail(text) {
-    setText($("trouble"), this.status === null ? text : `${text} What is shown is older.`);
+    setText($("trouble"), this.status === null ? text : `${text}. What is shown is older.`);
     setHidden($("trouble"), false);
     setText($("live"), "");
     document.body.classList.add("stale");
@@ -255,9 +265,10 @@ class Page {
   showEvents() {
     if (!this.events.isPaused) {
       const isOpen = this.source !== null && this.source.readyState === EventSource.OPEN;
-      setText($("following"), isOpen ? "as they happen" : "each time the page looks");
+      const words = isOpen ? "as they happen" : "each time the page looks";
+      setText($("following"), document.body.classList.contains("stale") ? "none are told of meanwhile" : words);
     }
-    this.events.show();
+    this.events.show(this.now());
   }
 
   unfollow() {
@@ -276,7 +287,7 @@ class Page {
       return;
     }
     this.followAt = performance.now() + FOLLOW_AGAIN * 1000;
-    const source = new EventSource(`/v1/${this.place()}/follow?since=${this.since()}`);
+    const source = new EventSource(`v1/${this.place()}/follow?since=${this.since()}`);
     this.source = source;
     source.addEventListener("message", (message) => this.onEvent(JSON.parse(message.data)));
     // The browser would ask for the same events once more.

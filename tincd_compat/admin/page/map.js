@@ -29,6 +29,7 @@ class MeshMap {
     this.things = found.shown.map((each) => ({ ...each, element: this.thing(each, count, scale) }));
     $("map").setAttribute("viewBox", found.box.map((each) => each.toFixed(0)).join(" "));
     $("map").style.maxWidth = this.zoom === 1 ? `${Math.max(found.box[2] * 1.4, 320)}px` : "none";
+    $("map").classList.toggle("many", count > MOST_NAMED);
     $("map").replaceChildren(...lines, ...this.things.map((each) => each.element));
     setText($("map-note"), found.isFolded
       ? "Around this node those that lead on to others; a number stands for nodes folded into one, with the worst path among them. The table has all of them."

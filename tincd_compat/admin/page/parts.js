@@ -38,18 +38,20 @@ function shape(path, attributes = {}) {
   return draw("svg", { class: `shape ${path}`, "aria-hidden": "true", viewBox: "-8 -8 16 16", ...attributes }, use);
 }
 
-function clock(text) {
-  const then = moment(text);
-  if (then === null) {
+// A time of the last day as one of the clock, an earlier one as a date.
+function clock(text, now) {
+  const seconds = age(text, now);
+  if (seconds === null) {
     return UNKNOWN;
   }
-  return new Date(then).toLocaleTimeString("en-GB");
+  const then = new Date(text);
+  return seconds < 86400 ? then.toLocaleTimeString("en-GB") : then.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
 }
 
-function timeOf(text) {
+function timeOf(text, now) {
   const then = moment(text);
-  const made = make("time", then === null ? {} : { datetime: text, title: new Date(then).toLocaleString("en-GB") }, clock(text));
-  return made;
+  const known = then === null ? {} : { datetime: text, title: new Date(then).toLocaleString("en-GB") };
+  return make("time", known, clock(text, now));
 }
 
 function nameButton(name, explain) {
@@ -214,13 +216,13 @@ class Events {
     }
   }
 
-  show() {
+  show(now) {
     if (this.isPaused) {
       setText($("following"), this.waiting.length > 0 ? `${counted(this.waiting.length, "new event")} held back` : "held");
       return;
     }
     const style = $("events").children.length > 0 ? "fresh" : "";
-    const rows = this.waiting.splice(0).map((event) => this.row(event, style));
+    const rows = this.waiting.splice(0).map((event) => this.row(event, style, now));
     if (rows.length > 0) {
       $("events").prepend(...rows.reverse());
       while ($("events").children.length > this.most) {
@@ -229,10 +231,10 @@ class Events {
     }
   }
 
-  row(event, style) {
+  row(event, style, now) {
     const kind = LOSSES.has(event.kind) ? "loss" : GAINS.has(event.kind) ? "gain" : "";
     const isNamed = event.node === null || event.text.startsWith(event.node);
     const words = isNamed ? event.text : `${event.node}: ${event.text}`;
-    return make("li", { class: style }, timeOf(event.at), make("span", { class: kind }, event.kind), make("span", { class: "text" }, words));
+    return make("li", { class: style }, timeOf(event.at, now), make("span", { class: kind }, event.kind), make("span", { class: "text" }, words));
   }
 }

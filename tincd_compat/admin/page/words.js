@@ -131,6 +131,11 @@ function summaryOf(status, now) {
   return words.join(" · ");
 }
 
+// Problems as they are shown, to find whether anything is new.
+function problemTexts(status, now) {
+  return status.problems.map((problem) => [problem.severity, problem.node, problem.text, duration(age(problem.since, now))]);
+}
+
 // Problems of each code that are counted and not listed, as sentences.
 function hiddenProblems(status) {
   const listed = new Map();
