@@ -209,12 +209,67 @@ def test_the_light_commands_are_light(words: list[str]) -> None:
     assert not set(HEAVY) & set(imported)
 
 
-def test_a_daemon_is_spared_what_only_checks_need() -> None:
-    code = "import sys, tincd_compat.daemon.run; print(*sys.modules)"
+#: A start up to where the daemon is made, which tells what is loaded instead.
+LOADED = """
+import sys
+from tincd_compat.cli import main
+from tincd_compat.service import process
+def daemon(options, entries):
+    print(*sys.modules)
+    raise SystemExit(0)
+import_asyncio = process.import_asyncio
+def then_replace():
+    import_asyncio()
+    from tincd_compat.daemon import run
+    run.Daemon = daemon
+process.import_asyncio = then_replace
+main(sys.argv)
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The modules of a daemon that begins."""
+    net = tmp_path_factory.mktemp("net")
+    (net / "tinc.conf").write_text("Name = alpha\nDeviceType = dummy\n")
+    words = ["-D", "-c", str(net), f"--pidfile={net / 'pid'}"]
+    command = [sys.executable, "-c", LOADED, *words]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+#: A plain start does without these, and why.
+SPARED = {
+    "pyroute2": "twelve megabytes, for --check",
+    "ssl": "a megabyte, for TLS",
+    "tincd_compat.config.check": "for --check",
+    "tincd_compat.config.keygen": "for -K",
+    "tincd_compat.observe.schemas": "for the command",
+    "tincd_compat.admin": "is the command",
+}
+
+
+@pytest.mark.parametrize("name", SPARED)
+def test_a_daemon_is_spared_what_a_start_does_not_need(
+    name: str, loaded: set[str]
+) -> None:
+    assert "tincd_compat.daemon.daemon" in loaded
+    assert name not in loaded, SPARED[name]
+
+
+def test_tls_is_there_for_whoever_imports_it_later() -> None:
+    code = (
+        "import sys\n"
+        "from tincd_compat.service.process import import_asyncio\n"
+        "import_asyncio()\n"
+        "before = 'ssl' in sys.modules\n"
+        "import asyncio, ssl\n"
+        "async def ready(): return ssl.SSLContext\n"
+        "print(before, asyncio.run(ready()).__name__)\n"
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    # It takes twelve megabytes.
-    assert "pyroute2" not in done.stdout.split()
+    assert done.stdout == "False SSLContext\n"
 
 
 def test_generating_keys(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

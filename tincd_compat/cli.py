@@ -245,6 +245,7 @@ def _launch(options: StartOptions) -> int:
         return 1
 
     def serve(options: StartOptions) -> int:
+        process.import_asyncio()
         from tincd_compat.daemon.run import run_daemon
 
         return run_daemon(options, entries)

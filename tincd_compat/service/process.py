@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -175,3 +176,18 @@ def null_streams(*descriptors: int) -> None:
     for descriptor in descriptors:
         os.dup2(null, descriptor)
     os.close(null)
+
+
+def import_asyncio() -> None:
+    """Import asyncio for a daemon, as in a Python that was built without OpenSSL.
+
+    No connection of tincd's has TLS, and the module ``ssl`` is a megabyte of memory and
+    a twentieth of a start.  Whoever imports it later gets it.
+    """
+    if "ssl" in sys.modules:
+        return
+    sys.modules["ssl"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("asyncio")
+    finally:
+        del sys.modules["ssl"]
