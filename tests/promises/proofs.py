@@ -104,7 +104,7 @@ STRANGERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_TUNNEL}/test_codec.py::TestMatches::test_by_the_mac_alone",
     ),
     "replay": (
-        f"{_TUNNEL}/test_replay.py::test_no_number_is_accepted_twice",
+        "tests/crypto/test_replay.py::test_no_number_is_accepted_twice",
         f"{_TUNNEL}/test_pipeline.py::test_a_replayed_datagram_is_dropped",
         f"{_TUNNEL}/test_pipeline_senders.py"
         "::test_a_replayed_datagram_does_not_move_the_address",

@@ -25,11 +25,11 @@ from typing import Final
 from tincd_compat import logs
 from tincd_compat._fast import core
 from tincd_compat.crypto import library
+from tincd_compat.crypto.replay import DEFAULT_WINDOW
 from tincd_compat.crypto.suites import Suite
 from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.drops import Drop, Opened
 from tincd_compat.tunnel.pure import LAST_SEQUENCE, PureOpener, PureSealer
-from tincd_compat.tunnel.replay import DEFAULT_WINDOW
 from tincd_compat.tunnel.traffic import NOTHING, Traffic
 
 __all__ = [

@@ -11,9 +11,9 @@ from typing import Final
 
 from tincd_compat.crypto import packetciphers
 from tincd_compat.crypto.packetciphers import SEQNO_SIZE
+from tincd_compat.crypto.replay import ReplayWindow, Verdict
 from tincd_compat.crypto.suites import Digest, Suite
 from tincd_compat.tunnel.drops import Drop, Opened
-from tincd_compat.tunnel.replay import ReplayWindow, Verdict
 
 #: The number field ends here; receivers ask for a new key at a quarter of it.
 LAST_SEQUENCE: Final = 0xFFFFFFFF

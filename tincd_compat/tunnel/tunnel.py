@@ -21,6 +21,7 @@ from dataclasses import field
 from typing import Final, NamedTuple
 
 from tincd_compat import logs
+from tincd_compat.crypto.replay import DEFAULT_WINDOW
 from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
 from tincd_compat.dataclass import dataclass
 from tincd_compat.tunnel import compression
@@ -28,7 +29,6 @@ from tincd_compat.tunnel.codec import Opener, Sealer, unusable
 from tincd_compat.tunnel.echoes import Echoes
 from tincd_compat.tunnel.openers import Openers
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
-from tincd_compat.tunnel.replay import DEFAULT_WINDOW
 from tincd_compat.tunnel.traffic import NOTHING, Traffic
 
 #: Seconds between two REQ_KEY for the same node: every answer voids the one before.

@@ -1,5 +1,6 @@
 """The replay window of one direction of one tunnel.
 
+:class:`ReplayWindow` has the rules of tinc 1.0, :class:`SptpsWindow` those of SPTPS.
 With R the highest number accepted so far and W the number of packets the window spans
 (eight for each byte of ReplayWindow), a packet numbered S that has passed its MAC is
 
@@ -11,12 +12,16 @@ With R the highest number accepted so far and W the number of packets the window
 
 Numbers are 32 bits wide and do not wrap: the receiver renews the key at 2**30.  Number
 0 is never valid, since the first packet under a key carries 1.
+
+SPTPS (protocol 17.7, tinc 1.1 behaviour) differs in two points: the far future begins
+one number later, and who is believed there may still be followed by the W - 1 numbers
+before it.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import ClassVar, Final
 
 #: Default of ReplayWindow, in bytes.
 DEFAULT_WINDOW: Final = 16
@@ -37,8 +42,13 @@ class ReplayWindow:
 
     __slots__ = ("_missing", "_patience", "_span", "highest", "strays")
 
-    def __init__(self, window_bytes: int) -> None:
-        self.highest = 0
+    #: Numbers behind R + W that are not yet the far future.
+    _margin: ClassVar[int] = 0
+    #: How the numbers before a far one are marked when it is believed.
+    _passed: ClassVar[bytes] = b"\0"
+
+    def __init__(self, window_bytes: int, highest: int = 0) -> None:
+        self.highest = highest
         #: How many packets from the far future were dropped in a row.
         self.strays = 0
         self._span = 8 * window_bytes
@@ -90,14 +100,14 @@ class ReplayWindow:
         if seqno <= highest:
             fresh = seqno > highest - span and self._missing[seqno % span]
             return Verdict.ACCEPT if fresh else Verdict.LATE
-        if seqno < highest + span:
+        if seqno < highest + span + self._margin:
             # Numbers that are left out may still come.
             self._mark(highest + 1, seqno, b"\1")
             return Verdict.ACCEPT
         if self.strays < self._patience:
             self.strays += 1
             return Verdict.FUTURE
-        self._missing = bytearray(span)
+        self._missing = bytearray(self._passed * span)
         return Verdict.RESUME
 
     def _mark(self, first: int, end: int, mark: bytes) -> None:
@@ -109,3 +119,23 @@ class ReplayWindow:
         else:
             missing[start:] = mark * (span - start)
             missing[:stop] = mark * stop
+
+
+class SptpsWindow(ReplayWindow):
+    """The window of SPTPS datagrams, whose encrypted records are numbered from 2.
+
+    The two plain records of the first handshake have the numbers 0 and 1.
+    """
+
+    __slots__ = ()
+
+    _margin = 1
+    _passed = b"\1"
+
+    def __init__(self, window_bytes: int, highest: int = 1) -> None:
+        super().__init__(window_bytes, highest)
+
+    def reaches(self, seqno: int) -> bool:
+        """Tell whether the window can tell if a number has been here."""
+        span, highest = self._span, self.highest
+        return not span or highest - span < seqno <= highest + span

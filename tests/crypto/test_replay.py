@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tunnel.reference import Window
-from tincd_compat.tunnel.replay import ReplayWindow, Verdict
+from tincd_compat.crypto.replay import ReplayWindow, SptpsWindow, Verdict
 
 ACCEPT, RESUME = Verdict.ACCEPT, Verdict.RESUME
 LATE, FUTURE = Verdict.LATE, Verdict.FUTURE
@@ -153,3 +153,68 @@ def test_advancing_is_accepting_one_by_one(
     assert (one.highest, one.strays) == (other.highest, other.strays)
     for number in after:
         assert one.check(number) is other.check(number)
+
+
+class Literal:
+    """The window of SPTPS, rule by rule as tinc 1.1 behaves.
+
+    ``expected`` is the next number; ``wanted`` has the numbers that were skipped.
+    """
+
+    def __init__(self, window_bytes: int) -> None:
+        self.expected = 2
+        self.span = 8 * window_bytes
+        self.patience = window_bytes // 4
+        self.strays = 0
+        self.wanted: set[int] = set()
+
+    def accepts(self, number: int) -> bool:
+        if number > self.expected and number >= self.expected + self.span:
+            if self.strays < self.patience:
+                self.strays += 1
+                return False
+            self.wanted = set(range(number - self.span, number))
+        elif number < self.expected:
+            if number < self.expected - self.span or number not in self.wanted:
+                return False
+        else:
+            self.wanted |= set(range(self.expected, number))
+        self.wanted.discard(number)
+        self.strays = 0
+        self.expected = max(self.expected, number + 1)
+        return True
+
+
+@given(
+    st.integers(1, 16),
+    st.lists(st.integers(-140, 140) | st.integers(-600, 600), max_size=80),
+)
+def test_the_window_of_sptps(window_bytes: int, steps: list[int]) -> None:
+    window, literal = SptpsWindow(window_bytes), Literal(window_bytes)
+    for step in steps:
+        number = max(0, literal.expected + step)
+        reaches = window.reaches(number)
+        distance = number - literal.expected
+        assert reaches == (-8 * window_bytes <= distance < 8 * window_bytes)
+        accepted = window.check(number) in (ACCEPT, RESUME)
+        assert accepted == literal.accepts(number), number
+        assert window.highest == literal.expected - 1
+        assert window.strays == literal.strays
+
+
+def test_the_window_of_sptps_ends_one_number_later() -> None:
+    run(SptpsWindow(16), (0, LATE), (1, LATE), (2, ACCEPT), (130, ACCEPT), (3, ACCEPT))
+    run(SptpsWindow(16), (130, FUTURE), (129, ACCEPT), (2, ACCEPT), (2, LATE))
+
+
+def test_who_is_believed_in_the_far_future_of_sptps_may_be_followed() -> None:
+    far = ((1000, FUTURE),) * 4
+    run(
+        SptpsWindow(16), *far, (1000, RESUME), (873, ACCEPT), (872, LATE), (999, ACCEPT)
+    )
+    run(SptpsWindow(16), *far, (1000, RESUME), (1000, LATE), (2, LATE), (1001, ACCEPT))
+
+
+def test_zero_bytes_switch_the_window_of_sptps_off() -> None:
+    run(SptpsWindow(0), (9, ACCEPT), (9, ACCEPT), (5000, ACCEPT), (0, ACCEPT))
+    assert SptpsWindow(0).reaches(1 << 31)
