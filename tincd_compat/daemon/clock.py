@@ -12,12 +12,12 @@ from typing import Final
 
 from tincd_compat.observe.times import Time
 
-#: Seconds by which two clocks may differ from what they differed by.
+#: Seconds by which the difference of two clocks may change unnoticed.
 TOLERANCE: Final = 0.5
 
 
 class Clock:
-    """Tells times of the loop by the wall, for whoever looks from outside.
+    """The wall clock at moments of the loop, for what operators see.
 
     ``boot`` goes on while the machine sleeps, as the wall clock does.
     """

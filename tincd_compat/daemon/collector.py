@@ -23,7 +23,7 @@ _OLDEST: Final = 2
 
 
 class Collector:
-    """Keeps every search short; ``clock`` returns seconds."""
+    """The guard that keeps every search short; ``clock`` returns seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

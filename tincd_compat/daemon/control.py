@@ -61,7 +61,7 @@ _NOTHING_LOST: Final = LostNodes()
 
 
 class ControlPlane:
-    """Applies gossip and key messages to the mesh and performs what follows."""
+    """The control plane: gossip and key messages, and the effects of both."""
 
     def __init__(
         self,
@@ -339,9 +339,9 @@ class ControlPlane:
             self.runs.settle_losses()
 
     def _as_links_take_it(self, found: Iterable[fx.Effect]) -> Iterator[float | None]:
-        """Perform effects no faster than the others get to hear of them.
+        """Perform effects no faster than the links take their messages.
 
-        A link that takes nothing ends by itself before the patience does.
+        A link that takes nothing ends before the patience of this walk does.
         """
         for number, effect in enumerate(found, 1):
             self.perform((effect,))

@@ -1,7 +1,7 @@
-"""Where operators come in: what ControlSocket and ControlGroup say, opened and kept.
+"""The control socket as ControlSocket and ControlGroup configure it, kept open.
 
-A daemon without its control socket is a daemon all the same: what prevents the socket
-is said once, and nothing else depends on it.
+Nothing else depends on the control socket: an error that prevents it is logged once,
+and the daemon goes on without.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _Place: TypeAlias = tuple[Path, int | None]
 
 
 class ControlListener:
-    """Holds the control socket and its clients; ``answer`` is asked by them."""
+    """The control socket and its clients; ``answer`` handles their requests."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class ControlListener:
         return self._answer(peer_of(sock), request)
 
     def wake(self) -> None:
-        """Something has happened that a client may wait to hear."""
+        """Go on with all answers that wait for an event."""
         if self._operators is not None:
             self._operators.wake()
 

@@ -1,4 +1,4 @@
-"""What is counted: numbers of all parts of the daemon in one record."""
+"""The counters of all parts of the daemon, in one record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class LoopLag:
-    """How late the loop is at what it has planned."""
+    """The delays of planned calls of the loop."""
 
     def __init__(self) -> None:
         self._counts = [0] * (len(BOUNDS) + 1)
@@ -91,7 +91,7 @@ def _by_carrier(
 
 
 class Counting:
-    """Makes the record of counters."""
+    """The maker of the record of counters."""
 
     def __init__(
         self,

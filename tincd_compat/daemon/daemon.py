@@ -1,4 +1,4 @@
-"""The life of the daemon: build the parts, start, keep time, reload, stop.
+"""The life of the daemon: start, periodic work, signals, reload, stop.
 
 The order of a start and of a stop is what scripts, init systems and the other nodes can
 see, and that of tinc 1.0.36 (tincd(8)).
@@ -82,9 +82,9 @@ class Daemon:
         self._listeners: list[Listener] = []
         self._status_line: StatusLine | None = None
         self._device: Device | None = None
-        #: Told to stop once more: scripts are not waited for any longer.
+        #: A further signal to stop has come: scripts are not waited for any longer.
         self._hurry = asyncio.Event()
-        #: Scripts have been told of our own subnets.
+        #: The scripts subnet-up of our own subnets were queued.
         self._subnets_up = False
         self._unexpected = UnexpectedErrors()
         # What operators see has less of a turn than what the net needs.
@@ -152,7 +152,7 @@ class Daemon:
         self._operators.start()
 
     def _changed(self) -> None:
-        """A link or the graph is another one, which the service manager shows."""
+        """Show the service manager that a link or the graph has changed."""
         if self._status_line is not None and not self._stopping.is_set():
             self._status_line.changed()
 
@@ -164,12 +164,12 @@ class Daemon:
         return link is not None
 
     async def _run_first_scripts(self) -> None:
-        """tinc-up and the own subnets; they end before anybody can connect."""
+        """Run tinc-up and subnet-up for our subnets, before anybody can connect."""
         if self.settings.strict_subnets:
             options = self._options
             configured = dict(read_subnets(options.directory, options.options))
             configured[self.settings.name] = self.settings.subnets
-            # Nobody is connected whom it had to be told.
+            # No peer is connected yet that would have to get the messages.
             at_once("subnets", self.parts.control.gossip.subnets.reload(configured))
         self.parts.events.device(True)
         # Not sooner: tinc-up may be what makes subnet-up.
@@ -420,9 +420,9 @@ class Daemon:
         self.parts.dataplane.close()
 
     async def _last_scripts(self) -> None:
-        """Give scripts the time they have, then run tinc-down whatever came of them.
+        """Wait for scripts as long as STOP_PATIENCE, then run tinc-down in any case.
 
-        Whoever tells us once more to stop has waited long enough for what runs then.
+        A further signal to stop ends the wait for the scripts that run by then.
         """
         self.parts.events.finish()
         if not await self.parts.scripts.drain(STOP_PATIENCE, self._hurry):

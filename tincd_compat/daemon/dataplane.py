@@ -1,6 +1,6 @@
 """The data plane at work: device and UDP sockets on the loop, probe timers.
 
-The data plane is the ports of the pipeline.  Keys and path MTUs are in
+The class has the ports of the pipeline.  Keys and path MTUs are in
 :class:`~tincd_compat.tunnel.tunnels.Tunnels`, which control plane and pipeline share.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class DataPlane:
-    """Device and sockets of the daemon."""
+    """Device and UDP sockets of the daemon, and the pipeline between them."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class DataPlane:
     def attach_device(
         self, device: Device, failed: Callable[[DeviceError], None]
     ) -> None:
-        """Read frames from the device; ``failed`` hears when that is over for good."""
+        """Read frames from the device; ``failed`` is called if it is lost for good."""
         self._device = device
         self._readers.attach_device(device, failed)
 
@@ -158,7 +158,7 @@ class DataPlane:
         return not refused
 
     def send_packets(self, neighbour: Node, frames: list[bytes | bytearray]) -> None:
-        """Send over TCP, each the less likely the more is waiting already."""
+        """Send frames over TCP, each the less likely the more bytes are waiting."""
         link = self._links.of(neighbour)
         full, left = 0, len(frames)
         if link is not None:
@@ -217,7 +217,7 @@ class DataPlane:
         return self._pipeline.asked.send(node, self._loop.time(), heard)
 
     def routes_changed(self) -> None:
-        """Our addresses or routes are others: datagrams may come from elsewhere."""
+        """Find local addresses anew: our addresses or routes have changed."""
         self._sockets.routes_changed()
 
     def probe_now(self) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tincd_compat.daemon.links import Links
 
 
-#: Hears of an attempt at a node that has failed: how, where, and in words.
+#: Called for an attempt at a node that has failed: how, where, and in words.
 Note: TypeAlias = Callable[[str, DialResult, Target | None, str | None], None]
 
 
@@ -59,7 +59,7 @@ async def _at_once() -> float:
 
 
 class Dialer:
-    """Keeps a task per ConnectTo."""
+    """The tasks that dial, one for each ConnectTo."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class Dialer:
 
         ``jitter`` returns by how many seconds a pause is longer than announced.
         ``turn`` waits until one more handshake is within our means, and returns for how
-        many seconds.  ``note`` hears of each attempt that has failed so far, and
-        ``gave_up`` of each node that is left alone for a while.
+        many seconds.  ``note`` is called for each attempt that fails, ``gave_up`` for
+        each node that is not dialled for a while.
         """
         self._note = note
         self._gave_up = gave_up

@@ -1,4 +1,4 @@
-"""What has become of each ConnectTo: the last attempt, and how often which way."""
+"""Results of attempts at each ConnectTo: the last one, and counts by result."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class _Attempt:
 
 
 class Dials:
-    """Remembers results by the name of the node."""
+    """Results of attempts, by the name of the node."""
 
     def __init__(self, events: Events, clock: Clock) -> None:
         self._events = events
@@ -82,7 +82,7 @@ class Dials:
         target: Target | None = None,
         words: str | None = None,
     ) -> None:
-        """An attempt has ended like that."""
+        """Note how an attempt has ended."""
         now, before = self._clock.now(), self._last.get(name)
         up = result is DialResult.OK
         as_before = before is not None and (before.result is DialResult.OK) == up

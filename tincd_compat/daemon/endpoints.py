@@ -1,7 +1,7 @@
-"""What the control socket answers: who asks for what, with which parameters.
+"""Requests on the control socket: who may ask for what, with which parameters.
 
-``GET`` looks, which is open to whoever could connect.  ``POST`` changes something, and
-takes the superuser or the daemon's own user; so does what sends something.
+``GET`` reads, which is open to every client.  ``POST`` changes something and takes root
+or the daemon's own user; so does a request that sends something.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def refused(error: FailureCode, text: str) -> HttpAnswer:
 
 
 class Endpoints:
-    """Finds who answers a request, by its path.
+    """The handlers of requests, by path.
 
     ``own_uid`` returns the user that the daemon runs as now.
     """

@@ -27,7 +27,7 @@ _Group: TypeAlias = tuple[Change, list[Subnet] | None]
 
 
 class MeshEvents(Protocol):
-    """A hearer of nodes and subnets that come and go: scripts, and the journal."""
+    """A listener to nodes and subnets that come and go: scripts, and the journal."""
 
     def nodes(self, flips: Flips, subnets: Callable[[Node], list[Subnet]]) -> None: ...
 
@@ -71,7 +71,7 @@ class ScriptEvents:
         )
 
     def device(self, up: bool) -> None:
-        """tinc-up or tinc-down."""
+        """Queue tinc-up or tinc-down."""
         self.finish()
         self._run(f"tinc-{_word(up)}")
 
@@ -80,7 +80,7 @@ class ScriptEvents:
         deque(self._work(), maxlen=0)
 
     def nodes(self, flips: Flips, subnets: Callable[[Node], list[Subnet]]) -> None:
-        """host-up and hosts/NAME-up, or their counterparts, for each that came or went.
+        """Queue host-up and hosts/NAME-up, or their counterparts, for each node.
 
         Before the next node come subnet-up or subnet-down for each of its ``subnets``.
         """
@@ -102,7 +102,7 @@ class ScriptEvents:
         up: bool,
         address: SocketAddress | None,
     ) -> None:
-        """subnet-up or subnet-down; subnets of ours have no remote address."""
+        """Queue subnet-up or subnet-down; subnets of ours have no remote address."""
         if not self._runner.absent(_subnet(up)):
             every = [*subnets]
             self._put([(Change(node, up, address), every)], len(every))

@@ -1,4 +1,4 @@
-"""A queue in which those who want much wait for themselves, not in front of others.
+"""A queue whose sources take turns: who wants much does not wait in front of others.
 
 Every source has its own line, first come, first served, and the lines have their turns
 one after the other.  A source that is new waits until all others have had one turn: if

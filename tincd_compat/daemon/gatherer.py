@@ -1,7 +1,7 @@
 """The facts behind what operators see, gathered from the living parts of the daemon.
 
-What nobody counts or has noted is None.  Nothing here walks through a table: whoever
-reads a look does, one record at a time.
+A value that no part counts or notes is None.  Tables are walked by whoever reads a
+look, one record at a time, and not here.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def traffic_record(traffic: Traffic) -> TrafficRecord:
 
 
 class Gatherer:
-    """Makes the views of tunnels and the records of links."""
+    """The maker of views of tunnels and of records of links."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Hostnames = yes: log lines name a peer's host and port instead of numbering them.
 
-The look-up takes its time elsewhere; until it is answered the numbers serve.
+The look-up takes its time in a thread; until it is answered, log lines show numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NameOf: TypeAlias = Callable[[SocketAddress], Awaitable[str]]
 
 
 class HostNames:
-    """Gives connections their names as they become known."""
+    """Names of hosts in log lines, as they become known."""
 
     def __init__(self, lookup: NameOf = name_of) -> None:
         self._lookup = lookup

@@ -41,7 +41,7 @@ def link_options(own: int, host: HostSettings) -> int:
 
 
 class HostFiles:
-    """Reads hosts/NAME anew whenever a connection needs it."""
+    """The host files, each read anew whenever a connection needs it."""
 
     def __init__(self, directory: Path, overrides: Options) -> None:
         self.directory = directory

@@ -55,7 +55,7 @@ class _Flipped(NamedTuple):
 
 
 class Journal:
-    """Puts what happens into the ring of events."""
+    """The notes of all parts of the daemon, which become events of the ring."""
 
     def __init__(self, events: Events, clock: Clock) -> None:
         self.events = events

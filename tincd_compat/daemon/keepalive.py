@@ -46,9 +46,9 @@ class _Path:
 
 
 class Keepalive:
-    """Knows how often paths need a sign of life, for the nodes that we have dialled.
+    """Intervals of keepalive probes, for the nodes that we have dialled.
 
-    ``configured`` are seconds, 0 for never; None leaves it to what is seen.
+    ``configured`` are seconds, 0 for never; None derives the interval from losses.
     """
 
     def __init__(self, configured: int | None) -> None:

@@ -22,7 +22,7 @@ TURN: Final = 0.005
 
 
 class Leftovers:
-    """Does the work of bursts; :meth:`run` begins it, later turns go on with it.
+    """The work of bursts; :meth:`run` begins work, later turns go on with it.
 
     :param clock: returns seconds
     :param later: calls a function in the next turn of the loop

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LinkNews:
-    """Passes on what becomes of links and of attempts at a ConnectTo."""
+    """A listener to links and attempts: informs journal, log and display."""
 
     def __init__(
         self,
@@ -29,11 +29,11 @@ class LinkNews:
         self._journal = journal
         self._notices = notices
         self._clock = clock
-        #: Called when the links are other ones.
+        #: Called when a link has begun or ended.
         self.changed: Callable[[], None] = lambda: None
 
     def began(self, link: Link) -> None:
-        """A link is active."""
+        """Note that a link is active."""
         node = link.node
         edge = None if node is None else self._mesh.myself.edges.get(node.name)
         self._journal.link_up(link, None if edge is None else edge.weight)
@@ -41,7 +41,7 @@ class LinkNews:
         self.changed()
 
     def ended(self, link: Link) -> None:
-        """A link has ended, or an attempt in the handshake."""
+        """Note that a link has ended, or an attempt in the handshake."""
         self._journal.link_down(link, self._clock())
         self._notices.link_ended(link)
         self.changed()
@@ -49,6 +49,6 @@ class LinkNews:
     def dial_failed(
         self, name: str, result: DialResult, target: Target | None, words: str | None
     ) -> None:
-        """An attempt at one address of a ConnectTo has failed."""
+        """Note that an attempt at one address of a ConnectTo has failed."""
         self._journal.dials.note(name, result, target, words)
         self._notices.failed(name, result, words)

@@ -108,12 +108,12 @@ class Links(LinkTable):
         self._packets_received = packets_received
 
     def announce_port(self, port: str) -> None:
-        """Say this port in ACK from now on."""
+        """Send this port in ACK from now on."""
         self._identity = replace(self._identity, port=port)
 
     @property
     def announced_port(self) -> str:
-        """The port that our ACK says."""
+        """The port in our ACK."""
         return self._identity.port
 
     # For the dialer.
@@ -374,7 +374,7 @@ class Links(LinkTable):
         self._control.settle()
 
     def recheck_hosts(self) -> Iterator[None]:
-        """End the links whose host file is gone or says something else (SIGHUP).
+        """End the links whose host file is gone or has changed (SIGHUP).
 
         One link is looked at in each step.
 

@@ -85,7 +85,7 @@ class _Operation:
 
 
 class PrivateOperations:
-    """Decrypts blocks, see above; used in the thread of the loop only."""
+    """The queue of decryptions; its methods are for the thread of the loop only."""
 
     def __init__(self, key: PrivateKey, loop: asyncio.AbstractEventLoop) -> None:
         self._key = key

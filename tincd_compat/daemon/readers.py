@@ -42,7 +42,7 @@ LONG: Final = 512
 
 
 class Readers:
-    """Moves what is in device and sockets; ``suite`` is only named in the log.
+    """The readers of device and sockets; ``suite`` is for the log alone.
 
     :param elastic: receive buffers are as large as is good, not as somebody wants
     """

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Reload:
-    """Reads everything anew and applies it; what is broken changes nothing."""
+    """The reload: a new configuration is applied, a broken one changes nothing."""
 
     def __init__(
         self, parts: Parts, tell: Callable[[str | None, Sequence[str]], None]
     ) -> None:
-        """``tell`` hears what is wrong, None if nothing is, and what has to wait."""
+        """``tell`` is called with the error or None, and the variables that wait."""
         self._tell = tell
         self._settings = parts.settings
         self._files = parts.files

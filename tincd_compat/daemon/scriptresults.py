@@ -1,4 +1,4 @@
-"""What has become of scripts: the last run of each, and how often which way.
+"""Results of scripts: the last run of each, and counts by result.
 
 A script of a node is remembered under the name of its file.  Members decide how many
 nodes there are, so only the last ones are.
@@ -24,7 +24,7 @@ REMEMBERED: Final = 64
 
 
 class ScriptResults:
-    """Remembers results; what went well is no event."""
+    """Results of runs; a run that went well is no event."""
 
     def __init__(self, events: Events, clock: Clock) -> None:
         self._events = events

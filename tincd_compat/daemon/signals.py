@@ -24,7 +24,7 @@ _SILENT: Final = frozenset({signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH})
 
 
 class Signals:
-    """Gives the handlers of all signals in ``acts``, by number."""
+    """The handlers of the signals in ``acts``, by number."""
 
     def __init__(self, acts: Mapping[signal.Signals, Act]) -> None:
         self._acts = acts
@@ -37,14 +37,14 @@ class Signals:
         return {number: partial(self._caught, number) for number in self._acts}
 
     def serve(self) -> None:
-        """The start is over: act upon what was held, once each."""
+        """Act upon each held signal once: the start is over."""
         self._serving = True
         for number in DEFERRED:
             if number in self._held:
                 self._acts[number]()
 
     def end(self) -> None:
-        """The end has begun: deferred signals do nothing any more."""
+        """Ignore deferred signals: the end has begun."""
         self._serving = False
 
     def _caught(self, number: signal.Signals) -> None:

@@ -26,7 +26,7 @@ Begin: TypeAlias = Callable[[str, Iterable[object]], None]
 
 
 class Slices:
-    """Does one piece of work after the other, each to its end.
+    """A queue of long work, each piece done to its end.
 
     A step that yields a float wants nothing to be done for so many seconds.
     """

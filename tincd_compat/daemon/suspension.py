@@ -1,7 +1,7 @@
-"""Noticing that the machine has slept: for intervals the time asleep does not count.
+"""Noticing that the machine has slept, which the intervals of the loop leave out.
 
-That is right for everything but one thing.  Peers have counted, and may have given us
-up; addresses outside may have been given to others.
+The intervals of peers have gone on: they may have given us up, and addresses that a
+translation kept for us may have been given to others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def seconds_asleep() -> float:
 
 
 class Suspension:
-    """Tells of each sleep once; ``asleep`` returns the seconds of all."""
+    """The detector of sleeps; ``asleep`` returns the seconds of all sleeps."""
 
     def __init__(self, asleep: Callable[[], float] = seconds_asleep) -> None:
         self._asleep = asleep

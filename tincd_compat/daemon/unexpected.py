@@ -17,7 +17,7 @@ MAX_PLACES: Final = 256
 
 
 class UnexpectedErrors:
-    """Writes unforeseen errors to the log."""
+    """The log of unforeseen errors, with a traceback for each new place."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, int]] = set()

@@ -69,7 +69,7 @@ def _counted(entry: _Entry) -> int:
 
 
 class Events:
-    """The ring; ``history`` is EventHistory, 0 keeps nothing."""
+    """The ring of events; ``history`` is EventHistory, 0 keeps nothing."""
 
     def __init__(self, history: int = HISTORY) -> None:
         self._history = max(0, history)
@@ -240,9 +240,9 @@ class Events:
 
 
 class Follower:
-    """Reads events in its own time; it keeps nothing but the number that it is at.
+    """A reader of the ring in its own time, which keeps only the number it is at.
 
-    What is gone by the time that it reads is told of by an event of the kind ``gap``.
+    An event of the kind ``gap`` stands for events that were gone when it read.
     """
 
     def __init__(self, events: Events, after: int, node: str | None) -> None:

@@ -78,7 +78,7 @@ def check_of(found: CheckFound) -> Check:
 
 
 class Inquiry:
-    """One question under way."""
+    """An explanation under way."""
 
     def __init__(self, views: Views, to: str) -> None:
         self._views = views

@@ -117,7 +117,7 @@ def _packets(traffic: TrafficRecord | None) -> int:
 
 
 class PathsWatch:
-    """Remembers the nodes, and tells ``events`` what has become of them."""
+    """The memory of the paths to all nodes; ``events`` gets their changes."""
 
     def __init__(self, events: Events) -> None:
         self._events = events

@@ -71,7 +71,7 @@ _Subject = tuple[ProblemCode, str | None]
 
 
 class Judge:
-    """Finds problems and remembers them; tells ``events`` what begins and ends."""
+    """The memory of problems; ``events`` gets one when a problem begins or ends."""
 
     def __init__(self, events: Events) -> None:
         self._events = events

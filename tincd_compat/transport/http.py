@@ -37,11 +37,11 @@ NDJSON: Final = "application/x-ndjson"
 
 
 class Pause(Enum):
-    """What a source of records yields in place of a record."""
+    """The value that a source of records yields in place of a record."""
 
-    #: More comes in another turn of the loop.
+    #: The next record comes in another turn of the loop.
     TURN = "turn"
-    #: More comes when something has happened; see :meth:`Session.wake`.
+    #: The next record comes after an event; see :meth:`HttpSession.wake`.
     EVENT = "event"
 
 
@@ -51,7 +51,7 @@ Records: TypeAlias = Iterator[bytes | Pause]
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What a client asks for."""
+    """A request of a client."""
 
     method: str
     path: str
@@ -60,9 +60,9 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What a client is told; records come one after the other, as it takes them.
+    """An answer to a client; its records are made as the client takes them.
 
-    A status that is a function is asked when the first record is there, or the last.
+    A status that is a function is called when the first record is there, or the last.
     """
 
     status: int | Callable[[], int]
@@ -92,9 +92,9 @@ def parse_target(target: str) -> tuple[str, dict[str, str]]:
 
 
 class HttpSession:
-    """One connection from its first byte to its last.
+    """One HTTP connection from its first byte to its last.
 
-    ``answer`` is asked once for each request that is whole.
+    ``answer`` is called once for each request that is whole.
     """
 
     def __init__(self, answer: Callable[[HttpRequest], HttpAnswer], now: float) -> None:
@@ -103,7 +103,7 @@ class HttpSession:
         self._head: h11.Request | None = None
         #: Bytes received since the last whole request.
         self._received = 0
-        #: Some of them have not been looked at.
+        #: Some of these bytes have not been parsed.
         self._unparsed = False
         #: The answer of which not even the status was sent.
         self._begun: HttpAnswer | None = None
@@ -116,7 +116,7 @@ class HttpSession:
         self._closing = False
         #: Since when the client has sent no whole request, or has taken nothing.
         self._since = now
-        #: What waits for the client.
+        #: Bytes that wait for the client.
         self.out = bytearray()
 
     @property
@@ -163,9 +163,9 @@ class HttpSession:
             self.drop()
 
     def work(self, clock: Callable[[], float], until: float) -> None:
-        """Handle requests and make records until then, in steps of one each.
+        """Handle requests and make records until a time, one in each step.
 
-        No more is made than the client can take soon.
+        No more records are made than the client can take soon.
         """
         for _ in range(RECORDS_AT_ONCE):
             if not self.busy:
@@ -216,7 +216,7 @@ class HttpSession:
     # Answers.
 
     def _refuse(self, status: int, code: str, text: str) -> None:
-        """Answer what was no request, or none in time, and close the connection."""
+        """Answer what is no request, or none in time, and close the connection."""
         self._closing = True
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._send_whole(refusal(status, code, text), close=True)

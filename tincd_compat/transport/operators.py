@@ -1,7 +1,7 @@
-"""The connections of operators on the control socket, as little as they may cost.
+"""The connections of operators on the control socket, within bounds of their cost.
 
-All clients together have a millisecond in a turn of the loop; whoever is not done by
-then stands in line for the next one, behind packets and timers.
+All clients together have a millisecond in a turn of the loop; a client that is not done
+by then waits in line for the next turn, behind packets and timers.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ class OperatorConnection:
         self._turns.begin(self)
 
     def wake(self) -> None:
-        """Something has happened that the client may wait to hear."""
+        """Go on with an answer that waits for an event."""
         if self._session.parked:
             self._session.wake()
             self._turns.join(self)
 
     def check(self) -> None:
-        """Look whether the client has been waited for too long."""
+        """Give the client up if it was waited for too long."""
         self._session.check(self._loop.time())
         self._turns.join(self)
 
@@ -137,7 +137,7 @@ class OperatorConnection:
 class Operators:
     """All clients of a listening socket.
 
-    ``answer(sock, request)`` says what a client gets to hear.
+    ``answer(sock, request)`` returns the answer to a client's request.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class Operators:
             self._check_later()
 
     def wake(self) -> None:
-        """Something has happened that a client may wait to hear."""
+        """Go on with all answers that wait for an event."""
         for client in self._clients:
             client.wake()
 
