@@ -1,4 +1,4 @@
-"""``tincd-compat exporter --page`` beside daemons, and what it answers."""
+"""``tincd-compat exporter`` beside daemons, and what it answers."""
 
 from __future__ import annotations
 
@@ -35,28 +35,44 @@ class Fetched(NamedTuple):
 
 
 class Exporter:
-    """The exporter in a namespace, for nets by the sockets of their daemons."""
+    """The exporter in a namespace, for nets by the sockets of their daemons.
+
+    It is root's, with its page, or without that somebody's: ``member`` is the user and
+    the only group.
+    """
 
     def __init__(
-        self, lab: Lab, namespace: Namespace, nets: Mapping[str, Path]
+        self,
+        lab: Lab,
+        namespace: Namespace,
+        nets: Mapping[str, Path],
+        *,
+        member: tuple[int, int] | None = None,
     ) -> None:
         self._lab = lab
         self._namespace = namespace
         self._log = lab.directory / "exporter.log"
         runtime = lab.directory / "run"
         runtime.mkdir()
+        runtime.chmod(0o755)
         for net, socket in nets.items():
             (runtime / f"tinc.{net}.sock").symlink_to(socket)
         self._runtime = runtime
+        self._member = member
         self._child: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
         """Start it, and wait for its first answer."""
         program = [sys.executable, "-m", "tincd_compat.admin", "exporter"]
+        if self._member is None:
+            program += ["--page", "--as-root"]
+        else:
+            user, group = self._member
+            named = [f"--reuid={user}", f"--regid={user}", f"--groups={group}"]
+            program = ["setpriv", *named, *program]
         argv = ["unshare", "--mount", "sh", "-c", _BEGIN, "sh", str(self._runtime)]
-        argv += program
-        argv += ["--page", "--as-root", f"--listen=127.0.0.1:{PORT}"]
+        argv += [*program, f"--listen=127.0.0.1:{PORT}"]
         with self._log.open("ab") as log:
             self._child = self._lab.processes.start(
                 self._namespace.command(*argv),

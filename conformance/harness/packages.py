@@ -38,7 +38,7 @@ def install(root: Path, packages: Sequence[str]) -> None:
     kept = KEPT / key((root / _STATUS).read_bytes(), packages)
     place = root / _PLACE[1:]
     (place / "partial").mkdir(parents=True)
-    if _is_safe(kept):
+    if is_safe(kept):
         shutil.copytree(kept, place, dirs_exist_ok=True)
     else:
         _inside(root, _GET + " ".join(packages))
@@ -52,7 +52,7 @@ def key(status: bytes, packages: Sequence[str]) -> str:
     return hashlib.sha256(b"\0".join([status, *map(str.encode, packages)])).hexdigest()
 
 
-def _is_safe(directory: Path) -> bool:
+def is_safe(directory: Path) -> bool:
     """Tell whether a directory is there and nobody but root could change it."""
     for path in (directory, directory.parent):
         with contextlib.suppress(OSError):
@@ -67,7 +67,7 @@ def _is_safe(directory: Path) -> bool:
 def _keep(place: Path, kept: Path) -> None:
     """Keep the files of a directory in the place of what was kept before."""
     kept.parent.mkdir(mode=0o700, exist_ok=True)
-    if not _is_safe(kept.parent):
+    if not is_safe(kept.parent):
         return
     new = Path(tempfile.mkdtemp(dir=kept.parent))
     for path in place.glob("*.deb"):

@@ -249,6 +249,10 @@ class TestHealth:
         assert stage(status=lonely).call("health", "--check", "ready") == 2
         lonely["nodes"] = {**FINE["nodes"], "known": 0}
         assert stage(status=lonely).call("health", "--check", "ready") == 0
+        # It has forgotten all others with its last link, and wants one of them.
+        wanted = {"node": "bravo", "up": False}
+        lonely["connect_to"] = [wanted]
+        assert stage(status=lonely).call("health", "--check", "ready") == 2
 
     def test_no_figures_for_nagios_by_accident(self) -> None:
         played = stage(status={**FINE, "problems": [mesh.problem("x", "a | b=1")]})

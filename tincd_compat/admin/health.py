@@ -121,9 +121,13 @@ def judge(
 
 
 def _has_no_link(status: Record) -> bool:
-    """Return whether a node that knows of others has no link to any."""
+    """Return whether a node that knows or wants others has no link to any.
+
+    With its last link a daemon forgets all others, but not its ConnectTo.
+    """
     known = number((status.get("nodes") or {}).get("known")) or 0
-    return known > 0 and not number(status.get("links"))
+    wanted = status.get("connect_to") or ()
+    return (known > 0 or len(wanted) > 0) and not number(status.get("links"))
 
 
 def _summary(status: Record, problems: Sequence[Record]) -> str:
