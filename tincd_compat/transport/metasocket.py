@@ -24,6 +24,7 @@ from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import ConnectionLost, Event, MetaConnection
 from tincd_compat.meta.messages import MAX_LINE
 from tincd_compat.transport.backlog import Backlog
+from tincd_compat.transport.interest import SocketInterest
 from tincd_compat.transport.turns import Turns
 
 #: Most that is read from a connection at a time; until it is active a line at most.
@@ -74,8 +75,7 @@ class MetaSocket:
         self._turns = turns or Turns(self._loop)
         self.backlog = Backlog(connection, patience)
         self._timer: asyncio.TimerHandle | None = None
-        self._reading = False
-        self._writing = False
+        self._interest = SocketInterest(self._loop, sock)
         self._flush_planned = False
         #: There may be something to read.
         self._unread = False
@@ -83,7 +83,7 @@ class MetaSocket:
         self._unprocessed = False
         self._failure: PeerError | None = None
         self.closed = False
-        self._want_read(True)
+        self._interest.read(self._readable)
         self._plan_timer()
 
     @property
@@ -115,10 +115,10 @@ class MetaSocket:
     def _readable(self) -> None:
         self._unread = True
         if not self._turns.begin(self):
-            self._want_read(False)
+            self._interest.read(None)
 
     def _writable(self) -> None:
-        self._want_write(False)
+        self._interest.write(None)
         self._flush_planned = True
         self._turns.begin(self)
 
@@ -138,7 +138,7 @@ class MetaSocket:
                 self._handle_timers()
         if self.closed:
             return False
-        self._want_read(not self.unheard)
+        self._interest.read(None if self.unheard else self._readable)
         self._plan_timer()
         return self.unheard
 
@@ -253,7 +253,7 @@ class MetaSocket:
         """
         backlog = self.backlog
         backlog.measure()
-        if self._writing or self.closed:
+        if self._interest.writing or self.closed:
             return
         try:
             while piece := backlog.next_piece():
@@ -265,34 +265,18 @@ class MetaSocket:
                     break
         except (BlockingIOError, InterruptedError):
             backlog.refused(self._loop.time())
-            self._want_write(True)
+            self._interest.write(self._writable)
             self._plan_timer()
         except OSError as error:
             self._lost(_lost(error, "Flushing meta data to {peer} failed"))
 
-    # The loop.
-
-    def _want_read(self, wanted: bool) -> None:
-        if wanted != self._reading:
-            self._reading = wanted
-            if wanted:
-                self._loop.add_reader(self._socket.fileno(), self._readable)
-            else:
-                self._loop.remove_reader(self._socket.fileno())
-
-    def _want_write(self, wanted: bool) -> None:
-        if wanted != self._writing:
-            self._writing = wanted
-            if wanted:
-                self._loop.add_writer(self._socket.fileno(), self._writable)
-            else:
-                self._loop.remove_writer(self._socket.fileno())
+    # The end.
 
     def detach(self) -> socket.socket:
         """Stop reading and writing and give the socket away, to be closed or held."""
         if not self.closed:
-            self._want_write(False)
-            self._want_read(False)
+            self._interest.write(None)
+            self._interest.read(None)
             self.closed = True
             if self._timer is not None:
                 self._timer.cancel()

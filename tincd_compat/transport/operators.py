@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from tincd_compat.transport.http import HttpAnswer, HttpRequest, HttpSession, refusal
+from tincd_compat.transport.interest import SocketInterest
 from tincd_compat.transport.turns import Turns
 
 #: Clients at a time; a further one is told to come again.
@@ -47,17 +48,17 @@ class OperatorConnection:
         self._turns = turns
         self._ended = ended
         self._failed = failed
-        self._reading = self._writing = False
+        self._interest = SocketInterest(loop, sock)
         self._unread = False
-        self._want_read(True)
+        self._interest.read(self._readable)
 
     def _readable(self) -> None:
         self._unread = True
         if not self._turns.begin(self):
-            self._want_read(False)
+            self._interest.read(None)
 
     def _writable(self) -> None:
-        self._want_write(False)
+        self._interest.write(None)
         self._turns.begin(self)
 
     def wake(self) -> None:
@@ -90,7 +91,7 @@ class OperatorConnection:
         if self._session.over:
             self.close()
             return False
-        self._want_read(self._session.room > 0)
+        self._interest.read(self._readable if self._session.room > 0 else None)
         return self._session.busy
 
     def _read(self) -> None:
@@ -103,33 +104,17 @@ class OperatorConnection:
 
     def _send(self) -> None:
         session = self._session
-        if self._writing or not session.out:
+        if self._interest.writing or not session.out:
             return
         with contextlib.suppress(BlockingIOError, InterruptedError):
             session.sent(self._sock.send(session.out), self._loop.time())
         if session.out:
-            self._want_write(True)
-
-    def _want_read(self, wanted: bool) -> None:
-        if wanted != self._reading:
-            self._reading = wanted
-            if wanted:
-                self._loop.add_reader(self._sock.fileno(), self._readable)
-            else:
-                self._loop.remove_reader(self._sock.fileno())
-
-    def _want_write(self, wanted: bool) -> None:
-        if wanted != self._writing:
-            self._writing = wanted
-            if wanted:
-                self._loop.add_writer(self._sock.fileno(), self._writable)
-            else:
-                self._loop.remove_writer(self._sock.fileno())
+            self._interest.write(self._writable)
 
     def close(self) -> None:
         if self._sock.fileno() >= 0:
-            self._want_write(False)
-            self._want_read(False)
+            self._interest.write(None)
+            self._interest.read(None)
             self._sock.close()
             self._ended(self)
 
