@@ -24,7 +24,7 @@ APT_GET := apt-get -o Acquire::Retries=3
 # What measures, and other VPNs for context.
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
-.PHONY: mutants test-sanitized check-core fuzz soak test-arm64 test-armhf test-s390x
+.PHONY: mutants test-sanitized check-core fuzz fuzz-sptps soak test-arm64 test-armhf test-s390x
 .PHONY: help demo test lint unit simulation conformance probes bench bench-mesh startup install uninstall deb test-deb tools clean
 
 help:
@@ -37,6 +37,7 @@ help:
 	@echo "make conformance  black-box scenarios alone; ARGS='NAME ...' picks some"
 	@echo "make probes       what attacks cost beside C tincd; ARGS='NAME ...' picks some"
 	@echo "make test-sanitized, make check-core, make fuzz, make soak: the compiled half alone"
+	@echo "make fuzz-sptps: damaged records for sessions of protocol 17.7"
 	@echo "make test-arm64   the compiled half on an emulated ARM; also test-armhf, test-s390x"
 	@echo "make startup      start-up time, idle CPU and memory beside C tincd"
 	@echo "make install      into PREFIX, beside C tincd; 'tincd-compat takeover' does the rest"
@@ -181,6 +182,10 @@ fuzz:
 	else \
 	  cc $(WARN) $(SANITIZE) -I$(FAST) -o build/fuzz $(FUZZ) -lcrypto && build/fuzz $(FUZZ_SECONDS); \
 	fi
+
+# Sessions of SPTPS, which are Python.  A seed that ends a run is printed.
+fuzz-sptps: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz.sptps $(FUZZ_SECONDS)
 
 # Ten million packets, with the instructions of this processor and without.
 HARDENED := -O3 -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
