@@ -32,3 +32,22 @@ THRESHOLDS: Final = {
     traffic: 5,
     scary: 10,
 }
+
+
+class SuppressedLines:
+    """The number of lines that would have been shown and were held back.
+
+    There is one of it, as there is one log: who holds lines back is spread over all
+    layers, and none of them knows the others.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, logger: logging.Logger, level: int, lines: int = 1) -> None:
+        """Count lines, unless the debug level would not have shown them."""
+        if logger.isEnabledFor(level):
+            self.count += lines
+
+
+suppressed: Final = SuppressedLines()

@@ -120,6 +120,7 @@ STATUS: dict[str, Any] = {
     "pid": 812,
     "mode": "router",
     "data_plane": "compiled",
+    "python_why": None,
     "started": "2026-11-18T01:12:09Z",
     "reloaded": "2026-11-28T03:00:01Z",
     "reload_ok": True,

@@ -12,7 +12,9 @@ from tests.transport.fakes import FakeSocket, oserror
 from tincd_compat.checksums import Buffer
 from tincd_compat.errors import DeviceError
 from tincd_compat.segments.offload import SuperPacket
+from tincd_compat.transport.kernelqueues import SO_MEMINFO
 from tincd_compat.transport.udp import UDP_GRO
+from tincd_compat.transport.udp_options import RECEIVE_BUFFER
 
 
 class FakeDevice:
@@ -63,6 +65,13 @@ class FakeUdp(FakeSocket):
         self.datagrams: list[tuple[bytes, tuple[Any, ...]]] = []
         self.largest = 65535
         self.segment_size = 0
+        self.options[socket.SOL_SOCKET, socket.SO_RCVBUF] = 2 * RECEIVE_BUFFER
+        self.lose(0)
+
+    def lose(self, count: int) -> None:
+        """Let the kernel have had no room for so many datagrams."""
+        memory = struct.pack("=9I", *[1] * 8, count)
+        self.options[socket.SOL_SOCKET, SO_MEMINFO] = memory
 
     def sendto(self, data: bytes, address: tuple[Any, ...]) -> int:
         if len(data) > self.largest:

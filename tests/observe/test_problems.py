@@ -23,6 +23,7 @@ from tincd_compat.observe.words import (
     EventKind,
     LinkEnd,
     ProblemCode,
+    PythonReason,
     ScriptResult,
     Severity,
 )
@@ -312,8 +313,9 @@ STAGES: list[tuple[Stage, ProblemCode, str | None, str]] = [
         "500 datagrams found no room in the receive buffer",
     ),
     (
-        *(own(python_why="no compiler was there"), ProblemCode.PYTHON_PATH, None),
-        "Python moves the packets: no compiler was there",
+        *(own(python_why=PythonReason.NOT_BUILT), ProblemCode.PYTHON_PATH, None),
+        "Python moves the packets: the compiled half is not there, or its OpenSSL 3 is"
+        " not",
     ),
     (
         *(own(clock_step=-3600.0, clock_set=NOW), ProblemCode.CLOCK, None),

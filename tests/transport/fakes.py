@@ -237,9 +237,8 @@ class FakeSocket:
         self._fail("setsockopt")
         self.options[level, option] = value
 
-    def getsockopt(self, level: int, option: int) -> int:
-        value: int = self.options.get((level, option), 0)
-        return value
+    def getsockopt(self, level: int, option: int, _size: int = 0) -> Any:
+        return self.options.get((level, option), 0)
 
     def bind(self, address: Any) -> None:
         self._fail("bind")

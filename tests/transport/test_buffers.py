@@ -45,7 +45,7 @@ class Sock(FakeSocket):
         self.asked.append(value)
         self.size = min(value, self.limit if option == socket.SO_RCVBUF else value)
 
-    def getsockopt(self, level: int, option: int) -> int:
+    def getsockopt(self, level: int, option: int, _size: int = 0) -> int:
         assert (level, option) == (socket.SOL_SOCKET, socket.SO_RCVBUF)
         return 2 * self.size
 

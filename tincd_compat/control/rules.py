@@ -84,9 +84,11 @@ class WarningLimit:
     def warn(self, subject: str, text: str, *arguments: object) -> None:
         """Log a warning unless this subject had one since the last :meth:`renew`."""
         if subject in self._given or len(self._given) > MAX_NOTICES:
+            logs.suppressed.add(logs.always, logging.WARNING)
             return
         self._given.add(subject)
         if len(self._given) > MAX_NOTICES:
+            logs.suppressed.add(logs.always, logging.WARNING)
             logs.always.warning("Not logging further warnings about peers for now")
         else:
             logs.always.warning(text, *arguments)

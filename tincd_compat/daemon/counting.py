@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Final
 
+from tincd_compat import logs
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.observe.summary import Counters, Histogram, Process
 from tincd_compat.observe.words import Carrier, Direction, DropReason
@@ -144,6 +145,7 @@ class Counting:
             failed_handshakes={
                 str(reason): count for reason, count in links.failed_callers.items()
             },
+            log_suppressed=logs.suppressed.count,
             reload_ok=own.reload_ok,
             process=process(),
         )

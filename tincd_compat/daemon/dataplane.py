@@ -22,7 +22,9 @@ from tincd_compat.daemon.probing import Probing
 from tincd_compat.daemon.readers import READ_BURST, Readers
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.observe.words import PythonReason
 from tincd_compat.routing.route import Router
+from tincd_compat.transport.kernelqueues import KernelQueues
 from tincd_compat.transport.local import local_address
 from tincd_compat.transport.udp import UdpSockets
 from tincd_compat.tunnel.drops import Loss
@@ -55,6 +57,8 @@ class DataPlane:
         given = settings.current
         self._device: Device | None = None
         self._sockets = UdpSockets([])
+        #: What the kernel does with datagrams until they are read.
+        self.queues = KernelQueues([])
         self._loop = loop or asyncio.get_running_loop()
         self._probing = Probing(self._loop, self._probe)
         self._keepalive = Keepalive(given.udp_keepalive)
@@ -84,6 +88,11 @@ class DataPlane:
         """Whether compiled code moves ordinary packets."""
         return self._readers.compiled
 
+    @property
+    def python_why(self) -> PythonReason | None:
+        """Why Python moves packets; None if it does not, or as long as nobody does."""
+        return self._readers.python_why
+
     # What is attached in the course of the start.
 
     def attach_control(self, control: ControlPlane) -> None:
@@ -100,6 +109,8 @@ class DataPlane:
     def attach_sockets(self, sockets: UdpSockets) -> None:
         """Receive datagrams on these sockets, and send on them."""
         self._sockets = sockets
+        queued = (udp.sock for udp in sockets.sockets)
+        self.queues = KernelQueues(queued, self._settings.current.udp_rcvbuf)
         sockets.sources_changed = self._pipeline.sources_changed
         self._readers.attach_sockets(sockets)
 
@@ -107,6 +118,7 @@ class DataPlane:
         """Stop moving packets; the device stays open for tinc-down."""
         self._readers.close()
         self._probing.close()
+        self.queues = KernelQueues([])
         self._sockets.close()
         self._sockets = UdpSockets([])
         self._device = None

@@ -85,6 +85,8 @@ class OperatorSide:
             settings,
             parts.clock,
             compiled=lambda: dataplane.compiled,
+            python_why=lambda: dataplane.python_why,
+            queues=lambda: dataplane.queues,
             port=lambda: links.announced_port,
             level=lambda: parts.options.log.level,
         )

@@ -12,11 +12,12 @@ from tincd_compat.dataclass import dataclass
 from tincd_compat.observe.records import SuiteRecord
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import Own
-from tincd_compat.observe.words import DataPlaneKind
+from tincd_compat.observe.words import DataPlaneKind, PythonReason
 
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
     from tincd_compat.config.settings import Settings
+    from tincd_compat.transport.kernelqueues import KernelQueues
 
 #: Seconds after which another node is taken to use our name no longer.
 CONFLICT_LASTS: Final = 600.0
@@ -37,8 +38,8 @@ class Fixed:
 class OwnFacts:
     """Makes the view of the daemon itself.
 
-    The functions return who moves packets, the port that is announced, and the debug
-    level in force.
+    The functions return whether compiled code moves packets, and why Python does; the
+    queues of the UDP sockets, the port that is announced, the debug level in force.
     """
 
     def __init__(
@@ -48,12 +49,16 @@ class OwnFacts:
         clock: Clock,
         *,
         compiled: Callable[[], bool],
+        python_why: Callable[[], PythonReason | None],
+        queues: Callable[[], KernelQueues],
         port: Callable[[], str],
         level: Callable[[], int],
     ) -> None:
         self._fixed = fixed
         self._settings = settings
         self._compiled = compiled
+        self._python_why = python_why
+        self._queues = queues
         self._port = port
         self._level = level
         self._started = clock.now()
@@ -80,7 +85,7 @@ class OwnFacts:
     def view(self) -> Own:
         fixed, settings = self._fixed, self._settings.current
         self._clock.check()
-        port = self._port()
+        port, queues = self._port(), self._queues()
         return Own(
             net=fixed.net,
             folder=fixed.folder,
@@ -91,6 +96,10 @@ class OwnFacts:
             data_plane=DataPlaneKind.COMPILED
             if self._compiled()
             else DataPlaneKind.PYTHON,
+            python_why=self._python_why(),
+            udp_buffer_wanted=queues.wanted,
+            udp_buffer_granted=queues.granted,
+            udp_lost=queues.lost(),
             started=self._started,
             reloaded=self._reloaded,
             reload_ok=self._reload_ok,

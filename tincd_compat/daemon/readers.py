@@ -18,6 +18,7 @@ from tincd_compat.daemon.offloads import report
 from tincd_compat.daemon.singlereader import SingleReader
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh.node import Mesh
+from tincd_compat.observe.words import PythonReason
 from tincd_compat.segments.superpacket import SuperPacket
 from tincd_compat.transport.buffers import ReceiveBuffer
 from tincd_compat.transport.loop import (
@@ -77,6 +78,20 @@ class Readers:
     def compiled(self) -> bool:
         """Whether the compiled pumps move ordinary packets."""
         return self._pumps is not None
+
+    @property
+    def python_why(self) -> PythonReason | None:
+        """Why Python moves packets; None if it does not, or nothing is read yet."""
+        device = self._device
+        if self._pumps is not None or device is None or not self._sockets.sockets:
+            return None
+        if not pumps.built():
+            off = pumps.SWITCHED_OFF
+            return PythonReason.SWITCHED_OFF if off else PythonReason.NOT_BUILT
+        tun_tap = device.tun_tap()
+        if tun_tap is None or tun_tap.direct() is None:
+            return PythonReason.DEVICE
+        return PythonReason.MODE
 
     def attach_device(
         self, device: Device, failed: Callable[[DeviceError], None]

@@ -30,6 +30,7 @@ from tincd_compat.observe.words import (
     LinkEnd,
     PathKind,
     ProblemCode,
+    PythonReason,
     ScriptResult,
 )
 from tincd_compat.options import TCPONLY
@@ -67,6 +68,10 @@ LISTED: Final = 8
 
 _WEAK_CIPHERS: Final = ("des", "rc2", "rc4", "cast5", "idea", "bf")
 _WEAK_DIGESTS: Final = frozenset({"md4", "md5", "mdc2"})
+_PYTHON: Final = {
+    PythonReason.NOT_BUILT: "the compiled half is not there, or its OpenSSL 3 is not",
+    PythonReason.SWITCHED_OFF: "TINCD_COMPAT_PURE is set",
+}
 _TOPOLOGY: Final = ("ADD_EDGE", "DEL_EDGE", "ADD_SUBNET", "DEL_SUBNET")
 
 
@@ -346,10 +351,11 @@ def udp_buffer(look: Look) -> Iterator[ProblemFound]:
 
 
 def python_path(look: Look) -> Iterator[ProblemFound]:
+    """Packets are slower than they could be; who chose the device or the mode knows."""
     why = look.views.own.python_why
-    if why is not None:
-        text = f"Python moves the packets: {why}"
-        yield ProblemFound(ProblemCode.PYTHON_PATH, None, text, {"why": why})
+    if why in _PYTHON:
+        text = f"Python moves the packets: {_PYTHON[why]}"
+        yield ProblemFound(ProblemCode.PYTHON_PATH, None, text, {"why": str(why)})
 
 
 def clock(look: Look) -> Iterator[ProblemFound]:

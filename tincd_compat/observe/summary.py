@@ -22,6 +22,7 @@ from tincd_compat.observe.words import (
     Direction,
     DropReason,
     ProblemCode,
+    PythonReason,
     ScriptResult,
 )
 
@@ -86,6 +87,8 @@ class StatusRecord(Record):
     mode: Mode
     #: Who moves ordinary packets.
     data_plane: DataPlaneKind
+    #: Why Python does; null where compiled code does.
+    python_why: PythonReason | None = None
     #: When the daemon started.
     started: Time
     #: When the configuration in force was read.
@@ -221,7 +224,7 @@ class Counters(Record):
     device: dict[Direction, TrafficRecord]
     #: Callers whose handshake failed, by the reason as a word of LinkEnd.
     failed_handshakes: dict[str, int]
-    #: Lines of the log that were left out.
+    #: Lines of the log that were left out: repetitions and floods, or nobody read them.
     log_suppressed: int | None = None
     #: Whether the last reload went well; null before the first.
     reload_ok: bool | None = None

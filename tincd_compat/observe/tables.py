@@ -205,6 +205,7 @@ def status(
         pid=own.pid,
         mode=own.mode,
         data_plane=own.data_plane,
+        python_why=own.python_why,
         started=own.started,
         reloaded=own.reloaded,
         reload_ok=own.reload_ok,

@@ -25,6 +25,7 @@ from tincd_compat.observe.words import (
     AddressSource,
     DataPlaneKind,
     ProbePhase,
+    PythonReason,
     ScriptResult,
 )
 
@@ -126,8 +127,8 @@ class Own:
     name_conflict: Time | None = None
     #: Why the device does not work, in words; None if it does.
     device_error: str | None = None
-    #: Why Python moves packets, in words, where that was not asked for.
-    python_why: str | None = None
+    #: Why Python moves packets; None if it does not, or as long as nobody does.
+    python_why: PythonReason | None = None
     #: Bytes of the receive buffers of UDP sockets, as asked for and as granted.
     udp_buffer_wanted: int | None = None
     udp_buffer_granted: int | None = None

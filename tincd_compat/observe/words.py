@@ -413,6 +413,19 @@ class DataPlaneKind(StrEnum):
     PYTHON = "python"
 
 
+class PythonReason(StrEnum):
+    """Why Python moves ordinary packets, and not compiled code."""
+
+    #: The compiled half was not built, or the system has no OpenSSL 3 for it.
+    NOT_BUILT = "not-built"
+    #: TINCD_COMPAT_PURE is set in the environment of tincd.
+    SWITCHED_OFF = "switched-off"
+    #: The device is none of /dev/net/tun, or a tap in router mode.
+    DEVICE = "device"
+    #: Mode is hub.
+    MODE = "mode"
+
+
 class Direction(StrEnum):
     """Seen from this host."""
 

@@ -7,9 +7,12 @@ a line says how many.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Final
+
+from tincd_compat import logs
 
 #: Bytes that may wait: a dump of all tables of ten thousand nodes.
 MOST_BYTES: Final = 4 << 20
@@ -54,6 +57,7 @@ class LineBacklog:
         if self._omitted or self._size + len(line) > self._most:
             self._omitted += 1
             self.lost += 1
+            logs.suppressed.add(logs.always, logging.WARNING)
             if not self._lines:
                 # Too long a line: there is nothing that the gap has to wait for.
                 self.catch_up()
@@ -88,8 +92,9 @@ class LineBacklog:
         except BlockingIOError:
             raise
         except OSError:
-            # Nobody can be told: telling is what does not work.
+            # Nobody can be told in the log: telling is what does not work.
             self.lost += 1
+            logs.suppressed.add(logs.always, logging.WARNING)
             written = len(line)
         self._size -= written
         if written < len(line):

@@ -45,6 +45,7 @@ class _Bucket:
         if not self.omitted:
             self.since = now
         self.omitted += 1
+        logs.suppressed.add(logs.always, level)
         self.level, self.line = level, line
 
     def take_omitted(self) -> int:

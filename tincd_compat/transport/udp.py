@@ -13,6 +13,7 @@ is for :mod:`tincd_compat.tunnel` to know.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import socket
@@ -337,7 +338,7 @@ class UdpSockets:
 
     def read_failed(self, error: OSError) -> None:
         """Log that reading a socket failed; the next read may succeed."""
-        if self._may_complain():
+        if self._may_complain(logs.always, logging.ERROR):
             logs.always.error("Receiving packet failed: %s", error.strerror)
 
     def cut(self, index: int, message: Message) -> list[Datagram]:
@@ -453,15 +454,17 @@ class UdpSockets:
     def _complain(
         self, peer: str, address: SocketAddress | None, reason: str | None
     ) -> None:
-        if logs.traffic.isEnabledFor(30) and self._may_complain():
+        level = logging.WARNING
+        if logs.traffic.isEnabledFor(level) and self._may_complain(logs.traffic, level):
             logs.traffic.warning(
                 "Error sending packet to %s (%s): %s", peer, address, reason
             )
 
-    def _may_complain(self) -> bool:
+    def _may_complain(self, logger: logging.Logger, level: int) -> bool:
         """Allow one line a second: a failure mostly meets every datagram."""
         now = time.monotonic()
         if now - self._complained < 1:
+            logs.suppressed.add(logger, level)
             return False
         self._complained = now
         return True

@@ -56,11 +56,12 @@ class LogLimit:
             self._written += 1
             self._logger.log(self._level, message, *args)
         else:
-            self._left_out += 1
+            self.left_out(1)
 
     def left_out(self, count: int) -> None:
         """Count lines that nobody has even tried to write."""
         self._left_out += count
+        logs.suppressed.add(self._logger, self._level, count)
 
 
 class SenderLookup:

@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tincd_compat._fast import core
+from tincd_compat._fast import SWITCHED_OFF, core
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.routing.headers import Buffer
 from tincd_compat.segments.superpacket import SuperPacket
@@ -42,6 +42,9 @@ _REASONS: Final = (
 _STRANGER: Final = len(DROPS)
 
 
+__all__ = ["SWITCHED_OFF", "Pumps", "Sender", "built", "handler", "start"]
+
+
 class Sender(NamedTuple):
     """Whose frames come out of a pump, and what unpacks them, if they are packed."""
 
@@ -64,6 +67,11 @@ def start(
     if core is None or device is None or not pipeline.flows.inward:
         return None
     return Pumps(device, pipeline, mesh, sockets)
+
+
+def built() -> bool:
+    """Return whether there is a compiled half, used or not."""
+    return core is not None
 
 
 def handler(pumps: Pumps | None) -> str:
