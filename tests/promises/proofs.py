@@ -12,6 +12,7 @@ _CONFIG: Final = "tests/config"
 _CONTROL: Final = "tests/control"
 _DAEMON: Final = "tests/daemon"
 _META: Final = "tests/meta"
+_OBSERVE: Final = "tests/observe"
 _SERVICE: Final = "tests/service"
 _TRANSPORT: Final = "tests/transport"
 _TUNNEL: Final = "tests/tunnel"
@@ -214,6 +215,19 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         "::test_denial_of_an_old_link_is_set_right_at_once_though_another_is_young",
         "conformance/probes/denials.py::_measure",
     ),
+    "looks": (
+        f"{_OBSERVE}/test_paths.py"
+        "::test_a_graph_searched_each_second_has_so_many_nodes_looked_at",
+        f"{_OBSERVE}/test_paths.py::test_nodes_that_change_by_the_thousand_take_turns",
+        f"{_DAEMON}/test_statusline.py"
+        "::test_a_storm_has_so_many_nodes_counted_a_second_and_in_steps",
+    ),
+    "ring": (
+        f"{_OBSERVE}/test_events.py::test_a_node_has_a_quarter_and_its_newest_are_kept",
+        f"{_OBSERVE}/test_events.py::test_ring_is_bounded_in_order_and_forgets_nobody",
+        f"{_OBSERVE}/test_problems.py"
+        "::test_nodes_that_take_turns_at_being_wrong_do_not_make_the_list_longer",
+    ),
     "namesake": (
         f"{_CONTROL}/test_own_edges.py::test_namesake_makes_us_rest",
         f"{_SCENARIOS}/killers.py::_contradictions",
@@ -325,6 +339,44 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
         "tests/test_built.py::test_functions_notice_a_stack_that_was_overrun",
     ),
     "wiped": ("tests/promises/test_secrets.py::test_no_trace_of_a_key_is_left",),
+    "readers": (
+        f"{_SERVICE}/test_control_socket.py"
+        "::test_the_file_is_nobody_elses_even_for_a_moment",
+        f"{_SERVICE}/test_control_socket.py"
+        "::test_without_a_group_the_file_is_for_its_owner",
+        f"{_SCENARIOS}/socketrights.py::play",
+    ),
+    "changers": (
+        f"{_DAEMON}/test_operators.py::test_who_may_look_may_not_change",
+        f"{_DAEMON}/test_operators.py::test_the_user_of_the_daemon_may_change",
+        f"{_SERVICE}/test_control_socket.py::test_who_may_change_something",
+    ),
+    "keyless": (f"{_HERE}/test_answers.py::test_no_key_is_in_any_answer",),
+    "clients": (
+        f"{_TRANSPORT}/test_operators.py::test_a_further_client_is_told_to_come_again",
+    ),
+    "request": (
+        f"{_TRANSPORT}/test_http.py::test_a_longer_request_is_refused",
+        f"{_TRANSPORT}/test_http.py::test_a_long_body_is_refused",
+        f"{_TRANSPORT}/test_http.py::test_a_request_has_to_be_whole_in_time",
+        f"{_TRANSPORT}/test_http.py::test_no_stream_breaks_a_bound",
+    ),
+    "unsent": (
+        f"{_TRANSPORT}/test_http.py::test_more_than_may_wait_ends_the_connection",
+        f"{_TRANSPORT}/test_http.py::test_a_client_that_does_not_read_is_dropped_in_time",
+        f"{_TRANSPORT}/test_operators.py::test_a_client_that_does_not_read_is_dropped",
+    ),
+    "glance": (
+        f"{_TRANSPORT}/test_operators.py"
+        "::test_all_clients_together_have_a_millisecond_of_a_turn",
+        f"{_DAEMON}/test_operators_crowd.py::test_sixteen_clients_share_each_turn",
+        "tests/costs/test_operators.py::test_no_step_is_longer_in_a_crowd",
+    ),
+    "follower": (
+        f"{_OBSERVE}/test_events.py::test_a_slow_follower_is_told_what_it_missed",
+        f"{_OBSERVE}/test_events.py"
+        "::test_a_follower_behind_many_events_reads_few_of_them_at_a_time",
+    ),
 }
 
 PROOFS: Final = {**STRANGERS, **MEMBERS, **HOST}

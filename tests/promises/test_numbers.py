@@ -12,8 +12,19 @@ from tincd_compat.control.rules import Limits
 from tincd_compat.control.seen import MAX_SEEN
 from tincd_compat.daemon.links import MAX_STRANGERS
 from tincd_compat.daemon.privateops import LEAST_CALLERS, QUEUE_PATIENCE
+from tincd_compat.daemon.statusline import NODES_PER_SECOND
+from tincd_compat.observe.paths import FULL_LOOK_RATE
+from tincd_compat.observe.problems import LISTED
 from tincd_compat.service.backlog import MOST_BYTES
 from tincd_compat.service.scripts import QUEUE_LIMIT
+from tincd_compat.transport import operators
+from tincd_compat.transport.http import (
+    MAX_REQUEST,
+    MAX_UNSENT,
+    REQUEST_PATIENCE,
+    UNREAD_PATIENCE,
+)
+from tincd_compat.transport.operators import MAX_CLIENTS
 from tincd_compat.transport.tcp import ACCEPT_BURST, ACCEPT_RESERVE, TARPIT_SLOTS
 from tincd_compat.transport.turns import TURN
 
@@ -38,6 +49,12 @@ LIMITS = Limits()
         ("turns", [TURN * 1000]),
         ("scripts", [QUEUE_LIMIT]),
         ("log", [MOST_BYTES / (1 << 20)]),
+        ("looks", [FULL_LOOK_RATE, FULL_LOOK_RATE, NODES_PER_SECOND]),
+        ("ring", [LISTED]),
+        ("clients", [MAX_CLIENTS]),
+        ("request", [MAX_REQUEST / 1024, REQUEST_PATIENCE]),
+        ("unsent", [MAX_UNSENT / 1024, UNREAD_PATIENCE]),
+        ("glance", [operators.TURN * 1000]),
     ],
 )
 def test_numbers_are_those_of_the_program(name: str, numbers: list[float]) -> None:
