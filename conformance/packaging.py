@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -43,7 +44,11 @@ iface hooked inet static
     tinc-net hooked
 """
 #: What changes by itself, is dpkg's own record, or brings the package.
-_PRUNED: Final = "var/log var/cache var/lib/apt var/lib/dpkg tmp var/tmp root"
+#: The last are copies of what groups there were one change ago.
+_PRUNED: Final = (
+    "var/log var/cache var/lib/apt var/lib/dpkg tmp var/tmp root "
+    "etc/group- etc/gshadow-"
+)
 _PRUNE: Final = " -o ".join(f"-path ./{path}" for path in _PRUNED.split())
 _FILES: Final = f"""
 cd / && find . -xdev \\( {_PRUNE} \\) -prune -o -printf '%p %y %m %U %G %l\\n' | sort
@@ -51,6 +56,16 @@ find . -xdev \\( {_PRUNE} -o -path ./var/lib/systemd \\) -prune -o -type f -prin
     sort -z | xargs -0 md5sum
 dpkg-divert --list
 """
+
+_EXPORTER: Final = "tincd-compat-exporter"
+_EXPORTER_IS: Final = (
+    f"systemctl is-enabled {_EXPORTER}; systemctl is-active {_EXPORTER}"
+)
+_GROUP: Final = "stat -c '%G %a' /run/tinc.vpn.sock"
+_SCRAPE: Final = (
+    "from urllib.request import urlopen\n"
+    "print(urlopen('http://127.0.0.1:9655/metrics').read().decode())"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -239,6 +254,33 @@ def _install(host: _Debian, first: dict[str, str]) -> None:
     expect_equal("processes", host.expect_all(Kind.C), first)
     host.restart()
     host.expect_all(Kind.OURS)
+    _look(host)
+
+
+def _look(host: _Debian) -> None:
+    """The program of operators works, and its exporter when it is started."""
+    status = host.inside.run("tincd-compat", "-n", "vpn", "status", check=False)
+    expect(status.startswith("vpn: host, router mode, up "), f"status: {status}")
+    said = host.inside.shell("tincd-compat takeover 2>&1", check=False)
+    expect("is of a package" in said, f"takeover: {said}")
+    expect_equal("group of a socket", host.inside.shell(_GROUP).strip(), "tinc 660")
+    states = host.inside.shell(_EXPORTER_IS, check=False).split()
+    expect_equal("exporter, as installed", states, ["disabled", "inactive"])
+    host.systemctl("start", _EXPORTER)
+
+    def figures() -> str:
+        return host.inside.run("python3", "-c", _SCRAPE, check=False)
+
+    found = wait_for("figures of all nets", lambda: _figures(figures()), _LIMIT)
+    expect_equal("nets in the figures", found, set(_NETS))
+    user = host.inside.shell("ps -o user= -C tincd-compat | sort -u", check=False)
+    expect("root" not in user.split(), f"the exporter runs as {user}")
+    say("  status and exporter answer")
+
+
+def _figures(text: str) -> set[str]:
+    """Return the nets that are up in figures of the exporter."""
+    return set(re.findall(r'^tinc_up\{net="(\w+)"\} 1\.0$', text, re.M))
 
 
 def _upgrade(host: _Debian) -> None:
@@ -249,6 +291,8 @@ def _upgrade(host: _Debian) -> None:
     after = host.expect_all(Kind.OURS)
     same = [net for net in _NETS if before[net] == after[net]]
     expect_equal("nets that still run as before", same, [])
+    states = host.inside.shell(_EXPORTER_IS, check=False).split()
+    expect_equal("exporter after the upgrade", states, ["disabled", "active"])
 
 
 if __name__ == "__main__":

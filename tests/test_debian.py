@@ -54,6 +54,26 @@ def test_each_word_to_lintian_has_its_reason() -> None:
         before = line
 
 
+def test_what_setup_installs_is_there_when_the_package_is_made() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    wanted = set(
+        re.findall(r"contrib/(\w+)/", " ".join(setup["options.data_files"].values()))
+    )
+    build = (DEBIAN / "build.sh").read_text()
+    copied = re.search(r"^for name in ([\w ]+); do\n    cp -r .*/contrib/", build, re.M)
+    assert copied is not None
+    assert set(copied[1].split()) == wanted
+
+
+def test_the_unit_of_the_package_runs_its_program() -> None:
+    unit = (ROOT / "contrib/systemd/tincd-compat-exporter.service").read_text()
+    assert "\n[Unit]\n" in unit
+    # What stands before that is about installations by hand, and is left out.
+    assert unit.count("/opt/tincd-compat/bin/") == 1
+    assert "s|/opt/tincd-compat/bin/|/usr/bin/|" in (DEBIAN / "build.sh").read_text()
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_are_written_for_a_shell(name: str) -> None:
     subprocess.run(["sh", "-n", str(DEBIAN / name)], check=True)

@@ -38,9 +38,15 @@ for name in tincd_compat man setup.cfg setup.py pyproject.toml MANIFEST.in READM
     cp -r "$tree/$name" "$source"
 done
 mkdir "$source/contrib"
-cp -r "$tree/contrib/systemd" "$tree/contrib/completions" "$source/contrib"
+for name in systemd completions prometheus grafana; do
+    cp -r "$tree/contrib/$name" "$source/contrib"
+done
 find "$source" -name '*.so' -delete
-$pip install --no-compile --target "$site" "$source"
+$pip install --no-compile --target "$site" "$source[metrics]"
+# What `top' draws with; without what rich needs for source code and Markdown.
+$pip install --no-compile --no-deps --target "$stage/rich" \
+    "$(sed -n '/^top *=/{n;s/ //gp}' "$tree/setup.cfg")"
+cp -r "$stage/rich"/rich* "$site"
 wanted() {
     for library in cffi zstandard; do
         echo "$library==$(sed -n 's/^Version: //p' "$site/$library"-*.dist-info/METADATA)"
@@ -68,7 +74,9 @@ mv "$site/share" "$stage"
 # What no start imports: for those who build, check types or test, other platforms, and
 # programs of the libraries.  Of cffi it is the object alone, and nothing parses C.
 rm -rf "$site/bin" "$site/cffi" "$site"/pycparser* "$site"/zstandard/*cffi* \
-    "$site"/pyroute2/fixtures "$site"/pyroute2/config/test_*
+    "$site"/pyroute2/fixtures "$site"/pyroute2/config/test_* \
+    "$site"/prometheus_client/aiohttp "$site"/prometheus_client/bridge \
+    "$site"/prometheus_client/django "$site"/prometheus_client/twisted
 find "$site" -name '*.py' -exec sed -i '1{/^#!/d}' {} +
 find "$site" \( -name '*.pyi' -o -name '*.h' -o -name py.typed -o -name licenses -o \
     -name RECORD -o -name REQUESTED -o -name INSTALLER -o -name direct_url.json -o \
@@ -118,13 +126,34 @@ install -D -m 755 "$debian/rtupdate" "$root/usr/share/python3/runtime.d/tincd-co
 install -d "$root/usr/sbin"
 ln -s ../lib/tincd-compat/launcher/tincd "$root/usr/sbin/tincd"
 
-# What is to be read, and completed; the program tincd-compat is none of the package.
+# The program of operators.  -I: neither PYTHONPATH nor what lies around is looked at.
+install -d "$root/usr/bin"
+cat >"$root/usr/bin/tincd-compat" <<PROGRAM
+#!$place/bin/python -I
+import sys
+from tincd_compat.admin.main import main
+sys.exit(main())
+PROGRAM
+chmod 755 "$root/usr/bin/tincd-compat"
+# Its exporter is off until somebody enables it.
+unit=$root/usr/lib/systemd/system/tincd-compat-exporter.service
+install -d "${unit%/*}"
+{
+    echo "# Off by default: figures and health of all nets, for Prometheus, once it is enabled,"
+    echo "# at http://127.0.0.1:9655/metrics.  Control sockets are of the group tinc."
+    sed -e '1,/^\[Unit\]/{/^#/d}' -e 's|/opt/tincd-compat/bin/|/usr/bin/|' \
+        "$tree/contrib/systemd/tincd-compat-exporter.service"
+} >"$unit"
+chmod 644 "$unit"
+
+# What is to be read, and completed.
 mkdir -p "$root/usr/share/zsh"
 mv "$stage/share/man" "$stage/share/bash-completion" "$stage/share/fish" "$root/usr/share"
 mv "$stage/share/zsh/site-functions" "$root/usr/share/zsh/vendor-completions"
-find "$root/usr/share" -path '*completions*' -name '*tincd-compat*' -delete
 install -D -m 644 -t "$doc/examples/tinc@.service.d" "$tree"/contrib/systemd/tinc@.service.d/*.conf
 install -m 644 -t "$doc" "$tree/README.md" "$tree/SECURITY.md" "$debian/copyright"
+install -D -m 644 -t "$doc/examples/prometheus" "$tree"/contrib/prometheus/*.yml
+install -D -m 644 -t "$doc/examples/grafana" "$tree"/contrib/grafana/*.json
 install -D -m 644 -t "$doc/docs" "$tree"/docs/*.md
 install -m 644 "$tree/CHANGELOG.md" "$doc/changelog"
 cat >"$source/debian/changelog" <<TXT

@@ -42,6 +42,11 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 def run(session: Session) -> int:
     """Take the place, or give it back; 0 if the host is as asked for."""
+    if not template("release").exists():
+        raise TakeoverError(
+            "this tincd is of a package, which has put it in the place of C tincd and "
+            "gives that back when it is removed: apt-get remove tincd-compat"
+        )
     options = session.options
     root = _root(options.root)
     program = Path(os.path.abspath(options.program or _own_program(root)))
