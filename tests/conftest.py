@@ -63,3 +63,10 @@ def nothing_logged() -> Iterator[None]:
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def every_level(caplog: pytest.LogCaptureFixture) -> None:
+    """Capture what is logged at all debug levels."""
+    for logger in logs.THRESHOLDS:
+        caplog.set_level(logging.DEBUG, logger.name)

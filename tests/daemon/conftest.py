@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from tests.daemon.fakes import Remote, World
 from tests.daemon.life import Life
 from tests.daemon.plane import Plane
 from tests.transport.fakes import FakeLoop
-from tincd_compat import logs
 
 
 @pytest.fixture
@@ -23,9 +21,8 @@ def loop() -> Iterator[FakeLoop]:
 
 
 @pytest.fixture(autouse=True)
-def every_level(caplog: pytest.LogCaptureFixture) -> None:
-    for logger in logs.THRESHOLDS:
-        caplog.set_level(logging.DEBUG, logger.name)
+def always_every_level(every_level: None) -> None:
+    """Capture all levels in each test of the daemon."""
 
 
 @pytest.fixture

@@ -26,18 +26,14 @@ TARGET = SocketAddress("10.0.0.2", 655)
 GRANTED = b"\0\x5a" + bytes(6)
 PEER = "beta (10.0.0.2 port 655)"
 
+pytestmark = pytest.mark.usefixtures("every_level")
+
 
 @pytest.fixture
 def loop() -> Iterator[TalkingLoop]:
     loop = TalkingLoop()
     yield loop
     loop.shut()
-
-
-@pytest.fixture(autouse=True)
-def every_level(caplog: pytest.LogCaptureFixture) -> None:
-    for logger in logs.THRESHOLDS:
-        caplog.set_level(logging.DEBUG, logger.name)
 
 
 # Dialogues.
