@@ -64,6 +64,63 @@ class Opener:
     ) -> list[tuple[bytes, int, int, int, int, int, int]]:
         """Return frame, length, drop (0 for none), seqno, last, strays and lost."""
 
+# Sessions of SPTPS: one of each for both directions, through all of their keys.
+# ValueError if OpenSSL lacks ChaCha20 or Poly1305, or for keys that have not 32 bytes.
+
+class SptpsSealer:
+    def __new__(cls, key: bytes, switching: bool, number: int = 2) -> SptpsSealer: ...
+    @property
+    def number(self) -> int:
+        """The number of the next datagram."""
+
+    @property
+    def packets_sealed(self) -> int:
+        """Frames that were sealed, probes among them."""
+
+    @property
+    def bytes_sealed(self) -> int:
+        """Bytes of these frames."""
+
+    def rekey(self, key: bytes, /) -> None: ...
+    # ``ids`` are the twelve bytes of two nodes' IDs that come first, or none.
+    def seal(
+        self, kind: int, data: bytes | bytearray, ids: bytes = b"", /
+    ) -> bytes | None:
+        """Return the datagram of one record, None if there is no number for it."""
+
+    def seal_train(
+        self, frames: Sequence[bytes | bytearray], ids: bytes = b"", /
+    ) -> list[bytes]: ...
+
+class SptpsOpener:
+    def __new__(cls, key: bytes, switching: bool, window_bytes: int) -> SptpsOpener: ...
+    @property
+    def highest(self) -> int: ...
+    @property
+    def packets_opened(self) -> int:
+        """Frames that were accepted, probes among them."""
+
+    @property
+    def bytes_opened(self) -> int:
+        """Bytes of these frames."""
+
+    @property
+    def heard(self) -> int:
+        """When a pump has last accepted one, in its milliseconds; 0 for never."""
+
+    def expect(self, key: bytes, /) -> None: ...
+    def change(self) -> None: ...
+    def matches(self, datagram: bytes, /) -> bool: ...
+    def unseal(self, datagram: bytes, /) -> tuple[int, int, bytes] | None:
+        """Return number, kind and data of a genuine record, whatever its number."""
+
+    def admit(self, number: int, /) -> bool: ...
+    def reaches(self, number: int, /) -> bool: ...
+    def open_train(
+        self, datagrams: Sequence[bytes], /
+    ) -> list[tuple[bytes, int, int, int, int, int, int, int]]:
+        """Return what openers of tinc 1.0 do, and the kind of the record."""
+
 def lzo_fits(stream: bytes | bytearray | memoryview, limit: int, /) -> bool: ...
 def split(
     frame: bytes | bytearray | memoryview,

@@ -40,7 +40,8 @@ PyMODINIT_FUNC PyInit__core(void)
     if (module == NULL)
         return NULL;
     if (PyModule_AddStringConstant(module, "features", core_features()) < 0 ||
-        add_codec(module) < 0 || add_offload(module) < 0 || add_pump(module) < 0) {
+        add_codec(module) < 0 || add_sptps(module) < 0 || add_offload(module) < 0 ||
+        add_pump(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -6,8 +6,6 @@
 
 #include <openssl/crypto.h>
 
-#define BATCH 64
-
 PyTypeObject *sealer_type, *opener_type;
 
 /* Check a suite against the key block once, so that the core need not. */
@@ -57,7 +55,7 @@ static int parse(PyObject *args, PyObject *keywords, struct given *given)
     return 0;
 }
 
-static void say_why(int failed)
+void say_why(int failed)
 {
     const char *version = OpenSSL_version(OPENSSL_VERSION_STRING);
 
@@ -88,11 +86,7 @@ static PyObject *make(PyTypeObject *type, PyObject *args, PyObject *keywords,
     return self;
 }
 
-/* Append to ``train`` what becomes of some items; false when that is over. */
-typedef bool some_function(PyObject *self, PyObject *items, Py_ssize_t from,
-                           Py_ssize_t count, PyObject *train);
-
-static PyObject *make_train(PyObject *self, PyObject *items, some_function *some)
+PyObject *make_train(void *context, PyObject *items, some_function *some)
 {
     Py_ssize_t size = PySequence_Size(items);
     PyObject *train;
@@ -101,7 +95,7 @@ static PyObject *make_train(PyObject *self, PyObject *items, some_function *some
         return NULL;
     for (Py_ssize_t from = 0; from < size; from += BATCH) {
         Py_ssize_t count = size - from < BATCH ? size - from : BATCH;
-        if (!some(self, items, from, count, train))
+        if (!some(context, items, from, count, train))
             break;
     }
     if (PyErr_Occurred())
@@ -191,10 +185,10 @@ static PyObject *wrap_item(const struct sealer *sealer, PyObject *bodies,
     return datagram;
 }
 
-static bool seal_some(PyObject *self, PyObject *bodies, Py_ssize_t from,
+static bool seal_some(void *context, PyObject *bodies, Py_ssize_t from,
                       Py_ssize_t count, PyObject *train)
 {
-    struct sealer *sealer = &((SealerObject *)self)->core;
+    struct sealer *sealer = context;
     struct packet packets[BATCH];
     PyObject *datagrams[BATCH];
     Py_ssize_t made = 0, sealed = 0;
@@ -216,7 +210,7 @@ static bool seal_some(PyObject *self, PyObject *bodies, Py_ssize_t from,
 
 static PyObject *sealer_seal_train(PyObject *self, PyObject *bodies)
 {
-    return make_train(self, bodies, seal_some);
+    return make_train(&((SealerObject *)self)->core, bodies, seal_some);
 }
 
 static PyMethodDef sealer_methods[] = {
@@ -310,9 +304,8 @@ static PyObject *result(const struct opened *opened)
                          opened->strays, opened->lost);
 }
 
-/* Copy datagrams behind each other into new memory: opening works in place. */
-static uint8_t *collect(PyObject *datagrams, Py_ssize_t from, Py_ssize_t count,
-                        struct packet *packets)
+uint8_t *collect_datagrams(PyObject *datagrams, Py_ssize_t from, Py_ssize_t count,
+                           size_t gap, struct packet *packets)
 {
     Py_buffer views[BATCH];
     Py_ssize_t held = 0;
@@ -331,33 +324,33 @@ static uint8_t *collect(PyObject *datagrams, Py_ssize_t from, Py_ssize_t count,
             held++;
             break;
         }
-        total += packets[held].length;
+        total += gap + packets[held].length;
     }
     if (!PyErr_Occurred() && (memory = malloc(total)) == NULL)
         PyErr_NoMemory();
     uint8_t *next = memory;
     for (Py_ssize_t i = 0; i < held; i++) {
         if (memory != NULL) {
-            packets[i].data = next;
-            memcpy(next, views[i].buf, packets[i].length);
-            next += packets[i].length;
+            packets[i].data = next + gap;
+            memcpy(next + gap, views[i].buf, packets[i].length);
+            next += gap + packets[i].length;
         }
         PyBuffer_Release(&views[i]);
     }
     return memory;
 }
 
-static bool open_some(PyObject *self, PyObject *datagrams, Py_ssize_t from,
+static bool open_some(void *context, PyObject *datagrams, Py_ssize_t from,
                       Py_ssize_t count, PyObject *train)
 {
     struct packet packets[BATCH];
     struct opened opened[BATCH];
-    uint8_t *memory = collect(datagrams, from, count, packets);
+    uint8_t *memory = collect_datagrams(datagrams, from, count, 0, packets);
     bool failed = false;
 
     if (memory == NULL)
         return false;
-    open_train(&((OpenerObject *)self)->core, packets, (size_t)count, opened);
+    open_train(context, packets, (size_t)count, opened);
     for (Py_ssize_t i = 0; i < count && !failed; i++) {
         PyObject *item = result(&opened[i]);
         failed = item == NULL || PyList_Append(train, item) < 0;
@@ -369,7 +362,7 @@ static bool open_some(PyObject *self, PyObject *datagrams, Py_ssize_t from,
 
 static PyObject *opener_open_train(PyObject *self, PyObject *datagrams)
 {
-    return make_train(self, datagrams, open_some);
+    return make_train(&((OpenerObject *)self)->core, datagrams, open_some);
 }
 
 static PyMethodDef opener_methods[] = {

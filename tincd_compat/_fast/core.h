@@ -42,6 +42,10 @@ struct window {
     uint32_t strays;
     uint32_t patience;
     uint32_t span;
+    /* Where SPTPS differs: numbers behind the span that are not yet far, and whether those
+     * in front of a far one may still come when it is believed. */
+    uint32_t margin;
+    uint8_t passed;
     /* One byte for each number modulo the span: 1 = skipped, may still come. */
     uint8_t *missing;
 };
@@ -49,6 +53,8 @@ struct window {
 int window_init(struct window *window, size_t window_bytes);
 void window_free(struct window *window);
 enum judgement window_check(struct window *window, uint32_t seqno);
+/* Tell whether the window can tell if a number has been here. */
+bool window_reaches(const struct window *window, uint32_t seqno);
 
 /* sha256.c and x86.c: HMAC-SHA256 of several messages at once. */
 
@@ -139,6 +145,8 @@ void mac_free(struct mac *mac);
 /* Write mac->length bytes for each of the messages; tags[i] is for messages[i]. */
 int mac_tags(struct mac *mac, const struct packet *messages, size_t count,
              uint8_t (*tags)[MAX_MAC]);
+/* Where algorithms of the library come from. */
+OSSL_LIB_CTX *core_library(void);
 /* What does the work: "AES-NI, SHA-NI" or "OpenSSL".  Loads what OpenSSL needs for it. */
 const char *core_features(void);
 
@@ -183,6 +191,8 @@ struct opened {
     uint32_t last;
     uint32_t strays;
     uint32_t lost;
+    /* Of a SPTPS record. */
+    uint8_t kind;
 };
 
 struct opener {

@@ -40,7 +40,7 @@ static void skip(struct window *window, uint32_t first, uint32_t end)
 static enum judgement judge(struct window *window, uint32_t seqno)
 {
     /* In 64 bits, because numbers do not wrap but sums would. */
-    uint64_t beyond = (uint64_t)window->highest + window->span;
+    uint64_t beyond = (uint64_t)window->highest + window->span + window->margin;
 
     if (seqno <= window->highest) {
         bool recent = (uint64_t)seqno + window->span > window->highest;
@@ -54,7 +54,7 @@ static enum judgement judge(struct window *window, uint32_t seqno)
         window->strays++;
         return FUTURE;
     }
-    memset(window->missing, 0, window->span);
+    memset(window->missing, window->passed, window->span);
     return RESUME;
 }
 
@@ -77,4 +77,12 @@ enum judgement window_check(struct window *window, uint32_t seqno)
     window->strays = 0;
     window->missing[seqno % window->span] = 0;
     return judgement;
+}
+
+bool window_reaches(const struct window *window, uint32_t seqno)
+{
+    uint64_t highest = window->highest;
+
+    return window->span == 0 ||
+           ((uint64_t)seqno + window->span > highest && seqno <= highest + window->span);
 }

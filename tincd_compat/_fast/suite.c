@@ -32,6 +32,12 @@ static void load(void)
     ERR_clear_error();
 }
 
+OSSL_LIB_CTX *core_library(void)
+{
+    pthread_once(&once, load);
+    return library;
+}
+
 /* Tell whether this is aes-128-cbc, aes-192-cbc or aes-256-cbc with their lengths. */
 static bool is_aes_cbc(const struct suite *suite)
 {
