@@ -156,7 +156,7 @@ test-sanitized: $(VENV)/.dev check-core fuzz
 	  $(abspath $(BIN))/python setup.py -q build_ext --inplace
 	cd $(SANITIZED) && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=. \
-	  $(abspath $(BIN))/python -m pytest -q -p no:cacheprovider tests/tunnel/test_fast_codec.py \
+	  $(abspath $(BIN))/python -m pytest -q -p no:cacheprovider tests/tunnel/test_fast_codec.py tests/tunnel/test_sptps_codec.py \
 	  tests/segments/test_fast_offload.py tests/tunnel/test_pump*.py tests/tunnel/test_forgetting_pumps.py tests/tunnel/test_serving.py \
 	  tests/tunnel/test_plain.py tests/tunnel/test_lzo.py tests/tunnel/test_codec.py tests/segments/test_coalescing.py tests/segments/test_splitting.py
 

@@ -91,6 +91,7 @@ FAST_USERS = {
     "tunnel.lzo",
     "segments.offload",
     "tunnel.pumps",
+    "tunnel.sptpscodec",
     "tunnel.strangers",
     "tunnel.tables",
 }

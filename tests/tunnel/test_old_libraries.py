@@ -63,9 +63,9 @@ def exchange(digest: str) -> tuple[str, list[bytes]]:
 
 @pytest.fixture(autouse=True)
 def untold() -> Iterator[None]:
-    codec._fall_back.cache_clear()
+    codec.fall_back.cache_clear()
     yield
-    codec._fall_back.cache_clear()
+    codec.fall_back.cache_clear()
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no compiler")

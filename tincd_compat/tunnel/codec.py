@@ -76,7 +76,7 @@ def _sealer(suite: Suite, key_block: bytes) -> core.Sealer | PureSealer:
         try:
             return core.Sealer(*_suite_for_core(suite), key_block)
         except ValueError as error:
-            _fall_back(suite.cipher.name, suite.digest.name, str(error))
+            fall_back(suite.cipher.name, suite.digest.name, str(error))
     return PureSealer(suite, key_block)
 
 
@@ -87,12 +87,12 @@ def _opener(
         try:
             return core.Opener(*_suite_for_core(suite), key_block, window_bytes)
         except ValueError as error:
-            _fall_back(suite.cipher.name, suite.digest.name, str(error))
+            fall_back(suite.cipher.name, suite.digest.name, str(error))
     return PureOpener(suite, key_block, window_bytes)
 
 
 @functools.cache
-def _fall_back(cipher: str, digest: str, reason: str) -> None:
+def fall_back(cipher: str, digest: str, reason: str) -> None:
     """Tell, once for each suite, that only Python works its packets on this machine.
 
     OpenSSL of the system may lack what the Python package brings along.  Before 3.0.3
