@@ -58,6 +58,8 @@ class ToldMesh:
         self.names = [ROOT, *(_name(number) for number in range(1, amount))]
         self.paths = [_path(number) for number in range(amount)]
         self.started = _SINCE
+        #: How often the list has each edge.
+        self.repeated = 1
         self.events = [_event(seq, ROOT) for seq in range(1, 61)]
 
     def status(self) -> Iterator[Record]:
@@ -120,7 +122,7 @@ class ToldMesh:
                 near = (number % len(hubs), number * 7 % len(hubs))
                 pairs += [(name, hubs[place]) for place in sorted(set(near))]
         place = Address(host="192.0.2.1", port=655)
-        for one, other in pairs:
+        for one, other in pairs * self.repeated:
             for start, end in ((one, other), (other, one)):
                 yield EdgeRecord(
                     from_=start, to=end, address=place, weight=10, both=True

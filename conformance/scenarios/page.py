@@ -117,5 +117,5 @@ SCENARIO: Final = Scenario(
     summary="what the exporter's page is given, and what it is refused",
     placements=((Kind.C, Kind.OURS, Kind.C), (Kind.OURS, Kind.OURS, Kind.OURS)),
     play=play,
-    seconds=25,
+    seconds=10,
 )

@@ -48,6 +48,7 @@ def play(lab: Lab, placement: Placement) -> None:
         expect_equal("what the console was told", seen.complaints(), [])
         _thousand(seen, daemon)
         expect_equal("what the console was told", seen.complaints(), [])
+        _graphless(seen, daemon)
         _stopped(seen, b)
         exporter.stop()
         seen.wait_text(_ALERT, lambda text: "exporter does not answer" in text)
@@ -115,6 +116,14 @@ def _thousand(seen: Browser, daemon: ToldDaemon) -> None:
         wide = seen.run("return document.documentElement.scrollWidth")
         expect(wide <= width, f"{wide} pixels on a screen of {width}")
     seen.resize(1280, 900)
+
+
+def _graphless(seen: Browser, daemon: ToldDaemon) -> None:
+    """A graph is longer than what is passed on: all but the map is there."""
+    daemon.mesh.repeated = 40
+    daemon.tell("n0043", "n0043 is there")
+    seen.wait_text("#map-note", lambda text: "longer than anything" in text)
+    expect_equal("rows without a map", len(seen.texts(_NAMES)), 10)
 
 
 def _stopped(seen: Browser, b: TincNode) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 _HERE: Final = "tests/promises"
+_ADMIN: Final = "tests/admin"
 _CONFIG: Final = "tests/config"
 _CONTROL: Final = "tests/control"
 _DAEMON: Final = "tests/daemon"
@@ -239,6 +240,13 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_SCENARIOS}/strictsubnets.py::play",
         f"{_SCENARIOS}/tunnelserver.py::play",
     ),
+    "markup": (
+        f"{_ADMIN}/test_pagescript.py::TestParts"
+        "::test_it_has_landmarks_and_no_markup_out_of_texts",
+        f"{_ADMIN}/test_pagescript.py::TestPolicy::test_and_nothing_else",
+        f"{_ADMIN}/test_page.py::TestFollowing::test_no_text_is_a_message_of_its_own",
+        f"{_SCENARIOS}/pagebrowser.py::_thousand",
+    ),
 }
 
 HOST: Final[dict[str, tuple[str, ...]]] = {
@@ -311,6 +319,17 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
         f"{_DAEMON}/test_pings.py::test_more_than_fit_into_a_second_are_refused",
         f"{_DAEMON}/test_operators.py::test_pings_without_end_are_refused",
         f"{_DAEMON}/test_operators.py::test_who_may_look_may_not_change",
+    ),
+    "foreign": (
+        f"{_ADMIN}/test_page.py::TestHosts::test_a_name_that_others_choose_is_none",
+        f"{_ADMIN}/test_page.py::TestRecords::test_are_passed_on_as_they_are",
+        f"{_SCENARIOS}/page.py::_refusals",
+    ),
+    "followers": (
+        f"{_ADMIN}/test_page.py::TestFollowing::test_so_many_by_default",
+        f"{_ADMIN}/test_page.py::TestServer::test_ends_when_who_follows_has_gone",
+        f"{_ADMIN}/test_page.py::TestServer::test_ends_when_a_piece_is_not_taken",
+        f"{_SCENARIOS}/page.py::_refusals",
     ),
     "user": (
         f"{_SERVICE}/test_privileges.py::test_groups_then_root_then_user",

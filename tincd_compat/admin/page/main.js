@@ -23,6 +23,7 @@ class Page {
     this.folded = null;
     this.isGraphDue = true;
     this.graphAt = 0;
+    this.graphTrouble = "";
     this.source = null;
     this.followAt = 0;
     this.turn = 0;
@@ -148,11 +149,12 @@ class Page {
     }
   }
 
-  // Wait, but not once the graph has changed.
+  // Wait, and a third of it once the graph has changed: one that changes all the time
+  // is not to be asked for all the time.
   async sleep(seconds, turn) {
     const end = performance.now() + seconds * 1000;
-    const soonest = performance.now() + Math.min(seconds, RETRY_EVERY) * 1000;
-    while (turn === this.turn && performance.now() < (this.isGraphDue ? soonest : end)) {
+    const soonest = performance.now() + Math.max(seconds / 3, RETRY_EVERY) * 1000;
+    while (turn === this.turn && performance.now() < (this.isGraphDue ? Math.min(soonest, end) : end)) {
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   }
@@ -188,7 +190,7 @@ class Page {
       this.isGraphDue = false;
       this.graphAt = performance.now();
     }
-    const edges = isDue ? await this.many("edges") : this.edges;
+    const edges = isDue ? await this.graph() : this.edges;
     if (turn !== this.turn) {
       return;
     }
@@ -197,6 +199,21 @@ class Page {
     this.edges = edges;
     this.show();
     this.follow();
+  }
+
+  // The edges; of a graph that is longer than what is passed on there is no map, and all
+  // else is shown.
+  async graph() {
+    this.graphTrouble = "";
+    try {
+      return await this.many("edges");
+    } catch (error) {
+      if (!(error instanceof Unanswered)) {
+        throw error;
+      }
+      this.graphTrouble = `There is no map: ${error.message}.`;
+      return [];
+    }
   }
 
   show() {
@@ -235,6 +252,9 @@ class Page {
     if (paths !== this.shownPaths || this.edges !== this.shownEdges) {
       [this.shownPaths, this.shownEdges] = [paths, this.edges];
       this.map.show(this.status.name, this.nodes, this.edges);
+      if (this.graphTrouble !== "") {
+        setText($("map-note"), this.graphTrouble);
+      }
     }
   }
 
