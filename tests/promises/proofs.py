@@ -201,12 +201,12 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
         f"{_DAEMON}/test_probing.py::test_steps_that_are_due_together_take_turns",
     ),
     "scripts": (
-        f"{_SERVICE}/test_scripts.py::test_the_queue_has_an_end",
-        f"{_SERVICE}/test_scripts.py"
+        f"{_SERVICE}/test_script_queue.py::test_the_queue_has_an_end",
+        f"{_SERVICE}/test_script_patience.py"
         "::test_a_slow_script_is_complained_about_and_waited_for",
-        f"{_SERVICE}/test_scripts.py"
+        f"{_SERVICE}/test_script_patience.py"
         "::test_a_script_that_never_ends_keeps_the_next_one_for_its_patience",
-        f"{_SERVICE}/test_scripts.py"
+        f"{_SERVICE}/test_script_patience.py"
         "::test_of_too_many_that_never_end_the_oldest_is_killed",
     ),
     "denial": (
@@ -375,14 +375,14 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
         f"{_TRANSPORT}/test_operators.py::test_a_further_client_is_told_to_come_again",
     ),
     "request": (
-        f"{_TRANSPORT}/test_http.py::test_a_longer_request_is_refused",
-        f"{_TRANSPORT}/test_http.py::test_a_long_body_is_refused",
-        f"{_TRANSPORT}/test_http.py::test_a_request_has_to_be_whole_in_time",
-        f"{_TRANSPORT}/test_http.py::test_no_stream_breaks_a_bound",
+        f"{_TRANSPORT}/test_http_bounds.py::test_a_longer_request_is_refused",
+        f"{_TRANSPORT}/test_http_bounds.py::test_a_long_body_is_refused",
+        f"{_TRANSPORT}/test_http_bounds.py::test_a_request_has_to_be_whole_in_time",
+        f"{_TRANSPORT}/test_http_streams.py::test_no_stream_breaks_a_bound",
     ),
     "unsent": (
-        f"{_TRANSPORT}/test_http.py::test_more_than_may_wait_ends_the_connection",
-        f"{_TRANSPORT}/test_http.py::test_a_client_that_does_not_read_is_dropped_in_time",
+        f"{_TRANSPORT}/test_http_bounds.py::test_more_than_may_wait_ends_the_connection",
+        f"{_TRANSPORT}/test_http_bounds.py::test_a_client_that_does_not_read_is_dropped_in_time",
         f"{_TRANSPORT}/test_operators.py::test_a_client_that_does_not_read_is_dropped",
     ),
     "glance": (

@@ -1,12 +1,15 @@
-"""Leave the loggers as they were: a Log turns them to its own ends."""
+"""Loggers that are left as they were, since a Log turns them; what scripts log."""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.service.running import Lines
 from tincd_compat import logs
 
 
@@ -18,3 +21,21 @@ def restored_loggers() -> Iterator[None]:
     root.handlers[:] = handlers
     for logger, level in levels.items():
         logger.setLevel(level)
+
+
+@pytest.fixture
+def lines() -> list[tuple[int, str]]:
+    handler = Lines()
+    logging.getLogger().addHandler(handler)
+    logs.always.setLevel(logging.DEBUG)
+    logs.status.setLevel(logging.DEBUG)
+    return handler.lines
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Path]:
+    """Scripts that still read from this end with the test."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    yield path
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
