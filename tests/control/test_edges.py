@@ -19,13 +19,13 @@ from tests.control.world import (
 )
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.control.context import MAX_NAME, GossipPolicy, Limits
 from tincd_compat.control.effects import (
     CheckReverse,
     Effect,
     GraphChanged,
     Reply,
 )
-from tincd_compat.control.rules import MAX_NAME, GossipPolicy, Limits
 from tincd_compat.errors import PeerError
 from tincd_compat.mesh import reach
 from tincd_compat.mesh.graph import Change

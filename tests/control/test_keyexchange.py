@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from tests.control.world import PEER, PLACES, small_mesh
+from tincd_compat.control.context import Envelope
 from tincd_compat.control.effects import (
     Announce,
     Effect,
@@ -16,7 +17,6 @@ from tincd_compat.control.effects import (
     SendKey,
 )
 from tincd_compat.control.keyexchange import MAX_JITTER, KeyExchange
-from tincd_compat.control.rules import Envelope
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node
 from tincd_compat.meta import messages

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.control.world import NORMAL, TUNNEL_SERVER, World, subnet, table_of
+from tincd_compat.control.context import Envelope
 from tincd_compat.control.effects import Forward
 from tincd_compat.control.gossip import Gossip
-from tincd_compat.control.rules import Envelope
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.mesh.node import Mesh
 from tincd_compat.meta import messages

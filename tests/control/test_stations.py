@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.control.world import World, subnet
+from tincd_compat.control.context import GossipPolicy
 from tincd_compat.control.effects import Announce, Effect, SubnetDown, SubnetUp
-from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.stations import (
     FIRST_PAUSE,
     FRESH,

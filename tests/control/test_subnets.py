@@ -16,6 +16,7 @@ from tests.control.world import (
     subnet,
 )
 from tincd_compat import logs
+from tincd_compat.control.context import GossipPolicy, Limits
 from tincd_compat.control.effects import (
     Announce,
     Effect,
@@ -23,7 +24,6 @@ from tincd_compat.control.effects import (
     SubnetDown,
     SubnetUp,
 )
-from tincd_compat.control.rules import GossipPolicy, Limits
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.messages import AddSubnet, DelSubnet
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from itertools import count
 
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.control.context import Envelope, GossipPolicy, Limits
 from tincd_compat.control.effects import CheckReverse, Effect, Forward, GraphChanged
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import Envelope, GossipPolicy, Limits
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.control.table import MessageRow, message_table
 from tincd_compat.mesh import graph

@@ -11,7 +11,7 @@ import pytest
 from tests.costs.crowded import Crowded
 from tests.costs.tables import STATIONS, TABLES
 from tincd_compat.daemon import dumps, slices
-from tincd_compat.daemon.graphdump import INTERVAL
+from tincd_compat.daemon.graphdump import DUMP_INTERVAL
 
 SIZE: Final = 40
 
@@ -38,7 +38,7 @@ def _no_own_subnets(crowded: Crowded) -> None:
 
 
 def _minute(crowded: Crowded) -> None:
-    crowded.loop.advance(INTERVAL)
+    crowded.loop.advance(DUMP_INTERVAL)
 
 
 def _stations_are_silent(crowded: Crowded) -> None:

@@ -8,13 +8,13 @@ from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from tincd_compat.addresses import SocketAddress, Subnet
+from tincd_compat.control.context import GossipPolicy
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.control import ControlPlane
-from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.daemon.scriptevents import ScriptEvents
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Mesh, Node

@@ -12,8 +12,8 @@ from tests.transport.fakes import FakeLoop
 from tincd_compat import logs
 from tincd_compat.control import effects as fx
 from tincd_compat.control.contested import ECHO
+from tincd_compat.control.context import GossipPolicy
 from tincd_compat.control.edges import MAX_CONTRADICTIONS
-from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.daemon.control import (
     EFFECTS_AT_ONCE,
     MAX_PAUSES,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.daemon.life import Life
-from tincd_compat.daemon.graphdump import INTERVAL
+from tincd_compat.daemon.graphdump import DUMP_INTERVAL
 from tincd_compat.daemon.slices import Slices
 from tincd_compat.daemon.statusline import PROGRAM, SOON
 from tincd_compat.service.notify import Notifier
@@ -163,7 +163,7 @@ def test_whatever_walks_through_a_table_gives_way_to_the_loop(
         life.signal(name)
     life.daemon.parts.tunnels.of(life.daemon.parts.mesh.get_or_add("peer"))
     life.find_a_peer_in_a_storm()
-    life.loop.advance(INTERVAL)
+    life.loop.advance(DUMP_INTERVAL)
     signals = {"reload", "connections", "tables", "purge"}
     times = {"tick", "keys", "tunnels", "scripts", "graph"}
     shown = {"paths", "problems", "status line"}

@@ -18,7 +18,7 @@ from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.control import effects as fx
 from tincd_compat.daemon.dataplane import DataPlane
-from tincd_compat.daemon.leftovers import TURN
+from tincd_compat.daemon.leftovers import BURST_TURN
 from tincd_compat.daemon.readers import READ_BURST
 from tincd_compat.errors import DeviceError
 from tincd_compat.mesh import graph
@@ -371,7 +371,7 @@ def test_probes_to_thousands_leave_others_their_turn(plane: Plane) -> None:
     others: list[int] = []
 
     def sendto(data: bytes, address: tuple[object, ...]) -> int:
-        plane.loop.now += TURN
+        plane.loop.now += BURST_TURN
         return FakeUdp.sendto(plane.udp, data, address)
 
     plane.give_key(make_tunnel("us"))

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from tincd_compat.daemon import graphdump
-from tincd_compat.daemon.graphdump import INTERVAL, GraphDump, feed, write
+from tincd_compat.daemon.graphdump import DUMP_INTERVAL, GraphDump, feed, write
 
 
 class Loop:
@@ -31,7 +31,7 @@ class Loop:
 
     def pass_time(self) -> None:
         (delay, call), *self.planned = self.planned
-        assert delay == INTERVAL
+        assert delay == DUMP_INTERVAL
         call()
 
 

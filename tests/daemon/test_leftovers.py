@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tincd_compat.daemon.leftovers import TURN, Leftovers
+from tincd_compat.daemon.leftovers import BURST_TURN, Leftovers
 from tincd_compat.tunnel.pipeline import Work
 
 #: Origins: two sockets, and the device.
@@ -47,7 +47,7 @@ class Day:
 
 def test_what_is_short_is_done_at_once() -> None:
     day = Day()
-    day.leftovers.run(DEVICE, day.work("a", *[TURN / 4] * 3))
+    day.leftovers.run(DEVICE, day.work("a", *[BURST_TURN / 4] * 3))
     assert day.heard() == ["a", "a", "a", "a is done"]
     assert not day.planned
     assert not day.leftovers.holds(DEVICE)
@@ -55,7 +55,7 @@ def test_what_is_short_is_done_at_once() -> None:
 
 def test_what_is_long_waits_for_further_turns() -> None:
     day = Day()
-    day.leftovers.run(DEVICE, day.work("a", *[TURN] * 3))
+    day.leftovers.run(DEVICE, day.work("a", *[BURST_TURN] * 3))
     assert day.heard() == ["a", "hold None"]
     assert day.leftovers.holds(DEVICE)
     assert not day.leftovers.holds(ONE)
@@ -70,7 +70,7 @@ def test_what_is_long_waits_for_further_turns() -> None:
 
 def test_what_comes_later_waits_behind_it() -> None:
     day = Day()
-    day.leftovers.run(ONE, day.work("a", TURN, 0))
+    day.leftovers.run(ONE, day.work("a", BURST_TURN, 0))
     day.leftovers.run(ONE, day.work("b", 0, 0))
     assert day.heard() == ["a", "hold 0"]
     day.turn()
@@ -81,26 +81,26 @@ def test_what_comes_later_waits_behind_it() -> None:
 def test_each_origin_has_a_turn() -> None:
     day = Day()
     for origin, name in ((ONE, "a"), (OTHER, "b"), (DEVICE, "c")):
-        day.leftovers.run(origin, day.work(name, TURN, TURN))
+        day.leftovers.run(origin, day.work(name, BURST_TURN, BURST_TURN))
     assert day.heard() == ["a", "hold 0", "b", "hold 1", "c", "hold None"]
     assert len(day.planned) == 1
     before = day.now
     day.turn()
     assert [event for event in day.heard() if event in "abc"] == ["a", "b", "c"]
-    assert day.now - before == pytest.approx(3 * TURN)
+    assert day.now - before == pytest.approx(3 * BURST_TURN)
     assert len(day.planned) == 1
 
 
 def test_an_error_ends_its_own_work_only() -> None:
     def failing() -> Work:
-        day.now += TURN
+        day.now += BURST_TURN
         yield
         raise ValueError("wrong")
 
     day = Day()
     day.leftovers.run(ONE, failing())
     day.leftovers.run(ONE, day.work("b"))
-    day.leftovers.run(OTHER, day.work("c", TURN))
+    day.leftovers.run(OTHER, day.work("c", BURST_TURN))
     day.heard()
     with pytest.raises(ValueError, match="wrong"):
         day.turn()
@@ -113,7 +113,7 @@ def test_an_error_ends_its_own_work_only() -> None:
 
 def test_closing_forgets_what_waits() -> None:
     day = Day()
-    day.leftovers.run(ONE, day.work("a", TURN, TURN))
+    day.leftovers.run(ONE, day.work("a", BURST_TURN, BURST_TURN))
     day.heard()
     day.leftovers.close()
     day.turn()

@@ -13,14 +13,14 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.endpoints import encode
 from tincd_compat.mesh import graph
 from tincd_compat.observe.codec import Record
-from tincd_compat.transport.operators import MAX_CLIENTS, TURN
+from tincd_compat.transport.operators import MAX_CLIENTS, OPERATORS_TURN
 from tincd_compat.transport.turns import SHORTEST_SLICE
 
 NODES = 1000
 #: Records that are made in a millisecond, as it is taken here, and those beyond it: no
 #: slice of a client is shorter than a shortest one, and its last record is made whole.
 IN_TIME = 10
-BEYOND = round(SHORTEST_SLICE / TURN * IN_TIME) + 1
+BEYOND = round(SHORTEST_SLICE / OPERATORS_TURN * IN_TIME) + 1
 #: What ``status --json`` asks for.
 TARGETS = ("/v1/status", "/v1/nodes", "/v1/links")
 
@@ -45,7 +45,7 @@ def _count_records(
 
     def slow(record: Record) -> bytes:
         made[0] += 1
-        life.loop.now += TURN / IN_TIME
+        life.loop.now += OPERATORS_TURN / IN_TIME
         return encode(record)
 
     def select(timeout: float | None) -> list[object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.transport.fakes import FakeLoop
-from tincd_compat.daemon.leftovers import TURN
+from tincd_compat.daemon.leftovers import BURST_TURN
 from tincd_compat.daemon.probing import Probing
 from tincd_compat.mesh.node import Node
 
@@ -39,7 +39,7 @@ def quick(loop: FakeLoop) -> Steps:
 
 @pytest.fixture
 def slow(loop: FakeLoop) -> Steps:
-    return Steps(loop, TURN)
+    return Steps(loop, BURST_TURN)
 
 
 def test_a_step_is_made_at_once_and_the_next_when_it_is_due(quick: Steps) -> None:

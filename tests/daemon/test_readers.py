@@ -12,7 +12,7 @@ from tests.segments.samples import Segment
 from tests.transport.fakes import FakeLoop
 from tests.tunnel.world import ipv4, sized
 from tincd_compat.daemon import readers
-from tincd_compat.daemon.leftovers import TURN
+from tincd_compat.daemon.leftovers import BURST_TURN
 from tincd_compat.daemon.readers import READ_BURST
 from tincd_compat.mesh.node import Node
 from tincd_compat.routing.route import Router
@@ -222,7 +222,7 @@ def test_a_device_that_rests_is_not_read_for_all_that(
 def test_a_device_that_has_rested_waits_for_its_turn(
     plane: Plane, routed: Routed
 ) -> None:
-    plane.device.read_pause = TURN
+    plane.device.read_pause = BURST_TURN
     plane.from_device(*many())
     assert routed.reading == [False] * SEGMENTS
     assert plane.device.descriptor in plane.loop.readers

@@ -15,7 +15,7 @@ from tests.daemon.fakes import World
 from tests.daemon.life import Life, told
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.variables import VARIABLES
-from tincd_compat.daemon.graphdump import INTERVAL
+from tincd_compat.daemon.graphdump import DUMP_INTERVAL
 
 
 def bind_to_interface(life: Life) -> None:
@@ -45,7 +45,7 @@ def graph_dump_file(life: Life) -> None:
     path = life.directory / "graph"
     life.write(f"GraphDumpFile = {path}\n")
     life.signal("HUP")
-    life.loop.advance(INTERVAL)
+    life.loop.advance(DUMP_INTERVAL)
     assert "us" in path.read_text()
 
 

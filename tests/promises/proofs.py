@@ -235,7 +235,7 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "strict": (
         f"{_CONTROL}/test_subnets.py::test_add_subnet",
-        f"{_CONTROL}/test_rules.py::test_tunnel_server_implies_strict_subnets",
+        f"{_CONTROL}/test_context.py::test_tunnel_server_implies_strict_subnets",
         f"{_DAEMON}/test_daemon.py::test_strict_subnets_are_known_from_the_start",
         f"{_SCENARIOS}/strictsubnets.py::play",
         f"{_SCENARIOS}/tunnelserver.py::play",
@@ -275,7 +275,7 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
     "flood": (
         f"{_SERVICE}/test_floods.py::test_one_place_writes_so_many_a_second",
         f"{_SERVICE}/test_floods.py::test_the_same_line_becomes_a_count",
-        f"{_CONTROL}/test_rules.py::test_warnings_are_rationed",
+        f"{_CONTROL}/test_context.py::test_warnings_are_rationed",
         f"{_TUNNEL}/test_lookup.py::test_lines_about_strangers_are_few",
         f"{_TUNNEL}/test_pipeline.py::test_empty_datagrams_do_not_fill_the_log",
         f"{_SCENARIOS}/hostile_udp.py::_flood",

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.promises.document import DOCUMENT, promises
+from tincd_compat.control.context import Limits
 from tincd_compat.control.deferred import MAX_HELD
-from tincd_compat.control.rules import Limits
 from tincd_compat.control.seen import MAX_SEEN
 from tincd_compat.daemon.links import MAX_STRANGERS
 from tincd_compat.daemon.privateops import LEAST_CALLERS, QUEUE_PATIENCE
@@ -54,7 +54,7 @@ LIMITS = Limits()
         ("clients", [MAX_CLIENTS]),
         ("request", [MAX_REQUEST / 1024, REQUEST_PATIENCE]),
         ("unsent", [MAX_UNSENT / 1024, UNREAD_PATIENCE]),
-        ("glance", [operators.TURN * 1000]),
+        ("glance", [operators.OPERATORS_TURN * 1000]),
     ],
 )
 def test_numbers_are_those_of_the_program(name: str, numbers: list[float]) -> None:

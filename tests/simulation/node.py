@@ -19,17 +19,17 @@ from tincd_compat.addresses import SocketAddress, Subnet
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.settings import Settings
+from tincd_compat.control.context import GossipPolicy
 from tincd_compat.control.effects import Effect
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.crypto.suites import Suite
 from tincd_compat.daemon.control import ControlPlane
 from tincd_compat.daemon.dialer import Dialer
-from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.daemon.links import Links
+from tincd_compat.daemon.scriptevents import ScriptEvents
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
 from tincd_compat.mesh.graph import Flips

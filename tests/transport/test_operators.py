@@ -18,7 +18,7 @@ from tincd_compat.transport.http import (
     Pause,
     Records,
 )
-from tincd_compat.transport.operators import MAX_CLIENTS, TURN, Operators
+from tincd_compat.transport.operators import MAX_CLIENTS, OPERATORS_TURN, Operators
 
 GET = b"GET /a HTTP/1.1\r\nHost: d\r\n\r\n"
 
@@ -136,7 +136,7 @@ def test_output_goes_on_when_the_client_reads(place: Place) -> None:
 def test_all_clients_together_have_a_millisecond_of_a_turn(place: Place) -> None:
     def slow() -> Records:
         for _ in range(100):
-            place.loop.now += TURN / 4
+            place.loop.now += OPERATORS_TURN / 4
             yield b"x"
 
     place.answer = lambda request: HttpAnswer(200, slow())
@@ -147,7 +147,7 @@ def test_all_clients_together_have_a_millisecond_of_a_turn(place: Place) -> None
         place.loop.call_soon(place.loop.readers[client.descriptor])
     place.loop.advance(0.1)
     assert all(client.sent.count(b"x") == 100 for client in clients)
-    assert place.loop.longest_turn < 2 * TURN
+    assert place.loop.longest_turn < 2 * OPERATORS_TURN
 
 
 def test_who_waits_is_woken_and_costs_nothing_meanwhile(place: Place) -> None:

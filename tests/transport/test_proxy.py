@@ -18,7 +18,7 @@ from tests.transport.talking import TalkingLoop
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.proxy import ProxyProgress, http, socks4
+from tincd_compat.meta.proxydialogues import ProxyProgress, http, socks4
 from tincd_compat.transport import proxy
 from tincd_compat.transport.proxy import ProxyProcess, converse, run_command
 

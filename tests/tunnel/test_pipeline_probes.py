@@ -184,7 +184,7 @@ def answering(world: World, name: str) -> None:
         delay = world.pipeline.probe_step(world.node(name), world.now)
         world.from_peer(name, *replies)
         replies.clear()
-        if delay is None or delay > pmtu.INTERVAL:
+        if delay is None or delay > pmtu.PROBE_INTERVAL:
             return
         world.now += delay
 

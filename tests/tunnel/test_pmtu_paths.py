@@ -77,7 +77,7 @@ class Path:
     def settle(self) -> float:
         """Step until an MTU is known; return the seconds it took without idling."""
         started = self.clock
-        while self.step() <= pmtu.INTERVAL or self.probing.phase is not IDLE:
+        while self.step() <= pmtu.PROBE_INTERVAL or self.probing.phase is not IDLE:
             assert self.clock - started < 1000
         return self.clock - started - PING_TIMEOUT
 

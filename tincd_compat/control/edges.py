@@ -12,6 +12,7 @@ from typing import Final
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control.contested import ECHO, ContestedEdges
+from tincd_compat.control.context import Context, Envelope, forward
 from tincd_compat.control.deferred import DeferredUpdate, DeferredUpdates, rank, rank_of
 from tincd_compat.control.effects import (
     Announce,
@@ -22,7 +23,6 @@ from tincd_compat.control.effects import (
     Relay,
     Reply,
 )
-from tincd_compat.control.rules import Context, Envelope, forward
 from tincd_compat.mesh import graph, reach
 from tincd_compat.mesh.node import Edge, Node
 from tincd_compat.meta.messages import AddEdge, DelEdge
@@ -30,8 +30,8 @@ from tincd_compat.meta.messages import AddEdge, DelEdge
 #: More contradictions of each kind than this per tick mean that a node uses our name.
 MAX_CONTRADICTIONS: Final = 100
 #: Seconds of the first pause; each further pause is twice as long, up to the longest.
-FIRST_PAUSE: Final = 10
-LONGEST_PAUSE: Final = 3600
+FIRST_REST: Final = 10
+LONGEST_REST: Final = 3600
 
 
 class EdgeRules:
@@ -42,7 +42,7 @@ class EdgeRules:
         self._mesh = context.mesh
         self.contradicting_adds = 0
         self.contradicting_dels = 0
-        self._pause = FIRST_PAUSE
+        self._pause = FIRST_REST
         self._silent_until = float("-inf")
         self._contested = ContestedEdges()
         self._deferred = DeferredUpdates()
@@ -316,13 +316,13 @@ class EdgeRules:
         if now < self._silent_until:
             return 0
         if adds <= MAX_CONTRADICTIONS or dels <= MAX_CONTRADICTIONS:
-            self._pause = max(FIRST_PAUSE, self._pause // 2)
+            self._pause = max(FIRST_REST, self._pause // 2)
             return 0
         pause = self._pause
         logs.always.warning(
             "Possible node with same Name as us! Sleeping %d seconds.", pause
         )
-        self._pause = min(pause * 2, LONGEST_PAUSE)
+        self._pause = min(pause * 2, LONGEST_REST)
         self._silent_until = now + pause
         return pause
 

@@ -15,9 +15,15 @@ from dataclasses import replace
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
+from tincd_compat.control.context import (
+    Context,
+    Envelope,
+    GossipPolicy,
+    Limits,
+    forward,
+)
 from tincd_compat.control.edges import EdgeRules
 from tincd_compat.control.effects import Effect, KeyVoid
-from tincd_compat.control.rules import Context, Envelope, GossipPolicy, Limits, forward
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.control.subnets import SubnetRules
 from tincd_compat.mesh.node import Mesh, Node

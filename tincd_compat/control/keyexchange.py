@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from tincd_compat import logs
+from tincd_compat.control.context import Envelope
 from tincd_compat.control.effects import (
     Announce,
     Effect,
@@ -20,7 +21,6 @@ from tincd_compat.control.effects import (
     Relay,
     SendKey,
 )
-from tincd_compat.control.rules import Envelope
 from tincd_compat.mesh.node import Edge, Mesh, Node
 from tincd_compat.meta.messages import MAX_LINE, AnsKey, KeyChanged, ReqKey
 from tincd_compat.options import PMTU_DISCOVERY

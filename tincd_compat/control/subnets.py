@@ -7,6 +7,7 @@ from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import DEFAULT_WEIGHT, Subnet, SubnetKind, format_mac
+from tincd_compat.control.context import Context, Envelope, forward
 from tincd_compat.control.effects import (
     Announce,
     Effect,
@@ -14,7 +15,6 @@ from tincd_compat.control.effects import (
     SubnetDown,
     SubnetUp,
 )
-from tincd_compat.control.rules import Context, Envelope, forward
 from tincd_compat.control.stations import Station, Stations
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AddSubnet, DelSubnet

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
+from tincd_compat.control.context import Envelope
 from tincd_compat.control.effects import Effect
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import Envelope
 from tincd_compat.meta.messages import (
     AddEdge,
     AddSubnet,

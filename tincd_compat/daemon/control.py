@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.control import effects as fx
+from tincd_compat.control.context import Envelope
 from tincd_compat.control.gossip import Gossip, link_weight
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import Envelope
 from tincd_compat.control.table import Settle, message_table
-from tincd_compat.daemon.events import MeshEvents
 from tincd_compat.daemon.graphruns import MANY, GraphRuns
+from tincd_compat.daemon.scriptevents import MeshEvents
 from tincd_compat.daemon.slices import LATER, Begin, at_once
 from tincd_compat.mesh import graph
 from tincd_compat.mesh.node import Mesh, Node

@@ -22,10 +22,10 @@ from tincd_compat.config.values import ProxyServer
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.dials import connecting_result
 from tincd_compat.daemon.listening import socket_family
-from tincd_compat.daemon.proxy import Proxies, left_to_proxy
+from tincd_compat.daemon.proxies import Proxies, left_to_proxy
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
-from tincd_compat.meta.proxy import Target
+from tincd_compat.meta.proxydialogues import Target
 from tincd_compat.observe.words import DialResult
 from tincd_compat.transport.proxy import ProxyPassage
 from tincd_compat.transport.resolver import Resolve, resolve

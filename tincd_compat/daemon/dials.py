@@ -10,7 +10,7 @@ from typing import Final
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.dataclass import dataclass
-from tincd_compat.meta.proxy import Target
+from tincd_compat.meta.proxydialogues import Target
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.records import Address
 from tincd_compat.observe.summary import ConnectTo, DialAttempts

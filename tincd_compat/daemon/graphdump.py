@@ -13,7 +13,7 @@ from tincd_compat import logs
 from tincd_compat.daemon.slices import Begin, at_once
 
 #: Seconds between two dumps, if there is anything new (tinc 1.0.36).
-INTERVAL: Final = 60.0
+DUMP_INTERVAL: Final = 60.0
 #: Seconds a command may take to read what it is fed.
 WRITE_PATIENCE: Final = 30.0
 
@@ -44,7 +44,7 @@ class GraphDump:
 
     def start(self) -> None:
         """Count the minutes from now on."""
-        self._timer = self._loop.call_later(INTERVAL, self._due)
+        self._timer = self._loop.call_later(DUMP_INTERVAL, self._due)
 
     def stop(self) -> None:
         if self._timer is not None:

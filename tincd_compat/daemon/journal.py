@@ -31,8 +31,8 @@ from tincd_compat.observe.words import (
 if TYPE_CHECKING:
     from tincd_compat.addresses import SocketAddress, Subnet
     from tincd_compat.daemon.control import LostNodes
-    from tincd_compat.daemon.events import ScriptEvents
     from tincd_compat.daemon.link import Link
+    from tincd_compat.daemon.scriptevents import ScriptEvents
     from tincd_compat.mesh.node import Node
 
 #: Ends in the handshake of a caller that an operator wants to hear of: others are what

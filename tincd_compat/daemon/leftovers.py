@@ -18,7 +18,7 @@ from typing import Final
 from tincd_compat.tunnel.pipeline import Origin, Work
 
 #: Seconds of work on packets of one origin in one turn of the loop.
-TURN: Final = 0.005
+BURST_TURN: Final = 0.005
 
 
 class Leftovers:
@@ -54,7 +54,7 @@ class Leftovers:
         """Do work as long as a turn lasts; behind other work it only waits."""
         if origin in self._waiting:
             self._waiting[origin].append(work)
-        elif not self._is_done(work, self._clock() + TURN, None):
+        elif not self._is_done(work, self._clock() + BURST_TURN, None):
             if not self._waiting:
                 self._later(self._go_on)
             self._waiting[origin] = deque((work,))
@@ -83,7 +83,7 @@ class Leftovers:
                 self._later(self._go_on)
 
     def _go_on_with(self, origin: Origin) -> None:
-        works, end = self._waiting[origin], self._clock() + TURN
+        works, end = self._waiting[origin], self._clock() + BURST_TURN
         while works:
             work = works.popleft()
             fresh = inspect.getgeneratorstate(work) == inspect.GEN_CREATED

@@ -12,7 +12,7 @@ from tincd_compat.observe.words import DialResult
 
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
-    from tincd_compat.meta.proxy import Target
+    from tincd_compat.meta.proxydialogues import Target
 
 
 class LinkNews:

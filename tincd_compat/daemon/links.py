@@ -50,11 +50,12 @@ if TYPE_CHECKING:
     from tincd_compat.control.outgoing import Outgoing
     from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.mesh.node import Node
-    from tincd_compat.meta.proxy import Target
+    from tincd_compat.meta.proxydialogues import Target
 
-#: Links of which each has a graph run of its own at the end, and seconds for them all.
+#: Links that each have a graph run of their own when the daemon stops, and the seconds
+#: for all these runs.
 STOP_RUNS: Final = 16
-STOP_PATIENCE: Final = 0.2
+STOP_RUNS_TIME: Final = 0.2
 #: Callers that may be in the handshake at a time.  The accept limit alone does not
 #: bound them where PingTimeout is long.
 MAX_STRANGERS: Final = 128
@@ -366,7 +367,7 @@ class Links(LinkTable):
         self.operations.close()
         # The scripts of those who are lost with a link come before those of the next,
         # as in tincd, unless there is so much to do that a stop would take long.
-        patience = self._loop.time() + STOP_PATIENCE
+        patience = self._loop.time() + STOP_RUNS_TIME
         end = End(LinkEnd.STOP, "This daemon stops")
         for number, link in enumerate(self):
             quick = number < STOP_RUNS and self._loop.time() < patience

@@ -15,15 +15,14 @@ from tincd_compat import logs
 from tincd_compat.config.current import CurrentSettings
 from tincd_compat.config.keys import load_private_key
 from tincd_compat.config.settings import Settings
+from tincd_compat.control.context import GossipPolicy
 from tincd_compat.control.gossip import Gossip
 from tincd_compat.control.keyexchange import KeyExchange
-from tincd_compat.control.rules import GossipPolicy
 from tincd_compat.control.seen import SeenRequests
 from tincd_compat.crypto.suites import Suite, meta_cipher_for
 from tincd_compat.daemon.control import ControlPlane, new_nonce
 from tincd_compat.daemon.dataplane import DataPlane
 from tincd_compat.daemon.dialer import Dialer
-from tincd_compat.daemon.events import ScriptEvents
 from tincd_compat.daemon.graphdump import GraphDump
 from tincd_compat.daemon.hosts import HostFiles, own_options
 from tincd_compat.daemon.journal import NotedEvents
@@ -32,7 +31,8 @@ from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.names import Names
 from tincd_compat.daemon.notices import Notices
 from tincd_compat.daemon.policy import parameters_of
-from tincd_compat.daemon.proxy import command_environment
+from tincd_compat.daemon.proxies import command_environment
+from tincd_compat.daemon.scriptevents import ScriptEvents
 from tincd_compat.daemon.slices import Slices
 from tincd_compat.mesh.dump import graphviz
 from tincd_compat.mesh.node import Mesh

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tincd_compat.daemon.leftovers import TURN
+from tincd_compat.daemon.leftovers import BURST_TURN
 
 if TYPE_CHECKING:
     from tincd_compat.mesh.node import Node
@@ -74,7 +74,7 @@ class Probing:
     def _work(self) -> None:
         """Make steps that are due until the turn is over, one at least."""
         self._busy = True
-        end = self._loop.time() + TURN
+        end = self._loop.time() + BURST_TURN
         try:
             while self._due:
                 node, hurried = self._due.popitem(last=False)

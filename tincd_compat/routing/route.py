@@ -50,20 +50,20 @@ class _Family:
 
 
 # The datagram every IPv4 host accepts (RFC 791); the smallest MTU of IPv6 (RFC 8200).
-_SMALLEST_IPV4: Final = 576 + headers.ETHERNET
-_SMALLEST_IPV6: Final = 1280 + headers.ETHERNET
+_SMALLEST_FRAME_IPV4: Final = 576 + headers.ETHERNET
+_SMALLEST_FRAME_IPV6: Final = 1280 + headers.ETHERNET
 
 _IPV4: Final = _Family(
     "Cannot route packet from %s: unknown IPv4 destination address %s",
     slice(30, 34),
-    _SMALLEST_IPV4,
+    _SMALLEST_FRAME_IPV4,
     headers.ipv4_tos,
     format_host,
 )
 _IPV6: Final = _Family(
     "Cannot route packet from %s: unknown IPv6 destination address %s",
     slice(38, 54),
-    _SMALLEST_IPV6,
+    _SMALLEST_FRAME_IPV6,
     headers.ipv6_traffic_class,
     headers.format_groups,
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -16,16 +15,16 @@ from typing import Final, TypeAlias
 
 from tincd_compat.transport.http import HttpAnswer, HttpRequest, HttpSession, refusal
 from tincd_compat.transport.interest import SocketInterest
+from tincd_compat.transport.tcp import EXHAUSTED
 from tincd_compat.transport.turns import Turns
 
 #: Clients at a time; a further one is told to come again.
 MAX_CLIENTS: Final = 16
 #: Seconds that all clients together may keep the loop in a turn.
-TURN: Final = 0.001
+OPERATORS_TURN: Final = 0.001
 #: Seconds between two looks at who has been waited for too long.
 CHECK_INTERVAL: Final = 1.0
 
-_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 Failed: TypeAlias = Callable[[str, BaseException], None]
 
@@ -136,7 +135,7 @@ class Operators:
         self._answer = answer
         self._failed = failed
         self._loop = loop or asyncio.get_running_loop()
-        self._turns = Turns(self._loop, seconds=TURN)
+        self._turns = Turns(self._loop, seconds=OPERATORS_TURN)
         self._clients: dict[OperatorConnection, None] = {}
         self._checking: asyncio.TimerHandle | None = None
         #: Accepting is given a rest.
@@ -150,7 +149,7 @@ class Operators:
         try:
             sock, _ = self._listening.accept()
         except OSError as error:
-            if error.errno in _EXHAUSTED:
+            if error.errno in EXHAUSTED:
                 # The client stays in the queue, and would wake the loop all the time.
                 self._rest()
             return

@@ -1,7 +1,7 @@
 """The way through a proxy: the dialogue on a socket, or a command in its place.
 
-What is said is up to :mod:`tincd_compat.meta.proxy`; here are the time limit, the bytes
-and the process.
+:mod:`tincd_compat.meta.proxydialogues` decides what is sent; here are the time limit,
+the bytes and the process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tincd_compat.addresses import SocketAddress
 from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.events import ConnectionLost
-from tincd_compat.meta.proxy import ProxyDialogue, ProxyProgress, Target
+from tincd_compat.meta.proxydialogues import ProxyDialogue, ProxyProgress, Target
 
 #: Bytes that are read from a proxy at once.
 PROXY_READ_SIZE: Final = 4096

@@ -26,7 +26,8 @@ BACKLOG: Final = 3
 #: Pause in accepting when descriptors have run out, seconds.
 EXHAUSTED_PAUSE: Final = 1.0
 
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: Errors of accept() that show that descriptors or memory have run out.
+EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _LOW_DELAY = 0x10
 
 
@@ -186,7 +187,7 @@ class Listener:
         self._accepted(sock, caller)
 
     def _failed(self, error: OSError) -> None:
-        if error.errno not in _EXHAUSTED:
+        if error.errno not in EXHAUSTED:
             logs.always.error("Accepting a new connection failed: %s", error.strerror)
             return
         # The waiting connection keeps the socket readable: without a pause the loop

@@ -59,7 +59,7 @@ MIN_PROBE: Final = 64
 INCREASE: Final = 8
 BATCH: Final = 3
 #: Seconds between batches.
-INTERVAL: Final = 1.0
+PROBE_INTERVAL: Final = 1.0
 
 #: Batches of a search without any answer.
 GIVE_UP: Final = 10
@@ -342,13 +342,13 @@ class PmtuDiscovery:
         elif self._shorter:
             if self.rounds >= NARROWER:
                 self._decrease(self._shorter, self.maxmtu)
-        elif self.rounds * INTERVAL >= self._ping_timeout:
+        elif self.rounds * PROBE_INTERVAL >= self._ping_timeout:
             self._log("%s did not respond to UDP ping, restarting PMTU discovery")
             self._search(0, MTU)
         self.rounds += self.phase is Phase.CHECK
 
     def _next(self) -> ProbeStep:
-        delay, probes = INTERVAL, self._check()
+        delay, probes = PROBE_INTERVAL, self._check()
         if self.phase is Phase.SEARCH:
             probes = self._narrow()
         elif self.phase is Phase.IDLE:
@@ -357,7 +357,7 @@ class PmtuDiscovery:
                 delay = min(delay, self._ping_timeout)
                 if self.keepalive:
                     delay = min(delay, self.keepalive / 3)
-            delay = max(delay, INTERVAL)
+            delay = max(delay, PROBE_INTERVAL)
             probes = self._keep_alive(delay)
         self._elapsed += delay
         self._delay = delay

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.errors import ConfigError, PeerError
-from tincd_compat.meta.proxy import (
+from tincd_compat.meta.proxydialogues import (
     MAX_HTTP_HEAD,
     HostName,
     ProxyDialogue,

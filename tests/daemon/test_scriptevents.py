@@ -8,9 +8,9 @@ import pytest
 
 from tests.daemon.fakes import subnet
 from tincd_compat.addresses import SocketAddress, Subnet
-from tincd_compat.daemon import events as module
-from tincd_compat.daemon.events import ScriptEvents
+from tincd_compat.daemon import scriptevents as module
 from tincd_compat.daemon.graphruns import MANY
+from tincd_compat.daemon.scriptevents import ScriptEvents
 from tincd_compat.daemon.slices import LATER
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Node

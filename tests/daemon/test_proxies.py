@@ -27,14 +27,14 @@ from tincd_compat.config.values import (
     ProxyType,
 )
 from tincd_compat.daemon.dialer import Dialer
-from tincd_compat.daemon.proxy import (
+from tincd_compat.daemon.proxies import (
     Proxies,
     command_environment,
     dialogue_with,
     left_to_proxy,
 )
 from tincd_compat.daemon.unexpected import UnexpectedErrors
-from tincd_compat.meta.proxy import HostName, Target
+from tincd_compat.meta.proxydialogues import HostName, Target
 from tincd_compat.transport.proxy import ProxyPassage
 
 if TYPE_CHECKING:

@@ -14,8 +14,13 @@ from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.config.values import Proxy, ProxyCommand, ProxyServer, ProxyType
 from tincd_compat.errors import ConfigError, PeerError
-from tincd_compat.meta import proxy as dialogues
-from tincd_compat.meta.proxy import HostName, ProxyDialogue, Target, edge_address
+from tincd_compat.meta import proxydialogues as dialogues
+from tincd_compat.meta.proxydialogues import (
+    HostName,
+    ProxyDialogue,
+    Target,
+    edge_address,
+)
 from tincd_compat.transport.proxy import (
     ProxyPassage,
     ProxyProcess,

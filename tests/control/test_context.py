@@ -8,7 +8,7 @@ import pytest
 
 from tests.control.world import PEER, World
 from tincd_compat import logs
-from tincd_compat.control.rules import (
+from tincd_compat.control.context import (
     MAX_NOTICES,
     Envelope,
     GossipPolicy,
