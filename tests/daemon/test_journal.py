@@ -14,7 +14,7 @@ from tincd_compat.daemon.clock import Clock
 from tincd_compat.daemon.journal import Journal
 from tincd_compat.daemon.link import Link
 from tincd_compat.observe.events import Events
-from tincd_compat.observe.words import Cause, LinkEnd
+from tincd_compat.observe.words import Cause, DialResult, LinkEnd
 
 
 class FixedClock:
@@ -66,3 +66,18 @@ def test_its_node_is_explained_by_that() -> None:
     explanation = ask(world, "bravo")
     assert explanation.cause is not None
     assert explanation.cause.cause is Cause.WRONG_KEY
+
+
+def test_a_host_file_that_stays_as_it_is_is_one_event(events: Events) -> None:
+    dials = Journal(events, cast(Clock, FixedClock())).dials
+    lost, empty = "Cannot open hosts/bravo", "No address specified for bravo"
+    told = ("bravo", DialResult.HOST_FILE, None)
+    for words in (lost, lost, lost, empty, empty, lost):
+        dials.note(*told, words)
+    noted = [event.facts["words"] for event in events.since()]
+    assert noted == [lost, empty, lost]
+    [attempts] = dials.attempts()
+    assert attempts.count == 6
+    for _ in range(2):
+        dials.note("bravo", DialResult.REFUSED, None, "Connection refused")
+    assert [event.reason for event in events.since()][3:] == ["refused"] * 2

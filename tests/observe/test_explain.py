@@ -327,6 +327,16 @@ def test_a_node_that_loses_its_subnet_is_told_to_whom() -> None:
     assert cause(world, "bravo") is None
 
 
+def test_who_asks_for_a_node_hears_of_the_path_before_its_subnets() -> None:
+    world = chain()
+    duplicate(world)
+    world.tunnels["charlie"] = replace(NO_ANSWER, probes_sent=30)
+    assert cause(world, "charlie") is Cause.UDP_LOST
+    found = verdicts(ask(world, "charlie"))
+    assert found[CheckName.OWNER] is CheckResult.HERE
+    assert [*found].index(CheckName.PROBES) < [*found].index(CheckName.OWNER)
+
+
 def test_another_weight_is_a_reserve_and_no_duplicate() -> None:
     world = chain()
     world.own_subnets("charlie", "10.0.2.0/24#20")

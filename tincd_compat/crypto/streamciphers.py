@@ -131,6 +131,12 @@ def digest(nid: int, data: bytes) -> bytes | None:
     return found.new(data).digest()
 
 
+def digest_name(nid: int) -> str | None:
+    """Return OpenSSL's name of a digest, or None if there is no such digest here."""
+    found = find_digest(nid)
+    return None if found is None else found.name
+
+
 def digest_size(nid: int) -> int | None:
     """Return the length of a digest in bytes, or None if there is no such digest."""
     empty = digest(nid, b"")

@@ -232,6 +232,7 @@ class ControlPlane:
             if address is not None:
                 text = "Using reflexive UDP address from %s: %s"
                 logs.protocol.debug(text, node.name, address)
+                self.tunnels.of(node).reflexive = address
                 self.mesh.set_address(node, address)
         self.tunnels.search_mtu(node)
 

@@ -89,6 +89,10 @@ class Dials:
         since = before.since if as_before and before is not None else now
         self._last[name] = _Attempt(result, since, now, words, target)
         self._counts[name, result] += 1
+        again = before is not None and (before.result, before.words) == (result, words)
+        if again and result is DialResult.HOST_FILE:
+            # A file is looked at each second, and says the same until it is another.
+            return
         self._events.add(
             *(now, EventKind.DIAL, name, result),
             host=None if target is None else target.host,

@@ -50,6 +50,23 @@ def _key(
     )
 
 
+def _address_source(node: Node, tunnel: Tunnel) -> AddressSource | None:
+    """Return where the UDP address of a node is known from; None if it is not known.
+
+    Datagrams, ANS_KEY, our own connection and edges are all that say one.
+    """
+    address = node.address
+    if address is None:
+        return None
+    if address == tunnel.heard_from:
+        return AddressSource.UDP
+    if address == tunnel.reflexive:
+        return AddressSource.REFLEXIVE
+    if address == node.dialled:
+        return AddressSource.DIALLED
+    return AddressSource.EDGE
+
+
 def traffic_record(traffic: Traffic) -> TrafficRecord:
     return TrafficRecord(packets=traffic.packets, bytes=traffic.bytes)
 
@@ -126,9 +143,9 @@ class Gatherer:
     def tunnel(self, node: Node) -> TunnelView | None:
         """Return the view of a node's tunnel; None if it has none."""
         tunnel = self._tunnels.known(node)
-        return None if tunnel is None else self._tunnel_view(tunnel)
+        return None if tunnel is None else self._tunnel_view(node, tunnel)
 
-    def _tunnel_view(self, tunnel: Tunnel) -> TunnelView:
+    def _tunnel_view(self, node: Node, tunnel: Tunnel) -> TunnelView:
         dump, pmtu, echoes = tunnel.dump(), tunnel.pmtu, tunnel.echoes
         wall, round_trip = self._clock.wall, echoes.round_trip
         given = wall(tunnel.key_given)
@@ -151,6 +168,7 @@ class Gatherer:
             last_packet=wall(tunnel.last_packet),
             sent=None if ever_sealed is None else traffic_record(tunnel.sent),
             received=None if ever_opened is None else traffic_record(tunnel.received),
+            address_from=_address_source(node, tunnel),
         )
 
     def link_with(self, node: Node) -> LinkRecord | None:
@@ -168,7 +186,7 @@ class Gatherer:
         connection, backlog = link.connection, link.backlog
         ours = link.outgoing is not None
         source = AddressSource.DIALLED if ours else AddressSource.ACCEPTED
-        node, said = link.node, link.said
+        node, said, ciphers = link.node, link.said, connection.ciphers
         edge = None if node is None else self._mesh.myself.edges.get(node.name)
         return LinkRecord(
             name=None if node is None else node.name,
@@ -186,6 +204,9 @@ class Gatherer:
             own_options=None if said is None else option_words(said.my_options),
             peer_options=None if said is None else option_words(said.options),
             rsa_bits=link.rsa_bits,
+            cipher=None if ciphers is None else ciphers.cipher,
+            peer_cipher=None if ciphers is None else ciphers.peer_cipher,
+            digest=None if ciphers is None else ciphers.digest,
             queued=backlog.queued,
             queued_most=backlog.most_queued,
             blocked_since=self._clock.wall(backlog.blocked_since),

@@ -42,6 +42,7 @@ from tincd_compat.meta.handshake import (
     StartDecryption,
     StartEncryption,
     State,
+    StreamCiphers,
 )
 from tincd_compat.meta.identity import Identity, PeerIdentity
 from tincd_compat.meta.liveness import Liveness
@@ -198,6 +199,11 @@ class MetaConnection:
     def bytes_received(self) -> int:
         """Bytes that came from the peer, as they were on the wire."""
         return self._bytes_received
+
+    @property
+    def ciphers(self) -> StreamCiphers | None:
+        """What encrypts the connection; None before both METAKEYs, or without any."""
+        return self._handshake.ciphers
 
     @property
     def key_unread(self) -> bool:

@@ -160,6 +160,14 @@ Action: TypeAlias = (
 )
 
 
+class StreamCiphers(NamedTuple):
+    """OpenSSL's names: our cipher, the peer's, and the peer's digest."""
+
+    cipher: str
+    peer_cipher: str
+    digest: str | None
+
+
 class Handshake:
     """One side of one handshake.
 
@@ -193,6 +201,8 @@ class Handshake:
         self._table = BYPASS_STEPS if bypass_security else STEPS
         self._peer: PeerIdentity
         self._peer_metakey: MetaKey
+        #: What encrypts the connection, once both METAKEYs are read.
+        self.ciphers: StreamCiphers | None = None
         self._received_challenge = b""
         self._sent_challenge = b""
         self._weight = 0
@@ -243,6 +253,12 @@ class Handshake:
         """Go on with the peer's block; PeerError if its announcement is refused."""
         decryptor = self._check_cipher(block)
         self._check_digest()
+        theirs = self._peer_metakey
+        self.ciphers = StreamCiphers(
+            streamciphers.CIPHERS[self._identity.meta_cipher].suite.name,
+            streamciphers.CIPHERS[theirs.cipher].suite.name,
+            streamciphers.digest_name(theirs.digest),
+        )
         return [StartDecryption(decryptor), *self._take(AFTER_DECRYPTION, now)]
 
     def decrypt_failed(self) -> None:

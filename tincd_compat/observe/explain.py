@@ -96,7 +96,7 @@ class Inquiry:
         mesh = self._views.mesh
         if self._to in mesh.nodes:
             self._node = mesh.nodes[self._to]
-            self._of_a_node()
+            self._skip(CheckName.SUBNET, "a node was asked for")
         else:
             address = Subnet.parse(self._to)
             if address is None and not valid_name(self._to):
@@ -106,16 +106,23 @@ class Inquiry:
                 return
             yield from self._of_an_address(address)
         node = self._node
-        if node is None or node is mesh.myself:
+        if node is None:
+            return
+        if node is mesh.myself:
+            if self._to == node.name:
+                self._of_a_node(node)
             return
         self._subject = replace(self._subject, node=node.name)
         if node.address is not None:
             self._at(node.address.host, node.address.port)
         if not node.reachable:
             yield from self._lost(node)
-            return
-        self._reached(node)
-        self._along(node)
+        else:
+            self._reached(node)
+            self._along(node)
+        if self._to == node.name:
+            # Who asks for a node wants to get there; its subnets come after the path.
+            self._of_a_node(node)
 
     def _of_nobody(self) -> None:
         """Judge a name that is no node's now, as of a ConnectTo that never came up."""
@@ -134,11 +141,9 @@ class Inquiry:
 
     # The subnet and its owner.
 
-    def _of_a_node(self) -> None:
+    def _of_a_node(self, node: Node) -> None:
         """Judge a node that was named: does it lose one of its subnets to another?"""
-        node, table = self._node, self._views.mesh.subnets
-        assert node is not None
-        self._skip(CheckName.SUBNET, "a node was asked for")
+        table = self._views.mesh.subnets
         for subnet in table.some(node, 64):
             first = table.lookup(subnet.address)
             if first is None or first[1] is node or not node.reachable:

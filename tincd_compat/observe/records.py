@@ -221,9 +221,11 @@ class LinkRecord(Record):
     broadcast: bool = False
     #: Bits of the peer's RSA key.
     rsa_bits: int | None = None
-    #: OpenSSL's name of the cipher of the connection, our half and the peer's.
+    #: OpenSSL's name of the cipher of what we send; null before it is agreed on.
     cipher: str | None = None
-    #: OpenSSL's name of the digest in the handshake.
+    #: OpenSSL's name of the cipher of what the peer sends.
+    peer_cipher: str | None = None
+    #: OpenSSL's name of the digest that the peer has asked for in the handshake.
     digest: str | None = None
 
 

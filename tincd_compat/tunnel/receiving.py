@@ -191,7 +191,8 @@ class Receiver:
 
     def _heard(self, node: Node, source: SocketAddress, index: int) -> None:
         """Answer to this address and socket, from which a genuine datagram came."""
-        self._tunnel(node).heard_on = index
+        tunnel = self._tunnel(node)
+        tunnel.heard_on, tunnel.heard_from = index, source
         owner = self._mesh.node_by_address(source)
         if owner is node:
             # The interface or the address of ours that it speaks to may be another.

@@ -21,6 +21,7 @@ from dataclasses import field
 from typing import Final, NamedTuple
 
 from tincd_compat import logs
+from tincd_compat.addresses import SocketAddress
 from tincd_compat.crypto.replay import DEFAULT_WINDOW
 from tincd_compat.crypto.suites import Suite, find_cipher, find_digest
 from tincd_compat.dataclass import dataclass
@@ -103,6 +104,11 @@ class Tunnel:
         self._changed = changed
         self._sealer: Sealer | None = None
         self._heard_on = 0
+        #: Where the last authentic datagram of the node came from that Python opened;
+        #: compiled code opens none from elsewhere.
+        self.heard_from: SocketAddress | None = None
+        #: The address at which others see the node, as its last ANS_KEY says.
+        self.reflexive: SocketAddress | None = None
         self.pmtu = pmtu
         self.pmtu.changed = changed
         self.openers = Openers(parameters.key_patience)
@@ -304,6 +310,7 @@ class Tunnel:
     def reset(self) -> None:
         """The node became reachable or unreachable."""
         self.forget_peer()
+        self.heard_from = self.reflexive = None
         self.pmtu.reset()
         self.echoes.forget()
         self._told.clear()
