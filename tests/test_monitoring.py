@@ -15,8 +15,8 @@ import yaml
 
 import tincd_compat
 from conformance.harness.promtool import kept
+from tests.admin.exported import FULL, NAMES, site
 from tests.admin.played import client, daemon
-from tests.admin.test_exporter import FULL, NAMES, site
 from tests.test_manual import items
 from tincd_compat.admin import main
 from tincd_compat.observe.words import ProblemCode

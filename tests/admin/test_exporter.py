@@ -1,4 +1,4 @@
-"""The exporter, without its socket: requests as bytes, daemons that are played."""
+"""The exporter: its metrics, its nets, its health, and where it listens."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,97 +15,20 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import tincd_compat
 from tests.admin import mesh
-from tests.admin.played import Daemon, Stage, client, daemon
-from tests.admin.test_verbs import LISTS, NODES
+from tests.admin.exported import (
+    FULL,
+    NAMES,
+    asker,
+    failing,
+    site,
+)
+from tests.admin.lists import NODES
+from tests.admin.played import Stage, client, daemon
 from tincd_compat.admin import exporter, webserver
 from tincd_compat.admin.asking import MOST_NETS, Asker, together
 from tincd_compat.admin.client import Client, Forbidden, RequestRefused, Unanswered
-from tincd_compat.admin.places import MOST_CONNECTIONS, MOST_FOLLOWERS, Places
 from tincd_compat.admin.replies import HttpReply
 from tincd_compat.admin.website import Site
-
-#: Each name that there is, to its labels besides ``net``, and to its kind.
-NAMES = {
-    "tinc_up": ("gauge", ()),
-    "tinc_build_info": ("gauge", ("name", "version", "data_plane")),
-    "tinc_start_time_seconds": ("gauge", ()),
-    "tinc_config_last_reload_successful": ("gauge", ()),
-    "tinc_problems": ("gauge", ("severity", "code")),
-    "tinc_nodes": ("gauge", ("path",)),
-    "tinc_edges": ("gauge", ()),
-    "tinc_subnets": ("gauge", ()),
-    "tinc_links": ("gauge", ("direction",)),
-    "tinc_connect_to_up": ("gauge", ("node",)),
-    "tinc_connect_attempts_total": ("counter", ("node", "result")),
-    "tinc_node_reachable": ("gauge", ("node",)),
-    "tinc_node_reachability_changes_total": ("counter", ("node",)),
-    "tinc_node_direct_udp": ("gauge", ("node",)),
-    "tinc_node_mtu_bytes": ("gauge", ("node",)),
-    "tinc_node_udp_rtt_seconds": ("gauge", ("node",)),
-    "tinc_link_rtt_seconds": ("gauge", ("node",)),
-    "tinc_node_last_receive_timestamp_seconds": ("gauge", ("node",)),
-    "tinc_node_key_timestamp_seconds": ("gauge", ("node",)),
-    "tinc_node_transmit_bytes_total": ("counter", ("node",)),
-    "tinc_node_transmit_packets_total": ("counter", ("node",)),
-    "tinc_node_receive_bytes_total": ("counter", ("node",)),
-    "tinc_node_receive_packets_total": ("counter", ("node",)),
-    "tinc_data_bytes_total": ("counter", ("direction", "path")),
-    "tinc_dropped_packets_total": ("counter", ("reason",)),
-    "tinc_meta_messages_total": ("counter", ("direction", "request")),
-    "tinc_meta_duplicates_total": ("counter", ()),
-    "tinc_graph_runs_total": ("counter", ()),
-    "tinc_meta_queue_bytes": ("gauge", ()),
-    "tinc_loop_lag_seconds_bucket": ("histogram", ("le",)),
-    "tinc_loop_lag_seconds_count": ("histogram", ()),
-    "tinc_loop_lag_seconds_sum": ("histogram", ()),
-    "tinc_script_runs_total": ("counter", ("script", "result")),
-    "tinc_process_cpu_seconds_total": ("counter", ()),
-    "tinc_process_resident_memory_bytes": ("gauge", ()),
-    "tinc_process_virtual_memory_bytes": ("gauge", ()),
-    "tinc_process_open_fds": ("gauge", ()),
-    "tinc_process_max_fds": ("gauge", ()),
-}
-
-#: Records in which nothing is unknown, so that no series is left out.
-FULL: dict[str, Any] = {
-    **LISTS,
-    "status": {
-        **mesh.STATUS,
-        "connect_to": [{"node": "bravo", "up": True}, {"node": "echo", "up": False}],
-    },
-    "counters": {
-        **LISTS["counters"],
-        "process": {
-            **{"cpu_seconds": 1.5, "resident_bytes": 42 << 20},
-            **{"virtual_bytes": 1 << 30, "open_fds": 12, "max_fds": 1024},
-        },
-    },
-}
-
-
-def asker(
-    *clients: Client,
-    named: Sequence[str] = (),
-    find: Callable[[], Iterable[str]] | None = None,
-    log: Callable[[str], object] = lambda line: None,
-) -> Asker:
-    by_net = {each.net: each for each in clients}
-
-    def one_by_one(call: Callable[[Client], Any], clients: Sequence[Client]) -> Any:
-        return [call(each) for each in clients]
-
-    return Asker(named, find or (lambda: by_net), by_net.__getitem__, log, one_by_one)
-
-
-def site(*clients: Client, all_nodes: bool = False) -> Site:
-    return Site(asker(*clients), all_nodes=all_nodes)
-
-
-def failing(error: Exception) -> Daemon:
-    def answer(method: str, path: str) -> tuple[int, bytes]:
-        raise error
-
-    return answer
 
 
 def samples(reply: HttpReply) -> Iterator[Any]:
@@ -306,192 +228,6 @@ class TestHealth:
     )
     def test_no_other_path_leads_anywhere(self, path: str) -> None:
         assert self.found(path)[0] == 404
-
-
-class Connection:
-    """A connection that is played: pieces that come, and what was sent."""
-
-    def __init__(self, *pieces: bytes | Exception, seconds: float = 0.0) -> None:
-        self.pieces = list(pieces)
-        self.sent = b""
-        self.now = 0.0
-        self.timeouts: list[float] = []
-        self._seconds = seconds
-
-    def settimeout(self, seconds: float) -> None:
-        self.timeouts.append(seconds)
-
-    def recv(self, most: int) -> bytes:
-        self.now += self._seconds
-        if not self.pieces:
-            return b""
-        piece = self.pieces.pop(0)
-        if isinstance(piece, Exception):
-            raise piece
-        assert len(piece) <= most
-        return piece
-
-    def sendall(self, data: bytes) -> None:
-        self.sent += data
-
-
-def hello(target: str, host: str = "") -> HttpReply:
-    return HttpReply(200, "text/plain", f"hello {target}\n".encode())
-
-
-def served(
-    connection: Connection,
-    answer: webserver.Answer = hello,
-    log: Callable[[str], object] = lambda line: None,
-) -> tuple[str, str]:
-    """Return head and body of what was sent over a connection."""
-    webserver.Handler(
-        connection,
-        ("192.0.2.1", 1234),
-        None,
-        answer=answer,
-        log=log,
-        clock=lambda: connection.now,
-    )
-    head, _, body = connection.sent.decode().partition("\r\n\r\n")
-    return head, body
-
-
-class TestServer:
-    def test_a_request_is_answered_and_the_connection_closed(self) -> None:
-        connection = Connection(b"GET /metrics HT", b"TP/1.1\r\nHost: x\r\n", b"\r\n")
-        head, body = served(connection)
-        assert head.startswith("HTTP/1.0 200 OK\r\nServer: tincd-compat\r\n")
-        assert "\r\nContent-Length: 15\r\n" in f"{head}\r\n"
-        assert "\r\nCache-Control: no-store\r\n" in f"{head}\r\n"
-        assert body == "hello /metrics\n"
-        assert connection.timeouts[-1] == webserver.ANSWER_TIME
-
-    def test_without_a_body(self) -> None:
-        head, body = served(Connection(b"HEAD / HTTP/1.0\r\n\r\n"))
-        assert "\r\nContent-Length: 8" in head
-        assert body == ""
-
-    def test_one_request_of_a_connection(self) -> None:
-        _, body = served(Connection(b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n"))
-        assert body == "hello /a\n"
-
-    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "get"])
-    def test_nothing_is_changed_by_http(self, method: str) -> None:
-        head, _ = served(Connection(f"{method} /metrics HTTP/1.1\r\n\r\n".encode()))
-        assert head.startswith("HTTP/1.0 501 ")
-
-    @pytest.mark.parametrize(
-        "junk",
-        [b"\r\n\r\n", b"\x16\x03\x01\n\n", b"GET\r\n\r\n", b"GET / HTTP/9\r\n\r\n"],
-    )
-    def test_junk_calls_nobody(self, junk: bytes) -> None:
-        def answer(target: str, host: str) -> HttpReply:
-            raise AssertionError(target)
-
-        head, body = served(Connection(junk), answer)
-        assert "hello" not in head + body
-
-    def test_a_request_has_a_length(self) -> None:
-        pieces = [b"GET / HTTP/1.1\r\nX: "] + [b"a" * 4096] * 100
-        connection = Connection(*pieces)
-        head, _ = served(connection)
-        assert head.startswith("HTTP/1.0 431 ")
-        assert len(connection.pieces) > 95
-
-    def test_slow_bytes_prolong_nothing(self) -> None:
-        connection = Connection(*[b"G"] * 100, seconds=0.9)
-        with pytest.raises(TimeoutError):
-            served(connection)
-        assert connection.now < webserver.REQUEST_TIME + 1
-        assert connection.timeouts == sorted(connection.timeouts, reverse=True)
-        assert not connection.sent
-
-    def test_one_that_goes_is_told_nothing(self) -> None:
-        assert served(Connection(b"GET / HT")) == ("", "")
-        with pytest.raises(ConnectionResetError):
-            served(Connection(b"GET", ConnectionResetError()))
-
-    def test_a_fault_of_ours_surfaces(self) -> None:
-        def answer(target: str, host: str) -> HttpReply:
-            raise ZeroDivisionError("ours")
-
-        lines: list[str] = []
-        head, body = served(Connection(b"GET / HTTP/1.1\r\n\r\n"), answer, lines.append)
-        assert head.startswith("HTTP/1.0 500 ")
-        assert "ours" not in body
-        assert "ZeroDivisionError: ours" in lines[0]
-
-    def test_places_are_few_and_come_back(self) -> None:
-        places = Places(2)
-        assert [places.take() for _ in range(3)] == [True, True, False]
-        places.give_back()
-        assert places.take()
-        assert 0 < MOST_CONNECTIONS + MOST_FOLLOWERS < 16
-
-
-class Server(webserver.Server):
-    """A server without a socket, and with one place."""
-
-    def __init__(self, log: Callable[[str], object]) -> None:
-        self._log = log
-        self._places = Places(1)
-        self.closed: list[Any] = []
-
-    def shutdown_request(self, request: Any) -> None:
-        self.closed.append(request)
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        raise request
-
-
-class Thread:
-    """A thread that begins when the test says so."""
-
-    begun: list[Thread]
-
-    def __init__(self, target: Callable[..., None], args: tuple[Any, ...]) -> None:
-        self.daemon = False
-        self.work: Callable[[], None] = partial(target, *args)
-
-    def start(self) -> None:
-        assert self.daemon, "a connection must not hold up the end of the process"
-        self.begun.append(self)
-
-
-class TestConnections:
-    @pytest.mark.parametrize(
-        ("error", "is_logged"), [(ConnectionResetError(), False), (KeyError("x"), True)]
-    )
-    def test_who_finds_no_place_is_sent_away(
-        self, monkeypatch: pytest.MonkeyPatch, error: Exception, is_logged: bool
-    ) -> None:
-        lines: list[str] = []
-        begun: list[Thread] = []
-        monkeypatch.setattr(Thread, "begun", begun, raising=False)
-        monkeypatch.setattr("socketserver.threading.Thread", Thread)
-        server = Server(lines.append)
-        server.process_request(error, "a")
-        server.process_request("second", "b")
-        assert (len(begun), server.closed) == (1, ["second"])
-        begun[0].work()
-        assert server.closed == ["second", error]
-        assert bool(lines) is is_logged
-        server.process_request("third", "c")
-        assert len(begun) == 2
-
-    def test_a_thread_that_cannot_begin_takes_no_place(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def no_thread(target: Any, args: Any) -> Thread:
-            raise RuntimeError("can't start new thread")
-
-        server = Server(lambda line: None)
-        for _ in range(3):
-            monkeypatch.setattr("socketserver.threading.Thread", no_thread)
-            with pytest.raises(RuntimeError):
-                server.process_request("first", "a")
-        assert server.closed == []
 
 
 class TestWhereItListens:

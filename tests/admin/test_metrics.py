@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.admin import mesh
+from tests.admin.lists import LISTS, NODES, stage
 from tests.admin.played import Stage, client, daemon
-from tests.admin.test_verbs import LISTS, NODES, stage
 from tincd_compat.admin import exposition, top
 from tincd_compat.admin.client import Forbidden, RequestRefused, Unanswered
 

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.admin.played import Stage, client, daemon, ndjson
-from tests.admin.test_exporter import (
+from tests.admin.exported import (
     FULL,
     Connection,
     asker,
     failing,
     served,
 )
+from tests.admin.played import Stage, client, daemon, ndjson
 from tincd_compat.admin import exporter, following, pagesite, webserver
 from tincd_compat.admin.client import (
     Client,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from py_mini_racer import MiniRacer
 
 from tests.admin import mesh
-from tests.admin.test_exporter import FULL
+from tests.admin.exported import FULL
 from tincd_compat.admin import pagesite, schema, status, text, webpage
 from tincd_compat.observe.words import CheckResult, EventKind, PathKind, Severity
 

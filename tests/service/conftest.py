@@ -1,9 +1,10 @@
-"""Loggers that are left as they were, since a Log turns them; what scripts log."""
+"""Loggers left as they were, since a Log turns them; fixtures that files share."""
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,3 +40,13 @@ def fifo(tmp_path: Path) -> Iterator[Path]:
     os.mkfifo(path)
     yield path
     os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("usr/sbin", "usr/bin", "opt/bin", "run", "var/lib"):
+        (tmp_path / name).mkdir(parents=True)
+    program = tmp_path / "opt/bin/tincd"
+    program.write_text(f"#!{sys.executable}\n")
+    program.chmod(0o755)
+    return tmp_path

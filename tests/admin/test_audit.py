@@ -1,0 +1,69 @@
+"""What names and audit make of nodes and their keys."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.admin import mesh
+from tests.admin.lists import (
+    FINE,
+    NODES,
+    SUITE,
+    stage,
+)
+from tincd_compat.admin import audit
+
+
+class TestNames:
+    def test_hosts(self) -> None:
+        played = stage()
+        assert played.call("names") == 0
+        assert played.text == "10.0.2.1\tbravo\nfd00::2\tbravo\n"
+
+    def test_dnsmasq(self) -> None:
+        played = stage()
+        assert played.call("names", "--format", "dnsmasq", "--suffix", ".vpn") == 0
+        assert played.lines[0] == "host-record=bravo.vpn,10.0.2.1"
+
+    @pytest.mark.parametrize("name", ["a b", "a\nb", "", "büro", "a,b", None, "a.b"])
+    def test_a_hostile_name_is_no_line(self, name: object) -> None:
+        played = stage(nodes=[{**mesh.BRAVO, "name": name}])
+        assert played.call("names") == 0
+        assert played.text == ""
+
+
+class TestAudit:
+    def test_text(self) -> None:
+        own = {**FINE, "suite": SUITE, "rsa_bits": 1024}
+        played = stage(width=None, status=own)
+        assert played.call("audit", "--max-age", "0.1") == 1
+        assert played.lines[0] == "vpn: 4 nodes with findings"
+        rows = [re.split("  +", line) for line in played.lines[3:]]
+        assert [(row[0], row[-1]) for row in rows] == [
+            ("alpha (this one)", "RSA of 1024 bits"),
+            ("bravo", "the key is older than 0.1 h"),
+            ("charlie", "bf-cbc is weak, the key is older than 0.1 h"),
+            ("delta", "not encrypted, no MAC, the key is older than 0.1 h"),
+        ]
+
+    def test_nothing_is_wrong(self) -> None:
+        played = stage(nodes=NODES[:2])
+        assert played.call("audit") == 0
+        assert played.lines[0] == "vpn: nothing is too weak"
+
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [
+            ({"cipher": "DES-EDE3-CBC"}, "des-ede3-cbc is weak"),
+            ({"digest": "MD5"}, "MD5 is weak"),
+            ({"mac_length": 2}, "a MAC of 2 bytes"),
+            ({"mac_length": 0}, "no MAC"),
+            ({"cipher": "camellia-256-cbc"}, None),
+        ],
+    )
+    def test_findings(self, fields: dict[str, Any], words: str | None) -> None:
+        found = audit.findings({**SUITE, **fields}, 2048)
+        assert found == ([words] if words else [])
