@@ -242,6 +242,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 SPARED = {
     "pyroute2": "twelve megabytes, for --check",
     "ssl": "a megabyte, for TLS",
+    "h11": "a twentieth of a start, for the first operator",
     "tincd_compat.config.check": "for --check",
     "tincd_compat.config.keygen": "for -K",
     "tincd_compat.observe.schemas": "for the command",

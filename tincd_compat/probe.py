@@ -25,7 +25,7 @@ MODULES: Final = (
     "tincd_compat.config.keygen",
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "cryptography.hazmat.primitives.serialization",
-    "h11",
+    "tincd_compat.transport.httpsession",
     "sdnotify",
 )
 

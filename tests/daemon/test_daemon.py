@@ -268,6 +268,25 @@ def test_what_leads_out_is_closed_before_the_root_changes(
     assert life.dropped == [(user, life.directory)]
 
 
+@pytest.mark.parametrize(
+    ("options", "loaded"),
+    [({"chroot": True}, [0]), ({"user": "nobody"}, [0]), ({}, [])],
+)
+def test_what_answers_operators_is_loaded_while_it_can_be(
+    life: Life,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    loaded: list[int],
+) -> None:
+    found: list[int] = []
+    monkeypatch.setattr(
+        "tincd_compat.daemon.daemon.session_class",
+        lambda: found.append(len(life.dropped)),
+    )
+    life.start(**options)
+    assert found == loaded
+
+
 @pytest.mark.parametrize("chroot", [True, False])
 def test_names_are_looked_up_before_the_root_changes(
     life: Life, monkeypatch: pytest.MonkeyPatch, chroot: bool

@@ -18,7 +18,7 @@ from tincd_compat.observe.problems import LISTED
 from tincd_compat.service.backlog import MOST_BYTES
 from tincd_compat.service.scripts import QUEUE_LIMIT
 from tincd_compat.transport import operators
-from tincd_compat.transport.http import (
+from tincd_compat.transport.httpsession import (
     MAX_REQUEST,
     MAX_UNSENT,
     REQUEST_PATIENCE,

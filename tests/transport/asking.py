@@ -8,14 +8,8 @@ from collections.abc import Callable, Iterable
 
 import h11
 
-from tincd_compat.transport.http import (
-    MAX_REQUEST,
-    HttpAnswer,
-    HttpRequest,
-    HttpSession,
-    Pause,
-    Records,
-)
+from tincd_compat.transport.http import HttpAnswer, HttpRequest, Pause, Records
+from tincd_compat.transport.httpsession import MAX_REQUEST, HttpSession
 
 GET = b"GET /v1/nodes?node=alpha HTTP/1.1\r\nHost: d\r\n\r\n"
 

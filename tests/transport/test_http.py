@@ -13,15 +13,17 @@ from tests.transport.asking import (
     records,
 )
 from tincd_compat.transport.http import (
-    ENOUGH,
-    MAX_PARAMETERS,
-    MAX_REQUEST,
     NDJSON,
     RECORDS_AT_ONCE,
     HttpAnswer,
     HttpRequest,
     Pause,
     Records,
+)
+from tincd_compat.transport.httpsession import (
+    ENOUGH,
+    MAX_PARAMETERS,
+    MAX_REQUEST,
     parse_target,
 )
 

@@ -12,16 +12,13 @@ from tests.transport.asking import (
     parsed,
     records,
 )
-from tincd_compat.transport.http import (
+from tincd_compat.transport.http import RECORDS_AT_ONCE, HttpAnswer, Pause, Records
+from tincd_compat.transport.httpsession import (
     ENOUGH,
     MAX_REQUEST,
     MAX_UNSENT,
-    RECORDS_AT_ONCE,
     REQUEST_PATIENCE,
     UNREAD_PATIENCE,
-    HttpAnswer,
-    Pause,
-    Records,
 )
 
 

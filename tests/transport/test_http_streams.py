@@ -12,14 +12,8 @@ from tests.transport.asking import (
     records,
     statuses,
 )
-from tincd_compat.transport.http import (
-    MAX_REQUEST,
-    MAX_UNSENT,
-    REQUEST_PATIENCE,
-    HttpAnswer,
-    HttpRequest,
-    Pause,
-)
+from tincd_compat.transport.http import HttpAnswer, HttpRequest, Pause
+from tincd_compat.transport.httpsession import MAX_REQUEST, MAX_UNSENT, REQUEST_PATIENCE
 
 REQUESTS = st.sampled_from([GET, POST, b"GET / HTTP/1.0\r\n\r\n", GET.lower()])
 

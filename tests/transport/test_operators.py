@@ -9,14 +9,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.transport.fakes import FakeLoop, FakeSocket, oserror
-from tincd_compat.transport.http import (
+from tincd_compat.transport.http import HttpAnswer, HttpRequest, Pause, Records
+from tincd_compat.transport.httpsession import (
     MAX_REQUEST,
     REQUEST_PATIENCE,
     UNREAD_PATIENCE,
-    HttpAnswer,
-    HttpRequest,
-    Pause,
-    Records,
+    HttpSession,
 )
 from tincd_compat.transport.operators import MAX_CLIENTS, OPERATORS_TURN, Operators
 
@@ -219,3 +217,18 @@ def test_all_is_over_at_the_end(place: Place) -> None:
     assert all(client.closed for client in clients)
     assert not place.loop.readers
     assert not place.listening.closed
+
+
+def test_what_cannot_be_loaded_costs_that_client_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> type[HttpSession]:
+        raise ImportError("No module named 'h11'")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tincd_compat.transport.operators.session_class", gone)
+        assert place.come().closed
+    assert place.failures == [
+        "Loading what answers operators: ImportError(\"No module named 'h11'\")"
+    ]
+    assert place.come(GET).sent.endswith(b"hi\n")

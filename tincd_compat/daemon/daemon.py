@@ -47,6 +47,7 @@ from tincd_compat.service import privileges
 from tincd_compat.service.notify import open_notifier
 from tincd_compat.service.process import handle_signals
 from tincd_compat.transport.netwatch import NetworkWatch
+from tincd_compat.transport.operators import session_class
 from tincd_compat.transport.tcp import AcceptLimit, Listener
 from tincd_compat.transport.udp import UdpSockets
 
@@ -280,6 +281,7 @@ class Daemon:
         root = self._options.directory if self._options.chroot else None
         if root is None and self._options.user is None:
             return
+        session_class()
         if self._options.mlock and self._options.user is not None:
             privileges.allow_growth()
         if root is not None:

@@ -11,12 +11,15 @@ import contextlib
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from tincd_compat.transport.http import HttpAnswer, HttpRequest, HttpSession, refusal
+from tincd_compat.transport.http import HttpAnswer, HttpRequest, refusal
 from tincd_compat.transport.interest import SocketInterest
 from tincd_compat.transport.tcp import EXHAUSTED
 from tincd_compat.transport.turns import Turns
+
+if TYPE_CHECKING:
+    from tincd_compat.transport.httpsession import HttpSession
 
 #: Clients at a time; a further one is told to come again.
 MAX_CLIENTS: Final = 16
@@ -29,20 +32,31 @@ CHECK_INTERVAL: Final = 1.0
 Failed: TypeAlias = Callable[[str, BaseException], None]
 
 
+def session_class() -> type[HttpSession]:
+    """Load what a connection needs, h11 above all.
+
+    Most daemons never have an operator, and h11 is a twentieth of a start: so the first
+    connection loads it, or a daemon that will not be able to read its files any more.
+    """
+    from tincd_compat.transport.httpsession import HttpSession
+
+    return HttpSession
+
+
 class OperatorConnection:
     """Moves bytes between an accepted socket and its session."""
 
     def __init__(
         self,
         sock: socket.socket,
-        answer: Callable[[HttpRequest], HttpAnswer],
+        session: HttpSession,
         loop: asyncio.AbstractEventLoop,
         turns: Turns,
         ended: Callable[[OperatorConnection], None],
         failed: Failed,
     ) -> None:
         self._sock = sock
-        self._session = HttpSession(answer, loop.time())
+        self._session = session
         self._loop = loop
         self._turns = turns
         self._ended = ended
@@ -157,9 +171,16 @@ class Operators:
         if len(self._clients) >= MAX_CLIENTS:
             self._turn_away(sock)
             return
+        try:
+            new_session = session_class()
+        except (ImportError, OSError) as error:
+            # The files are gone with an upgrade, or no descriptor is free for them.
+            self._failed("Loading what answers operators", error)
+            sock.close()
+            return
         client = OperatorConnection(
             sock,
-            partial(self._answer, sock),
+            new_session(partial(self._answer, sock), self._loop.time()),
             self._loop,
             self._turns,
             self._gone,

@@ -27,7 +27,6 @@ back as effects, in order.  A record is told by its length, which no two kinds s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -40,6 +39,7 @@ from tincd_compat.crypto.sptps.edwards import (
     VerifyingKey,
 )
 from tincd_compat.crypto.sptps.records import refused
+from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import Fault
 
 _VERSION: Final = b"\0"
