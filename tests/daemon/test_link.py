@@ -9,7 +9,7 @@ from tests.meta.scripted import connection
 from tests.transport.fakes import FakeLoop, FakeSocket
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
-from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.link import MOST_LETTERS, Link
 from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import ConnectionLost, Event, Role
 from tincd_compat.meta.messages import Ping
@@ -97,6 +97,17 @@ def test_the_end_of_a_socket(
         (logger.name, logs.NOTICE, f"Closed by {PEER}: 100%")
     ]
     assert end.reason == "closed"
+
+
+def test_of_what_a_peer_says_at_the_end_a_part_is_kept(
+    link: Link, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.clear()
+    said = "x" * 2000
+    end = link.log_error(PeerError(f"Status of {{peer}}: {said}"))
+    assert end.text == f"Status of {PEER}: {said}"[:MOST_LETTERS]
+    assert len(end.text) == MOST_LETTERS
+    assert said in caplog.text
 
 
 def test_an_error_of_the_peer_may_take_two_lines(

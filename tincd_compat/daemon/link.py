@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 #: Bytes of the line in front of a frame that is sent as PACKET, mostly.
 _PACKET_LINE: Final = 8
+#: Letters of a line about the end of a link that are kept, and shown to operators.  A
+#: peer may have written the line; the log has all of it.
+MOST_LETTERS: Final = 256
 
 
 class End(NamedTuple):
@@ -162,4 +165,4 @@ class Link:
         lines = error.text(str(self)).splitlines()
         for line in lines:
             logger.log(severity, "%s", line)
-        return End(LinkEnd(error.fault.value), lines[0])
+        return End(LinkEnd(error.fault.value), lines[0][:MOST_LETTERS])
