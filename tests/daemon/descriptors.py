@@ -22,6 +22,7 @@ class FakeDevice:
 
     path = interface = info = "fake"
     mtu = 1500
+    failure: str | None = None
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor

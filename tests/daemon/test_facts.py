@@ -55,6 +55,18 @@ def test_a_device_that_only_python_serves_is_a_fact_and_no_problem(
     assert served.control.ask("/v1/status")[1][0]["python_why"] == "device"
 
 
+# The device.
+
+
+def test_a_device_that_does_not_work_is_told_of_until_it_does(served: Life) -> None:
+    assert "device" not in problems(served)
+    served.device.failure = "Can't write to vpn: Input/output error"
+    found = problems(served)["device"]
+    assert (found["severity"], found["text"]) == ("critical", served.device.failure)
+    served.device.failure = None
+    assert "device" not in problems(served)
+
+
 # The queues of the kernel.
 
 

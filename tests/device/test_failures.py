@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from tests.device.fakes import oserror
-from tincd_compat.device.failures import ReadFailures
+from tincd_compat.device.failures import ReadFailures, WriteFailures
 from tincd_compat.errors import DeviceError
 
 BAD_STATE = oserror(errno.EBADFD)
@@ -40,3 +40,35 @@ def test_log(caplog: pytest.LogCaptureFixture) -> None:
             " File descriptor in bad state",
         )
     ]
+
+
+def test_a_device_that_is_read_again_works() -> None:
+    failures = ReadFailures("dummy", "/dev/net/tun")
+    assert failures.words is None
+    failures.failed(BAD_STATE)
+    assert failures.words == (
+        "Error while reading from dummy /dev/net/tun: File descriptor in bad state"
+    )
+    failures.succeeded()
+    assert failures.words is None
+
+
+def test_a_device_that_takes_a_frame_again_works(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refusals, words = WriteFailures("tun", "vpn"), "Can't write to tun vpn: "
+    assert refusals.words(0) is None
+    refusals.failed(oserror(errno.EIO), 84)
+    refusals.failed(oserror(errno.EIO), 84, told=True)
+    assert refusals.words(84) == caplog.messages[0] == f"{words}Input/output error"
+    assert len(caplog.messages) == 1
+    assert refusals.words(168) is None
+
+
+def test_a_frame_that_no_device_would_take_says_nothing_of_the_device(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refusals = WriteFailures("tun", "vpn")
+    refusals.failed(oserror(errno.EMSGSIZE), 0)
+    assert caplog.messages == ["Can't write to tun vpn: Message too long"]
+    assert refusals.words(0) is None

@@ -381,6 +381,10 @@ class TestWriting:
         with caplog.at_level(logging.INFO):
             device.write_batch([bytearray(FRAME)] * 5)
         assert device.bytes_out == len(FRAME)
+        assert device.failure is not None
+        assert device.failure.endswith("Input/output error")
+        device.moved(0, len(FRAME))
+        assert device.failure is None
         head = "Can't write to Linux tun/tap device (tun mode) /dev/net/tun: "
         assert caplog.record_tuples == [
             ("tincd", 40, head + "Input/output error"),

@@ -93,6 +93,11 @@ class DataPlane:
         """Why Python moves packets; None if it does not, or as long as nobody does."""
         return self._readers.python_why
 
+    @property
+    def device_error(self) -> str | None:
+        """Why the device does not work, in words; None if it does, or is not read."""
+        return None if self._device is None else self._device.failure
+
     # What is attached in the course of the start.
 
     def attach_control(self, control: ControlPlane) -> None:

@@ -86,6 +86,7 @@ class OperatorSide:
             parts.clock,
             compiled=lambda: dataplane.compiled,
             python_why=lambda: dataplane.python_why,
+            device_error=lambda: dataplane.device_error,
             queues=lambda: dataplane.queues,
             port=lambda: links.announced_port,
             level=lambda: parts.options.log.level,

@@ -38,8 +38,9 @@ class Fixed:
 class OwnFacts:
     """Makes the view of the daemon itself.
 
-    The functions return whether compiled code moves packets, and why Python does; the
-    queues of the UDP sockets, the port that is announced, the debug level in force.
+    The functions return whether compiled code moves packets, why Python does and the
+    device does not work; the queues of the UDP sockets, the port that is announced, the
+    debug level in force.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class OwnFacts:
         *,
         compiled: Callable[[], bool],
         python_why: Callable[[], PythonReason | None],
+        device_error: Callable[[], str | None],
         queues: Callable[[], KernelQueues],
         port: Callable[[], str],
         level: Callable[[], int],
@@ -58,6 +60,7 @@ class OwnFacts:
         self._settings = settings
         self._compiled = compiled
         self._python_why = python_why
+        self._device_error = device_error
         self._queues = queues
         self._port = port
         self._level = level
@@ -96,6 +99,7 @@ class OwnFacts:
             data_plane=DataPlaneKind.COMPILED
             if self._compiled()
             else DataPlaneKind.PYTHON,
+            device_error=self._device_error(),
             python_why=self._python_why(),
             udp_buffer_wanted=queues.wanted,
             udp_buffer_granted=queues.granted,

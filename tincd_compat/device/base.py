@@ -40,6 +40,13 @@ class Device(Protocol):
     #: Seconds for which the caller lets a failing device rest before it reads again.
     read_pause: float
 
+    @property
+    def failure(self) -> str | None:
+        """Why the device does not work, in words; None if it does.
+
+        The last read has failed, or the system has refused the last frames.
+        """
+
     def fileno(self) -> int:
         """The descriptor to watch for readability, or -1 if nothing is ever read."""
 

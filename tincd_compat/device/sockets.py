@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from tincd_compat import logs
 from tincd_compat.checksums import Buffer
-from tincd_compat.device.failures import ReadFailures
+from tincd_compat.device.failures import ReadFailures, WriteFailures
 from tincd_compat.segments.offload import SuperPacket
 
 #: The largest IP packet, an Ethernet header and a VLAN tag.
@@ -33,8 +33,14 @@ class SocketDevice:
         self.bytes_out = 0
         self.read_pause = 0.0
         self._sock = sock
+        self._refusals = WriteFailures(info, path)
         self._failures = ReadFailures(info, path)
         logs.always.info("%s is a %s", path, info)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the device does not work, in words; None if it does."""
+        return self._failures.words or self._refusals.words(self.bytes_out)
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -87,18 +93,14 @@ class SocketDevice:
             try:
                 self._send(frame)
             except OSError as error:
-                if error.errno not in failed:
-                    self._log_write_error(error)
+                told = error.errno in failed
+                self._refusals.failed(error, self.bytes_out, told=told)
                 failed.add(error.errno)
             else:
                 self.bytes_out += len(frame)
 
     def _send(self, frame: Buffer) -> None:
         self._sock.send(frame)
-
-    def _log_write_error(self, error: OSError) -> None:
-        text = "Can't write to %s %s: %s"
-        logs.always.error(text, self.info, self.path, error.strerror)
 
     def close(self) -> None:
         self._sock.close()

@@ -20,7 +20,7 @@ from typing import Final
 
 from tincd_compat import logs
 from tincd_compat.addresses import interface_fault
-from tincd_compat.device.failures import ReadFailures
+from tincd_compat.device.failures import ReadFailures, WriteFailures
 from tincd_compat.device.system import (
     SIOCGIFHWADDR,
     TUNSETIFF,
@@ -92,6 +92,7 @@ class TunTap:
         self.bytes_out = 0
         self.read_pause = 0.0
         self._system = system
+        self._refusals = WriteFailures(self.info, self.path)
         self._failures = ReadFailures(self.info, self.path)
         #: The error of a single read that no batch has counted yet.
         self._failure: OSError | None = None
@@ -192,6 +193,11 @@ class TunTap:
         """Whether the kernel takes super-packets of UDP."""
         return self.offloads.coalescing_udp
 
+    @property
+    def failure(self) -> str | None:
+        """Why the device does not work, in words; None if it does."""
+        return self._failures.words or self._refusals.words(self.bytes_out)
+
     def moved(self, bytes_in: int, bytes_out: int) -> None:
         """Count bytes of frames that were moved through :meth:`direct`."""
         if bytes_in:
@@ -200,7 +206,8 @@ class TunTap:
         self.bytes_out += bytes_out
 
     def write_failed(self, error: int) -> None:
-        self._log_write_error(OSError(error, os.strerror(error)))
+        refusal = OSError(error, os.strerror(error))
+        self._refusals.failed(refusal, self.bytes_out)
 
     def pieces_refused(self, error: int) -> None:
         self.offloads.refused(OSError(error, os.strerror(error)))
@@ -299,7 +306,7 @@ class TunTap:
         try:
             self._system.writev(self._fd, parts)
         except OSError as error:
-            self._log_write_error(error)
+            self._refusals.failed(error, self.bytes_out)
         else:
             self.bytes_out += len(frame)
 
@@ -344,13 +351,9 @@ class TunTap:
 
     def _failed(self, error: OSError, failed: set[int | None]) -> None:
         # An interface that is down refuses every frame: once is enough to say.
-        if error.errno not in failed:
-            self._log_write_error(error)
+        told = error.errno in failed
+        self._refusals.failed(error, self.bytes_out, told=told)
         failed.add(error.errno)
-
-    def _log_write_error(self, error: OSError) -> None:
-        text = "Can't write to %s %s: %s"
-        logs.always.error(text, self.info, self.path, error.strerror)
 
     def close(self) -> None:
         """Give the interface back; it disappears unless it is persistent."""

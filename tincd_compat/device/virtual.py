@@ -22,6 +22,10 @@ class Dummy:
         self.read_pause = 0.0
         logs.always.info("%s (%s) is a %s", self.path, self.interface, self.info)
 
+    @property
+    def failure(self) -> None:
+        """None: nothing can go wrong."""
+
     def fileno(self) -> int:
         return -1
 
