@@ -23,6 +23,7 @@ from conformance.benchmark.report import BASE, Report
 from conformance.benchmark.rivals import RIVALS, Rival, clean_up
 from conformance.harness.kinds import Kind, c_tincd_problem, own_tincd_problem
 from conformance.harness.lab import Lab, temporary_lab
+from conformance.harness.scraping import scraped
 from conformance.harness.waits import Failed
 from conformance.requirements import machine_problem, strict
 
@@ -86,7 +87,9 @@ MODES: Final = {
     ],
 }
 #: What ``--measure`` can name of the main contenders.
-_OF_MAIN: Final = ("stream", "four", "paced", "rate", "rtt", "memory", "calls")
+_OF_MAIN: Final = (
+    *("stream", "four", "paced", "rate", "rtt", "memory", "calls", "watched"),
+)
 _Result = TypeVar("_Result")
 _SIZES: Final = (64, 512, measures.PACKET)
 
@@ -206,6 +209,7 @@ class _Bench:
             "rate": self._rate,
             "memory": self._memory,
             "calls": self._calls,
+            "watched": self._watched,
         }
         for name, step in steps.items():
             if self._wants(name):
@@ -262,6 +266,21 @@ class _Bench:
         what = "TCP: packets a system call"
         self._add(pair, f"{what}, sender", sender, "1372 B")
         self._add(pair, f"{what}, receiver", receiver, "1372 B")
+
+    def _watched(self, pair: Pair) -> None:
+        """Measure with both ends scraped each second, and without, in turns."""
+        controls = [end.control for end in (pair.a, pair.b) if end.control is not None]
+        if not controls:
+            return
+        size, rate = measures.PACKET, measures.GIGABIT
+        for word in ("unwatched", "watched"):
+            with contextlib.ExitStack() as block:
+                if word == "watched":
+                    block.enter_context(scraped(self._lab, *controls))
+                load = measures.stream(pair, self._seconds)
+                paced = measures.datagrams(pair, self._seconds, size, rate)
+            self._add(pair, f"{word}: TCP, 1 stream", load.rate / 1e6, "Mbit/s")
+            self._add(pair, f"{word}: UDP {size} B at {rate}/s: loss", paced.loss, "%")
 
     def _add(self, pair: Pair, measure: str, value: float, unit: str) -> None:
         self._report.add(pair.name, measure, value, unit)

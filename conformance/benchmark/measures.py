@@ -26,6 +26,8 @@ from conformance.harness.waits import Failed
 PACKET: Final = 1372
 #: Packets a second for CPU time per packet: what the slowest contender can carry.
 PACED: Final = 10_000
+#: Packets a second of a gigabit.
+GIGABIT: Final = 91_000
 #: Loss up to which a packet rate counts as carried, in percent.
 TOLERATED: Final = 1.0
 #: Doublings and halvings of the interval in the search for the highest rate.

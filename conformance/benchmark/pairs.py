@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final
 
+from conformance.harness.asking import socket_of
 from conformance.harness.daemon import TincNode
 from conformance.harness.kinds import Kind
 from conformance.harness.lab import Lab
@@ -24,11 +26,15 @@ SINK_PORT: Final = 5202
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end: where programs run, its inner address, and whose CPU time counts."""
+    """One end: where programs run, its inner address, and whose CPU time counts.
+
+    ``control`` is the control socket, where there is one.
+    """
 
     namespace: Namespace
     address: str
     pid: int
+    control: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,8 @@ class TincPair:
 
     def _end(self, node: TincNode) -> End:
         address = node.address6 if self.ipv6 else node.address
-        return End(node.namespace, address, node.pid)
+        control = socket_of(node) if node.kind is Kind.OURS else None
+        return End(node.namespace, address, node.pid, control)
 
     def _plan(self, name: str, kind: Kind, connect_to: tuple[str, ...]) -> Plan:
         return Plan(
