@@ -11,8 +11,8 @@ import pytest
 
 from tests.daemon.life import Life
 from tincd_compat import logs
+from tincd_compat.observe.hostrules import NO_ROOM
 from tincd_compat.observe.problems import LOOK_EVERY, WINDOW
-from tincd_compat.observe.rules import NO_ROOM
 from tincd_compat.service.floods import SAME_AT_ONCE, Gate
 from tincd_compat.tunnel import pumps
 

@@ -10,8 +10,9 @@ from typing import Final, TypeAlias
 
 from tincd_compat.mesh.node import Node
 from tincd_compat.observe.codec import Facts
+from tincd_compat.observe.hostrules import plain
 from tincd_compat.observe.paths import SETTLED, first_hop
-from tincd_compat.observe.rules import LEAST_MTU, QUEUED, SHRUNK, plain
+from tincd_compat.observe.rules import LEAST_MTU, QUEUED, SHRUNK
 from tincd_compat.observe.times import Time, utc
 from tincd_compat.observe.views import TunnelView, Views
 from tincd_compat.observe.wording import bracketed, count, duration

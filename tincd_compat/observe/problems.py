@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 from tincd_compat.dataclass import dataclass
 from tincd_compat.observe.cuts import Cut, cuts
 from tincd_compat.observe.events import Events
+from tincd_compat.observe.look import Look, ProblemFound
 from tincd_compat.observe.records import Problem
-from tincd_compat.observe.rules import NODE_RULES, RULES, Look, ProblemFound
+from tincd_compat.observe.rules import NODE_RULES, RULES
 from tincd_compat.observe.summary import Counters
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import Views

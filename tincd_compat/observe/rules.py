@@ -7,21 +7,35 @@ told, :mod:`.problems` takes care.  Each code has its paragraph in tincd-compat(
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import field
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Iterator
+from typing import Final
 
 from tincd_compat.addresses import Subnet
-from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import Node
 from tincd_compat.observe.codec import Facts
-from tincd_compat.observe.cuts import Cut
+from tincd_compat.observe.hostrules import (
+    clock,
+    device,
+    log_suppressed,
+    own_suite,
+    plain,
+    python_path,
+    reload_failed,
+    scripts,
+    udp_buffer,
+    weak,
+)
+from tincd_compat.observe.look import (
+    LISTED_NAMES,
+    Look,
+    NodeRule,
+    ProblemFound,
+    Rule,
+)
 from tincd_compat.observe.paths import LATELY, SETTLED, first_hop, way
 from tincd_compat.observe.records import LinkRecord
 from tincd_compat.observe.steps import in_steps
-from tincd_compat.observe.summary import Counters
-from tincd_compat.observe.times import Time
-from tincd_compat.observe.views import NodeHistory, RefusedSubnet, TunnelView, Views
+from tincd_compat.observe.views import NodeHistory, RefusedSubnet, TunnelView
 from tincd_compat.observe.wording import DIALS, bracketed, count
 from tincd_compat.observe.words import (
     DialResult,
@@ -30,8 +44,6 @@ from tincd_compat.observe.words import (
     LinkEnd,
     PathKind,
     ProblemCode,
-    PythonReason,
-    ScriptResult,
 )
 from tincd_compat.options import TCPONLY
 
@@ -54,65 +66,10 @@ QUEUED: Final = 64 * 1024
 #: Wrong keys in handshakes and wrong MACs of datagrams within the window.
 WRONG_KEYS: Final = 3
 WRONG_MACS: Final = 60
-#: Seconds for which a script may run.
-SLOW_SCRIPT: Final = 30.0
-#: Datagrams for which the kernel had no room, within the window.
-NO_ROOM: Final = 100
-#: Seconds by which the clock may be set, and for how long it is told of.
-CLOCK_STEP: Final = 10.0
-CLOCK_MEMORY: Final = 3600.0
 #: Bits of an RSA key.
 RSA_BITS: Final = 2048
-#: Names in a list among the facts.
-LISTED: Final = 8
 
-_WEAK_CIPHERS: Final = ("des", "rc2", "rc4", "cast5", "idea", "bf")
-_WEAK_DIGESTS: Final = frozenset({"md4", "md5", "mdc2"})
-_PYTHON: Final = {
-    PythonReason.NOT_BUILT: "the compiled half is not there, or its OpenSSL 3 is not",
-    PythonReason.SWITCHED_OFF: "TINCD_COMPAT_PURE is set",
-}
 _TOPOLOGY: Final = ("ADD_EDGE", "DEL_EDGE", "ADD_SUBNET", "DEL_SUBNET")
-
-
-class ProblemFound(NamedTuple):
-    """Something wrong; ``since`` is known by some rules only."""
-
-    code: ProblemCode
-    node: str | None
-    text: str
-    facts: Facts
-    since: Time | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What the rules look at; ``earlier`` is what was counted a window ago."""
-
-    views: Views
-    counters: Counters
-    earlier: Counters | None = None
-    #: What the kernel had lost of UDP a window ago.
-    udp_lost_earlier: int | None = None
-    cuts: Sequence[Cut] = field(default=())
-
-    @property
-    def now(self) -> Time:
-        return self.views.now
-
-    def grown(self, number: Callable[[Counters], int | None]) -> int:
-        """Return by how much a counter has grown within the window; 0 if unknown."""
-        if self.earlier is None:
-            return 0
-        return (number(self.counters) or 0) - (number(self.earlier) or 0)
-
-
-#: A rule for the daemon and the mesh.  Where a table is long it yields None between.
-Rule: TypeAlias = Callable[[Look], Iterable[ProblemFound | None]]
-#: A rule for one other node, likewise.
-NodeRule: TypeAlias = Callable[
-    [Look, Node, TunnelView | None], Iterable[ProblemFound | None]
-]
 
 
 # The mesh as a whole.
@@ -130,7 +87,7 @@ def lonely(look: Look) -> Iterator[ProblemFound | None]:
         names = [goal.node for goal in views.connect_to]
         number = len(names)
         text = f"no link with anybody; {count(number, 'ConnectTo')} without success"
-        facts: Facts = {"connect_to": names[:LISTED], "count": number}
+        facts: Facts = {"connect_to": names[:LISTED_NAMES], "count": number}
         yield ProblemFound(ProblemCode.NO_LINK, None, text, facts)
     elif len(views.mesh.nodes) > 1:
         known = len(views.mesh.nodes) - 1
@@ -194,7 +151,7 @@ def subnet_refused(look: Look) -> Iterator[ProblemFound]:
     for refused in look.views.refused:
         by_owner.setdefault(refused.owner, []).append(refused)
     for owner, its in by_owner.items():
-        number, names = len(its), [refused.subnet for refused in its[:LISTED]]
+        number, names = len(its), [refused.subnet for refused in its[:LISTED_NAMES]]
         text = f"{count(number, 'subnet')} kept out by {its[0].by}{bracketed(names)}"
         facts: Facts = {"subnets": names, "count": number, "by": its[0].by}
         since = min(refused.since for refused in its)
@@ -258,123 +215,6 @@ def auth_fails(look: Look) -> Iterator[ProblemFound]:
         yield ProblemFound(ProblemCode.AUTH_FAILS, None, f"{text} a valid MAC", facts)
 
 
-# This host.
-
-
-def device(look: Look) -> Iterator[ProblemFound]:
-    error = look.views.own.device_error
-    if error is not None:
-        yield ProblemFound(ProblemCode.DEVICE, None, error, {"error": error})
-
-
-def reload_failed(look: Look) -> Iterator[ProblemFound]:
-    own = look.views.own
-    if own.reload_ok is False:
-        text = f"the configuration is broken, the old one counts: {own.reload_error}"
-        yield ProblemFound(
-            ProblemCode.RELOAD_FAILED, None, text, {"error": own.reload_error}
-        )
-
-
-def own_suite(look: Look) -> Iterator[ProblemFound]:
-    """``plaintext`` and ``weak-cipher`` of our own configuration."""
-    suite = look.views.own.suite
-    if suite is None:
-        return
-    facts: Facts = {
-        "cipher": suite.cipher,
-        "digest": suite.digest,
-        "mac_length": suite.mac_length,
-    }
-    shape = suite.cipher, suite.digest, suite.mac_length
-    if text := plain(*shape):
-        yield ProblemFound(ProblemCode.PLAINTEXT, None, f"packets to us: {text}", facts)
-    if text := weak(*shape):
-        yield ProblemFound(
-            ProblemCode.WEAK_CIPHER, None, f"packets to us: {text}", facts
-        )
-
-
-def plain(cipher: str, digest: str, mac_length: int) -> str:
-    """Return what a suite lacks; empty for nothing."""
-    lacks = ["not encrypted"] if cipher == "none" else []
-    if digest == "none" or not mac_length:
-        lacks.append("not authenticated")
-    return ", ".join(lacks)
-
-
-def weak(cipher: str, digest: str, mac_length: int) -> str:
-    """Return what is weak about a suite; empty for nothing."""
-    found = []
-    if cipher.startswith(_WEAK_CIPHERS) or "-ecb" in cipher:
-        found.append(cipher)
-    if digest in _WEAK_DIGESTS:
-        found.append(digest)
-    if 0 < mac_length < 4 and digest != "none":
-        found.append(f"a MAC of {count(mac_length, 'byte')}")
-    return ", ".join(found)
-
-
-def scripts(look: Look) -> Iterator[ProblemFound]:
-    """``script-failed`` and ``script-slow``; both name all scripts in one."""
-    bad = {ScriptResult.FAILED, ScriptResult.SIGNALLED, ScriptResult.NOT_STARTED}
-    failed = [s for s in look.views.scripts if s.result in bad]
-    if failed:
-        said = [f"{s.name}{bracketed(s.text)}" for s in failed[:LISTED]]
-        names: Facts = {"scripts": [script.name for script in failed[:LISTED]]}
-        text = f"failed when they ran last: {', '.join(said)}"
-        yield ProblemFound(ProblemCode.SCRIPT_FAILED, None, text, names)
-    slow = [
-        (script.running_since, script.name)
-        for script in look.views.scripts
-        if script.running_since is not None
-        and look.now - script.running_since >= SLOW_SCRIPT
-    ]
-    if slow:
-        names = {"scripts": [name for _, name in slow[:LISTED]]}
-        text = f"running for long: {', '.join(name for _, name in slow[:LISTED])}"
-        yield ProblemFound(ProblemCode.SCRIPT_SLOW, None, text, names, min(slow)[0])
-
-
-def udp_buffer(look: Look) -> Iterator[ProblemFound]:
-    own = look.views.own
-    wanted, granted = own.udp_buffer_wanted, own.udp_buffer_granted
-    earlier, later = look.udp_lost_earlier, own.udp_lost
-    lost = 0 if earlier is None or later is None else later - earlier
-    facts: Facts = {"wanted": wanted, "granted": granted, "lost": lost}
-    if lost >= NO_ROOM:
-        text = f"{lost} datagrams found no room in the receive buffer"
-        yield ProblemFound(ProblemCode.UDP_BUFFER, None, text, facts)
-    elif wanted is not None and granted is not None and granted < wanted:
-        text = f"the kernel granted {granted} of {wanted} bytes to receive UDP"
-        yield ProblemFound(ProblemCode.UDP_BUFFER, None, text, facts)
-
-
-def python_path(look: Look) -> Iterator[ProblemFound]:
-    """Packets are slower than they could be; who chose the device or the mode knows."""
-    why = look.views.own.python_why
-    if why in _PYTHON:
-        text = f"Python moves the packets: {_PYTHON[why]}"
-        yield ProblemFound(ProblemCode.PYTHON_PATH, None, text, {"why": str(why)})
-
-
-def clock(look: Look) -> Iterator[ProblemFound]:
-    own = look.views.own
-    step, at = own.clock_step, own.clock_set
-    if step is None or at is None or abs(step) < CLOCK_STEP:
-        return
-    if look.now - at < CLOCK_MEMORY:
-        text = f"the clock was set by {step:+.0f} s: times before are off by that"
-        yield ProblemFound(ProblemCode.CLOCK, None, text, {"step": step}, at)
-
-
-def log_suppressed(look: Look) -> Iterator[ProblemFound]:
-    lines = look.grown(lambda counters: counters.log_suppressed)
-    if lines > 0:
-        text = f"{count(lines, 'line')} of the log left out, there were too many"
-        yield ProblemFound(ProblemCode.LOG_SUPPRESSED, None, text, {"lines": lines})
-
-
 # One other node.
 
 
@@ -390,7 +230,7 @@ def one_way_edge(
             yield None
         elif edge.reverse is None:
             number += 1
-            ends = sorted([*ends, edge.target.name])[:LISTED]
+            ends = sorted([*ends, edge.target.name])[:LISTED_NAMES]
     if ends:
         text = f"its edge is not known at the other end{bracketed(ends)}"
         facts: Facts = {"to": [*ends], "count": number}
