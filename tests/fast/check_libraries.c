@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "checks.h"
 #include "core.h"
+#include "sptps.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -73,6 +74,15 @@ static int make_opener(const struct suite *suite)
     return made;
 }
 
+static int make_record_cipher(void)
+{
+    struct record_cipher cipher;
+    int made = record_cipher_init(&cipher, key_block);
+
+    record_cipher_free(&cipher);
+    return made;
+}
+
 void check_libraries(void)
 {
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {
@@ -92,6 +102,11 @@ void check_libraries(void)
             check(make_sealer(suite) == wanted, "a sealer that goes on from the last");
             check(make_opener(suite) == wanted, "an opener that goes on from the last");
         }
+    }
+    for (int how = SOUND; how <= REFUSES; how++) {
+        to_ciphers = how;
+        check(make_record_cipher() == (how == SOUND ? 0 : NOT_AGAIN),
+              "records whose key streams go on from the last");
     }
     to_macs = to_ciphers = SOUND;
     /* A chain that is not started again is a cipher's own nature too. */

@@ -230,6 +230,32 @@ static void check_limit(void)
     check(messages(LONG) == 1, "the limit has no end");
 }
 
+/* Records that are too long are reported by the length of their data. */
+static void check_records(void)
+{
+    const uint8_t key[RECORD_KEY_SIZE] = {0};
+    struct sptps_sealer sealer;
+
+    check(sptps_sealer_init(&sealer, key, false, 1) == 0, "no sealer");
+    forget();
+    peer.sptps = &sealer;
+    peer.train = &train;
+    for (size_t i = 0; i < 10; i++) {
+        uint8_t *frame = train.memory[i] + NODE_IDS_SIZE + RECORD_FRONT;
+        memset(frame, 0x45, LONG);
+        train.packets[i] = (struct packet){train.memory[i], i < 9 ? LONG : SHORT};
+        train.bodies[i] = (uint16_t)train.packets[i].length;
+    }
+    train.count = 10;
+    reports.count = wire.count = wire.messages = 0;
+    play(0, LONG + RECORD_OVERHEAD - ETHERNET_SIZE - 1, EMSGSIZE, EVERYTHING, 0);
+    train_leave(&peer, 7, &reports);
+    check(wire.count == 1 && wire.left[0] == 10, "the short one has not left");
+    reported(9, TOO_BIG, LONG - ETHERNET_SIZE);
+    check(sealer.packets == 10 && sealer.bytes == 9 * LONG + SHORT, "miscounted");
+    sptps_sealer_free(&sealer);
+}
+
 void check_refusals(void)
 {
     const int errors[] = {EIO, EINVAL}, buffers[] = {EAGAIN, ENOBUFS, EINTR};
@@ -237,6 +263,7 @@ void check_refusals(void)
     check_runs();
     check_patience();
     check_limit();
+    check_records();
     play(0, EVERYTHING, 0, EVERYTHING, 0);
     check(send_train(100), "offload given up for nothing");
     have_left(100);

@@ -16,7 +16,7 @@ case $architecture in
 arm64) triplet=aarch64-linux-gnu machine=aarch64 ;;
 armhf) triplet=arm-linux-gnueabihf machine=arm ;;
 # Not the pumps: qemu leaves the numbers in control messages in the wrong order.
-s390x) triplet=s390x-linux-gnu machine=s390x parts=-DPARTS=4u ;;
+s390x) triplet=s390x-linux-gnu machine=s390x parts=-DPARTS=5u ;;
 *) echo "no such architecture: $architecture" >&2; exit 2 ;;
 esac
 

@@ -159,6 +159,42 @@ static void try_open(const uint8_t *data, size_t length)
     free_frames(frames, count);
 }
 
+/* Datagrams of a session, in memory that has no more in front than it must have. */
+static void try_records(const uint8_t *data, size_t length)
+{
+    struct packet frames[FRAMES], datagrams[FRAMES];
+    struct opened opened[FRAMES];
+    struct sptps_opener opener;
+    size_t count = cut_frames(data + 1, length - 1, frames);
+
+    if (sptps_opener_init(&opener, key_block, data[0] & 1, data[0] >> 4) < 0 ||
+        (data[0] & 2 && sptps_opener_expect(&opener, key_block + 16) < 0))
+        abort();
+    if (data[0] & 4)
+        sptps_opener_change(&opener);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *room = malloc(RECORD_HEADROOM + frames[i].length);
+        if (room == NULL)
+            abort();
+        datagrams[i] = (struct packet){room + RECORD_HEADROOM, frames[i].length};
+        memcpy(datagrams[i].data, frames[i].data, frames[i].length);
+        note_number(sptps_opener_matches(&opener, frames[i].data, frames[i].length));
+    }
+    sptps_open_train(&opener, datagrams, count, opened);
+    for (size_t i = 0; i < count; i++) {
+        struct record record;
+        note_number(opened[i].drop);
+        note_number(opened[i].seqno);
+        if (opened[i].drop == DROP_NONE)
+            note(opened[i].frame, opened[i].length);
+        if (sptps_unseal(&opener, &frames[i], &record))
+            note(record.text, record.length);
+        free(datagrams[i].data - RECORD_HEADROOM);
+    }
+    sptps_opener_free(&opener);
+    free_frames(frames, count);
+}
+
 /* What fits a limit fits a larger one, and what follows the end fits none. */
 static void try_unpack(const uint8_t *data, size_t length)
 {
@@ -191,6 +227,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
         break;
     case UNPACK:
         try_unpack(data + 1, length - 1);
+        break;
+    case RECORDS:
+        try_records(data + 1, length - 1);
         break;
     case PUMP_OUT:
         try_pump_out(data + 1, length - 1);
@@ -326,6 +365,32 @@ static size_t make_stream(uint8_t *into)
     return length + 3;
 }
 
+/* Datagrams of a session that changes keys. */
+static size_t make_records(uint8_t *input, size_t payload, unsigned shape)
+{
+    uint8_t frame[512], datagram[512 + RECORD_OVERHEAD];
+    struct sptps_sealer sealer;
+    size_t length = 0;
+
+    if (sptps_sealer_init(&sealer, key_block, input[1] & 1, 2) < 0)
+        abort();
+    for (unsigned i = 0; i < 12; i++) {
+        struct packet packet = {datagram, KIND_SIZE};
+        size_t size = make_frame(frame, i, payload, shape), skipped;
+        datagram[SEQNO_SIZE] = sptps_kind(&sealer, frame, &skipped);
+        if (random() % 8 == 0)
+            datagram[SEQNO_SIZE] = (uint8_t)random();
+        packet.length += size - skipped;
+        memcpy(datagram + RECORD_FRONT, frame + skipped, size - skipped);
+        if (i == 6 && sptps_sealer_rekey(&sealer, key_block + 16) < 0)
+            abort();
+        if (sptps_seal_train(&sealer, &packet, 1, NULL) == 1)
+            length += append(input + 2 + length, datagram, packet.length);
+    }
+    sptps_sealer_free(&sealer);
+    return length;
+}
+
 /* An input that gets far into one of the parts. */
 static size_t make_input(uint8_t *input, enum part part)
 {
@@ -346,6 +411,8 @@ static size_t make_input(uint8_t *input, enum part part)
     }
     if (part == UNPACK)
         return length + make_stream(input + length);
+    if (part == RECORDS)
+        return length + make_records(input, payload, shape);
     if (part >= PUMP_OUT)
         input[length++] = (uint8_t)random();
     struct suite suite = suite_for(input[1]);

@@ -7,15 +7,16 @@
 #include "core.h"
 #include "offload.h"
 #include "pump.h"
+#include "sptps.h"
 #include "wire.h"
 
 #define INPUT_SIZE 4096u
 #define FRAMES 16u
 
 /* The first byte of an input says for which part it is. */
-enum part { SPLIT, COALESCE, OPEN, UNPACK, PUMP_OUT, PUMP_IN, PUMP_SERVE };
+enum part { SPLIT, COALESCE, OPEN, UNPACK, RECORDS, PUMP_OUT, PUMP_IN, PUMP_SERVE };
 #ifndef PARTS
-#define PARTS 7u
+#define PARTS 8u
 #endif
 
 /* The second is, for pumps, what they are like. */

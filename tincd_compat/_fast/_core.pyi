@@ -188,16 +188,22 @@ class Pump:
         self,
         number: int,
         node: object,
-        sealer: Sealer,
+        sealer: Sealer | SptpsSealer,
         fd: int,
         host: str,
         port: int,
         scope: int,
         segmentation: bool,
         local: str = "",
+        ids: bytes = b"",
         /,
     ) -> None:
-        """Send to a node like this, from an address of ours if one is named."""
+        """Send to a node like this, from an address of ours if one is named.
+
+        With a sealer of SPTPS, ``ids`` of two nodes come first: destination, zeros for
+        the peer itself, and author.  What is reported as too big is the length of a
+        record's data then, and that of a frame else.
+        """
 
     def set_way(self, owner: int, peer: int, via: int, limit: int, /) -> None:
         """Send what is for an owner to a peer; ``via`` is the next stop of tinc's.
@@ -213,7 +219,7 @@ class Pump:
         self,
         node: object,
         number: int,
-        opener: Opener | None,
+        opener: Opener | SptpsOpener | None,
         socket: int,
         host: str,
         port: int,
@@ -230,6 +236,11 @@ class Pump:
         They are moved (service 0), opened and handed back (1), or only tested (2); all
         are handed back without an opener.  So is what ``other`` has sealed.  Returns
         False if there are too many.
+
+        With an opener of SPTPS, IDs come first in datagrams.  Those that are not from
+        the node straight to us are handed back as if they were sealed by nobody.  What
+        is compressed or of a handshake is dropped: such records are for Python, with
+        service 2.
         """
 
     # These hold until the next eighth of a second at the most.

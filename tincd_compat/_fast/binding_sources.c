@@ -12,6 +12,19 @@ static int to_opener(PyObject *object, void *into)
     return 1;
 }
 
+/* Let a source have an opener of either kind, or none. */
+static int take_opener(PyObject *opener, struct source *source)
+{
+    if (!PyObject_TypeCheck(opener, sptps_opener_type))
+        return to_opener(opener, &source->opener) ? 0 : -1;
+    if (source->other != NULL) {
+        PyErr_SetString(PyExc_ValueError, "a session has one opener");
+        return -1;
+    }
+    source->sptps = &((SptpsOpenerObject *)opener)->core;
+    return 0;
+}
+
 /* Keep what opens a source's datagrams alive, and its node. */
 static int keep_source(PyObject *list, uint32_t number, PyObject *opener, PyObject *other,
                        PyObject *node)
@@ -75,7 +88,7 @@ PyObject *add_source(PyObject *object, PyObject *args)
         !PyArg_ParseTuple(args, "OO&OO&siO&|Ois", &node, to_number, &source.node, &opener,
                           to_number, &socket, &host, &port, to_number, &scope, &other,
                           &service, &local) ||
-        !to_opener(opener, &source.opener) || !to_opener(other, &source.other) ||
+        !to_opener(other, &source.other) || take_opener(opener, &source) < 0 ||
         to_key(&key, socket, host, port, scope, local) < 0)
         return NULL;
     if (service < MOVE || service > TEST) {

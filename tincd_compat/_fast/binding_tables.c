@@ -41,26 +41,55 @@ static void count_node(struct pump *pump, uint32_t number)
         pump->node_count = (size_t)number + 1;
 }
 
+/* Let a peer have a sealer of either kind. */
+static int take_sealer(PyObject *sealer, struct peer *peer)
+{
+    if (PyObject_TypeCheck(sealer, sealer_type)) {
+        peer->sealer = &((SealerObject *)sealer)->core;
+    } else if (PyObject_TypeCheck(sealer, sptps_sealer_type)) {
+        peer->sptps = &((SptpsSealerObject *)sealer)->core;
+    } else {
+        PyErr_SetString(PyExc_TypeError, "a sealer is wanted");
+        return -1;
+    }
+    return 0;
+}
+
+/* Let IDs of two nodes come first in a peer's datagrams; none for no bytes. */
+static int take_ids(const char *ids, Py_ssize_t size, struct peer *peer)
+{
+    if (size == 0)
+        return 0;
+    if (size != NODE_IDS_SIZE || peer->sptps == NULL) {
+        PyErr_SetString(PyExc_ValueError, "two IDs have 12 bytes, in SPTPS datagrams");
+        return -1;
+    }
+    peer->with_ids = true;
+    memcpy(peer->ids, ids, NODE_IDS_SIZE);
+    return 0;
+}
+
 PyObject *set_peer(PyObject *object, PyObject *args)
 {
     PumpObject *self = idle(object);
     PyObject *sealer, *node;
     int fd, port, segmentation;
     uint32_t number, scope;
-    const char *host, *local = "";
+    const char *host, *local = "", *ids = NULL;
+    Py_ssize_t ids_size = 0;
     struct peer peer = {0};
 
     if (self == NULL ||
-        !PyArg_ParseTuple(args, "O&OO!isiO&p|s", to_node, &number, &node, sealer_type,
-                          &sealer, &fd, &host, &port, to_number, &scope, &segmentation,
-                          &local))
+        !PyArg_ParseTuple(args, "O&OOisiO&p|sy#", to_node, &number, &node, &sealer, &fd,
+                          &host, &port, to_number, &scope, &segmentation, &local, &ids,
+                          &ids_size) ||
+        take_sealer(sealer, &peer) < 0 || take_ids(ids, ids_size, &peer) < 0)
         return NULL;
     if (parse_address(host, port, scope, &peer.address, &peer.address_length) < 0 ||
         parse_local(local, &peer.local) < 0) {
         PyErr_SetString(PyExc_ValueError, "no such address");
         return NULL;
     }
-    peer.sealer = &((SealerObject *)sealer)->core;
     peer.fd = fd;
     peer.segmentation = segmentation;
     peer.outlet = pump_outlet(&self->core, fd);
@@ -79,6 +108,7 @@ PyObject *forget_peer(PyObject *object, PyObject *args)
     if (self == NULL || !PyArg_ParseTuple(args, "O&", to_node, &number))
         return NULL;
     self->core.peers[number].sealer = NULL;
+    self->core.peers[number].sptps = NULL;
     if (release(self->peers, number) < 0)
         return NULL;
     Py_RETURN_NONE;

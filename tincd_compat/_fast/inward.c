@@ -170,6 +170,73 @@ static void test_some(struct pump *pump, const struct source *source,
             sort_foreign(pump, source, &datagrams[i], place);
 }
 
+/* Tell whether a SPTPS datagram is from its sender to us, and nobody's in between. */
+static bool is_direct(const struct packet *datagram)
+{
+    const uint8_t nobody[NODE_ID_SIZE] = {0}, *destination = datagram->data;
+
+    return datagram->length >= NODE_IDS_SIZE &&
+           memcmp(destination, nobody, sizeof nobody) == 0;
+}
+
+/* See to what was opened with a session, which has frames and probes only. */
+static void take_record(struct pump *pump, uint32_t number, const struct opened *opened)
+{
+    if (opened->kind == PROBE)
+        return_opened(pump, number, opened);
+    else if (opened->kind != PACKET && opened->kind != FRAME)
+        pump->drops[DROP_UNDECRYPTABLE]++;
+    else if (pump->known[number].service == UNSEAL)
+        return_opened(pump, number, opened);
+    else
+        sort_opened(pump, number, opened);
+}
+
+static void test_record(struct pump *pump, const struct source *source,
+                        const struct packet *datagram, const struct packet *inner,
+                        const struct place *place)
+{
+    if (sptps_opener_matches(source->sptps, inner->data, inner->length))
+        return_datagram(pump, datagram, place);
+    else
+        sort_foreign(pump, source, datagram, place);
+}
+
+static void open_records(struct pump *pump, uint32_t number, const struct packet *datagrams,
+                         size_t count, const struct place *place)
+{
+    const struct source *source = &pump->known[number];
+    struct packet inner[BATCH];
+    struct opened opened[BATCH];
+    size_t owner[BATCH], kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!is_direct(&datagrams[i])) {
+            sort_foreign(pump, source, &datagrams[i], place);
+            continue;
+        }
+        inner[kept].data = datagrams[i].data + NODE_IDS_SIZE;
+        inner[kept].length = datagrams[i].length - NODE_IDS_SIZE;
+        if (source->service == TEST)
+            test_record(pump, source, &datagrams[i], &inner[kept], place);
+        else
+            owner[kept++] = i;
+    }
+    if (kept == 0)
+        return;
+    sptps_open_train(source->sptps, inner, kept, opened);
+    for (size_t i = 0; i < kept; i++) {
+        if (opened[i].drop == DROP_UNAUTHENTICATED) {
+            sort_foreign(pump, source, &datagrams[owner[i]], place);
+        } else if (opened[i].drop != DROP_NONE) {
+            pump->drops[opened[i].drop]++;
+        } else {
+            source->sptps->heard = pump->now;
+            take_record(pump, number, &opened[i]);
+        }
+    }
+}
+
 static void open_some(struct pump *pump, uint32_t number, const struct packet *datagrams,
                       size_t count, const struct place *place)
 {
@@ -178,6 +245,10 @@ static void open_some(struct pump *pump, uint32_t number, const struct packet *d
     struct opened opened[BATCH];
     uint64_t before;
 
+    if (source->sptps != NULL) {
+        open_records(pump, number, datagrams, count, place);
+        return;
+    }
     if (opener == NULL || source->service == TEST) {
         test_some(pump, source, datagrams, count, place);
         return;

@@ -110,7 +110,7 @@ const struct way *pump_way(const struct pump *pump, const uint8_t *destination,
     if (owner == NOTHING)
         return NULL;
     way = &pump->ways[owner];
-    return way->limit > 0 && pump->peers[way->peer].sealer != NULL ? way : NULL;
+    return way->limit > 0 && peer_is_ready(&pump->peers[way->peer]) ? way : NULL;
 }
 
 const struct way *pump_relay(const struct pump *pump, uint32_t node,
@@ -176,5 +176,6 @@ uint8_t *pump_room(struct pump *pump, uint32_t index, size_t length)
         train_leave(peer, index, &pump->reports);
     train->packets[train->count] = (struct packet){train->memory[train->count], length};
     train->bodies[train->count] = (uint16_t)length;
-    return train->memory[train->count++] + SEQNO_SIZE;
+    return train->memory[train->count++] +
+           (peer->sptps ? NODE_IDS_SIZE + RECORD_FRONT : SEQNO_SIZE);
 }

@@ -15,6 +15,7 @@
 
 #include "core.h"
 #include "offload.h"
+#include "sptps.h"
 
 /* map.c: short keys to small numbers. */
 
@@ -132,9 +133,13 @@ struct outlet {
     size_t longest;
 };
 
-/* A node to send to; nothing is sent without a sealer. */
+/* A node to send to; nothing is sent without a sealer of either kind. */
 struct peer {
     struct sealer *sealer;
+    struct sptps_sealer *sptps;
+    /* What comes first in SPTPS datagrams, if anything does. */
+    bool with_ids;
+    uint8_t ids[NODE_IDS_SIZE];
     int fd;
     bool segmentation;
     /* Runs of datagrams of that length or more are refused, for so many more trains. */
@@ -165,6 +170,7 @@ struct reports {
     struct report list[MAX_REPORTS];
 };
 
+bool peer_is_ready(const struct peer *peer);
 /* Seal and send what waits; leaves the train empty. */
 void train_leave(struct peer *peer, uint32_t index, struct reports *reports);
 
@@ -228,11 +234,13 @@ enum service { MOVE, UNSEAL, TEST };
 
 /*
  * Who is behind a UDP address: the number of a node, and what opens its datagrams.  All
- * go back as they came if nothing does; so do those that the node's other key has made.
+ * go back as they came if nothing does; so do those that the node's other key has made,
+ * and those of SPTPS that are not from the node itself to us.
  * Whoever comes from there is a stranger if the number is NOTHING.
  */
 struct source {
     uint32_t node;
+    struct sptps_opener *sptps;
     struct opener *opener;
     struct opener *other;
     enum service service;

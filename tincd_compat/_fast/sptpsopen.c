@@ -93,7 +93,7 @@ static void decrypt(struct sptps_opener *opener, const struct record *records, s
                     bool *genuine)
 {
     records_open(&opener->ciphers[0], records, count, genuine);
-    if (opener->keys < 2 || count == 0)
+    if (opener->keys < 2)
         return;
     if (!*genuine)
         *genuine = open_with_other(opener, records);
@@ -209,6 +209,8 @@ static void open_batch(struct sptps_opener *opener, const struct packet *datagra
         if (find_record(&datagrams[i], &records[kept]))
             owner[kept++] = i;
     }
+    if (kept == 0)
+        return;
     decrypt(opener, records, kept, genuine);
     for (size_t i = 0; i < kept; i++) {
         opened[owner[i]].drop = genuine[i] ? DROP_NONE : DROP_UNAUTHENTICATED;

@@ -254,10 +254,43 @@ static void send_train(struct peer *peer, uint32_t index, struct reports *report
     }
 }
 
+bool peer_is_ready(const struct peer *peer)
+{
+    return peer->sealer != NULL || peer->sptps != NULL;
+}
+
+/* Make records of the frames of a train, and datagrams of these. */
+static size_t seal_records(struct peer *peer)
+{
+    struct train *train = peer->train;
+    size_t front = (peer->with_ids ? NODE_IDS_SIZE : 0) + RECORD_FRONT;
+
+    for (size_t i = 0; i < train->count; i++) {
+        struct packet *packet = &train->packets[i];
+        uint8_t *frame = packet->data + NODE_IDS_SIZE + RECORD_FRONT;
+        size_t skipped;
+        uint8_t kind = sptps_kind(peer->sptps, frame, &skipped);
+        frame[skipped - KIND_SIZE] = kind;
+        packet->data = frame + skipped - front;
+        packet->length += KIND_SIZE - skipped;
+        /* The path MTU towards such a peer is that of a record's data. */
+        train->bodies[i] = (uint16_t)(train->bodies[i] - skipped);
+    }
+    return sptps_seal_train(peer->sptps, train->packets, train->count,
+                            peer->with_ids ? peer->ids : NULL);
+}
+
+static size_t seal(struct peer *peer)
+{
+    if (peer->sptps != NULL)
+        return seal_records(peer);
+    return seal_train(peer->sealer, peer->train->packets, peer->train->count);
+}
+
 void train_leave(struct peer *peer, uint32_t index, struct reports *reports)
 {
     struct train *train = peer->train;
-    size_t sealed = seal_train(peer->sealer, train->packets, train->count);
+    size_t sealed = seal(peer);
 
     if (sealed < train->count)
         report(reports, NOT_SEALED, index, (uint32_t)(train->count - sealed));
