@@ -14,7 +14,6 @@ from typing import Final, TypeAlias
 
 import pytest
 
-from tests.costs.cells import SIZE
 from tests.costs.counting import counting
 from tests.costs.crowded import Crowded
 from tests.costs.tables import TABLES, Fill
@@ -22,13 +21,15 @@ from tincd_compat.daemon import slices, statusline
 from tincd_compat.mesh import subnets
 from tincd_compat.observe import cuts, detour, paths, problems, rules, steps, tables
 from tincd_compat.observe.endpoints import ENDPOINTS
-from tincd_compat.transport import http
+from tincd_compat.transport import httpsession
 
 #: What runs is counted here, and tracing it twice takes long.
 pytestmark = pytest.mark.no_cover
 
 Step: TypeAlias = Callable[[Crowded], object]
 
+#: Entries of the smaller table; the other one has twice as many.
+SIZE: Final = 32
 #: Lines by which a step may differ for another reason than the length of a table.
 _FEW_LINES: Final = SIZE // 4
 
@@ -108,9 +109,9 @@ STEPS: Final[dict[str, Step]] = {
     **{
         target: _ask(target)
         for target in (
-            *("/v1/status", "/v1/nodes", "/v1/nodes?node=n31", "/v1/links"),
+            *("/v1/status", "/v1/nodes", "/v1/nodes?node=n15", "/v1/links"),
             *("/v1/edges", "/v1/subnets", "/v1/events", "/v1/events?node=peer"),
-            *("/v1/counters", "/v1/explain?to=n31", "/v1/explain?to=lost"),
+            *("/v1/counters", "/v1/explain?to=n15", "/v1/explain?to=lost"),
             *("/v1/explain?to=10.64.0.1", "/v1/explain?to=10.99.0.1"),
         )
     },
@@ -137,7 +138,7 @@ def _costliest_turn(crowded: Crowded, step: Step) -> int:
 @pytest.fixture
 def one_step_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each turn of the loop room for one step, and each step for few entries."""
-    monkeypatch.setattr(http, "RECORDS_AT_ONCE", 1)
+    monkeypatch.setattr(httpsession, "RECORDS_AT_ONCE", 1)
     monkeypatch.setattr(slices, "SLICE", -1.0)
     for module, name in (
         (statusline, "_AT_ONCE"),
@@ -150,6 +151,7 @@ def one_step_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(module, name, 1)
     monkeypatch.setattr(tables, "LONGEST_WAY", 4)
+    monkeypatch.setattr(tables, "LISTED_SUBNETS", 4)
 
 
 @pytest.mark.usefixtures("one_step_a_turn")

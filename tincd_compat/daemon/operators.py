@@ -108,6 +108,7 @@ class OperatorSide:
             take=parts.tunnels.take_touched,
             with_tunnels=parts.tunnels.nodes,
             runs=lambda: control.runs.count,
+            known=lambda: len(parts.mesh.nodes),
             begin=begin,
             loop=loop,
         )

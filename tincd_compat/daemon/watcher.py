@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from tincd_compat.daemon.counting import LoopLag
 from tincd_compat.daemon.slices import Begin
-from tincd_compat.observe.paths import PathsWatch
+from tincd_compat.observe.paths import FULL_LOOK_RATE, PathsWatch
 from tincd_compat.observe.problems import LOOK_EVERY, Judge
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Watcher:
     """Keeps paths and problems up to date, and measures how late the loop is.
 
     ``take`` returns the nodes whose tunnels have changed since it was asked last,
-    ``with_tunnels`` all that have one, ``runs`` how often the graph was searched.
+    ``with_tunnels`` all that have one, ``runs`` how often the graph was searched, and
+    ``known`` how many nodes there are.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Watcher:
         take: Callable[[], list[Node]],
         with_tunnels: Callable[[], list[Node]],
         runs: Callable[[], int],
+        known: Callable[[], int],
         begin: Begin,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -51,6 +53,7 @@ class Watcher:
         self._take = take
         self._with_tunnels = with_tunnels
         self._runs = runs
+        self._known = known
         self._begin = begin
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
@@ -82,7 +85,8 @@ class Watcher:
             paths.mark_all()
         due = now >= self._next_look
         if due:
-            self._next_look = now + LOOK_EVERY
+            # The more nodes there are to judge, the more rarely.
+            self._next_look = now + max(LOOK_EVERY, self._known() / FULL_LOOK_RATE)
             paths.mark_round(self._with_tunnels())
         if due or paths.waiting:
             # A look that is under way goes first, and is not begun twice.
