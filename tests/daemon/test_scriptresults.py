@@ -59,10 +59,12 @@ def test_a_script_that_cannot_be_started() -> None:
 def test_a_script_that_takes_long_goes_on_all_the_same() -> None:
     noted = Noted()
     noted.results.began("tinc-up")
+    noted.now += 31
     noted.results.overdue("tinc-up")
     [view] = noted.results.views()
     assert view.running_since is not None
     assert noted.told() == ["overdue"]
+    assert [event.facts["seconds"] for event in noted.events.since()] == [31]
 
 
 def test_those_that_are_left_out_are_counted_only() -> None:

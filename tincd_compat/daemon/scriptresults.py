@@ -62,7 +62,7 @@ class ScriptResults:
         self._note(name, ScriptResult.NOT_STARTED, "could not be started")
 
     def overdue(self, name: str) -> None:
-        self._tell(name, ScriptResult.OVERDUE, "", None)
+        self._tell(name, ScriptResult.OVERDUE, "", self._seconds(name))
 
     def left_out(self, name: str) -> None:
         """Count only: when that happens, it happens tens of thousands of times."""
@@ -70,13 +70,18 @@ class ScriptResults:
 
     def _note(self, name: str, result: ScriptResult, words: str) -> None:
         now, last = self._clock.now(), self._last.get(name)
-        began = None if last is None else last.running_since
-        seconds = None if began is None else round(now - began, 1)
+        seconds = self._seconds(name)
         if last is not None:
             self._last[name] = replace(
                 last, result=result, ended=now, text=words, running_since=None
             )
         self._tell(name, result, words, seconds)
+
+    def _seconds(self, name: str) -> float | None:
+        """Return for how long a script runs; None if it does not, as far as known."""
+        last = self._last.get(name)
+        began = None if last is None else last.running_since
+        return None if began is None else round(self._clock.now() - began, 1)
 
     def _tell(
         self, name: str, result: ScriptResult, words: str, seconds: float | None
