@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import re
@@ -37,6 +36,9 @@ class Engine:
         for name in ("words.js", "mesh.js"):
             self._context.eval(webpage.part(name))
 
+    def close(self) -> None:
+        self._context.close()
+
     def call(self, expression: str, *values: Any) -> Any:
         """Return what a function makes of values, all as JSON."""
         words = json.dumps(json.dumps(values))
@@ -49,15 +51,12 @@ class Engine:
         )
 
 
-@functools.cache
-def started() -> Engine:
-    """Return the engine, which all tests of a process share."""
-    return Engine()
-
-
-@pytest.fixture
-def engine() -> Engine:
-    return started()
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """Have one engine, which has threads of its own: they end before the process."""
+    made = Engine()
+    yield made
+    made.close()
 
 
 def edges(*pairs: tuple[str, str]) -> list[dict[str, Any]]:
@@ -86,11 +85,14 @@ class TestWords:
     )
     @settings(deadline=None)
     def test_figures_are_those_of_the_command(
-        self, made: tuple[str, Callable[[object], str]], value: float | None
+        self,
+        engine: Engine,
+        made: tuple[str, Callable[[object], str]],
+        value: float | None,
     ) -> None:
         expression, make = made
         wanted = make(value).replace(text.UNKNOWN, DASH)
-        assert alike(started().call(expression, value), wanted)
+        assert alike(engine.call(expression, value), wanted)
 
     @pytest.mark.parametrize("power", range(0, 64, 5))
     def test_all_units(self, engine: Engine, power: int) -> None:
@@ -275,10 +277,10 @@ class TestMap:
         st.lists(st.sampled_from(["b", "c", "d", *ODD]), unique=True),
     )
     @settings(deadline=None)
-    def test_of_any_mesh(self, pairs: Any, names: list[str]) -> None:
+    def test_of_any_mesh(self, engine: Engine, pairs: Any, names: list[str]) -> None:
         nodes = [mesh.node(name) for name in ("a", *names)]
         pairs = [(one, other) for one, other in pairs if one != other]
-        found = self.drawn(started(), "a", nodes, edges(*pairs))
+        found = self.drawn(engine, "a", nodes, edges(*pairs))
         shown = [each["name"] for each in found["shown"]]
         assert len(shown) == len(set(shown))
         assert set(names) <= set(shown)
