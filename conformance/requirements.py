@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from conformance.harness import tinc11
 from conformance.harness.kinds import c_tincd_problem, own_tincd_problem
 from conformance.harness.scenario import Case
 
@@ -26,6 +27,8 @@ class Requirements:
             return self._machine
         if case.needs_c and self._c_tincd is not None:
             return self._c_tincd
+        if case.needs_c11 and self._tinc11 is not None:
+            return self._tinc11
         tools = _missing_tools(case.scenario.tools)
         return tools or _missing_libraries(case.scenario.libraries)
 
@@ -44,6 +47,10 @@ class Requirements:
     @cached_property
     def _c_tincd(self) -> str | None:
         return c_tincd_problem()
+
+    @cached_property
+    def _tinc11(self) -> str | None:
+        return tinc11.problem()
 
     @cached_property
     def _own_tincd(self) -> str | None:

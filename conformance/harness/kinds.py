@@ -9,12 +9,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from conformance.harness import tinc11
+
 
 class Kind(StrEnum):
-    """The two implementations that take part."""
+    """The implementations that take part: ours, C tincd 1.0 and, as a peer, 1.1."""
 
     OURS = "ours"
     C = "c"
+    C11 = "1.1"
 
 
 #: The kind of each node of a scenario, in the order of its nodes.
@@ -52,6 +55,8 @@ def command(kind: Kind) -> list[str]:
     """Return the words that start a daemon of this kind, options still missing."""
     if kind is Kind.C:
         return [str(C_TINCD)]
+    if kind is Kind.C11:
+        return tinc11.command()
     return [sys.executable, "-m", "tincd_compat"]
 
 

@@ -55,12 +55,14 @@ class _FreeOutput(MetaOutput):
         self, stream: MetaStream, peer: PeerLabel, instead: Mapping[Request, bytes]
     ) -> None:
         super().__init__(stream, peer)
+        self._bare = stream
         self._instead = instead
         self._mute = False
 
     def raw(self, data: bytes) -> bool:
         """Queue any bytes, encrypted if the stream is."""
-        return self._queue(data)
+        self._bare.send(data)
+        return True
 
     def request(self, request: Request, line: bytes) -> bool:
         words = self._instead.get(request)
@@ -90,7 +92,7 @@ class _Speaker(MetaConnection):
             hostname=target.address,
         )
         self.heard: list[str] = []
-        self.output = _FreeOutput(self._stream, self._label, instead)
+        self.output = _FreeOutput(self._first_stream, self._label, instead)
         self._output = self.output
 
     def _process_line(self, line: bytes, now: float) -> None:

@@ -62,5 +62,9 @@ class Case:
         return self.scenario.needs_c or Kind.C in self.placement
 
     @property
+    def needs_c11(self) -> bool:
+        return Kind.C11 in self.placement
+
+    @property
     def needs_ours(self) -> bool:
         return Kind.OURS in self.placement

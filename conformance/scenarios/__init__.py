@@ -78,6 +78,7 @@ from conformance.scenarios import (
     scripts,
     signals,
     socketrights,
+    sptps,
     starts,
     status,
     stopovers,
@@ -220,4 +221,9 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     switchrules.KERNEL,
     switchrules.HUB,
     switchrules.TOS,
+    sptps.DIAL,
+    sptps.UPGRADE,
+    sptps.LEGACY,
+    sptps.ROLLBACK,
+    sptps.ASYMMETRIC,
 )

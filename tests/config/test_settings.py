@@ -32,7 +32,7 @@ def test_defaults() -> None:
 
 def test_unknown_variables_are_silent(caplog: pytest.LogCaptureFixture) -> None:
     text = (
-        "AutoConnect = yes\nEd25519PrivateKeyFile = /x\nLogLevel = 3\nUPnP = yes\n"
+        "AutoConnect = yes\nInvitationExpire = 5\nLogLevel = 3\nUPnP = yes\n"
         "Address = 1.2.3.4\nWeight = x\nPublicKeyFile = y\nScriptsExtension = .sh\n"
         " Mode = nonsense\n"
     )

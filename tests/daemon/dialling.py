@@ -14,7 +14,7 @@ from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.settings import Settings
 from tincd_compat.control.outgoing import Outgoing
 from tincd_compat.daemon.dialer import Dialer
-from tincd_compat.daemon.link import Link
+from tincd_compat.daemon.link import End, Link
 from tincd_compat.daemon.links import Links
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
@@ -29,6 +29,7 @@ class FakeLink:
         self.outgoing = outgoing
         self.ended = asyncio.Event()
         self.proven = False
+        self.end: End | None = None
 
     def pong(self) -> None:
         self.proven = True

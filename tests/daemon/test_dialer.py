@@ -13,7 +13,9 @@ import pytest
 from tests.daemon.dialling import ONE, TWO, FakeLink, World
 from tests.transport.fakes import FakeLoop, oserror
 from tincd_compat.config.hosts import HostSettings
+from tincd_compat.daemon.link import End
 from tincd_compat.errors import ConfigError
+from tincd_compat.observe.words import LinkEnd
 
 
 @pytest.fixture
@@ -379,3 +381,24 @@ def test_an_unforeseen_error_is_told_and_goes_on(
     world.hosts["peer"] = HostSettings(addresses=(("peer.example", None),))
     world.loop.advance(20)
     assert world.attempts() == [30]
+
+
+def test_after_an_exchange_of_keys_the_address_is_dialled_once_more(
+    world: World,
+) -> None:
+    world.outcomes[ONE] = None
+    world.go()
+    world.take()
+    end = End(LinkEnd.UPGRADED, "Ed25519 keys are exchanged")
+    world.dialled_links[0].end = end
+    world.end(world.dialled_links[0])
+    assert world.take() == [
+        "0 connect 10.0.0.2 from 10.0.0.1",
+        "0 begin peer 10.0.0.2 0",
+    ]
+    # A peer that exchanges keys again and again is no reason to hurry.
+    world.dialled_links[1].end = end
+    world.end(world.dialled_links[1])
+    assert world.take() == []
+    world.loop.advance(6)
+    assert len(world.dialled_links) == 3

@@ -8,6 +8,8 @@ from tests.config.samples import public_pem
 from tincd_compat.config.hosts import HostSettings
 from tincd_compat.config.parser import Entry
 from tincd_compat.config.settings import Settings
+from tincd_compat.crypto.sptps.edwards import SigningKey
+from tincd_compat.crypto.sptps.keytext import public_text
 from tincd_compat.daemon.hosts import HostFiles, link_options, own_options
 from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.options import CLAMP_MSS, INDIRECT, PMTU_DISCOVERY, TCPONLY
@@ -86,3 +88,48 @@ def test_nobody_is_known_without_a_file_or_a_key(directory: Path) -> None:
         files.read("nobody")
     with pytest.raises(PeerError, match="No public key for peer specified!"):
         files.identity("peer", HostSettings(), 0)
+
+
+KEY = SigningKey.generate(lambda n: bytes(range(n))).public
+LINE = f"Ed25519PublicKey = {public_text(KEY)}\n"
+
+
+def test_a_key_of_protocol_17_7_counts_for_who_speaks_it(directory: Path) -> None:
+    with (directory / "hosts/peer").open("a") as file:
+        file.write(LINE)
+    for sptps, key in ((True, KEY), (False, None)):
+        files = HostFiles(directory, (), sptps=sptps)
+        identity = files.identity("peer", files.read("peer"), 0)
+        assert identity.ed25519 == key
+        assert identity.public_key is not None
+
+
+def test_a_peer_of_protocol_17_7_needs_no_other_key(directory: Path) -> None:
+    (directory / "hosts/peer").write_text(LINE)
+    files = HostFiles(directory, (), sptps=True)
+    identity = files.identity("peer", files.read("peer"), 0)
+    assert (identity.ed25519, identity.public_key) == (KEY, None)
+    with pytest.raises(PeerError, match="No public key for peer specified!"):
+        HostFiles(directory, ()).identity("peer", files.read("peer"), 0)
+
+
+def test_a_learned_key_counts_even_if_it_cannot_be_written(directory: Path) -> None:
+    files = HostFiles(directory, (), sptps=True)
+    host = files.read("peer")
+    assert files.identity("peer", host, 0).ed25519 is None
+    path = directory / "hosts/peer"
+    path.rename(directory / "away")
+    with pytest.raises(ConfigError, match="add the line"):
+        files.learn("peer", public_text(KEY))
+    assert files.identity("peer", host, 0).ed25519 == KEY
+    (directory / "away").rename(path)
+    files.learn("peer", public_text(KEY))
+    assert path.read_text().endswith(LINE)
+
+
+def test_a_broken_key_of_a_peer_is_not_passed_over(directory: Path) -> None:
+    with (directory / "hosts/peer").open("a") as file:
+        file.write("Ed25519PublicKey = short\n")
+    files = HostFiles(directory, (), sptps=True)
+    with pytest.raises(PeerError, match="Invalid Ed25519 public key for peer"):
+        files.identity("peer", files.read("peer"), 0)

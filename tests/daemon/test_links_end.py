@@ -19,9 +19,10 @@ from tincd_compat.config.hosts import HostSettings
 from tincd_compat.daemon import links
 from tincd_compat.daemon.hostnames import HostNames
 from tincd_compat.daemon.link import Link
-from tincd_compat.errors import PeerError
+from tincd_compat.errors import ConfigError, PeerError
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.connection import PeerIdentity, Status
+from tincd_compat.meta.events import KeysExchanged
 from tincd_compat.observe.words import LinkEnd
 from tincd_compat.options import TCPONLY
 from tincd_compat.transport.tcp import TARPIT_SLOTS
@@ -325,3 +326,33 @@ def test_without_security_whom_we_call_needs_no_key(
     (edge,) = world.mesh.myself.edges.values()
     # What else the file says counts; the peer's weight is 0.
     assert (edge.weight, bool(edge.options & TCPONLY)) == (15, True)
+
+
+@pytest.mark.parametrize("key", ["k" * 43, None])
+@pytest.mark.parametrize("writable", [True, False])
+def test_an_exchange_of_keys_ends_a_link_and_no_stranger_is_blamed(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    key: str | None,
+    writable: bool,
+) -> None:
+    learned: list[tuple[str, str]] = []
+
+    def learn(name: str, digits: str) -> None:
+        learned.append((name, digits))
+        if not writable:
+            raise ConfigError("Could not add the Ed25519 key")
+
+    monkeypatch.setattr(world.files, "learn", learn)
+    found = ends(world)
+    remote = world.call_in("far")
+    [link] = world.links
+    world.loop.call(lambda: world.links._handle(link, KeysExchanged(key)))
+    name = link.connection.name
+    assert learned == ([] if key is None else [(name, key)])
+    assert found == [f"{name}: upgraded"]
+    # Its socket is closed, and held in no tarpit.
+    assert remote.sock.closed
+    failed = [line for line in caplog.messages if "Could not add" in line]
+    assert len(failed) == (key is not None and not writable)

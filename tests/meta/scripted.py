@@ -17,7 +17,7 @@ from tincd_compat.meta.connection import (
     PeerIdentity,
     Role,
 )
-from tincd_compat.meta.handshake import State
+from tincd_compat.meta.steps import State
 from tincd_compat.meta.stream import MetaStream
 
 HOSTNAME: Final = "192.0.2.7 port 655"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.meta.scripted import PEER, ScriptedPeer, connection
 from tincd_compat.meta.connection import Activated, Role
-from tincd_compat.meta.handshake import State
+from tincd_compat.meta.steps import State
 
 
 def test_bypassing_as_the_caller() -> None:

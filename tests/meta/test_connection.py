@@ -30,8 +30,8 @@ from tincd_compat.meta.connection import (
     Role,
     Status,
 )
-from tincd_compat.meta.handshake import State
 from tincd_compat.meta.messages import MAX_LINE, MAX_PACKET_BODY, KeyChanged, Ping, Pong
+from tincd_compat.meta.steps import State
 
 OVERFLOW = f"Metadata read buffer overflow for {PEER}"
 

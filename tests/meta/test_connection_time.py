@@ -24,8 +24,8 @@ from tincd_compat.meta.connection import (
     Role,
 )
 from tincd_compat.meta.events import UnknownRequest
-from tincd_compat.meta.handshake import State
 from tincd_compat.meta.messages import Ping, Request
+from tincd_compat.meta.steps import State
 
 
 def timeout(subject: MetaConnection, now: float) -> tuple[str, int]:

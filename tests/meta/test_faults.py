@@ -7,7 +7,7 @@ import pytest
 from tests.meta.scripted import ScriptedPeer, active
 from tincd_compat.errors import Fault, PeerError
 from tincd_compat.meta.connection import Role
-from tincd_compat.meta.handshake import State
+from tincd_compat.meta.steps import State
 
 
 def fault(peer: ScriptedPeer, line: bytes) -> Fault:

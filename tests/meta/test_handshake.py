@@ -22,8 +22,16 @@ from tests.meta.scripted import (
 )
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.connection import Activated, MetaConnection, PeerIdentity, Role
-from tincd_compat.meta.handshake import BYPASS_STEPS, STEPS, Handshake, State
+from tincd_compat.meta.handshake import Handshake
 from tincd_compat.meta.messages import MESSAGES, Request
+from tincd_compat.meta.negotiation import MetaProtocol
+from tincd_compat.meta.steps import (
+    BYPASS_STEPS,
+    SPTPS_STEPS,
+    STEPS,
+    UPGRADE_STEPS,
+    State,
+)
 
 
 def handshake(role: Role, *, bypass_security: bool = False) -> Handshake:
@@ -55,7 +63,24 @@ def test_nothing_is_admitted_without_a_row(bypass_security: bool) -> None:
                 subject.admit(request)
 
 
-@pytest.mark.parametrize("table", [STEPS, BYPASS_STEPS])
+@pytest.mark.parametrize("protocol", MetaProtocol)
+def test_nothing_is_admitted_without_a_row_of_the_protocol(
+    protocol: MetaProtocol,
+) -> None:
+    tables = (STEPS, UPGRADE_STEPS, SPTPS_STEPS)
+    table = dict(zip(MetaProtocol, tables, strict=True))[protocol]
+    for role, state, request in product(Role, State, Request):
+        subject = handshake(role)
+        subject.settle(protocol)
+        subject.state = state
+        if (role, state, request) in table:
+            subject.admit(request)
+        else:
+            with pytest.raises(PeerError, match="Unauthorized request from"):
+                subject.admit(request)
+
+
+@pytest.mark.parametrize("table", [STEPS, BYPASS_STEPS, UPGRADE_STEPS, SPTPS_STEPS])
 def test_each_state_admits_one_request_at_most(
     table: dict[tuple[Role, State, Request], object],
 ) -> None:

@@ -25,8 +25,8 @@ from tincd_compat.meta.connection import (
     PeerIdentity,
     Role,
 )
-from tincd_compat.meta.handshake import State
 from tincd_compat.meta.messages import Request
+from tincd_compat.meta.steps import State
 
 
 def after(request: str, *lines: str) -> list[str]:

@@ -162,8 +162,9 @@ def test_a_field_too_few(line: bytes, message: Message) -> None:
     ("text", "value"),
     [
         (b"17", 17),
-        (b"17.7", 17),
         (b"17junk", 17),
+        (b"17.x", 17),
+        (b"17 .7", 17),
         (b"+17", 17),
         (b"0017", 17),
         (b"-17", -17),
@@ -172,6 +173,13 @@ def test_a_field_too_few(line: bytes, message: Message) -> None:
 )
 def test_version_is_the_leading_integer(text: bytes, value: int) -> None:
     assert parse(b"0 peer " + text) == Id("peer", value)
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"), [(b"17.7", 7), (b"17.0", 0), (b"17.007x", 7), (b"17.1 9", 1)]
+)
+def test_tinc_11_says_a_minor_version_too(text: bytes, minor: int) -> None:
+    assert parse(b"0 peer " + text) == Id("peer", 17, minor)
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ def outbox() -> Outbox:
 
 def test_what_is_put_can_be_taken(outbox: Outbox) -> None:
     assert outbox.empty
-    outbox.put(b"one", b"\n")
-    outbox.put_ahead(b"two\n")
+    outbox.put(b"one")
+    outbox.put_ahead(b"two")
     assert (outbox.queued, outbox.empty) == (8, False)
     assert outbox.take(5) == b"one\nt"
     assert outbox.take(None) == b"wo\n"
@@ -59,11 +59,11 @@ def test_a_dump_is_made_as_it_is_taken(outbox: Outbox) -> None:
 
 
 def test_everything_else_comes_behind_a_dump(outbox: Outbox) -> None:
-    outbox.put(b"before\n")
+    outbox.put(b"before")
     outbox.begin_dump(iter(Source(1000)))
-    outbox.put(b"behind", b"\n")
-    outbox.put_ahead(b"8\n")
-    outbox.put(b"last\n")
+    outbox.put(b"behind")
+    outbox.put_ahead(b"8")
+    outbox.put(b"last")
     assert outbox.queued == len(b"before\n8\nbehind\nlast\n")
     taken = b""
     while not outbox.empty:
@@ -72,13 +72,13 @@ def test_everything_else_comes_behind_a_dump(outbox: Outbox) -> None:
     assert lines[:2] == [b"before", b"8"]
     assert lines[2:-2] == [LINE] * 1000
     assert lines[-2:] == [b"behind", b"last"]
-    outbox.put(b"after\n")
+    outbox.put(b"after")
     assert outbox.take(None) == b"after\n"
 
 
 def test_nothing_to_dump(outbox: Outbox) -> None:
     outbox.begin_dump(iter(Source(0)))
-    outbox.put(b"behind\n")
+    outbox.put(b"behind")
     assert outbox.take(None) == b"behind\n"
     assert outbox.empty
 
@@ -91,9 +91,9 @@ def test_an_exhausted_cipher_ends_it(
     stream = MetaStream()
     stream.start_encryption(streamciphers.CIPHERS[429].encryptor(bytes(72)))
     outbox = Outbox(stream)
-    assert outbox.put(bytes(900 - dumped))
+    assert outbox.put(bytes(899 - dumped))
     outbox.begin_dump(iter(Source(dumped)))
-    outbox.put(bytes(101))
+    outbox.put(bytes(100))
     assert len(outbox.take(None)) <= 1000
     assert isinstance(outbox.error, streamciphers.BudgetExceeded)
     assert (outbox.empty, outbox.put(bytes(999))) == (True, False)
@@ -102,7 +102,7 @@ def test_an_exhausted_cipher_ends_it(
 def test_what_waits_can_be_forgotten(outbox: Outbox) -> None:
     source = Source(10)
     outbox.begin_dump(iter(source))
-    outbox.put(b"behind\n")
+    outbox.put(b"behind")
     outbox.clear()
     assert outbox.empty
     assert (outbox.take(None), source.made) == (b"", 0)
@@ -130,11 +130,12 @@ def test_it_is_one_stream_however_it_is_taken(
         taken += outbox.take(None)
     plain = streamciphers.CIPHERS[429].decryptor(block).update(taken)
     said = [(ahead, data) for (ahead, data), _ in zip(others, limits, strict=False)]
-    assert len(plain) == count * (len(LINE) + 1) + sum(len(data) for _, data in said)
+    sizes = [len(data) + 1 for _, data in said]
+    assert len(plain) == count * (len(LINE) + 1) + sum(sizes)
     for ahead in (True, False):
         position = 0
         for each, data in said:
             if each is ahead:
-                position = plain.find(data, position)
+                position = plain.find(data + b"\n", position)
                 assert position >= 0
-                position += len(data)
+                position += len(data) + 1

@@ -34,6 +34,10 @@ class HostSettings:
     """Upper bound for the path MTU the link starts with."""
     weight: int | None = None
     """Replaces the measured weight of the connection."""
+    ed25519_public_key: str | None = None
+    """Key for protocol 17.7 in 43 digits of tinc's base64."""
+    ed25519_public_key_file: str | None = None
+    """File of that key; by default the host file itself."""
     public_key: str | None = None
     """Modulus in hexadecimal (obsolete)."""
     public_key_file: str | None = None

@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import logs
 from tincd_compat.config.hosts import HostSettings
@@ -20,13 +20,29 @@ from tincd_compat.config.settings import Settings
 from tincd_compat.crypto.rsa import PrivateKey, PublicKey
 from tincd_compat.errors import ConfigError
 
-__all__ = ["PrivateKey", "PublicKey", "load_private_key", "load_public_key"]
+if TYPE_CHECKING:
+    from tincd_compat.config.ed25519 import SigningKey
+
+__all__ = [
+    "PrivateKey",
+    "PublicKey",
+    "load_private_key",
+    "load_public_key",
+    "load_signing_key",
+]
 
 #: Public exponent of keys given in hexadecimal.
 HEX_EXPONENT: Final = 0xFFFF
 
 #: A bound on the common divisor of p - 1 and q - 1, hardly ever exceeded.
 _MAX_COMMON: Final = 256
+
+_UNREADABLE: Final = {
+    "RSA": "Error reading RSA private key file",
+    "Ed25519": "Error reading Ed25519 private key file",
+}
+#: What makes a missing key.
+_MAKERS: Final = {"RSA": "`tincd -K'", "Ed25519": "`tincd-compat keys'"}
 
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")
 
@@ -81,23 +97,24 @@ def _hex_private_key(
         raise ConfigError(f"Invalid PrivateKey for myself! ({error})") from None
 
 
-def _read_private_file(path: Path) -> bytes:
+def _read_private_file(path: Path, kind: str = "RSA") -> bytes:
     """Return the content; a file that others might read gets a warning."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & ~stat.S_IRWXU:
                 logs.always.warning(
-                    "Warning: insecure file permissions for RSA private key file `%s'!"
+                    "Warning: insecure file permissions for %s private key file `%s'!"
                     " (`chmod 600 %s' makes it private)",
+                    kind,
                     path,
                     path,
                 )
             return file.read()
     except OSError as error:
-        text = f"Error reading RSA private key file `{path}': {error.strerror}"
+        text = f"{_UNREADABLE[kind]} `{path}': {error.strerror}"
         if isinstance(error, FileNotFoundError):
-            text += " (`tincd -K' makes a key pair)"
+            text += f" ({_MAKERS[kind]} makes a key pair)"
         raise ConfigError(text) from error
 
 
@@ -120,6 +137,31 @@ def load_private_key(
     except ValueError as error:
         text = f"Reading RSA private key file `{path}' failed: {error}"
         raise ConfigError(text) from None
+
+
+def load_signing_key(settings: Settings, directory: Path) -> SigningKey | None:
+    """Return our Ed25519 key, None if this node speaks protocol 17.0 alone.
+
+    ConfigError if ``ExperimentalProtocol = yes`` and there is no key that works.
+    Without that variable a broken key is logged, and a missing one is what every node
+    of tinc 1.0 has.
+    """
+    wanted = settings.experimental_protocol
+    path = Path(settings.ed25519_private_key_file or directory / "ed25519_key.priv")
+    named = wanted or settings.ed25519_private_key_file is not None
+    if wanted is False or not (named or path.exists()):
+        return None
+    try:
+        data = _read_private_file(path, "Ed25519")
+        # What a node without such a key does not need costs it nothing.
+        from tincd_compat.config.ed25519 import read_signing_key
+
+        return read_signing_key(path, data)
+    except ConfigError as error:
+        if wanted:
+            raise
+        logs.always.error("%s", error)
+        return None
 
 
 def _public_key_from_file(path: Path) -> PublicKey:

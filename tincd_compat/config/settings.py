@@ -71,8 +71,12 @@ class Settings:
     """Digest that authenticates packets towards us, or ``none``."""
     direct_only: bool = False
     """Whether packets that another node would have to forward are dropped."""
+    ed25519_private_key_file: str | None = None
+    """File of the Ed25519 key; by default ed25519_key.priv."""
     event_history: int = 1000
     """Events that are remembered for operators."""
+    experimental_protocol: bool | None = None
+    """Whether protocol 17.7 is spoken; by default if there is an Ed25519 key."""
     forwarding: Forwarding = Forwarding.INTERNAL
     """Who forwards packets that are neither from nor for us."""
     free_bind: bool = False

@@ -58,6 +58,8 @@ HOST_VARIABLES: Final = frozenset(
         "ClampMSS",
         "Compression",
         "Digest",
+        "Ed25519PublicKey",
+        "Ed25519PublicKeyFile",
         "IndirectData",
         "MACLength",
         "PMTU",
@@ -107,11 +109,17 @@ VARIABLES: Final[dict[str, Variable]] = {
     ),
     "Digest": Variable("digest", values.string),
     "DirectOnly": Variable("direct_only", values.boolean),
+    "Ed25519PrivateKeyFile": Variable("ed25519_private_key_file", values.string),
+    "Ed25519PublicKey": Variable("ed25519_public_key", values.string, Scope.PEER),
+    "Ed25519PublicKeyFile": Variable(
+        "ed25519_public_key_file", values.string, Scope.PEER
+    ),
     "EventHistory": Variable(
         "event_history",
         bounded("Bogus event history!", 0, MAX_EVENT_HISTORY),
         reload=True,
     ),
+    "ExperimentalProtocol": Variable("experimental_protocol", values.boolean),
     "Forwarding": Variable(
         "forwarding", one_of("Invalid forwarding mode!", _members(modes.Forwarding))
     ),

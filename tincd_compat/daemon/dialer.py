@@ -26,7 +26,7 @@ from tincd_compat.daemon.proxies import Proxies, left_to_proxy
 from tincd_compat.daemon.unexpected import UnexpectedErrors
 from tincd_compat.errors import ConfigError
 from tincd_compat.meta.proxydialogues import Target
-from tincd_compat.observe.words import DialResult
+from tincd_compat.observe.words import DialResult, LinkEnd
 from tincd_compat.transport.proxy import ProxyPassage
 from tincd_compat.transport.resolver import Resolve, resolve
 from tincd_compat.transport.tcp import connect
@@ -198,6 +198,9 @@ class Dialer:
                 link = await self._dial(outgoing, target, started)
                 if link is not None:
                     await link.ended.wait()
+                    if link.end is not None and link.end.reason is LinkEnd.UPGRADED:
+                        link = await self._dial(outgoing, target, loop.time()) or link
+                        await link.ended.wait()
                     if link.proven or await self._adopted(outgoing):
                         return True
                 # The time lost here must not count as distance to the next address.

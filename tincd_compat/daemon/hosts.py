@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tincd_compat import options
 from tincd_compat.config.hosts import HostSettings, read_host_settings
-from tincd_compat.config.keys import load_public_key
+from tincd_compat.config.keys import PublicKey, load_public_key
 from tincd_compat.config.parser import Options, options_for
 from tincd_compat.config.settings import Settings
 from tincd_compat.errors import ConfigError, Fault, PeerError
 from tincd_compat.meta.connection import PeerIdentity
+
+if TYPE_CHECKING:
+    from tincd_compat.config.ed25519 import VerifyingKey
 
 
 def own_options(settings: Settings) -> int:
@@ -43,9 +48,15 @@ def link_options(own: int, host: HostSettings) -> int:
 class HostFiles:
     """The host files, each read anew whenever a connection needs it."""
 
-    def __init__(self, directory: Path, overrides: Options) -> None:
+    def __init__(
+        self, directory: Path, overrides: Options, *, sptps: bool = False
+    ) -> None:
+        """``sptps``: we speak protocol 17.7, so Ed25519 keys of peers are read."""
         self.directory = directory
         self._overrides = overrides
+        self._sptps = sptps
+        #: Ed25519 keys that peers have given, in 43 digits, by name.
+        self._learned: dict[str, str] = {}
 
     def read(self, name: str) -> HostSettings:
         """Return what the files say of a host; ConfigError if they are unreadable."""
@@ -54,9 +65,36 @@ class HostFiles:
 
     def identity(self, name: str, host: HostSettings, own: int) -> PeerIdentity:
         """Return what the handshake has to know; PeerError without a usable key."""
+        key: PublicKey | None = None
         try:
-            key = load_public_key(host, self.directory, name)
+            ed25519 = self._ed25519(name, host) if self._sptps else None
+            try:
+                key = load_public_key(host, self.directory, name)
+            except ConfigError:
+                # A node of tinc 1.1 need not have an RSA key.
+                if ed25519 is None:
+                    raise
         except ConfigError as error:
             # The name is known all the same: no word of an unknown identity.
             raise PeerError(str(error), Fault.IDENTITY) from error
-        return PeerIdentity(key, host.weight, link_options(own, host))
+        return PeerIdentity(key, host.weight, link_options(own, host), ed25519)
+
+    def _ed25519(self, name: str, host: HostSettings) -> VerifyingKey | None:
+        from tincd_compat.config.ed25519 import load_verifying_key
+
+        if (key := load_verifying_key(host, self.directory, name)) is not None:
+            return key
+        if (learned := self._learned.get(name)) is None:
+            return None
+        host = replace(host, ed25519_public_key=learned)
+        return load_verifying_key(host, self.directory, name)
+
+    def learn(self, name: str, digits: str) -> None:
+        """Keep the Ed25519 key that a peer has given, here and in its host file.
+
+        ConfigError if the file cannot be written; then the key counts until the end.
+        """
+        from tincd_compat.config.ed25519 import append_public_key
+
+        self._learned[name] = digits
+        append_public_key(self.directory, name, digits)

@@ -124,7 +124,8 @@ class Journal:
             seconds=round(now - link.since, 1),
             words=end.text,
         )
-        if outgoing is not None and not active:
+        failed = not active and end.reason is not LinkEnd.UPGRADED
+        if outgoing is not None and failed:
             result = dial_result(end.reason, link.connection.key_unread)
             self.dials.note(outgoing.name, result, link.address, end.text)
 

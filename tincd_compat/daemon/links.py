@@ -38,6 +38,7 @@ from tincd_compat.meta.connection import (
     Received,
     Role,
 )
+from tincd_compat.meta.events import KeysExchanged
 from tincd_compat.meta.messages import Pong, Request
 from tincd_compat.observe.words import LinkEnd
 from tincd_compat.transport.tcp import Tarpit, source_address
@@ -240,6 +241,8 @@ class Links(LinkTable):
                 self._packets_received(frames, link)
             case DecryptNeeded(ciphertext):
                 self._decrypt(link, ciphertext)
+            case KeysExchanged(key):
+                self._keys_exchanged(link, key)
             case Activated():
                 self._activate(link, event)
 
@@ -285,6 +288,20 @@ class Links(LinkTable):
             self._lost(link, error)
         else:
             link.feed(partial(link.connection.decrypted, block, now))
+
+    def _keys_exchanged(self, link: Link, key: str | None) -> None:
+        """Keep the peer's Ed25519 key, and end the link to make one with it."""
+        name = link.connection.name
+        if key is not None:
+            logs.connections.info("Learned the Ed25519 public key of %s", link)
+            try:
+                self._files.learn(name, key)
+            except ConfigError as error:
+                logs.always.error("%s", error)
+        # TERMREQ leaves before the socket is closed.
+        link.socket.flush()
+        end = End(LinkEnd.UPGRADED, "Ed25519 keys are exchanged")
+        self.terminate(link, end, report=False)
 
     # Activation.
 
@@ -342,7 +359,7 @@ class Links(LinkTable):
         del self._all[link]
         self._keep_counts(link)
         sock = link.socket.detach()
-        if was_active or self._closing:
+        if was_active or self._closing or end.reason is LinkEnd.UPGRADED:
             sock.close()
         else:
             self._tarpit.add(sock)

@@ -74,6 +74,8 @@ class Notices:
         """A link has ended, or an attempt of ours in the handshake."""
         assert link.end is not None
         reason, words = link.end
+        if reason is LinkEnd.UPGRADED:
+            return
         if not link.connection.active:
             # A caller in the handshake has no more than said a name.
             if link.outgoing is not None:

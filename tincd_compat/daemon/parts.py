@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tincd_compat import logs
 from tincd_compat.config.current import CurrentSettings
-from tincd_compat.config.keys import load_private_key
+from tincd_compat.config.keys import load_private_key, load_signing_key
 from tincd_compat.config.settings import Settings
 from tincd_compat.control.context import GossipPolicy
 from tincd_compat.control.gossip import Gossip
@@ -46,10 +46,12 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from tincd_compat.config.ed25519 import SigningKey
     from tincd_compat.daemon.clock import Clock
     from tincd_compat.daemon.journal import Journal
     from tincd_compat.daemon.unexpected import UnexpectedErrors
     from tincd_compat.device.base import Device
+    from tincd_compat.meta.sptps import Sptps
     from tincd_compat.service.start import StartOptions
 
 
@@ -87,7 +89,10 @@ class Parts:
         for text in suite.warnings():
             logs.always.warning("%s", text)
         self._opens = suite.usable
-        self.files = HostFiles(options.directory, options.options)
+        signing = load_signing_key(settings, options.directory)
+        self.files = HostFiles(
+            options.directory, options.options, sptps=signing is not None
+        )
         self.mesh = Mesh(settings.name)
         self.mesh.myself.options = own_options(settings)
         for subnet in settings.subnets:
@@ -98,6 +103,7 @@ class Parts:
             settings.port,
             meta_cipher_for(suite.cipher),
             own_options(settings),
+            None if signing is None else _sptps(settings.name, signing),
         )
         self.tarpit = Tarpit()
         self.links = Links(
@@ -192,3 +198,13 @@ class Parts:
             jitter=random.random,
             opens=self._opens,
         )
+
+
+def _sptps(name: str, key: SigningKey) -> Sptps:
+    """Return our side of protocol 17.7, whose cryptography nobody else loads.
+
+    That is before the root directory may change, where nothing could be loaded.
+    """
+    from tincd_compat.meta.sptps import Sptps
+
+    return Sptps(name, key, secrets.token_bytes)

@@ -23,27 +23,26 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat.errors import Fault, PeerError
+from tincd_compat.meta.actions import (
+    Action,
+    SendMessage,
+    StartDecryption,
+    StartEncryption,
+    StartSession,
+)
 from tincd_compat.meta.events import (
     Activated,
     ConnectionLost,
     DecryptNeeded,
     Event,
+    KeysExchanged,
     PacketsReceived,
     Received,
 )
-from tincd_compat.meta.handshake import (
-    Action,
-    Handshake,
-    Role,
-    SendMessage,
-    StartDecryption,
-    StartEncryption,
-    State,
-    StreamCiphers,
-)
+from tincd_compat.meta.handshake import Handshake, StreamCiphers
 from tincd_compat.meta.identity import Identity, PeerIdentity
 from tincd_compat.meta.liveness import Liveness
 from tincd_compat.meta.messages import (
@@ -58,6 +57,7 @@ from tincd_compat.meta.messages import (
 )
 from tincd_compat.meta.output import MetaOutput
 from tincd_compat.meta.status import Status
+from tincd_compat.meta.steps import Role, State
 from tincd_compat.meta.stream import MetaStream
 from tincd_compat.meta.wording import (
     PeerLabel,
@@ -68,6 +68,9 @@ from tincd_compat.meta.wording import (
     while_processing,
 )
 from tincd_compat.roundtrip import RoundTrip
+
+if TYPE_CHECKING:
+    from tincd_compat.meta.recordstream import RecordStream
 
 #: Lines or packets that are looked at in one go.
 MAX_BURST: Final = 64
@@ -120,7 +123,9 @@ class MetaConnection:
         self._active = False
         self._failed = False
         self._key_unread = False
-        self._stream = MetaStream()
+        #: The stream of protocol 17.0, with which every connection begins.
+        self._first_stream = MetaStream()
+        self._stream: MetaStream | RecordStream = self._first_stream
         self._handshake = handshake = Handshake(
             role,
             identity,
@@ -318,6 +323,8 @@ class MetaConnection:
                 self._packets_received([body])
             return True
         line = self._stream.next_line()
+        if self._handshake.state is State.SESSION and self._stream.encrypting:
+            self._perform(self._handshake.session_ready(now))
         if line is None:
             return False
         self._process_line(line, now)
@@ -330,7 +337,9 @@ class MetaConnection:
             self._events.append(PacketsReceived(frames))
 
     def _process_line(self, line: bytes, now: float) -> None:
-        kind = MESSAGES.get(request_number(line))
+        number = request_number(line)
+        # What a request means can depend on the protocol, until all say the same.
+        kind = MESSAGES.get(number) if self._active else self._handshake.kind(number)
         if kind is None:
             raise unknown_request(line)
         request = kind.request
@@ -367,10 +376,14 @@ class MetaConnection:
                     if not self._output.request(message.request, message.encode()):
                         raise PeerError(f"Cannot send {name} to {{peer}}")
                 case StartEncryption(cipher):
-                    self._stream.start_encryption(cipher)
+                    self._first_stream.start_encryption(cipher)
                 case StartDecryption(cipher):
-                    self._stream.start_decryption(cipher)
-                case DecryptNeeded():
+                    self._first_stream.start_decryption(cipher)
+                case StartSession(begin):
+                    records = begin(*self._first_stream.take_rest())
+                    self._output.go_on(records)
+                    self._stream = records
+                case DecryptNeeded() | KeysExchanged():
                     self._events.append(action)
                 case Activated():
                     self._active = True

@@ -35,6 +35,17 @@ class Activated:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysExchanged:
+    """The peer is who it says, and both sides have the Ed25519 key of the other.
+
+    ``key`` is the peer's in 43 digits, None if it was known before.  The connection has
+    done its work: the next one is to be of protocol 17.7.
+    """
+
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A request of the active phase; ``line`` is what arrived, for forwarding."""
 
@@ -49,7 +60,9 @@ class PacketsReceived:
     frames: list[bytes] = field(repr=False)
 
 
-Event: TypeAlias = DecryptNeeded | Activated | Received | PacketsReceived
+Event: TypeAlias = (
+    DecryptNeeded | Activated | KeysExchanged | Received | PacketsReceived
+)
 
 
 class ConnectionLost(PeerError):

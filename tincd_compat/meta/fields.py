@@ -14,6 +14,8 @@ from tincd_compat.errors import PeerError
 # Possessive quantifiers keep a number whole where backtracking would split it.
 INT = rb"\s*+([+-]?+\d++)"
 HEX = rb"\s*+([+-]?+(?:0[xX])?+[0-9A-Fa-f]++)"
+#: Digits behind the point of a version, which may be missing.
+MINOR = rb"(?:\.(\d++))?"
 TEXT = rb"\s*+(\S{1,2048}+)"
 
 

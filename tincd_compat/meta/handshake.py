@@ -38,6 +38,17 @@ module: state DECRYPTION admits nothing until the block is handed in.
 
 With --bypass-security both sides go from ID to ACK at once, in the clear.
 
+A daemon with an Ed25519 key may agree on protocol 17.7 instead, with a peer that knows
+that key (:mod:`~tincd_compat.meta.negotiation`): behind ID a session of these keys
+begins, on which everything else is a record, and ACK follows its keys::
+
+    caller (INITIATOR)                        called (RESPONDER)
+    start        ID           ->
+                              <-              ID session
+    ID           session      ->
+    SESSION      ACK*         ->              SESSION      ACK*
+    ACK          active                       ACK          active
+
 This file holds no buffers and no sockets.  A step is checked, then answered by a list
 of actions that the connection performs in order.
 """
@@ -46,118 +57,64 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import field
-from enum import Enum
-from typing import Final, NamedTuple, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tincd_compat.addresses import valid_name
 from tincd_compat.crypto import streamciphers
 from tincd_compat.crypto.streamciphers import StreamCipher
-from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError, Fault, PeerError
-from tincd_compat.meta.events import Activated, DecryptNeeded
+from tincd_compat.meta.actions import (
+    Action,
+    SendMessage,
+    StartDecryption,
+    StartEncryption,
+    StartSession,
+)
+from tincd_compat.meta.events import Activated, DecryptNeeded, KeysExchanged
 from tincd_compat.meta.identity import Identity, PeerIdentity, RawPublicKey
 from tincd_compat.meta.messages import (
+    MESSAGES,
     Ack,
     Challenge,
     ChalReply,
     Id,
+    KeyAck,
     Message,
     MetaKey,
     Request,
+    TermReq,
 )
+from tincd_compat.meta.negotiation import MetaProtocol, agree, announced
+from tincd_compat.meta.steps import (
+    AFTER_DECRYPTION,
+    AFTER_SESSION,
+    BYPASS_STEPS,
+    SPTPS_STEPS,
+    STEPS,
+    UPGRADE_STEPS,
+    Role,
+    State,
+    Step,
+    Table,
+)
+
+if TYPE_CHECKING:
+    from tincd_compat.meta.sptps import Sptps
 
 #: The only protocol version there is in tinc 1.0.
 VERSION: Final = 17
 
+#: The cipher of records, which authenticates them too.
+_SPTPS_CIPHER: Final = "chacha20-poly1305"
+
 UNKNOWN_NAME: Final = "<unknown>"
 
-
-class Role(Enum):
-    """Whether this side called or was called."""
-
-    INITIATOR = "initiator"
-    RESPONDER = "responder"
-
-
-class State(Enum):
-    """The request that is awaited."""
-
-    START = "our own ID"
-    ID = "ID"
-    METAKEY = "METAKEY"
-    DECRYPTION = "the decrypted block"
-    CHALLENGE = "CHALLENGE"
-    CHAL_REPLY = "CHAL_REPLY"
-    ACK = "ACK"
-    ACTIVE = "anything but the handshake"
-    FAILED = "nothing"
-
-
-class Step(NamedTuple):
-    """The outcome of a valid request: what is awaited next and what is said now."""
-
-    state: State
-    answers: tuple[Request, ...] = ()
-
-
-Table: TypeAlias = dict[tuple[Role, State, Request], Step]
-
-_I, _R = Role.INITIATOR, Role.RESPONDER
-
-STEPS: Final[Table] = {
-    (_I, State.ID, Request.ID): Step(State.METAKEY, (Request.METAKEY,)),
-    (_R, State.ID, Request.ID): Step(State.METAKEY, (Request.ID, Request.METAKEY)),
-    (_I, State.METAKEY, Request.METAKEY): Step(State.DECRYPTION),
-    (_R, State.METAKEY, Request.METAKEY): Step(State.DECRYPTION),
-    (_I, State.CHALLENGE, Request.CHALLENGE): Step(
-        State.CHAL_REPLY, (Request.CHAL_REPLY,)
-    ),
-    (_R, State.CHALLENGE, Request.CHALLENGE): Step(State.CHAL_REPLY),
-    (_I, State.CHAL_REPLY, Request.CHAL_REPLY): Step(State.ACK, (Request.ACK,)),
-    (_R, State.CHAL_REPLY, Request.CHAL_REPLY): Step(
-        State.ACK, (Request.CHAL_REPLY, Request.ACK)
-    ),
-    (_I, State.ACK, Request.ACK): Step(State.ACTIVE),
-    (_R, State.ACK, Request.ACK): Step(State.ACTIVE),
+_TABLES: Final[dict[MetaProtocol, Table]] = {
+    MetaProtocol.LEGACY: STEPS,
+    MetaProtocol.UPGRADE: UPGRADE_STEPS,
+    MetaProtocol.SPTPS: SPTPS_STEPS,
 }
-
-#: What follows the METAKEY once its block is decrypted, in both roles.
-AFTER_DECRYPTION: Final = Step(State.CHALLENGE, (Request.CHALLENGE,))
-
-#: The whole handshake under --bypass-security.
-BYPASS_STEPS: Final[Table] = {
-    (_I, State.ID, Request.ID): Step(State.ACK, (Request.ACK,)),
-    (_R, State.ID, Request.ID): Step(State.ACK, (Request.ID, Request.ACK)),
-    (_I, State.ACK, Request.ACK): Step(State.ACTIVE),
-    (_R, State.ACK, Request.ACK): Step(State.ACTIVE),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SendMessage:
-    """Queue this request."""
-
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class StartEncryption:
-    """Encrypt whatever is queued from now on."""
-
-    cipher: StreamCipher = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StartDecryption:
-    """Decrypt whatever follows the METAKEY line."""
-
-    cipher: StreamCipher = field(repr=False)
-
-
-Action: TypeAlias = (
-    SendMessage | StartEncryption | StartDecryption | DecryptNeeded | Activated
-)
 
 
 class StreamCiphers(NamedTuple):
@@ -199,6 +156,9 @@ class Handshake:
         self._hostname = hostname
         self._bypass = bypass_security
         self._table = BYPASS_STEPS if bypass_security else STEPS
+        self.protocol = MetaProtocol.LEGACY
+        #: The Ed25519 key that the peer has given in place of ACK.
+        self._given_key: str | None = None
         self._peer: PeerIdentity
         self._peer_metakey: MetaKey
         #: What encrypts the connection, once both METAKEYs are read.
@@ -212,7 +172,7 @@ class Handshake:
         if self.state is not State.START:
             raise RuntimeError("only a caller starts, and only once")
         self._enter(State.ID)
-        return [SendMessage(self._id())]
+        return [SendMessage(self._id(knows_key=self._knows_key()))]
 
     def fail(self) -> None:
         """Admit nothing any more."""
@@ -228,6 +188,20 @@ class Handshake:
         """Whether the peer's words are read with what only our private key gave."""
         return self.state in (State.CHALLENGE, State.CHAL_REPLY)
 
+    def settle(self, protocol: MetaProtocol) -> None:
+        """Go by this protocol from now on."""
+        self.protocol = protocol
+        self._table = _TABLES[protocol]
+
+    def kind(self, number: int) -> type[Message] | None:
+        """Return the class of messages with a request's number, None for no request."""
+        if self.protocol is MetaProtocol.UPGRADE:
+            if number == Request.ACK:
+                return KeyAck
+            if number == Request.TERMREQ:
+                return TermReq
+        return MESSAGES.get(number)
+
     def admit(self, request: Request) -> None:
         """PeerError unless the table lets this request in now."""
         if (self.role, self.state, request) not in self._table:
@@ -239,6 +213,11 @@ class Handshake:
         match message:
             case Id():
                 self._check_id(message)
+                step = self._choose(message)
+            case KeyAck():
+                self._check_key(message)
+            case TermReq():
+                return [*self._take(step, now), KeysExchanged(self._given_key)]
             case MetaKey():
                 return self._request_decryption(message, step)
             case Challenge():
@@ -261,6 +240,13 @@ class Handshake:
         )
         return [StartDecryption(decryptor), *self._take(AFTER_DECRYPTION, now)]
 
+    def session_ready(self, now: float) -> list[Action]:
+        """Go on with the keys of the session that :class:`StartSession` asked for."""
+        if self.state is not State.SESSION:
+            raise RuntimeError("no session was asked for")
+        self.ciphers = StreamCiphers(_SPTPS_CIPHER, _SPTPS_CIPHER, None)
+        return self._take(AFTER_SESSION, now)
+
     def decrypt_failed(self) -> None:
         """Refuse a block that is no ciphertext of our key."""
         line = "Error during decryption of meta key for {peer}"
@@ -274,25 +260,56 @@ class Handshake:
             action for answer in step.answers for action in self._answer(answer, now)
         ]
         self._enter(step.state)
+        if step.state is State.SESSION:
+            actions.append(self._session())
         return actions
 
     def _answer(self, request: Request, now: float) -> list[Action]:
         match request:
             case Request.ID:
-                return [SendMessage(self._id())]
+                return [SendMessage(self._id(knows_key=True))]
             case Request.METAKEY:
                 return self._metakey()
             case Request.CHALLENGE:
                 return [SendMessage(self._challenge())]
             case Request.CHAL_REPLY:
                 return [SendMessage(self._reply())]
+            case Request.TERMREQ:
+                return [SendMessage(TermReq())]
+            case _ if self.protocol is MetaProtocol.UPGRADE:
+                return [SendMessage(KeyAck(self._sptps.public_text))]
             case _:
                 return [SendMessage(self._ack(now))]
 
     # Output.
 
-    def _id(self) -> Id:
-        return Id(self._identity.name, VERSION)
+    def _id(self, *, knows_key: bool) -> Id:
+        own_key = self._identity.sptps is not None and not self._bypass
+        minor = announced(self.role, own_key=own_key, knows_key=knows_key)
+        return Id(self._identity.name, VERSION, minor)
+
+    def _knows_key(self) -> bool:
+        """Tell whether the peer that is called has a key of protocol 17.7 here.
+
+        A host file that is broken makes itself heard when the peer has answered.
+        """
+        if self._identity.sptps is None:
+            return False
+        try:
+            return self._find_peer(self.name).ed25519 is not None
+        except (ConfigError, KeyError, PeerError):
+            return False
+
+    @property
+    def _sptps(self) -> Sptps:
+        sptps = self._identity.sptps
+        assert sptps is not None, "no other protocol than 17.0 is chosen without"
+        return sptps
+
+    def _session(self) -> StartSession:
+        key = self._peer.ed25519
+        assert key is not None, "protocol 17.7 is not chosen without"
+        return StartSession(partial(self._sptps.begin, self.role, self.name, key))
 
     def _metakey(self) -> list[Action]:
         """Draw the block of our stream; only its ciphertext leaves this function."""
@@ -354,6 +371,28 @@ class Handshake:
                 Fault.INCOMPATIBLE,
             )
         self._peer = self._look_up(name)
+
+    def _choose(self, message: Id) -> Step:
+        """Agree on a protocol; return what follows the peer's ID in it."""
+        if not self._bypass:
+            protocol = agree(
+                *(self.role, message.minor),
+                own_key=self._identity.sptps is not None,
+                knows_key=self._peer.ed25519 is not None,
+                name=self.name,
+            )
+            self.settle(protocol)
+        return self._table[self.role, State.ID, Request.ID]
+
+    def _check_key(self, message: KeyAck) -> None:
+        key, known = self._sptps.read_key(message.key), self._peer.ed25519
+        if key is None:
+            raise PeerError("Got bad ACK from {peer}: invalid Ed25519 key")
+        if known is None:
+            self._given_key = message.key
+        elif key != known:
+            text = "{peer} has another Ed25519 key than"
+            raise PeerError(f"{text} hosts/{self.name} says", Fault.WRONG_KEY)
 
     def _look_up(self, name: str) -> PeerIdentity:
         if self._bypass and self.role is Role.RESPONDER:

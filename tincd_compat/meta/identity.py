@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tincd_compat.crypto.sptps.edwards import VerifyingKey
+    from tincd_compat.meta.sptps import Sptps
 
 from tincd_compat.dataclass import dataclass
 
@@ -39,6 +43,8 @@ class Identity:
     port: str
     meta_cipher: int
     options: int = 0
+    #: What protocol 17.7 needs of us; None without an Ed25519 key.
+    sptps: Sptps | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +57,5 @@ class PeerIdentity:
     public_key: RawPublicKey | None
     weight: int | None
     options: int
+    #: The peer's key for protocol 17.7, as far as we have one ourselves.
+    ed25519: VerifyingKey | None = None

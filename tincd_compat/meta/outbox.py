@@ -10,51 +10,76 @@ among these messages, the latest last, so both sides agree in the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tincd_compat.errors import PeerError
-from tincd_compat.meta.stream import MetaStream
+
+if TYPE_CHECKING:
+    from tincd_compat.meta.recordstream import RecordStream
+    from tincd_compat.meta.stream import MetaStream
 
 #: Bytes of a dump that are made at a time: a millisecond of work.
 PIECE: Final = 8192
 
 
+#: A line without its LF, or frames that go as PACKETs.
+_Entry: TypeAlias = bytes | list[bytes]
+
+
 class Outbox:
     """A queue in front of a stream, until its cipher must not encrypt any more."""
 
-    def __init__(self, stream: MetaStream) -> None:
+    def __init__(self, stream: MetaStream | RecordStream) -> None:
         #: The error that the cipher is exhausted; it ends the stream.
         self.error: PeerError | None = None
-        self._stream = stream
+        #: What is queued goes to this stream.
+        self.stream = stream
         self._dump: Iterator[bytes] | None = None
-        self._behind: list[bytes] = []
+        self._behind: list[_Entry] = []
         self._behind_size = 0
 
     @property
     def queued(self) -> int:
         """Bytes that wait, without the part of a dump that has not been made yet."""
-        return self._stream.queued + self._behind_size
+        return self.stream.queued + self._behind_size
 
     @property
     def empty(self) -> bool:
         """Whether nothing can be taken, now or later, without a further message."""
         return self._dump is None and not self.queued
 
-    def put(self, *parts: bytes) -> bool:
-        """Queue bytes, if there is a dump behind that; False if that is impossible."""
+    def put(self, line: bytes) -> bool:
+        """Queue a line without its LF; False if that is impossible.
+
+        If there is a dump, the line goes behind that.
+        """
         if self._dump is None:
-            return self.put_ahead(*parts)
-        self._behind += parts
-        self._behind_size += sum(map(len, parts))
+            return self._queue(line)
+        self._behind.append(line)
+        self._behind_size += len(line) + 1
         return True
 
-    def put_ahead(self, *parts: bytes) -> bool:
-        """Queue bytes that need not wait for the rest of a dump; False as above."""
+    def put_ahead(self, line: bytes) -> bool:
+        """Queue a line that need not wait for the rest of a dump; False as above."""
+        return self._queue(line)
+
+    def put_packets(self, frames: Sequence[bytes | bytearray]) -> bool:
+        """Queue frames as PACKETs, in the place of a line; False as above."""
+        if self._dump is None:
+            return self._queue(frames)
+        self._behind.append([bytes(frame) for frame in frames])
+        self._behind_size += sum(map(len, frames))
+        return True
+
+    def _queue(self, entry: bytes | Sequence[bytes | bytearray]) -> bool:
         if self.error is not None:
             return False
         try:
-            self._stream.send(*parts)
+            if isinstance(entry, bytes):
+                self.stream.send_line(entry)
+            else:
+                self.stream.send_packets(entry)
         except PeerError as error:
             self.error = error
             self.clear()
@@ -68,18 +93,19 @@ class Outbox:
         """Take what is queued, no more bytes than the limit, and nothing if empty."""
         if self._dump is not None:
             self._make(self._dump)
-        return self._stream.data_to_send(limit)
+        return self.stream.data_to_send(limit)
 
     def _make(self, lines: Iterator[bytes]) -> None:
         """Make a piece of the dump; at its end come the messages that have waited."""
-        while self._stream.queued < PIECE:
+        while self.stream.queued < PIECE:
             line = next(lines, None)
             if line is None:
                 behind = self._behind
                 self.clear()
-                self.put(*behind)
+                for entry in behind:
+                    self._queue(entry)
                 break
-            if not self.put_ahead(line, b"\n"):
+            if not self._queue(line):
                 break
 
     def clear(self) -> None:

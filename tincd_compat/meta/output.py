@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from tincd_compat import logs
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.messages import MAX_LINE, Message, Packet, Request
 from tincd_compat.meta.outbox import Outbox
-from tincd_compat.meta.stream import MetaStream
 from tincd_compat.meta.wording import PeerLabel, log_request, logs_requests
+
+if TYPE_CHECKING:
+    from tincd_compat.meta.recordstream import RecordStream
+    from tincd_compat.meta.stream import MetaStream
 
 
 class MetaOutput:
@@ -22,7 +26,7 @@ class MetaOutput:
     exhausted, or :meth:`close` was called.
     """
 
-    def __init__(self, stream: MetaStream, peer: PeerLabel) -> None:
+    def __init__(self, stream: MetaStream | RecordStream, peer: PeerLabel) -> None:
         self._outbox = Outbox(stream)
         self._peer = peer
         self._closed = False
@@ -51,28 +55,25 @@ class MetaOutput:
         self._log(request, line)
         self.sent[request] += 1
         ahead = request in (Request.PING, Request.PONG)
-        return self._fits(line) and self._queue(line, b"\n", ahead=ahead)
+        return self._fits(line) and self._queue(line, ahead=ahead)
 
     def line(self, line: bytes) -> bool:
         """Queue a line that is neither logged nor counted as a request."""
-        return self._fits(line) and self._queue(line, b"\n")
+        return self._fits(line) and self._queue(line)
 
     def packet(self, frame: bytes) -> bool:
         """Queue a frame; nothing can get between its header and its body."""
         header = Packet(len(frame)).encode()
         self._log(Request.PACKET, header)
         self.sent[Request.PACKET] += 1
-        return self._queue(header + b"\n" + frame)
+        return self._queue_packets((frame,))
 
     def packets(self, frames: Sequence[bytes | bytearray]) -> bool:
         """Queue frames, none between the header and the body of another."""
         if logs_requests():
             return all(self.packet(bytes(frame)) for frame in frames)
         self.sent[Request.PACKET] += len(frames)
-        parts: list[bytes | bytearray] = []
-        for frame in frames:
-            parts += (b"17 %d\n" % len(frame), frame)
-        return self._queue(b"".join(parts))
+        return self._queue_packets(frames)
 
     def dump(self, messages: Iterator[Message]) -> None:
         """Queue a dump, each message of it made when the peer can take it."""
@@ -85,6 +86,10 @@ class MetaOutput:
         if data and logs.meta.isEnabledFor(logging.DEBUG):
             logs.meta.debug("Flushing %d bytes to %s", len(data), self._peer)
         return data
+
+    def go_on(self, stream: RecordStream) -> None:
+        """Send on another stream, which has taken what was queued on the last."""
+        self._outbox.stream = stream
 
     def close(self) -> None:
         """Forget what the stream does not have yet, and queue nothing any more."""
@@ -108,13 +113,22 @@ class MetaOutput:
         )
         return False
 
-    def _queue(self, *parts: bytes, ahead: bool = False) -> bool:
+    def _queue(self, line: bytes, *, ahead: bool = False) -> bool:
+        if self._closed:
+            return False
+        self._log_size(len(line) + 1)
+        return (self._outbox.put_ahead if ahead else self._outbox.put)(line)
+
+    def _queue_packets(self, frames: Sequence[bytes | bytearray]) -> bool:
         if self._closed:
             return False
         if logs.meta.isEnabledFor(logging.DEBUG):
-            size = sum(map(len, parts))
+            self._log_size(sum(len(f"17 {len(f)}\n") + len(f) for f in frames))
+        return self._outbox.put_packets(frames)
+
+    def _log_size(self, size: int) -> None:
+        if logs.meta.isEnabledFor(logging.DEBUG):
             logs.meta.debug("Sending %d bytes of metadata to %s", size, self._peer)
-        return (self._outbox.put_ahead if ahead else self._outbox.put)(*parts)
 
     def _log(self, request: Request, line: bytes) -> None:
         if logs_requests():

@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from tincd_compat.crypto.streamciphers import StreamCipher
@@ -126,6 +127,11 @@ class MetaStream:
         if len(self._input) >= MAX_LINE:
             raise PeerError("Metadata read buffer overflow for {peer}")
 
+    def take_rest(self) -> tuple[bytes, bytes]:
+        """Take all that has come and all that is queued, for another stream."""
+        received = self._take(len(self._input))
+        return received, self.data_to_send()
+
     def _take(self, length: int, skip: int = 0) -> bytes:
         taken = bytes(self._input[:length])
         del self._input[: length + skip]
@@ -157,6 +163,17 @@ class MetaStream:
             self._encryptor.reserve(size)
             self._unencrypted += parts
             self._unencrypted_size += size
+
+    def send_line(self, line: bytes) -> None:
+        """Queue a line without its LF; PeerError as above."""
+        self.send(line, b"\n")
+
+    def send_packets(self, frames: Sequence[bytes | bytearray]) -> None:
+        """Queue frames as PACKETs; PeerError as above."""
+        parts: list[bytes | bytearray] = []
+        for frame in frames:
+            parts += (b"17 %d\n" % len(frame), frame)
+        self.send(b"".join(parts))
 
     def _encrypt(self, size: float = math.inf) -> None:
         """Encrypt so many bytes, or a few more."""

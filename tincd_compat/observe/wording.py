@@ -51,6 +51,7 @@ LINK_ENDS: Final[Mapping[LinkEnd, str]] = {
     LinkEnd.PROTOCOL: "the peer sent what is no message",
     LinkEnd.NOT_FLUSHED: "the peer did not read",
     LinkEnd.OVERFLOW: "too much waited for the peer",
+    LinkEnd.UPGRADED: "Ed25519 keys were exchanged",
     LinkEnd.REPLACED: "a newer connection took its place",
     LinkEnd.RELOADED: "its host file was changed",
     LinkEnd.ASKED: "an operator asked for it",

@@ -110,6 +110,8 @@ class LinkEnd(StrEnum):
     NOT_FLUSHED = "not-flushed"
     #: More than 32 MiB waited for the peer.
     OVERFLOW = "overflow"
+    #: Ed25519 keys were exchanged; the next connection is of protocol 17.7.
+    UPGRADED = "upgraded"
     #: A newer connection with the same node took its place.
     REPLACED = "replaced"
     #: A reload found the host file changed or gone.

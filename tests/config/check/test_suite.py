@@ -41,6 +41,11 @@ def in_the_clear(line: int) -> list[str]:
     ]
 
 
+def of_tinc_11(line: int) -> list[str]:
+    text = "AutoConnect is of tinc 1.1 and has no effect, as with C tincd 1.0"
+    return [f"tinc.conf:{line}: info: {text}"]
+
+
 OVER_TCP = (
     "tinc.conf:2: warning: aes-256-ctr cannot carry packets: its key stream runs on, so"
     " one lost datagram breaks the tunnel; packets to us have to travel over TCP"
@@ -50,6 +55,8 @@ OVER_TCP = (
 ODD = {
     "oddsuites-untried": [OVER_TCP],
     "zstd": [LEVEL, LEVEL],
+    **dict.fromkeys(("sptps-dial", "sptps-upgrade"), of_tinc_11(4) + of_tinc_11(3)),
+    "sptps-asymmetric": of_tinc_11(3),
     "netwatch": [SHADOWED],
     "explain-plaintext": in_the_clear(5)[:1],
     "tos": in_the_clear(3),

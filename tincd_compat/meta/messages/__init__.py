@@ -16,7 +16,9 @@ from tincd_compat.meta.messages.authentication import (
     Challenge,
     ChalReply,
     Id,
+    KeyAck,
     MetaKey,
+    TermReq,
 )
 from tincd_compat.meta.messages.keys import AnsKey, KeyChanged, ReqKey
 from tincd_compat.meta.messages.link import Packet, Ping, Pong
@@ -41,6 +43,7 @@ __all__ = [
     "DelEdge",
     "DelSubnet",
     "Id",
+    "KeyAck",
     "KeyChanged",
     "Message",
     "MetaKey",
@@ -49,6 +52,7 @@ __all__ = [
     "Pong",
     "ReqKey",
     "Request",
+    "TermReq",
     "parse",
     "request_number",
 ]
@@ -59,6 +63,8 @@ Message: TypeAlias = (
     | Challenge
     | ChalReply
     | Ack
+    | KeyAck
+    | TermReq
     | Ping
     | Pong
     | AddSubnet
@@ -71,7 +77,7 @@ Message: TypeAlias = (
     | Packet
 )
 
-#: The requests that have a handler, by number.
+#: The requests that have a handler in tinc 1.0, by number.
 MESSAGES: Final[dict[int, type[Message]]] = {
     cls.request: cls
     for cls in (

@@ -10,6 +10,7 @@ from tincd_compat.dataclass import dataclass
 from tincd_compat.meta.fields import (
     HEX,
     INT,
+    MINOR,
     TEXT,
     int32,
     pattern,
@@ -22,21 +23,26 @@ from tincd_compat.meta.messages.requests import Request
 
 @dataclass(frozen=True, slots=True)
 class Id:
-    """``0 NAME VERSION``; only the leading integer of VERSION counts."""
+    """``0 NAME VERSION`` or, from tinc 1.1, ``0 NAME VERSION.MINOR``.
+
+    tinc 1.0 looks at the leading integer of the version alone, and says no more.
+    """
 
     request: ClassVar[Request] = Request.ID
-    _format: ClassVar[re.Pattern[bytes]] = pattern(TEXT, INT)
+    _format: ClassVar[re.Pattern[bytes]] = pattern(TEXT, INT, MINOR)
     name: str
     version: int
+    minor: int | None = None
 
     @classmethod
     def parse(cls, line: bytes) -> Id:
-        name, version = split_fields(cls._format, line, "ID")
+        name, version, minor = split_fields(cls._format, line, "ID")
         # No reduction to 32 bits: 4294967313 is not version 17.
-        return cls(text(name), int(version[:32]))
+        return cls(text(name), int(version[:32]), int(minor[:9]) if minor else None)
 
     def encode(self) -> bytes:
-        return f"0 {self.name} {self.version}".encode("latin-1")
+        minor = "" if self.minor is None else f".{self.minor}"
+        return f"0 {self.name} {self.version}{minor}".encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +119,34 @@ class Ack:
 
     def encode(self) -> bytes:
         return f"4 {self.port} {self.weight} {self.options:x}".encode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAck:
+    """``4 KEY``: in place of ACK, the sender's Ed25519 key in 43 digits (tinc 1.1)."""
+
+    request: ClassVar[Request] = Request.ACK
+    _format: ClassVar[re.Pattern[bytes]] = pattern(TEXT)
+    key: str
+
+    @classmethod
+    def parse(cls, line: bytes) -> KeyAck:
+        (key,) = split_fields(cls._format, line, "ACK")
+        return cls(text(key))
+
+    def encode(self) -> bytes:
+        return f"4 {self.key}".encode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class TermReq:
+    """``7``: the sender has the receiver's Ed25519 key and ends the connection."""
+
+    request: ClassVar[Request] = Request.TERMREQ
+
+    @classmethod
+    def parse(cls, line: bytes) -> TermReq:
+        return cls()
+
+    def encode(self) -> bytes:
+        return b"7"
