@@ -48,7 +48,13 @@ MESH_SIDE = (
 #: may import besides itself and the shared modules.
 LAYERS: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
-    "admin": ("service", "config.paths", "observe.schemas", "observe.words"),
+    "admin": (
+        "service",
+        "config.paths",
+        "config.ed25519keygen",
+        "observe.schemas",
+        "observe.words",
+    ),
     "probe": (),
     "cli": ("daemon", "service", "config"),
     "daemon": (

@@ -21,7 +21,9 @@ from tincd_compat.admin.verbs import ALONE, VERBS
 from tincd_compat.errors import TincError
 
 #: Options whose argument is a word of its own, which may be called as a verb is.
-_WITH_ARGUMENT: Final = frozenset({"-n", "--net", "--socket", "--root", "--program"})
+_WITH_ARGUMENT: Final = frozenset(
+    {"-n", "--net", "-c", "--config", "--socket", "--root", "--program"}
+)
 
 #: The daemon has looked, and what was named is not there.
 _NOT_FOUND: Final = 404

@@ -12,7 +12,7 @@ from tincd_compat.errors import TincError
 from tincd_compat.observe import schemas
 
 #: Records that the command makes out of the daemon's.
-OWN: Final = ("audit", "cut", "health", "name", "rate", "wait")
+OWN: Final = ("audit", "cut", "health", "keys", "name", "rate", "wait")
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:

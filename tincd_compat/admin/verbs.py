@@ -31,9 +31,10 @@ VERBS: Final = {
     "purge": ("change", "forget nodes that cannot be reached, as SIGWINCH does"),
     "disconnect": ("change", "close the connection to a neighbour"),
     "log-level": ("change", "show less or more in the log from now on"),
+    "keys": ("keys", "make an Ed25519 key, for forward secret connections"),
     "takeover": ("takeover", "let /usr/sbin/tincd be this tincd"),
     "release": ("takeover", "let /usr/sbin/tincd be C tincd again"),
 }
 
 #: Verbs without the options of those that ask a daemon and come back.
-ALONE: Final = frozenset({"exporter", "schema", "takeover", "release"})
+ALONE: Final = frozenset({"exporter", "keys", "schema", "takeover", "release"})

@@ -16,6 +16,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Final
@@ -79,14 +80,30 @@ class KeyFile:
     target: Path
     block: bytes = field(repr=False)
     private: bool
+    #: Returns the old content without keys that would count instead of the new one.
+    disable: Callable[[bytes], bytes] = disable_keys
+    #: Refuse to append behind old keys, which would go on to count.
+    strict: bool = False
     old: bytes | None = field(default=None, repr=False)
     status: os.stat_result | None = None
     temporary: Path | None = None
+    #: Whether the file has its next content, and whether that was appended.
+    changed: bool = False
+    appended: bool = False
 
     @classmethod
-    def open(cls, path: Path, block: bytes, *, private: bool) -> KeyFile:
+    def open(
+        cls,
+        path: Path,
+        block: bytes,
+        *,
+        private: bool,
+        disable: Callable[[bytes], bytes] = disable_keys,
+        strict: bool = False,
+    ) -> KeyFile:
         """Look at a file; ConfigError if it cannot be written."""
-        self = cls(path, Path(os.path.realpath(path)), block, private)
+        target = Path(os.path.realpath(path))
+        self = cls(path, target, block, private, disable, strict)
         try:
             self._look()
         except OSError as error:
@@ -108,44 +125,52 @@ class KeyFile:
 
     @property
     def has_old_keys(self) -> bool:
-        return self.old is not None and disable_keys(self.old) != self.old
+        return self.old is not None and self.disable(self.old) != self.old
 
     @property
     def _addition(self) -> bytes:
         # The empty line ends a last line that has no line end.
         return b"\n" + self.block
 
+    @property
+    def content(self) -> bytes:
+        """The next content of the file, unless the block can only be appended."""
+        return self.disable(self.old or b"") + self._addition
+
     def prepare(self) -> None:
         """Write the next content beside the file; ConfigError if there is no way."""
         try:
-            descriptor, name = tempfile.mkstemp(
-                dir=self.target.parent, prefix=f".{self.target.name}.", suffix=".tmp"
-            )
+            descriptor, name = self._create_temporary()
         except OSError as error:
             self._allow_append(error)
             return
         self.temporary = Path(name)
         try:
-            self._keep_owner(descriptor)
-            _write_all(descriptor, disable_keys(self.old or b"") + self._addition)
+            self._fill(descriptor, self.content, keep_mode=not self.private)
         except OSError as error:
             self.discard()
             raise _failure(self.path, error) from error
-        finally:
-            os.close(descriptor)
 
-    def _keep_owner(self, descriptor: int) -> None:
-        """Give a replacement the owner of the file, and its mode unless private.
+    def _create_temporary(self) -> tuple[int, str]:
+        return tempfile.mkstemp(
+            dir=self.target.parent, prefix=f".{self.target.name}.", suffix=".tmp"
+        )
+
+    def _fill(self, descriptor: int, content: bytes, *, keep_mode: bool) -> None:
+        """Write a replacement, with the owner of the file, and its mode if asked for.
 
         A temporary file is born with mode 0600, which stays for a private key and for
         a new file.
         """
-        if self.status is None:
-            return
-        with contextlib.suppress(PermissionError):
-            os.fchown(descriptor, self.status.st_uid, self.status.st_gid)
-        if not self.private:
-            os.fchmod(descriptor, stat.S_IMODE(self.status.st_mode))
+        try:
+            if self.status is not None:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(descriptor, self.status.st_uid, self.status.st_gid)
+                if keep_mode:
+                    os.fchmod(descriptor, stat.S_IMODE(self.status.st_mode))
+            _write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
 
     def commit(self) -> str | None:
         """Put the next content in place; return the warning that is due."""
@@ -157,6 +182,7 @@ class KeyFile:
                 self._allow_append(error)
             else:
                 self.temporary = None
+                self.changed = True
                 _sync_directory(self.target.parent)
                 return DISABLED if self.has_old_keys else None
         self._append()
@@ -164,7 +190,8 @@ class KeyFile:
 
     def _allow_append(self, error: OSError) -> None:
         """Raise ConfigError unless appending may work where renaming did not."""
-        if self.old is None or error.errno not in _NO_RENAME:
+        hidden = self.strict and self.has_old_keys
+        if self.old is None or hidden or error.errno not in _NO_RENAME:
             raise _failure(self.path, error) from error
 
     def _append(self) -> None:
@@ -177,6 +204,7 @@ class KeyFile:
                 size = os.fstat(descriptor).st_size
                 try:
                     _write_all(descriptor, self._addition)
+                    self.changed = self.appended = True
                 except OSError:
                     os.ftruncate(descriptor, size)
                     raise
@@ -185,9 +213,47 @@ class KeyFile:
         except OSError as error:
             raise _failure(self.path, error) from error
 
+    def restore(self) -> None:
+        """Give a changed file its old content back.
+
+        Where that cannot be written either, old keys stay in the file under the label
+        ``OLD``.
+        """
+        if not self.changed:
+            return
+        with contextlib.suppress(OSError):
+            if self.old is None:
+                self.target.unlink()
+            elif self.appended:
+                os.truncate(self.target, len(self.old))
+            else:
+                descriptor, name = self._create_temporary()
+                self.temporary = Path(name)
+                self._fill(descriptor, self.old, keep_mode=True)
+                self.temporary.replace(self.target)
+                self.temporary = None
+
     def discard(self) -> None:
         """Remove the prepared content, if any."""
         if self.temporary is not None:
             with contextlib.suppress(OSError):
                 self.temporary.unlink()
             self.temporary = None
+
+
+def install(files: Sequence[KeyFile]) -> list[str]:
+    """Write all files or none; return the warnings that are due.
+
+    ConfigError, with the files as they were, if one cannot be written.
+    """
+    try:
+        for file in files:
+            file.prepare()
+        return [warning for file in files if (warning := file.commit()) is not None]
+    except ConfigError:
+        for file in files:
+            file.restore()
+        raise
+    finally:
+        for file in files:
+            file.discard()

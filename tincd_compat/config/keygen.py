@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from tincd_compat.config.keyfile import KeyFile
+from tincd_compat.config.keyfile import KeyFile, install
 from tincd_compat.crypto.rsa import MIN_BITS
 from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
@@ -110,20 +110,6 @@ def _key_pair(bits: int, random_bytes: Callable[[int], bytes]) -> tuple[bytes, b
     return private, public
 
 
-def _install(files: list[KeyFile], console: Console) -> None:
-    """Write all files or none."""
-    try:
-        for file in files:
-            file.prepare()
-        for file in files:
-            warning = file.commit()
-            if warning is not None:
-                console.say(warning)
-    finally:
-        for file in files:
-            file.discard()
-
-
 def generate_keys(
     directory: Path,
     name: str | None,
@@ -160,4 +146,5 @@ def generate_keys(
     if files[0].target == files[1].target:
         problem = "The two keys cannot share a file"
         raise ConfigError(f"Error opening file `{public_path}': {problem}")
-    _install(files, console)
+    for warning in install(files):
+        console.say(warning)
