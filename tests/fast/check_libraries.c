@@ -77,7 +77,7 @@ static int make_opener(const struct suite *suite)
 static int make_record_cipher(void)
 {
     struct record_cipher cipher;
-    int made = record_cipher_init(&cipher, key_block);
+    int made = record_cipher_init(&cipher, key_block, true);
 
     record_cipher_free(&cipher);
     return made;

@@ -236,7 +236,7 @@ static void check_records(void)
     const uint8_t key[RECORD_KEY_SIZE] = {0};
     struct sptps_sealer sealer;
 
-    check(sptps_sealer_init(&sealer, key, false, 1) == 0, "no sealer");
+    check(sptps_sealer_init(&sealer, key, false, 1, false) == 0, "no sealer");
     forget();
     peer.sptps = &sealer;
     peer.train = &train;

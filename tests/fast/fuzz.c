@@ -167,7 +167,8 @@ static void try_records(const uint8_t *data, size_t length)
     struct sptps_opener opener;
     size_t count = cut_frames(data + 1, length - 1, frames);
 
-    if (sptps_opener_init(&opener, key_block, data[0] & 1, data[0] >> 4) < 0 ||
+    if (sptps_opener_init(&opener, key_block, data[0] & 1, data[0] >> 4,
+                          data[0] & 8) < 0 ||
         (data[0] & 2 && sptps_opener_expect(&opener, key_block + 16) < 0))
         abort();
     if (data[0] & 4)
@@ -372,7 +373,7 @@ static size_t make_records(uint8_t *input, size_t payload, unsigned shape)
     struct sptps_sealer sealer;
     size_t length = 0;
 
-    if (sptps_sealer_init(&sealer, key_block, input[1] & 1, 2) < 0)
+    if (sptps_sealer_init(&sealer, key_block, input[1] & 1, 2, false) < 0)
         abort();
     for (unsigned i = 0; i < 12; i++) {
         struct packet packet = {datagram, KIND_SIZE};

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Iterator
 
@@ -40,14 +41,32 @@ IDS = bytes(6) + node_id("bravo")
 #: From one number: these draw too many bytes for hypothesis to shrink.
 CHANCES = st.integers(0, 2**32).map(random.Random)
 
-HALVES = [True] if core is None else [True, False]
+HALVES = ["pure"] if core is None else ["pure", "compiled", "portable"]
 
 
-@pytest.fixture(params=HALVES, ids=["pure", "compiled"][: len(HALVES)])
+class Portable:
+    """The compiled half without the instructions of the processor."""
+
+    if core is not None:
+        SptpsSealer = functools.partial(core.SptpsSealer, portable=True)
+        SptpsOpener = functools.partial(core.SptpsOpener, portable=True)
+
+
+def let_work(half: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {"pure": None, "compiled": core, "portable": Portable}
+    monkeypatch.setattr(sptpscodec, "core", made[half])
+
+
+@pytest.fixture(params=HALVES)
 def half(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let one half of the codec do the work."""
-    if request.param:
-        monkeypatch.setattr(sptpscodec, "core", None)
+    """Let one half of the codec do the work, in one way."""
+    let_work(request.param, monkeypatch)
+
+
+@pytest.fixture(params=HALVES[1:] or HALVES)
+def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the compiled half do the work, in one way."""
+    let_work(request.param, monkeypatch)
 
 
 @pytest.mark.usefixtures("half")
@@ -369,7 +388,8 @@ def frames(chance: random.Random, count: int) -> Iterator[bytes]:
         yield chance.randbytes(12) + kind + chance.randbytes(size)
 
 
-@settings(max_examples=40)
+@pytest.mark.usefixtures("compiled")
+@settings(max_examples=30)
 @given(
     switching=st.booleans(),
     first=st.integers(0, LIMIT),
@@ -428,7 +448,8 @@ class Peer:
         return wire
 
 
-@settings(max_examples=100)
+@pytest.mark.usefixtures("compiled")
+@settings(max_examples=60)
 @given(
     switching=st.booleans(),
     window=st.sampled_from([0, 1, 2, 16]),

@@ -68,7 +68,9 @@ class Opener:
 # ValueError if OpenSSL lacks ChaCha20 or Poly1305, or for keys that have not 32 bytes.
 
 class SptpsSealer:
-    def __new__(cls, key: bytes, switching: bool, number: int = 2) -> SptpsSealer: ...
+    def __new__(
+        cls, key: bytes, switching: bool, number: int = 2, portable: bool = False
+    ) -> SptpsSealer: ...
     @property
     def number(self) -> int:
         """The number of the next datagram."""
@@ -93,7 +95,9 @@ class SptpsSealer:
     ) -> list[bytes]: ...
 
 class SptpsOpener:
-    def __new__(cls, key: bytes, switching: bool, window_bytes: int) -> SptpsOpener: ...
+    def __new__(
+        cls, key: bytes, switching: bool, window_bytes: int, portable: bool = False
+    ) -> SptpsOpener: ...
     @property
     def highest(self) -> int: ...
     @property

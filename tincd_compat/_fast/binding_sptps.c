@@ -10,6 +10,7 @@ PyTypeObject *sptps_sealer_type, *sptps_opener_type;
 struct given {
     const uint8_t *key;
     bool switching;
+    bool portable;
     /* What only one of the types has. */
     unsigned long long number;
     Py_ssize_t window_bytes;
@@ -60,22 +61,23 @@ static PyObject *give_key(PyObject *self, PyObject *key,
 static int init_sealer(PyObject *self, const struct given *given)
 {
     return sptps_sealer_init(&((SptpsSealerObject *)self)->core, given->key,
-                             given->switching, (uint32_t)given->number);
+                             given->switching, (uint32_t)given->number, given->portable);
 }
 
 static PyObject *sealer_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"key", "switching", "number", NULL};
+    static char *names[] = {"key", "switching", "number", "portable", NULL};
     struct given given = {.number = 2};
     const char *key;
     Py_ssize_t size;
-    int switching;
+    int switching, portable = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y#p|K", names, &key, &size,
-                                     &switching, &given.number) ||
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y#p|Kp", names, &key, &size,
+                                     &switching, &given.number, &portable) ||
         (given.key = checked_key(key, size)) == NULL)
         return NULL;
     given.switching = switching;
+    given.portable = portable;
     if (given.number > NUMBER_LIMIT) {
         PyErr_SetString(PyExc_ValueError, "no such number");
         return NULL;
@@ -267,22 +269,23 @@ static PyType_Spec sealer_spec = {
 static int init_opener(PyObject *self, const struct given *given)
 {
     return sptps_opener_init(&((SptpsOpenerObject *)self)->core, given->key,
-                             given->switching, (size_t)given->window_bytes);
+                             given->switching, (size_t)given->window_bytes, given->portable);
 }
 
 static PyObject *opener_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"key", "switching", "window_bytes", NULL};
+    static char *names[] = {"key", "switching", "window_bytes", "portable", NULL};
     struct given given = {0};
     const char *key;
     Py_ssize_t size;
-    int switching;
+    int switching, portable = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y#pn", names, &key, &size,
-                                     &switching, &given.window_bytes) ||
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "y#pn|p", names, &key, &size,
+                                     &switching, &given.window_bytes, &portable) ||
         (given.key = checked_key(key, size)) == NULL)
         return NULL;
     given.switching = switching;
+    given.portable = portable;
     if (given.window_bytes < 0) {
         PyErr_SetString(PyExc_ValueError, "no such window");
         return NULL;

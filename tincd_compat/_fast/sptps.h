@@ -31,14 +31,6 @@
  */
 enum record_kind { PACKET = 0, COMPRESSED = 1, FRAME = 2, PROBE = 4, HANDSHAKE = 128 };
 
-/* recordcipher.c */
-
-/* The cipher and the MAC under one key. */
-struct record_cipher {
-    EVP_CIPHER_CTX *stream;
-    EVP_MAC_CTX *mac;
-};
-
 /* A record in its buffer: the kind and the data; room for the tag, or the tag, behind. */
 struct record {
     uint8_t *text;
@@ -46,8 +38,33 @@ struct record {
     uint32_t number;
 };
 
+/* x86chacha.c: ChaCha20 of several records at once. */
+
+/* The constants and the key, as states begin. */
+struct chacha_key {
+    uint32_t words[12];
+};
+
+bool x86_has_avx2(void);
+void x86_chacha_init(struct chacha_key *chacha, const uint8_t *key);
+/* Write the keys of the records' tags, unless NULL; encrypt or decrypt texts, if wanted. */
+void x86_chacha(const struct chacha_key *key, const struct record *records, size_t count,
+                uint8_t (*tag_keys)[RECORD_KEY_SIZE], bool texts);
+
+/* recordcipher.c */
+
+/* The cipher and the MAC under one key. */
+struct record_cipher {
+    /* Leave the processor's own instructions to OpenSSL. */
+    bool portable;
+    /* Either of these encrypts. */
+    struct chacha_key *chacha;
+    EVP_CIPHER_CTX *stream;
+    EVP_MAC_CTX *mac;
+};
+
 /* 0, or -1 or NOT_AGAIN as for suites; record_cipher_free() is safe either way. */
-int record_cipher_init(struct record_cipher *cipher, const uint8_t *key);
+int record_cipher_init(struct record_cipher *cipher, const uint8_t *key, bool portable);
 void record_cipher_free(struct record_cipher *cipher);
 /* Encrypt records and write their tags; -1 if the library fails. */
 int records_seal(struct record_cipher *cipher, const struct record *records, size_t count);
@@ -72,7 +89,7 @@ struct sptps_sealer {
 };
 
 int sptps_sealer_init(struct sptps_sealer *sealer, const uint8_t *key, bool switching,
-                      uint32_t number);
+                      uint32_t number, bool portable);
 void sptps_sealer_free(struct sptps_sealer *sealer);
 /* Seal with another key from now on; on failure the old one stays. */
 int sptps_sealer_rekey(struct sptps_sealer *sealer, const uint8_t *key);
@@ -110,7 +127,7 @@ struct sptps_opener {
 };
 
 int sptps_opener_init(struct sptps_opener *opener, const uint8_t *key, bool switching,
-                      size_t window_bytes);
+                      size_t window_bytes, bool portable);
 void sptps_opener_free(struct sptps_opener *opener);
 /* Open what comes under another key too; on failure nothing changes. */
 int sptps_opener_expect(struct sptps_opener *opener, const uint8_t *key);

@@ -9,14 +9,14 @@
 #define LAST_PLAIN 1u
 
 int sptps_opener_init(struct sptps_opener *opener, const uint8_t *key, bool switching,
-                      size_t window_bytes)
+                      size_t window_bytes, bool portable)
 {
     int failed;
 
     memset(opener, 0, sizeof *opener);
     opener->switching = switching;
     opener->keys = 1;
-    failed = record_cipher_init(&opener->ciphers[0], key);
+    failed = record_cipher_init(&opener->ciphers[0], key, portable);
     if (failed == 0)
         failed = window_init(&opener->window, window_bytes);
     opener->window.highest = LAST_PLAIN;
@@ -35,7 +35,7 @@ void sptps_opener_free(struct sptps_opener *opener)
 int sptps_opener_expect(struct sptps_opener *opener, const uint8_t *key)
 {
     struct record_cipher cipher;
-    int failed = record_cipher_init(&cipher, key);
+    int failed = record_cipher_init(&cipher, key, opener->ciphers[0].portable);
 
     record_cipher_free(failed ? &cipher : &opener->ciphers[1]);
     if (failed)

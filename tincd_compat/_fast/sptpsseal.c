@@ -7,12 +7,12 @@
 #define BATCH 64u
 
 int sptps_sealer_init(struct sptps_sealer *sealer, const uint8_t *key, bool switching,
-                      uint32_t number)
+                      uint32_t number, bool portable)
 {
     memset(sealer, 0, sizeof *sealer);
     sealer->switching = switching;
     sealer->number = number;
-    return record_cipher_init(&sealer->cipher, key);
+    return record_cipher_init(&sealer->cipher, key, portable);
 }
 
 void sptps_sealer_free(struct sptps_sealer *sealer)
@@ -23,7 +23,7 @@ void sptps_sealer_free(struct sptps_sealer *sealer)
 int sptps_sealer_rekey(struct sptps_sealer *sealer, const uint8_t *key)
 {
     struct record_cipher cipher;
-    int failed = record_cipher_init(&cipher, key);
+    int failed = record_cipher_init(&cipher, key, sealer->cipher.portable);
 
     record_cipher_free(failed ? &cipher : &sealer->cipher);
     if (!failed)
