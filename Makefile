@@ -24,7 +24,7 @@ APT_GET := apt-get -o Acquire::Retries=3
 # What measures, and other VPNs for context.
 BENCH_PACKAGES := iperf3 strace wireguard-go wireguard-tools openvpn fastd
 
-.PHONY: mutants test-sanitized check-core fuzz fuzz-sptps soak test-arm64 test-armhf test-s390x
+.PHONY: bench-core mutants test-sanitized check-core fuzz fuzz-sptps soak test-arm64 test-armhf test-s390x
 .PHONY: help demo test lint unit simulation conformance probes bench bench-mesh startup install uninstall deb test-deb tools clean
 
 help:
@@ -45,6 +45,7 @@ help:
 	@echo "make deb          a Debian package in dist/ that diverts C tincd"
 	@echo "make test-deb     that package from installation to purge, on Debian 12 and 13"
 	@echo "make bench        the figures of README.md and docs/figures.md"
+	@echo "make bench-core   what sealing and opening a packet costs in compiled code"
 	@echo "make bench-mesh   the cost of learning a large mesh beside C tincd"
 
 demo: tools $(VENV)/.runtime
@@ -194,6 +195,12 @@ soak:
 	cc $(WARN) $(HARDENED) -I$(FAST) -o build/soak tests/fast/soak.c $(CORE) -lcrypto
 	build/soak 10000000
 	build/soak 10000000 portable
+
+# What a packet costs in the compiled core alone.
+bench-core:
+	mkdir -p build
+	cc $(WARN) $(HARDENED) -I$(FAST) -o build/bench tests/fast/bench.c $(CORE) -lcrypto
+	build/bench
 
 # The same on another processor (32 bits; the other order of bytes), which qemu plays.
 test-arm64 test-armhf test-s390x:
