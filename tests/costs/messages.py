@@ -155,9 +155,9 @@ def _packet(target: str) -> Prepare:
     def prepare(crowded: Crowded) -> Callable[[], object]:
         crowded.hear(crowded.subnet("other", "10.67.0.0/24"))
         peer = crowded.peer.connection
-        peer.send_packet(bytes(crowded.packet(target)))
+        peer.send_packets([bytes(crowded.packet(target))])
         crowded.arrive(peer.data_to_send())
-        peer.send_packet(bytes(crowded.packet(target)))
+        peer.send_packets([bytes(crowded.packet(target))])
         return partial(crowded.arrive, peer.data_to_send())
 
     return prepare

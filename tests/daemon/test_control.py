@@ -119,7 +119,7 @@ def test_a_node_is_up_before_its_packets_count(world: World) -> None:
     peer = world.call_in("peer")
     peer.shake_hands()
     peer.queue(peer.edge("peer", "us"))
-    peer.connection.send_packet(b"frame")
+    peer.connection.send_packets([b"frame"])
     peer.pump()
     assert world.packets == [(b"frame", "peer")]
     assert world.take_log() == PEER_UP
@@ -160,7 +160,7 @@ def test_packets_do_not_take_a_way_that_is_lost(loop: FakeLoop) -> None:
     world.control.settle()
     other.say("13 1 other far")
     assert world["far"].nexthop is world["other"]
-    peer.connection.send_packet(b"frame")
+    peer.connection.send_packets([b"frame"])
     peer.pump()
     assert world.packets == [(b"frame", "peer")]
     assert world["far"].nexthop is world["peer"]

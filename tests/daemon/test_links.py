@@ -304,7 +304,7 @@ def test_a_handshake_outlives_the_wait_for_our_key(
 
 
 def test_packets(world: World, peer: Remote) -> None:
-    peer.connection.send_packet(b"frame")
+    peer.connection.send_packets([b"frame"])
     peer.pump()
     assert world.packets == [(b"frame", "peer")]
 

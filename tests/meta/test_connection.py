@@ -92,7 +92,7 @@ def test_nothing_goes_in_or_out_after_an_error() -> None:
     assert peer.subject.data_to_send() == b""
     assert not peer.subject.send(Ping())
     assert not peer.subject.send_line(b"8")
-    assert not peer.subject.send_packet(b"x")
+    assert not peer.subject.send_packets([b"x"])
     peer.subject.handle_timer(1e6)
     assert peer.subject.data_to_send() == b""
 
@@ -357,7 +357,7 @@ def test_nobody_unproved_hears_of_the_mesh(state: State) -> None:
     with pytest.raises(RuntimeError):
         subject.send_line(b"10 1 us 10.0.0.0/8")
     with pytest.raises(RuntimeError):
-        subject.send_packet(b"secret")
+        subject.send_packets([b"secret"])
     assert subject.queued == 0
 
 
@@ -383,7 +383,7 @@ def test_lines_no_peer_would_take(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_what_is_queued() -> None:
     subject = active().subject
-    subject.send_packet(bytes(97))
+    subject.send_packets([bytes(97)])
     assert subject.queued == 103
     assert len(subject.data_to_send()) == 103
     assert subject.queued == 0
@@ -394,7 +394,7 @@ def test_an_exhausted_cipher_is_reported_by_the_timer(
 ) -> None:
     monkeypatch.setattr(streamciphers.MetaCipher, "budget", 1000)
     peer = active()
-    while peer.subject.send_packet(bytes(90)):
+    while peer.subject.send_packets([bytes(90)]):
         pass
     assert peer.subject.queued < 1000
     assert not peer.subject.send(Ping())

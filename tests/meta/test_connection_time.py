@@ -117,7 +117,7 @@ def test_what_is_sent_is_counted() -> None:
     peer = active()
     peer.say(b"8")
     peer.subject.send_line(b"15 other peer", Request.REQ_KEY)
-    peer.subject.send_packet(bytes(60))
+    peer.subject.send_packets([bytes(60)])
     peer.subject.send_packets([bytes(60), bytes(61)])
     peer.subject.send_dump(iter([Ping(), Ping()]))
     before = peer.subject.bytes_sent
@@ -231,7 +231,7 @@ def test_log_lines_at_debug_level_4(caplog: pytest.LogCaptureFixture) -> None:
     peer.say(b"8 \x1b[31m\xff")
     peer.subject.send_line(b"14 1 other")
     peer.subject.send_line(b"15 other peer", Request.REQ_KEY)
-    peer.subject.send_packet(bytes(60))
+    peer.subject.send_packets([bytes(60)])
     assert caplog.messages == [
         rf"Got PING from {PEER}: 8 \x1b[31m\xff",
         f"Sending PONG to {PEER}: 9",

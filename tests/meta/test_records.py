@@ -126,7 +126,7 @@ def test_lines_and_packets_in_both_directions() -> None:
         side.events.clear()
     frames = [bytes([n]) * (40 + n) + b"\n" for n in range(3)]
     a.connection.send_line(b"14 1 a")
-    a.connection.send_packet(frames[0])
+    a.connection.send_packets([frames[0]])
     a.connection.send_packets([bytearray(frames[1]), frames[2]])
     a.connection.ping(0.0)
     b.connection.send_line(b"14 2 b")
@@ -146,7 +146,7 @@ def test_a_dump_is_made_of_records() -> None:
     a, b = linked()
     b.events.clear()
     a.connection.send_dump(KeyChanged(n, "a") for n in range(1000))
-    a.connection.send_packet(b"frame behind the dump")
+    a.connection.send_packets([b"frame behind the dump"])
     a.connection.send_line(b"14 fff a")
     talk(a, b)
     *dumped, packet, last = b.received()

@@ -148,7 +148,7 @@ def test_any_two_ciphers(ours: int, theirs: int) -> None:
     assert told_called == [Activated("655", 10, -20, 0xC, 0x700000D)]
     assert told_caller == [Activated("7001", -20, 10, 0x700000D, 0xC)]
     caller.send(ReqKey("us", "peer"))
-    caller.send_packet(bytes(60))
+    caller.send_packets([bytes(60)])
     assert exchange(caller, called, PEER_KEY) == [
         Received(ReqKey("us", "peer"), b"15 us peer"),
         PacketsReceived([bytes(60)]),

@@ -466,7 +466,7 @@ def test_much_output_leaves_in_pieces(wire: Wire) -> None:
     wire.activate()
     frame = bytes(1000)
     for _ in range(3 * WRITE_SIZE // 1000):
-        wire.connection.send_packet(frame)
+        wire.connection.send_packets([frame])
     total = wire.meta.backlog.queued
     wire.meta.flush()
     assert len(wire.sock.sent) == WRITE_SIZE

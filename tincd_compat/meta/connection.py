@@ -407,11 +407,6 @@ class MetaConnection:
             return self._output.request(request, line)
         return self._output.line(line)
 
-    def send_packet(self, frame: bytes) -> bool:
-        """Queue a frame; nothing can get between its header and its body."""
-        self._require_active()
-        return self._output.packet(frame)
-
     def send_packets(self, frames: Sequence[bytes | bytearray]) -> bool:
         """Queue frames, none between the header and the body of another."""
         self._require_active()
