@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tincd_compat.config.check import files, lines, users
 from tincd_compat.config.check.addresses import check_bound
 from tincd_compat.config.check.devices import check_device
+from tincd_compat.config.check.ed25519 import check_own_line, check_signing_key
 from tincd_compat.config.check.findings import (
     Finding,
     FindingSeverity,
@@ -54,6 +56,9 @@ from tincd_compat.config.settings import (
 from tincd_compat.config.variables import Scope
 from tincd_compat.crypto.rsa import PrivateKey
 from tincd_compat.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from tincd_compat.config.ed25519 import SigningKey
 
 _NO_START = "tincd does not start"
 _CUT_OFF = "the rest of the file is not read"
@@ -136,11 +141,18 @@ class _Check:
         good = check_values(config, Scope.OWN, report)
         settings = check_settings(good, myself or "", self._suites, report)
         private = check_private_key(settings, directory, report)
+        signing = check_signing_key(settings, directory, report)
         if own is not None and myself is not None:
-            self._check_own_key(own, myself, private)
+            self._check_own_keys(own, myself, private, signing)
         wanted = [entry for entry in good if entry.variable.lower() == "connectto"]
         peers = check_peers(
-            directory, myself, wanted, self._options, self._owners, report
+            directory,
+            myself,
+            wanted,
+            self._options,
+            self._owners,
+            report,
+            sptps=signing is not None,
         )
         check_subnets([*subnets_of(myself or "", good), *peers], report)
         check_host_names(directory, report)
@@ -218,12 +230,21 @@ class _Check:
             check_names(file.entries, Home.OWN, self._report)
         return file
 
-    def _check_own_key(
-        self, own: ConfigFile, myself: str, private: PrivateKey | None
+    def _check_own_keys(
+        self,
+        own: ConfigFile,
+        myself: str,
+        private: PrivateKey | None,
+        signing: SigningKey | None,
     ) -> None:
         # A start does without; the nodes that get copies of the file do not.
         with listening():
             host = load_host_settings(Config(own.entries), own.data)
+        lines = [e for e in own.entries if e.variable.lower() == "ed25519publickey"]
+        check_shadowed(Config(lines), Scope.PEER, self._report)
+        check_own_line(own.path, host, self._directory, myself, signing, self._report)
+        if signing is not None:
+            self._owners.add(own.path, myself, signing.public, "Ed25519PublicKey")
         worst = None if own.damaged else FindingSeverity.WARNING
         public = check_public_key(host, self._directory, myself, worst, self._report)
         if public is None:

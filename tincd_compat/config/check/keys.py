@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Final
 
@@ -85,19 +86,21 @@ def check_pair(
 
 
 class Owners:
-    """Finds keys that two nodes share."""
+    """Finds keys that two nodes share, of RSA and of Ed25519."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._owners: dict[PublicKey, str] = {}
+        self._owners: dict[Hashable, str] = {}
 
-    def add(self, path: Path, name: str, key: PublicKey) -> None:
+    def add(
+        self, path: Path, name: str, key: Hashable, variable: str = "PublicKey"
+    ) -> None:
         owner = self._owners.setdefault(key, name)
         if owner != name:
             text = (
                 f"{name} has the public key of {owner}, so each can pass as the other"
             )
-            self._report.warning(path, text, "PublicKey")
+            self._report.warning(path, text, variable)
 
 
 def _check_strength(path: Path, key: PublicKey, report: Report) -> None:

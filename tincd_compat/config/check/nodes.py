@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tincd_compat.addresses import Subnet, valid_name
 from tincd_compat.config.check import files, lines
+from tincd_compat.config.check.ed25519 import check_peer_key
 from tincd_compat.config.check.findings import FindingSeverity, Report
 from tincd_compat.config.check.keys import Owners, check_public_key
 from tincd_compat.config.check.names import Home, check_names, check_shadowed
@@ -93,10 +94,12 @@ def check_peers(
     options: Options,
     owners: Owners,
     report: Report,
+    *,
+    sptps: bool = False,
 ) -> list[Owned]:
     """Look at every host file but our own; return the subnets in them.
 
-    ``wanted`` are the valid ``ConnectTo``.
+    ``wanted`` are the valid ``ConnectTo``; ``sptps``: we have an Ed25519 key in use.
     """
     names: list[str] = []
     with report.blaming(directory / "hosts"):
@@ -113,7 +116,7 @@ def check_peers(
     for name in names:
         if name != myself:
             given = options_for(options, name)
-            peer = _Peer(directory, name, targets.get(name), report)
+            peer = _Peer(directory, name, targets.get(name), report, sptps=sptps)
             found += peer.check(given, owners)
     return found
 
@@ -122,12 +125,19 @@ class _Peer:
     """One node and its host file; ``wanted`` is the ConnectTo that names it."""
 
     def __init__(
-        self, directory: Path, name: str, wanted: Entry | None, report: Report
+        self,
+        directory: Path,
+        name: str,
+        wanted: Entry | None,
+        report: Report,
+        *,
+        sptps: bool,
     ) -> None:
         self._directory = directory
         self._name = name
         self._wanted = wanted
         self._report = report
+        self._sptps = sptps
         #: A node that is never connected to may have a file without address or key.
         self._worst = FindingSeverity.ERROR if wanted else FindingSeverity.WARNING
 
@@ -145,7 +155,7 @@ class _Peer:
             if not file.damaged:
                 self._check_address(path, host)
             worst = None if file.damaged else self._worst
-            self._check_key(path, host, worst, owners)
+            self._check_keys(path, host, worst, owners)
         return subnets_of(self._name, good)
 
     def _check_address(self, path: Path, host: HostSettings) -> None:
@@ -153,13 +163,21 @@ class _Peer:
             text = f"there is no Address, but ConnectTo in {self._wanted.place}"
             self._report.error(path, f"{text} needs one", "Address")
 
-    def _check_key(
+    def _check_keys(
         self,
         path: Path,
         host: HostSettings,
         worst: FindingSeverity | None,
         owners: Owners,
     ) -> None:
-        key = check_public_key(host, self._directory, self._name, worst, self._report)
+        directory, name, report = self._directory, self._name, self._report
+        ed25519 = check_peer_key(
+            path, host, directory, name, worst, report, used=self._sptps
+        )
+        if ed25519 is not None:
+            owners.add(path, name, ed25519, "Ed25519PublicKey")
+            # A node that is known by its Ed25519 key need not have an RSA key.
+            worst = None if self._sptps else worst
+        key = check_public_key(host, directory, name, worst, report)
         if key is not None:
-            owners.add(path, self._name, key)
+            owners.add(path, name, key)

@@ -12,6 +12,10 @@ from tincd_compat.config.settings import Settings, Suites, load_settings
 from tincd_compat.config.variables import VARIABLES, Scope
 from tincd_compat.errors import ConfigError
 
+_KEY_FILES: Final = (
+    *("PrivateKeyFile", "PublicKeyFile"),
+    *("Ed25519PrivateKeyFile", "Ed25519PublicKeyFile"),
+)
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9]+")
 #: The highest level of C tincd 1.0.
 _C_COMPRESSION: Final = 11
@@ -49,7 +53,7 @@ def _check_meaning(name: str, entry: Entry, value: Any, report: Report) -> None:
         report.warning(entry, "packets that somebody recorded are taken again")
     elif name in ("PrivateKey", "PublicKey"):
         report.info(entry, f"{name} is obsolete: `tincd -K' makes keys in files")
-    elif name in ("PrivateKeyFile", "PublicKeyFile") and not value.startswith("/"):
+    elif name in _KEY_FILES and not value.startswith("/"):
         text = "the path is relative to the working directory, which is / once detached"
         report.warning(entry, text)
     elif name == "Port":
