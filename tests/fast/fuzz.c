@@ -238,6 +238,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     case PUMP_IN:
         try_pump_in(data + 1, length - 1);
         break;
+    case PUMP_RECORDS:
+        try_pump_records(data + 1, length - 1);
+        break;
     default:
         try_pump_serve(data + 1, length - 1);
     }

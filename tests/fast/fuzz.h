@@ -14,9 +14,9 @@
 #define FRAMES 16u
 
 /* The first byte of an input says for which part it is. */
-enum part { SPLIT, COALESCE, OPEN, UNPACK, RECORDS, PUMP_OUT, PUMP_IN, PUMP_SERVE };
+enum part { SPLIT, COALESCE, OPEN, UNPACK, RECORDS, PUMP_OUT, PUMP_IN, PUMP_SERVE, PUMP_RECORDS };
 #ifndef PARTS
-#define PARTS 8u
+#define PARTS 9u
 #endif
 
 /* The second is, for pumps, what they are like. */
@@ -49,6 +49,8 @@ void free_frames(struct packet *frames, size_t count);
 void try_pump_out(const uint8_t *data, size_t length);
 /* Whatever a member of the mesh, or a stranger, sends. */
 void try_pump_in(const uint8_t *data, size_t length);
+/* The same in a session of SPTPS, and what it has to pass on. */
+void try_pump_records(const uint8_t *data, size_t length);
 /* Both, in turns, and whoever else has something to say. */
 void try_pump_serve(const uint8_t *data, size_t length);
 

@@ -130,6 +130,30 @@ void leave(struct lab *lab)
     opener_free(&lab->opener);
 }
 
+void have_session(struct lab *lab, size_t window)
+{
+    struct pump *pump = &lab->pump;
+
+    need(sptps_sealer_init(&lab->sptps_sealer, key_block, pump->switching, 2, false) == 0,
+         "sealer");
+    need(sptps_opener_init(&lab->sptps_opener, key_block, pump->switching, window, false) ==
+             0,
+         "opener");
+    pump->known[0].opener = pump->known[0].other = NULL;
+    pump->known[0].sptps = &lab->sptps_opener;
+    for (size_t i = 0; i < PEERS; i++) {
+        pump->peers[i].sealer = NULL;
+        pump->peers[i].sptps = &lab->sptps_sealer;
+        pump->peers[i].with_ids = i % 2;
+    }
+}
+
+void leave_session(struct lab *lab)
+{
+    sptps_sealer_free(&lab->sptps_sealer);
+    sptps_opener_free(&lab->sptps_opener);
+}
+
 void refuse(struct pump *pump)
 {
     /* To port 0 nothing can be sent. */
@@ -158,6 +182,13 @@ static void know(struct pump *pump, struct map *owners, const uint8_t *frame, si
         return;
     map_put(owners, destination, size, destination[size - 1] % PEERS);
     map_put(&pump->stations, frame + 6, 6, 0);
+}
+
+void know_frame(struct lab *lab, const struct packet *frame, bool ours)
+{
+    struct pump *pump = &lab->pump;
+
+    know(pump, ours ? &pump->own : &pump->destinations, frame->data, frame->length);
 }
 
 void into_device(struct lab *lab, const struct packet *read, size_t more)
@@ -196,6 +227,42 @@ static void add_to_train(struct train *train, const struct packet *frame)
     train->bodies[train->count++] = (uint16_t)length;
 }
 
+static void send_datagram(struct lab *lab, const struct packet *datagram)
+{
+    need(sendto(lab->far, datagram->data, datagram->length, 0,
+                (struct sockaddr *)&lab->near_address, sizeof(struct sockaddr_in)) >= 0,
+         "sendto");
+}
+
+void send_record(struct lab *lab, struct sptps_sealer *sealer, const struct packet *frame,
+                 bool odd)
+{
+    static uint8_t memory[NODE_IDS_SIZE + MAX_FRAME + RECORD_OVERHEAD];
+    const uint8_t ids[NODE_IDS_SIZE] = {0};
+    size_t length = sent_length(frame), skipped;
+    struct packet datagram = {memory, KIND_SIZE};
+
+    if (odd || length < ETHERNET_SIZE) {
+        send_datagram(lab, frame);
+        return;
+    }
+    memory[NODE_IDS_SIZE + SEQNO_SIZE] = sptps_kind(sealer, frame->data, &skipped);
+    datagram.length += length - skipped;
+    memcpy(memory + NODE_IDS_SIZE + RECORD_FRONT, frame->data + skipped, length - skipped);
+    need(sptps_seal_train(sealer, &datagram, 1, ids) == 1, "seal");
+    send_datagram(lab, &datagram);
+}
+
+size_t drain(struct lab *lab)
+{
+    uint8_t byte;
+    size_t count = 0;
+
+    while (recv(lab->far, &byte, sizeof byte, 0) >= 0)
+        count++;
+    return count;
+}
+
 void send_frames(struct lab *lab, const struct packet *frames, size_t count, bool odd)
 {
     struct peer peer = peer_at(lab, lab->far, &lab->near_address);
@@ -205,8 +272,7 @@ void send_frames(struct lab *lab, const struct packet *frames, size_t count, boo
     peer.train = &lab->train;
     peer.segmentation = pump->peers[0].segmentation;
     for (size_t i = 0; i < count; i++) {
-        know(pump, i % 2 ? &pump->own : &pump->destinations, frames[i].data,
-             frames[i].length);
+        know_frame(lab, &frames[i], i % 2);
         if (!odd)
             add_to_train(peer.train, &frames[i]);
         else if (sendto(lab->far, frames[i].data, frames[i].length, 0,

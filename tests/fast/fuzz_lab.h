@@ -16,6 +16,8 @@ struct lab {
     struct pump pump;
     struct sealer sealer;
     struct opener opener;
+    struct sptps_sealer sptps_sealer;
+    struct sptps_opener sptps_opener;
     struct train train;
     struct sockaddr_storage near_address, far_address;
     int near, far, kernel;
@@ -30,14 +32,25 @@ void need(bool right, const char *what);
 struct lab *enter(uint8_t choices, uint8_t suite_choice, size_t window);
 void leave(struct lab *lab);
 
+/* Let the source be one with a session, and so the peers; leave_session() is its end. */
+void have_session(struct lab *lab, size_t window);
+void leave_session(struct lab *lab);
+
 /* Let the system refuse whatever is sent to a peer. */
 void refuse(struct pump *pump);
 /* Let something be read from the device: inputs are short, super-packets are long. */
 void into_device(struct lab *lab, const struct packet *read, size_t more);
+/* Let a frame be for ourselves, or for another node. */
+void know_frame(struct lab *lab, const struct packet *frame, bool ours);
 /* How much of a frame fits into a datagram, and is sent. */
 size_t sent_length(const struct packet *frame);
 /* Let frames wait in our socket, sealed or as they are; half of them are for ourselves. */
 void send_frames(struct lab *lab, const struct packet *frames, size_t count, bool odd);
+/* Let a frame wait in our socket as a record, or as it is if it can be none. */
+void send_record(struct lab *lab, struct sptps_sealer *sealer, const struct packet *frame,
+                 bool odd);
+/* Count what was sent, whatever it is. */
+size_t drain(struct lab *lab);
 /* Count what was sent: all of it can be opened, and is not too long.  Not so if somebody
  * without a key has moved the window. */
 size_t take_datagrams(struct lab *lab, bool odd);
