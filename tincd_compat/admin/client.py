@@ -7,21 +7,25 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlencode
 
+from tincd_compat.admin.answerbody import MalformedAnswer, read_answer
 from tincd_compat.admin.text import Record, clean
 from tincd_compat.errors import TincError
 
 if TYPE_CHECKING:
-    import http.client
+    import io
+    import socket
+    from pathlib import Path
 
 #: An answer takes no longer than this; a daemon gives it within one turn of its loop.
 PATIENCE: Final = 10.0
 #: What a line of an answer may measure, and all lines of a list.
 LONGEST_LINE: Final = 1 << 20
 LONGEST_LIST: Final = 256 << 20
+#: What is read at a time of an answer that is wanted whole.
+_PIECE: Final = 64 << 10
 
 
 class Unanswered(TincError):
@@ -44,7 +48,7 @@ class Response(NamedTuple):
     """What came back: status, and the body that is still to be read."""
 
     status: int
-    body: IO[bytes]
+    body: io.BufferedIOBase
 
 
 #: Ask with a method for a path, and wait at most so long for each read.
@@ -81,10 +85,14 @@ class Client:
     def raw(self, name: str, most: int = LONGEST_LIST, /, **query: str | None) -> bytes:
         """Return the body of ``/v1/NAME`` as it is, of so many bytes at most."""
         with self._answer("GET", _path(name, query), self._patience) as answer:
-            body = answer.body.read(most + 1)
-        if len(body) > most:
-            raise Unanswered(f"{self.net}: the answer is longer than anything expected")
-        return body
+            pieces, left = [], most
+            while piece := answer.body.read1(_PIECE):
+                pieces.append(piece)
+                left -= len(piece)
+                if left < 0:
+                    text = "the answer is longer than anything expected"
+                    raise Unanswered(f"{_named(self.net)}: {text}")
+        return b"".join(pieces)
 
     def follow(self, name: str, **query: str | None) -> Iterator[bytes]:
         """Yield the lines of a list that goes on until the daemon ends."""
@@ -179,29 +187,28 @@ def over(path: Path, net: str) -> Transport:
 
     @contextmanager
     def ask(method: str, target: str, patience: float | None) -> Iterator[Response]:
-        import http.client
-
-        connection = _connection(path, net, patience)
-        try:
-            connection.request(method, target)
-            response = connection.getresponse()
-            yield Response(response.status, response)
-        except (ConnectionError, http.client.HTTPException) as error:
-            raise Unanswered(
-                f"{_named(net)} has ended the conversation: "
-                f"{type(error).__name__}; has it just been stopped?"
-            ) from None
-        finally:
-            connection.close()
+        with _connected(path, net, patience) as connection:
+            try:
+                connection.sendall(_request(method, target))
+                with connection.makefile("rb") as stream:
+                    yield Response(*read_answer(stream))
+            except (ConnectionError, MalformedAnswer) as error:
+                raise Unanswered(
+                    f"{_named(net)} has ended the conversation: "
+                    f"{error}; has it just been stopped?"
+                ) from None
 
     return ask
 
 
-def _connection(
-    path: Path, net: str, patience: float | None
-) -> http.client.HTTPConnection:
-    """Return an HTTP connection over the UNIX socket."""
-    import http.client
+def _request(method: str, target: str) -> bytes:
+    """Return a request without a body; nothing in ``target`` ends its line."""
+    head = f"{method} {target} HTTP/1.1", "Host: localhost", "Content-Length: 0"
+    return "\r\n".join((*head, "", "")).encode("ascii")
+
+
+def _connected(path: Path, net: str, patience: float | None) -> socket.socket:
+    """Return a connection with the daemon, whose reads wait for so many seconds."""
     import socket
 
     stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -214,9 +221,7 @@ def _connection(
         is_ours = error.errno in (errno.EACCES, errno.EPERM)
         kind = Forbidden if is_ours else Unanswered
         raise kind(trouble(error.errno, path, net)) from None
-    connection = http.client.HTTPConnection("localhost")
-    connection.sock = stream
-    return connection
+    return stream
 
 
 def trouble(number: int | None, path: Path, net: str) -> str:

@@ -90,16 +90,24 @@ def module_of(verb: str) -> ModuleType:
 
 
 def parser(filled: Iterable[str] = VERBS) -> argparse.ArgumentParser:
-    """Return the parser of all verbs, with the options of those in ``filled``."""
+    """Return the parser of the verbs in ``filled``, or of all names where none is one.
+
+    Each verb has a parser of its own; all of them take longer than most answers.
+    """
     top = argparse.ArgumentParser(
         prog="tincd-compat", description=_DESCRIPTION, epilog=_EPILOG
     )
     top.add_argument("--version", action="version", version=__version__)
-    verbs = top.add_subparsers(metavar="VERB", dest="verb", required=True)
-    wanted = set(filled)
+    # Without prog it is found out by way of a page of help, and that of a terminal.
+    verbs = top.add_subparsers(
+        metavar="VERB", dest="verb", required=True, prog=top.prog
+    )
+    wanted = set(filled) & VERBS.keys()
     for verb, (_, summary) in VERBS.items():
+        if wanted and verb not in wanted:
+            continue
         below = verbs.add_parser(verb, help=summary, description=_sentence(summary))
-        if verb not in wanted:
+        if not wanted:
             continue
         if verb not in ALONE:
             _add_common(below)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from tincd_compat.dataclass import dataclass
 from tincd_compat.errors import ConfigError
 
 #: Build-time roots of Debian's tincd.
@@ -14,8 +13,7 @@ _RUNTIME: Final = Path("/run")
 _LOGS: Final = Path("/var/log")
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     """Where an instance keeps its things.
 
     ``ident`` names the instance in syslog and in the log file; ``log_file`` is the one
