@@ -13,7 +13,10 @@ if not checks.POSSIBLE:
     pytest.skip("there is no compiler", allow_module_level=True)
 
 #: All that has to do with keys.
-PARTS: Final = ("open", "replay", "seal", "sha256", "suite", "train", "x86")
+PARTS: Final = (
+    *("open", "replay", "seal", "sha256", "suite", "train", "x86"),
+    *("recordcipher", "sptpsopen", "sptpsseal", "x86chacha"),
+)
 
 
 def test_no_trace_of_a_key_is_left(tmp_path: Path) -> None:
