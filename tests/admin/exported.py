@@ -25,6 +25,7 @@ NAMES = {
     "tinc_edges": ("gauge", ()),
     "tinc_subnets": ("gauge", ()),
     "tinc_links": ("gauge", ("direction",)),
+    "tinc_forward_secret_links": ("gauge", ()),
     "tinc_connect_to_up": ("gauge", ("node",)),
     "tinc_connect_attempts_total": ("counter", ("node", "result")),
     "tinc_node_reachable": ("gauge", ("node",)),

@@ -19,6 +19,7 @@ LINK = {
     **{"own_options": None, "peer_options": None, "queued": 0, "queued_most": 0},
     **{"blocked_since": None, "sent": None, "received": None, "meta_sent": None},
     **{"meta_received": None, "broadcast": True, "rsa_bits": 2048},
+    "protocol": "17.0",
     **{"cipher": "aes-256-cfb", "peer_cipher": "aes-256-cfb", "digest": "sha256"},
 }
 

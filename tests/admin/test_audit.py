@@ -10,11 +10,17 @@ import pytest
 from tests.admin import mesh
 from tests.admin.lists import (
     FINE,
+    LINK,
     NODES,
     SUITE,
     stage,
 )
 from tincd_compat.admin import audit
+
+SECRET = {
+    **{**LINK, "protocol": "17.7", "rsa_bits": None, "digest": None},
+    **dict.fromkeys(("cipher", "peer_cipher"), "chacha20-poly1305"),
+}
 
 
 class TestNames:
@@ -54,9 +60,37 @@ class TestAudit:
         assert played.call("audit") == 0
         assert played.lines[0] == "vpn: nothing is too weak"
 
+    def test_links_that_are_not_forward_secret(self) -> None:
+        links = [LINK, {**SECRET, "name": "charlie"}]
+        nodes = [node for node in NODES if node["name"] in ("bravo", "charlie")]
+        nodes = [{**node, "key": None} for node in nodes]
+        played = stage(width=None, nodes=nodes, links=links)
+        assert played.call("audit", "--forward-secret") == 1
+        rows = [re.split("  +", line) for line in played.lines[4:]]
+        assert rows == [
+            [
+                "bravo",
+                *("-", "-", "-", "17.0", "2048"),
+                "the link is not forward secret",
+            ],
+            ["charlie", *("-", "-", "-", "17.7", "-")],
+        ]
+        # A mesh of tinc 1.0 is not told each time what it is.
+        played = stage(width=None, nodes=nodes, links=links)
+        assert played.call("audit") == 0
+        assert played.lines[0] == "vpn: nothing is too weak"
+
+    def test_a_link_that_is_not_there_yet_is_nobodys(self) -> None:
+        links = [{**SECRET, "active": False}]
+        [own] = audit.records(FINE, [{**mesh.BRAVO, "key": None}], links, 0.0, None)
+        assert own["self"]
+        assert audit.count_forward_secret(links) == 0
+        assert audit.count_forward_secret([LINK, SECRET, SECRET]) == 2
+
     @pytest.mark.parametrize(
         ("fields", "words"),
         [
+            ({"cipher": "chacha20-poly1305"}, None),
             ({"cipher": "DES-EDE3-CBC"}, "des-ede3-cbc is weak"),
             ({"digest": "MD5"}, "MD5 is weak"),
             ({"mac_length": 2}, "a MAC of 2 bytes"),

@@ -39,6 +39,7 @@ def test_series() -> None:
         "tinc_nodes{net=vpn,path=relay_udp}": 1,
         "tinc_links{direction=outgoing,net=vpn}": 1,
         "tinc_links{direction=incoming,net=vpn}": 0,
+        "tinc_forward_secret_links{net=vpn}": 0,
         "tinc_node_direct_udp{net=vpn,node=bravo}": 1,
         "tinc_node_direct_udp{net=vpn,node=charlie}": 0,
         "tinc_node_reachable{net=vpn,node=echo}": 0,

@@ -47,6 +47,12 @@ def test_it_looks_as_it_was_designed() -> None:
     assert render() == WIDE.splitlines()
 
 
+def test_links_that_are_forward_secret_are_counted() -> None:
+    [first, *others] = render(forward_secret=2)
+    assert "3 links (2 forward secret), reloaded" in first
+    assert others == WIDE.splitlines()[1:]
+
+
 def strip(line: str) -> str:
     return re.sub(r"\x1b\[[\d;]*m", "", line)
 

@@ -17,8 +17,9 @@ from tests.tunnel.samples import FRAME_A
 from tincd_compat.addresses import SocketAddress
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.daemon.gatherer import Gatherer
+from tincd_compat.meta.negotiation import MetaProtocol
 from tincd_compat.observe import answers, records, summary, views
-from tincd_compat.observe.words import AddressSource
+from tincd_compat.observe.words import AddressSource, LinkProtocol
 
 
 def gatherer(plane: Plane) -> Gatherer:
@@ -73,6 +74,30 @@ def test_the_ciphers_of_a_link(plane: Plane) -> None:
         *("aes-256-cfb", "aes-256-cfb"),
         "sha256",
     )
+
+
+def test_the_protocol_of_a_link_once_its_handshake_is_complete(plane: Plane) -> None:
+    gathered = gatherer(plane)
+    remote = plane.world.call_in("peer")
+    [link] = plane.world.links
+    assert gathered.link(link, ()).protocol is None
+    remote.shake_hands()
+    record = gathered.link(link, ())
+    assert record.protocol is LinkProtocol.LEGACY
+    assert record.rsa_bits == link.rsa_bits
+    assert record.rsa_bits is not None
+    # What protocol 17.7 does without says nothing about the link.
+    link.connection._handshake.protocol = MetaProtocol.SPTPS
+    record = gathered.link(link, ())
+    assert record.protocol is LinkProtocol.SPTPS
+    assert record.rsa_bits is None
+
+
+def test_each_protocol_of_an_active_link_has_a_word() -> None:
+    words = {protocol.value for protocol in MetaProtocol}
+    # After an upgrade the link ends, and is never active.
+    words.remove(MetaProtocol.UPGRADE.value)
+    assert words == {*LinkProtocol}
 
 
 # Every field is set by somebody.

@@ -22,6 +22,7 @@ from tincd_compat.meta.events import (
 )
 from tincd_compat.meta.identity import Identity, PeerIdentity
 from tincd_compat.meta.messages import KeyChanged, Ping, Pong
+from tincd_compat.meta.negotiation import MetaProtocol
 from tincd_compat.meta.sptps import Sptps
 
 RANDOM = Counter()
@@ -114,6 +115,7 @@ def test_a_link_of_17_7(piece: int) -> None:
     for side in (a, b):
         assert side.connection.active
         assert side.connection.ciphers == (*["chacha20-poly1305"] * 2, None)
+        assert side.connection.protocol is MetaProtocol.SPTPS
         (event,) = side.events
         assert isinstance(event, Activated)
         assert (event.port, event.options) == ("655", 0xC)

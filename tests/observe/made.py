@@ -30,6 +30,7 @@ from tincd_compat.observe.words import (
     DialResult,
     Direction,
     DropReason,
+    LinkProtocol,
     OpenedBy,
     ProbePhase,
 )
@@ -162,6 +163,7 @@ class World:
             "since": NOW,
             "rtt": 0.048,
             "weight": 10,
+            "protocol": LinkProtocol.LEGACY,
             "rsa_bits": 2048,
             "cipher": "aes-256-cfb",
         }

@@ -22,6 +22,7 @@ from tincd_compat.observe.words import (
     DropReason,
     EventKind,
     LinkEnd,
+    LinkProtocol,
     ProblemCode,
     PythonReason,
     ScriptResult,
@@ -334,6 +335,22 @@ def test_every_code_is_staged() -> None:
 
 def test_a_sound_mesh_has_no_problems() -> None:
     world = sound()
+    judging = Judge(world.events)
+    for _ in range(5):
+        judge(world, judging, 60)
+    assert judging.problems == []
+
+
+def test_protocol_17_7_is_no_problem() -> None:
+    """Its records have an authentication code that is no digest of OpenSSL's."""
+    world = sound()
+    name = "chacha20-poly1305"
+    secret = {"cipher": name, "peer_cipher": name, "digest": None, "rsa_bits": None}
+    for peer in world.links:
+        world.links[peer] = world.link(peer, protocol=LinkProtocol.SPTPS, **secret)
+    sealed = replace(KEY, cipher="chacha20", digest="poly1305", mac_length=16)
+    for peer, view in world.tunnels.items():
+        world.tunnels[peer] = replace(view, key=sealed)
     judging = Judge(world.events)
     for _ in range(5):
         judge(world, judging, 60)

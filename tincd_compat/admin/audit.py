@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tincd_compat.admin import table
@@ -19,6 +19,7 @@ from tincd_compat.admin.text import (
     duration,
     number,
 )
+from tincd_compat.observe.words import LinkProtocol
 
 #: Words in the names of ciphers that are not considered safe: blocks of 64 bits, RC4.
 _WEAK_CIPHERS: Final = ("bf", "blowfish", "des", "cast", "rc2", "rc4", "idea", "seed")
@@ -27,7 +28,9 @@ _FEWEST_RSA_BITS: Final = 2048
 #: Without a whole MAC, four bytes are what tinc uses; fewer are guessed.
 _SHORTEST_MAC: Final = 4
 
-_HEAD: Final = ("NODE", "CIPHER", "DIGEST", "KEY AGE", "RSA", "FINDING")
+_HEAD: Final = ("NODE", "CIPHER", "DIGEST", "KEY AGE", "LINK", "RSA", "FINDING")
+#: The protocol of links whose keys are forward secret.
+_FORWARD_SECRET: Final = str(LinkProtocol.SPTPS)
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -38,6 +41,11 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         metavar="HOURS",
         help="a finding, too: a key for packets that is older",
     )
+    parser.add_argument(
+        "--forward-secret",
+        action="store_true",
+        help="a finding, too: a link whose keys are not forward secret",
+    )
 
 
 def run(session: Session) -> int:
@@ -47,7 +55,14 @@ def run(session: Session) -> int:
     for place, client in enumerate(session.clients):
         nodes, links = client.many("nodes"), client.many("links")
         status = client.one("status")
-        found = records(status, nodes, links, now, session.options.max_age)
+        found = records(
+            status,
+            nodes,
+            links,
+            now,
+            session.options.max_age,
+            forward_secret=session.options.forward_secret,
+        )
         if session.options.json:
             for record in found:
                 session.say(Client.text(record))
@@ -68,27 +83,43 @@ def records(
     links: Sequence[Record],
     now: float,
     max_age: float | None,
+    *,
+    forward_secret: bool = False,
 ) -> list[Record]:
     """Return what is known of the protection of each node, this one first."""
-    bits = {link.get("name"): link.get("rsa_bits") for link in links}
+    linked = {link.get("name"): link for link in links if link.get("active")}
     rows = [_own(status)]
     for node in sorted(nodes, key=lambda node: str(node.get("name"))):
-        key, rsa = node.get("key"), number(bits.get(node.get("name")))
-        if node.get("self") or (not key and rsa is None):
+        link = linked.get(node.get("name"))
+        if node.get("self") or not (node.get("key") or link):
             continue
+        key, rsa = node.get("key"), number((link or {}).get("rsa_bits"))
+        protocol = (link or {}).get("protocol")
         seconds = age((key or {}).get("since"), now)
         found = findings(key, rsa)
         if max_age is not None and seconds is not None and seconds > 3600 * max_age:
             found.append(f"the key is older than {max_age:g} h")
-        rows.append(_record(node.get("name"), False, key, seconds, rsa, found))
+        if forward_secret and link and protocol != _FORWARD_SECRET:
+            found.append("the link is not forward secret")
+        rows.append(
+            _record(node.get("name"), False, key, seconds, protocol, rsa, found)
+        )
     return rows
+
+
+def count_forward_secret(links: Iterable[Record]) -> int:
+    """Return how many active links have keys that are forward secret."""
+    return sum(
+        bool(link.get("active")) and link.get("protocol") == _FORWARD_SECRET
+        for link in links
+    )
 
 
 def _own(status: Record) -> Record:
     """Return the record of this node: how packets to it are to be sealed."""
     suite, bits = status.get("suite"), number(status.get("rsa_bits"))
     found = findings(suite, bits)
-    return _record(status.get("name"), True, suite, None, bits, found)
+    return _record(status.get("name"), True, suite, None, None, bits, found)
 
 
 def _record(
@@ -96,6 +127,7 @@ def _record(
     is_self: bool,
     suite: Record | None,
     seconds: float | None,
+    protocol: object,
     bits: float | None,
     found: Sequence[str],
 ) -> Record:
@@ -108,6 +140,7 @@ def _record(
         "digest": suite.get("digest"),
         "mac_length": suite.get("mac_length"),
         "key_age": seconds,
+        "link": protocol,
         "rsa_bits": bits,
         "findings": list(found),
     }
@@ -159,6 +192,7 @@ def _row(record: Record) -> tuple[str, ...]:
         clean(record["cipher"]),
         digest if mac is None or digest == UNKNOWN else f"{digest}/{clean(mac)}",
         duration(record["key_age"]),
+        clean(record["link"]),
         UNKNOWN if record["rsa_bits"] is None else f"{record['rsa_bits']:.0f}",
         ", ".join(record["findings"]),
     )

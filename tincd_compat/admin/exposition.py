@@ -19,6 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from tincd_compat.admin.audit import count_forward_secret
 from tincd_compat.admin.client import Client, Forbidden, RequestRefused, Unanswered
 from tincd_compat.admin.text import Record, clean, moment, number
 from tincd_compat.observe.words import ProblemCode
@@ -204,6 +205,12 @@ def _add_mesh(
             net=net,
             direction=direction,
         )
+    families.gauge(
+        "forward_secret_links",
+        "Active links of protocol 17.7, whose keys are forward secret.",
+        count_forward_secret(links),
+        net=net,
+    )
     for wanted in status.get("connect_to") or ():
         families.gauge(
             "connect_to_up",

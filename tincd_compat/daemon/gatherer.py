@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING
 from tincd_compat.crypto.suites import find_cipher, find_digest
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.mesh.node import Mesh, Node
+from tincd_compat.meta.negotiation import MetaProtocol
 from tincd_compat.observe.records import Address, Key, LinkRecord, TrafficRecord
 from tincd_compat.observe.summary import ConnectTo
 from tincd_compat.observe.tables import option_words
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import RefusedSubnet, TunnelView, Views
-from tincd_compat.observe.words import AddressSource, OpenedBy, ProbePhase
+from tincd_compat.observe.words import (
+    AddressSource,
+    LinkProtocol,
+    OpenedBy,
+    ProbePhase,
+)
 
 if TYPE_CHECKING:
     from tincd_compat.config.current import CurrentSettings
@@ -188,6 +194,8 @@ class Gatherer:
         source = AddressSource.DIALLED if ours else AddressSource.ACCEPTED
         node, said, ciphers = link.node, link.said, connection.ciphers
         edge = None if node is None else self._mesh.myself.edges.get(node.name)
+        protocol = LinkProtocol(connection.protocol.value) if link.active else None
+        is_rsa = connection.protocol is not MetaProtocol.SPTPS
         return LinkRecord(
             name=None if node is None else node.name,
             address=Address(
@@ -203,7 +211,8 @@ class Gatherer:
             options=option_words(link.options),
             own_options=None if said is None else option_words(said.my_options),
             peer_options=None if said is None else option_words(said.options),
-            rsa_bits=link.rsa_bits,
+            protocol=protocol,
+            rsa_bits=link.rsa_bits if is_rsa else None,
             cipher=None if ciphers is None else ciphers.cipher,
             peer_cipher=None if ciphers is None else ciphers.peer_cipher,
             digest=None if ciphers is None else ciphers.digest,

@@ -55,6 +55,7 @@ from tincd_compat.meta.messages import (
     Request,
     request_number,
 )
+from tincd_compat.meta.negotiation import MetaProtocol
 from tincd_compat.meta.output import MetaOutput
 from tincd_compat.meta.status import Status
 from tincd_compat.meta.steps import Role, State
@@ -209,6 +210,11 @@ class MetaConnection:
     def ciphers(self) -> StreamCiphers | None:
         """What encrypts the connection; None before both METAKEYs, or without any."""
         return self._handshake.ciphers
+
+    @property
+    def protocol(self) -> MetaProtocol:
+        """The protocol that was agreed on; 17.0 until then."""
+        return self._handshake.protocol
 
     @property
     def key_unread(self) -> bool:

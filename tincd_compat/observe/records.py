@@ -21,6 +21,7 @@ from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
     AddressSource,
     EventKind,
+    LinkProtocol,
     OpenedBy,
     PathKind,
     PathOption,
@@ -219,7 +220,9 @@ class LinkRecord(Record):
     meta_received: int | None = None
     #: Whether broadcasts go over the link.
     broadcast: bool = False
-    #: Bits of the peer's RSA key.
+    #: The protocol of the connection; null until the handshake is complete.
+    protocol: LinkProtocol | None = None
+    #: Bits of the peer's RSA key; null where protocol 17.7 does without.
     rsa_bits: int | None = None
     #: OpenSSL's name of the cipher of what we send; null before it is agreed on.
     cipher: str | None = None

@@ -51,6 +51,15 @@ class PathOption(StrEnum):
     CLAMP_MSS = "clamp_mss"
 
 
+class LinkProtocol(StrEnum):
+    """The protocol of a meta connection."""
+
+    #: RSA keys and stream ciphers, as in tinc 1.0.
+    LEGACY = "17.0"
+    #: Ed25519 keys and SPTPS, as in tinc 1.1; forward secret.
+    SPTPS = "17.7"
+
+
 class ProbePhase(StrEnum):
     """What path MTU discovery is doing for a node; see ``tunnel/pmtu.py``."""
 

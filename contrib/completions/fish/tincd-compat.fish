@@ -76,6 +76,7 @@ complete -c tincd-compat -n '__fish_seen_subcommand_from audit' -s n -l net -x -
 complete -c tincd-compat -n '__fish_seen_subcommand_from audit' -l socket -r -F -d 'the daemon\'s control socket'
 complete -c tincd-compat -n '__fish_seen_subcommand_from audit' -l json -d 'print records, one a line'
 complete -c tincd-compat -n '__fish_seen_subcommand_from audit' -l max-age -x -d 'a finding, too: a key for packets that is older'
+complete -c tincd-compat -n '__fish_seen_subcommand_from audit' -l forward-secret -d 'a finding, too: a link whose keys are not forward secret'
 complete -c tincd-compat -n '__fish_seen_subcommand_from names' -s h -l help -d 'show this help message and exit'
 complete -c tincd-compat -n '__fish_seen_subcommand_from names' -s n -l net -x -d 'this net; else the only one that runs, or all'
 complete -c tincd-compat -n '__fish_seen_subcommand_from names' -l socket -r -F -d 'the daemon\'s control socket'
