@@ -287,6 +287,15 @@ class TincNode:
             time.sleep(0.01)
         return found
 
+    def note_files(self) -> None:
+        """Take the files of its directory for those that were there at its start.
+
+        An administrator has added some meanwhile.
+        """
+        what = "the configuration directory"
+        found = footprint(self.namespace, self.etc)[what]
+        self._before = {**self._before, what: found}
+
     def _check_footprint(self) -> None:
         after = footprint(self.namespace, self.etc)
         for what, value in self._before.items():

@@ -79,6 +79,7 @@ from conformance.scenarios import (
     signals,
     socketrights,
     sptps,
+    sptpsswitch,
     starts,
     status,
     stopovers,
@@ -226,4 +227,5 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     sptps.LEGACY,
     sptps.ROLLBACK,
     sptps.ASYMMETRIC,
+    sptpsswitch.SWITCH,
 )

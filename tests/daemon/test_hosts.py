@@ -127,6 +127,16 @@ def test_a_learned_key_counts_even_if_it_cannot_be_written(directory: Path) -> N
     assert path.read_text().endswith(LINE)
 
 
+def test_a_learned_key_counts_until_its_line_is_removed(directory: Path) -> None:
+    files = HostFiles(directory, (), sptps=True)
+    path = directory / "hosts/peer"
+    before = path.read_text()
+    files.learn("peer", public_text(KEY))
+    assert files.identity("peer", files.read("peer"), 0).ed25519 == KEY
+    path.write_text(before)
+    assert files.identity("peer", files.read("peer"), 0).ed25519 is None
+
+
 def test_a_broken_key_of_a_peer_is_not_passed_over(directory: Path) -> None:
     with (directory / "hosts/peer").open("a") as file:
         file.write("Ed25519PublicKey = short\n")

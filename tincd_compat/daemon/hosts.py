@@ -55,7 +55,7 @@ class HostFiles:
         self.directory = directory
         self._overrides = overrides
         self._sptps = sptps
-        #: Ed25519 keys that peers have given, in 43 digits, by name.
+        #: Ed25519 keys that peers have given and no file has, in 43 digits, by name.
         self._learned: dict[str, str] = {}
 
     def read(self, name: str) -> HostSettings:
@@ -90,11 +90,16 @@ class HostFiles:
         return load_verifying_key(host, self.directory, name)
 
     def learn(self, name: str, digits: str) -> None:
-        """Keep the Ed25519 key that a peer has given, here and in its host file.
+        """Keep the Ed25519 key that a peer has given in its host file.
 
-        ConfigError if the file cannot be written; then the key counts until the end.
+        There it can be removed again.  ConfigError if the file cannot be written; then
+        the key counts until the end.
         """
         from tincd_compat.config.ed25519 import append_public_key
 
-        self._learned[name] = digits
-        append_public_key(self.directory, name, digits)
+        try:
+            append_public_key(self.directory, name, digits)
+        except ConfigError:
+            self._learned[name] = digits
+            raise
+        self._learned.pop(name, None)
