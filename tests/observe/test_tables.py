@@ -9,11 +9,12 @@ import pytest
 
 from tests.observe.made import NO_ANSWER, UDP, World
 from tests.observe.schemas import validator
+from tincd_compat.mesh.node import Node
 from tincd_compat.observe import tables
 from tincd_compat.observe.codec import Record
 from tincd_compat.observe.records import NodeRecord
 from tincd_compat.observe.summary import StatusRecord
-from tincd_compat.observe.views import Views
+from tincd_compat.observe.views import TunnelView, Views
 from tincd_compat.observe.words import PathKind, PathOption
 
 
@@ -101,6 +102,18 @@ def test_what_is_not_known_is_null(world: World) -> None:
     assert (found["echo"].distance, found["echo"].weight) == (3, 30)
     assert (found["alpha"].distance, found["alpha"].weight) == (0, 0)
     assert found["charlie"].mtu is None
+
+
+def test_a_view_of_a_tunnel_is_made_once_for_a_record(world: World) -> None:
+    views, made = world.views(), list[str]()
+
+    def tunnel(node: Node) -> TunnelView | None:
+        made.append(node.name)
+        return views.tunnel(node)
+
+    [bravo] = tables.nodes(replace(views, tunnel=tunnel), "bravo")
+    assert bravo.mtu == 1451
+    assert made == ["bravo"]
 
 
 def test_one_node_can_be_asked_for(world: World) -> None:

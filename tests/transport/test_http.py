@@ -115,6 +115,16 @@ def test_a_fault_of_ours_is_told_and_raised() -> None:
     assert client.session.over
 
 
+def test_what_is_made_in_a_turn_is_one_chunk() -> None:
+    parts = (b"1\n", b"2\n", Pause.TURN, b"3\n")
+    client = Client(lambda request: HttpAnswer(200, records(*parts)))
+    client.session.receive(GET, client.now)
+    client.work()
+    assert client.hears().endswith(b"\r\n\r\n4\r\n1\n2\n\r\n")
+    client.work()
+    assert client.hears() == b"2\r\n3\n\r\n0\r\n\r\n"
+
+
 def test_an_answer_that_fails_in_the_middle_has_no_end() -> None:
     def failing() -> Records:
         yield b"1\n"

@@ -16,8 +16,9 @@ from typing import Final
 #: New objects, less those that are gone, after which the youngest are searched; and how
 #: many such searches are followed by one of older objects, and those by one of all.
 THRESHOLDS: Final = (1000, 5, 5)
-#: Seconds after which a search of all objects is not repeated.
-LONG: Final = 0.01
+#: Seconds after which a search of all objects is not repeated: packets wait for it.  A
+#: thousand nodes take several milliseconds.
+LONG: Final = 0.002
 
 _OLDEST: Final = 2
 

@@ -29,10 +29,12 @@ _STATUS: Final = {
     FailureCode.NOT_READY: 503,
 }
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+
 
 def encode(record: Record) -> bytes:
     """Return a record as one line."""
-    return json.dumps(record.to_json(), separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(record.to_json()).encode() + b"\n"
 
 
 def refused(error: FailureCode, text: str) -> HttpAnswer:

@@ -22,7 +22,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from enum import StrEnum
-from operator import attrgetter
+from operator import methodcaller
 from typing import (
     Any,
     Final,
@@ -55,17 +55,6 @@ class _Field(NamedTuple):
     required: bool
 
 
-class _RecordWriter(NamedTuple):
-    """How a record is written: most fields are copied, all in one call.
-
-    A mesh has thousands of nodes, and a node's record has dozens of fields.
-    """
-
-    values: Callable[[Any], tuple[Any, ...]]
-    keys: tuple[str, ...]
-    encoders: tuple[tuple[str, Convert], ...]
-
-
 class Record:
     """The base of all records, each a frozen dataclass."""
 
@@ -73,14 +62,12 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as an object for :func:`json.dumps`."""
-        values, keys, encoders = _writer(type(self))
-        found = dict(zip(keys, values(self), strict=True))
-        for key, encode in encoders:
-            value = found[key]
-            # Nothing has an encoder of its own: it is null.
-            if value is not None:
-                found[key] = encode(value)
-        return found
+        # A mesh has thousands of nodes, and a node's record has dozens of fields: so
+        # the class gets a method of its own, which the next call finds in its place.
+        made = type(self)
+        written = _written(made)
+        made.to_json = written  # type: ignore[method-assign,assignment]
+        return written(self)
 
     @classmethod
     def from_json(cls: type[RecordT], value: Mapping[str, Any]) -> RecordT:
@@ -103,22 +90,25 @@ def _read(field: _Field, value: Any) -> Any:
 
 
 _plans: Final[dict[type, tuple[_Field, ...]]] = {}
-_writers: Final[dict[type, _RecordWriter]] = {}
 
 
-def _writer(record: type) -> _RecordWriter:
-    found = _writers.get(record)
-    if found is None:
-        known = plan(record)
-        names = [field.name for field in known]
-        # With one name alone the value would come without a tuple around it.
-        assert len(names) > 1, record
-        found = _writers[record] = _RecordWriter(
-            attrgetter(*names),
-            tuple(field.key for field in known),
-            tuple((f.key, f.encode) for f in known if f.encode is not None),
-        )
-    return found
+def _written(record: type) -> Callable[[Any], dict[str, Any]]:
+    """Return ``to_json`` of a record class: one expression, with all fields in it."""
+    scope: dict[str, Any] = {}
+    pairs = []
+    for field in plan(record):
+        value = f"self.{field.name}"
+        if field.encode is not None:
+            # Nothing has an encoder of its own: it is null.
+            scope[f"encode_{field.name}"] = field.encode
+            encoded = f"encode_{field.name}(value)"
+            value = f"None if (value := {value}) is None else {encoded}"
+        pairs.append(f"    {field.key!r}: {value},\n")
+    exec(f"def to_json(self):\n  return {{\n{''.join(pairs)}  }}", scope)
+    method: Callable[[Any], dict[str, Any]] = scope["to_json"]
+    method.__qualname__ = f"{record.__qualname__}.to_json"
+    method.__module__ = record.__module__
+    return method
 
 
 def plan(record: type) -> tuple[_Field, ...]:
@@ -150,7 +140,7 @@ def _converters(hint: Any) -> tuple[Convert | None, Convert | None]:
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return None, hint
     if isinstance(hint, type) and issubclass(hint, Record):
-        return hint.to_json, hint.from_json
+        return methodcaller("to_json"), hint.from_json
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (types.UnionType, Union) and type(None) in inner:
         write, read = _converters(inner[0])

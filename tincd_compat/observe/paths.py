@@ -255,7 +255,11 @@ class PathsWatch:
         if node is views.mesh.myself:
             return
         known, view = self._of(node), views.tunnel(node)
-        found = way(views.mesh, node, views.tunnel, views.own.options)
+
+        def tunnel(hop: Node) -> TunnelView | None:
+            return view if hop is node else views.tunnel(hop)
+
+        found = way(views.mesh, node, tunnel, views.own.options)
         self._look_at_path(views, node, known, found)
         self._look_at_address(views, node, known)
         if view is not None:

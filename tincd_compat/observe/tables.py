@@ -86,8 +86,13 @@ def node_record(views: Views, node: Node, connect_to: frozenset[str]) -> NodeRec
     """Return the record of one node; ``connect_to`` are the names of all ConnectTo."""
     mesh = views.mesh
     myself = node is mesh.myself
-    found = way(mesh, node, views.tunnel, views.own.options)
     history, view = views.history(node), None if myself else views.tunnel(node)
+
+    def tunnel(hop: Node) -> TunnelView | None:
+        # Mostly it is the node's own, and a view takes as long as the rest of a record.
+        return view if hop is node else views.tunnel(hop)
+
+    found = way(mesh, node, tunnel, views.own.options)
     link = None if myself else views.link(node)
     path = edges_to(node)
     known = myself or bool(path)

@@ -67,6 +67,9 @@ class HttpSession:
         self._begun: HttpAnswer | None = None
         #: What is left of the answer under way.
         self._records: Records | None = None
+        #: Records that were made and are not framed yet: a turn's are one chunk, which
+        #: costs us, and whoever reads, as much as a chunk of one record.
+        self._made = bytearray()
         #: The answer goes on when something happens.
         self._parked = False
         #: The client sends nothing any more.
@@ -97,7 +100,8 @@ class HttpSession:
     @property
     def busy(self) -> bool:
         """Whether there is something to do that needs nothing of the client."""
-        if self._closing or self._parked or len(self.out) >= ENOUGH:
+        ahead = len(self.out) + len(self._made)
+        if self._closing or self._parked or ahead >= ENOUGH:
             return False
         return self._records is not None or self._unparsed
 
@@ -127,13 +131,14 @@ class HttpSession:
         """
         for _ in range(RECORDS_AT_ONCE):
             if not self.busy:
-                return
+                break
             if self._records is None:
                 self._look_for_request(clock())
             elif not self._make(self._records, clock()):
-                return
+                break
             if clock() >= until:
-                return
+                break
+        self._frame_made()
 
     def _look_for_request(self, now: float) -> None:
         try:
@@ -223,6 +228,7 @@ class HttpSession:
             self._send_head(begun)
         if step is None:
             self._records = None
+            self._frame_made()
             self._send(h11.EndOfMessage())
             self._answered(now)
         elif isinstance(step, Pause):
@@ -231,8 +237,13 @@ class HttpSession:
                 self.drop()
             return False
         else:
-            self._send(h11.Data(data=step))
+            self._made += step
         return True
+
+    def _frame_made(self) -> None:
+        if self._made:
+            made, self._made = bytes(self._made), bytearray()
+            self._send(h11.Data(data=made))
 
     def _answered(self, now: float) -> None:
         """Go on to the next request, which may be here already."""
@@ -278,6 +289,7 @@ class HttpSession:
         """Make nothing more: an answer that was begun ends in the middle."""
         self._closing = True
         self._records = None
+        self._frame_made()
         self._parked = False
 
     def drop(self) -> None:
