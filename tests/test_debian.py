@@ -77,3 +77,24 @@ def test_the_unit_of_the_package_runs_its_program() -> None:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_are_written_for_a_shell(name: str) -> None:
     subprocess.run(["sh", "-n", str(DEBIAN / name)], check=True)
+
+
+def test_a_removal_that_would_cut_the_host_off_is_refused(tmp_path: Path) -> None:
+    """It is asked before anything is switched off."""
+    text = (DEBIAN / "prerm").read_text()
+    for place in ("/usr/lib/tincd-compat", "/var/lib/tincd-compat"):
+        text = text.replace(place, f"{tmp_path}{place}")
+    launcher = tmp_path / "usr/lib/tincd-compat/launcher"
+    launcher.mkdir(parents=True)
+    asked = launcher / "refused-by"
+    asked.write_text("#!/bin/sh\necho beta refuses it\nexit 1\n")
+    asked.chmod(0o755)
+    words = ["sh", "-c", text, "prerm"]
+    done = subprocess.run(
+        [*words, "remove"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("beta refuses it\ntincd-compat: not removed")
+    assert not (tmp_path / "var").exists()
+    # An upgrade changes nothing about who runs.
+    subprocess.run([*words, "upgrade"], check=True)

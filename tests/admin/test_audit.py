@@ -84,8 +84,9 @@ class TestAudit:
         links = [{**SECRET, "active": False}]
         [own] = audit.records(FINE, [{**mesh.BRAVO, "key": None}], links, 0.0, None)
         assert own["self"]
-        assert audit.count_forward_secret(links) == 0
-        assert audit.count_forward_secret([LINK, SECRET, SECRET]) == 2
+        assert audit.forward_secret(links) == []
+        others = [{**SECRET, "name": name} for name in ("echo", "delta")]
+        assert audit.forward_secret([LINK, *others]) == ["delta", "echo"]
 
     @pytest.mark.parametrize(
         ("fields", "words"),

@@ -48,7 +48,7 @@ def test_it_looks_as_it_was_designed() -> None:
 
 
 def test_links_that_are_forward_secret_are_counted() -> None:
-    [first, *others] = render(forward_secret=2)
+    [first, *others] = render(secret_links=2)
     assert "3 links (2 forward secret), reloaded" in first
     assert others == WIDE.splitlines()[1:]
 

@@ -107,11 +107,12 @@ def records(
     return rows
 
 
-def count_forward_secret(links: Iterable[Record]) -> int:
-    """Return how many active links have keys that are forward secret."""
-    return sum(
-        bool(link.get("active")) and link.get("protocol") == _FORWARD_SECRET
+def forward_secret(links: Iterable[Record]) -> list[str]:
+    """Return the peers of active links whose keys are forward secret, sorted."""
+    return sorted(
+        str(link.get("name"))
         for link in links
+        if link.get("active") and link.get("protocol") == _FORWARD_SECRET
     )
 
 

@@ -19,7 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from tincd_compat.admin.audit import count_forward_secret
+from tincd_compat.admin.audit import forward_secret
 from tincd_compat.admin.client import Client, Forbidden, RequestRefused, Unanswered
 from tincd_compat.admin.text import Record, clean, moment, number
 from tincd_compat.observe.words import ProblemCode
@@ -208,7 +208,7 @@ def _add_mesh(
     families.gauge(
         "forward_secret_links",
         "Active links of protocol 17.7, whose keys are forward secret.",
-        count_forward_secret(links),
+        len(forward_secret(links)),
         net=net,
     )
     for wanted in status.get("connect_to") or ():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from tincd_compat.admin import table
-from tincd_compat.admin.audit import count_forward_secret
+from tincd_compat.admin.audit import forward_secret
 from tincd_compat.admin.problems import problem_lines
 from tincd_compat.admin.session import FINDING, FINE, Session
 from tincd_compat.admin.text import (
@@ -71,7 +71,7 @@ def run(session: Session) -> int:
                 status,
                 with_links(nodes, links),
                 session.now(),
-                forward_secret=count_forward_secret(links),
+                secret_links=len(forward_secret(links)),
                 style=session.style,
                 width=session.width,
                 everything=session.options.all,
@@ -90,14 +90,14 @@ def render(
     *,
     style: Style,
     width: int | None,
-    forward_secret: int = 0,
+    secret_links: int = 0,
     everything: bool = False,
     only: Sequence[str] = (),
     sort: str | None = None,
 ) -> list[str]:
-    """Return the text of one net; so many of its links are ``forward_secret``."""
+    """Return the text of one net; so many links are forward secret."""
     problems = status.get("problems") or []
-    lines = [*_headline(status, now, forward_secret, style, width)]
+    lines = [*_headline(status, now, secret_links, style, width)]
     counts = {} if everything else status.get("problem_counts") or {}
     lines += problem_lines(problems, counts, style, width)
     if only:
@@ -118,7 +118,7 @@ def render(
 
 
 def _headline(
-    status: Record, now: float, forward_secret: int, style: Style, width: int | None
+    status: Record, now: float, secret_links: int, style: Style, width: int | None
 ) -> list[str]:
     nodes = status.get("nodes") or {}
     known = int(number(nodes.get("known")) or 0)
@@ -129,9 +129,9 @@ def _headline(
         f"{known - down} of {count(known, 'node')} reachable, "
         f"{count(int(number(status.get('links')) or 0), 'link')}"
     ]
-    if forward_secret:
+    if secret_links:
         # A mesh of tinc 1.0 has none, and need not read so every time.
-        words[0] += f" ({forward_secret} forward secret)"
+        words[0] += f" ({secret_links} forward secret)"
     if status.get("reloaded"):
         words.append(f"reloaded {spoken(age(status['reloaded'], now))} ago")
     net = clean(status.get("net") or "tinc")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
+from tincd_compat.admin.audit import forward_secret
 from tincd_compat.admin.session import FINDING, FINE, Session
+from tincd_compat.admin.text import clean
+from tincd_compat.errors import TincError
 from tincd_compat.service.launcher import RELEASE, template
 from tincd_compat.service.takeover import Host, TakeoverError, perform
 
@@ -52,7 +56,7 @@ def run(session: Session) -> int:
     program = Path(os.path.abspath(options.program or _own_program(root)))
     host = Host(program, root)
     if options.verb == "release":
-        return _release(host, root, options.dry_run)
+        return _release(session, host, root, options.dry_run)
     return _take_over(host, options.dry_run, root == RUNNING)
 
 
@@ -74,14 +78,32 @@ def _own_program(root: Path) -> Path:
     return program
 
 
-def _release(host: Host, root: Path, dry_run: bool) -> int:
+def _release(session: Session, host: Host, root: Path, dry_run: bool) -> int:
     """Run the script that the launcher has, too, for when there is no Python."""
+    if root == RUNNING:
+        _name_refusing(session)
     words = ["--dry-run"] * dry_run + ["--root", str(root)] * (root != Path("/"))
     sys.stdout.flush()
     done = subprocess.run(["sh", str(template("release")), *words], check=False)
     if done.returncode == 0 and not dry_run and root == RUNNING:
         _name_running(host)
     return done.returncode
+
+
+def _name_refusing(session: Session) -> None:
+    """Name the nodes whose links prove that they refuse C tincd."""
+    try:
+        clients = session.clients
+    except TincError:
+        # No daemon runs, or none of ours.
+        return
+    for client in clients:
+        with contextlib.suppress(TincError, OSError):
+            names = forward_secret(client.many("links"))
+            if names:
+                words = ", ".join(clean(name) for name in names)
+                session.say(f"Net {clean(client.net or '.')}: {words} refuse C tincd,")
+                session.say("as they are linked by protocol 17.7, with Ed25519 keys.")
 
 
 def _take_over(host: Host, dry_run: bool, is_running: bool) -> int:

@@ -6,6 +6,7 @@ They are outside the installation that they start, so they are there when that i
 * ``tincd``, what ``/usr/sbin/tincd`` is a link to, starts ours if that can work;
 * ``ours/tincd`` is ours, and ``c/tincd`` C's: their names become that of the process;
 * ``fall-back`` says why it is C's;
+* ``refused-by`` names the nodes that would refuse C tincd, by their Ed25519 keys;
 * ``release`` gives the place back, and takes no Python to do it.
 
 What changes is elsewhere, because a unit may see ``/usr`` read-only: the record of what
@@ -35,6 +36,7 @@ _FILES: Final = {
     "tincd": "tincd",
     "ours/tincd": "start",
     "fall-back": "fall-back",
+    "refused-by": "refused-by",
     "release": "release",
 }
 _REMEDY: Final = f"install tincd-compat again, or go back with {RELEASE}"
