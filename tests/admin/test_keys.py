@@ -66,7 +66,7 @@ def test_a_second_key_only_when_asked_for(directory: Path) -> None:
     other = said(directory, "--replace")
     assert other[0].startswith("alpha has another Ed25519 key now")
     assert first not in other
-    assert "Every host that has the old line refuses this node" in "\n".join(other)
+    assert "Every host that has the old line refuses this node with" in "\n".join(other)
 
 
 def test_a_key_that_is_not_used(directory: Path) -> None:

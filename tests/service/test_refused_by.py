@@ -13,9 +13,9 @@ from tincd_compat.service.launcher import template
 LINE = f"Ed25519PublicKey = {'A' * 43}\n"
 SAID = """\
 Nodes that have the Ed25519 key of alpha, of {place}, refuse C tincd in its
-place: beta delta, and maybe others. Remove its lines Ed25519PublicKey there first,
-from hosts/alpha, and reload; then set ExperimentalProtocol = no in
-{place}/tinc.conf.
+place: beta delta, and maybe others. Set ExperimentalProtocol = no in
+{place}/tinc.conf, then remove the line Ed25519PublicKey from hosts/alpha
+at each of them, and restart this net only then.
 """
 
 
@@ -92,7 +92,7 @@ def test_release_says_so_and_goes_on(root: Path) -> None:
     host = without_dpkg(root)
     do(host.takeover)
     place = net(root)
-    told = SAID.format(place=place) + "Do so before you restart the net.\n"
+    told = SAID.format(place=place)
     # The script beside the launcher, too, which takes no Python.
     script = root / "usr/local/lib/tincd-compat/release"
     words = ["sh", str(script), "--root", str(root), "--dry-run"]

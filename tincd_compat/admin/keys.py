@@ -28,8 +28,8 @@ What happens next:
   From then on both refuse each other in protocol 17.0, which is all that C tincd
   speaks. The way back is in tincd-compat(8)."""
 _REPLACED: Final = """\
-Every host that has the old line refuses this node until it has the new one: change it
-there first, or at once."""
+Every host that has the old line refuses this node with the new key. Put the new line
+in its place there before this node is started again."""
 _UNUSED: Final = """\
 tinc.conf has ExperimentalProtocol = no: the key is of no use while that line is
 there."""
