@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.config.check.mistakes import (
     main,
     said_about,
 )
+from tincd_compat.config.check import users
+from tincd_compat.config.check.users import Account
 from tincd_compat.config.ed25519keygen import public_line
 from tincd_compat.crypto.sptps.edwards import SigningKey
 from tincd_compat.crypto.sptps.keytext import private_block, public_block
@@ -199,6 +202,25 @@ test_a_mistake_is_found = each_is_found(ROWS)
 def test_nothing_is_wrong(net: Path, change: Change) -> None:
     change(net)
     assert said_about(net) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="somebody else may not write here")
+def test_keys_that_a_user_cannot_keep(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ghost = Account("ghost", 4711, frozenset())
+    monkeypatch.setattr(users, "find_account", lambda name: ghost)
+    monkeypatch.setattr(users, "check_user", lambda *arguments: None)
+    # Without a key of ours nobody gives one.
+    assert said_about(net, user="ghost") == []
+    SOUND(net)
+    assert said_about(net, user="ghost") == [
+        "hosts: info: with --user ghost the Ed25519 keys that peers give cannot be "
+        "written here: add their lines by hand, or those that dial this node are "
+        "refused after its next start"
+    ]
+    os.chown(net / "hosts/beta", 4711, 4711)
+    assert said_about(net, user="ghost") == []
 
 
 def test_what_cannot_be_read_is_no_mistake(

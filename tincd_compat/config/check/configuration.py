@@ -123,6 +123,8 @@ class _Check:
         self._suites = suites
         self._report = report
         self._owners = Owners(report)
+        #: Peers that may give an Ed25519 key; none if we have none in use.
+        self._learned: list[str] = []
         #: Files that were read, and will be read at a reload.
         self._read: list[Path] = []
 
@@ -144,6 +146,9 @@ class _Check:
         signing = check_signing_key(settings, directory, report)
         if own is not None and myself is not None:
             self._check_own_keys(own, myself, private, signing)
+        if signing is not None:
+            names = known_hosts(directory)
+            self._learned = [name for name in names if name != myself]
         wanted = [entry for entry in good if entry.variable.lower() == "connectto"]
         peers = check_peers(
             directory,
@@ -182,6 +187,7 @@ class _Check:
             self._report.error(None, f"unknown user `{user}'")
             return
         directory = self._directory
+        users.check_learning(account, directory, self._learned, self._report)
         hosts = [directory / "hosts" / name for name in known_hosts(directory)]
         users.check_user(
             account,

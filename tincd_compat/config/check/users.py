@@ -13,6 +13,7 @@ from tincd_compat.config.check.findings import Report
 from tincd_compat.dataclass import dataclass
 
 _READ: Final = stat.S_IROTH
+_WRITE: Final = stat.S_IWOTH
 _RUN: Final = stat.S_IROTH | stat.S_IXOTH
 _ENTER: Final = stat.S_IXOTH
 
@@ -71,6 +72,25 @@ def check_user(
         if not _allowed(account, _RUN, path):
             text = f"with --user {account.name} it cannot be run after the start"
             report.warning(path, text)
+
+
+def check_learning(
+    account: Account, directory: Path, names: Iterable[str], report: Report
+) -> None:
+    """Find host files into which the Ed25519 key that a peer gives cannot be written.
+
+    Only a peer that we dial gives it again after the next start: one that dials has the
+    key of this node, and begins a session that takes both.
+    """
+    hosts = directory / "hosts"
+    closed = [name for name in names if not _allowed(account, _WRITE, hosts / name)]
+    if account.uid != 0 and closed:
+        text = (
+            f"with --user {account.name} the Ed25519 keys that peers give cannot be"
+            " written here: add their lines by hand, or those that dial this node are"
+            " refused after its next start"
+        )
+        report.info(hosts, text)
 
 
 def _allowed(account: Account, wanted: int, path: Path) -> bool:
