@@ -10,6 +10,9 @@ from jsonschema import Draft202012Validator
 
 from tests.admin.played import Stage
 from tincd_compat.admin import keys, main, schema
+from tincd_compat.admin.session import Session
+from tincd_compat.config.ed25519keygen import KeyPlaces, OwnKey
+from tincd_compat.crypto.sptps.edwards import SigningKey
 from tincd_compat.errors import ConfigError
 
 
@@ -39,8 +42,7 @@ def test_a_key_is_made_and_what_follows_is_said(directory: Path) -> None:
         line,
         "",
         "What happens next:",
-        "  This node begins to use the key when tincd is started again: "
-        "systemctl restart tinc",
+        "  This node begins to use the key when tincd is started again.",
         "  A reload is not enough. Peers without such a key go on as before.",
         "  A peer that has one, too, exchanges keys with this node by itself, at the "
         "first",
@@ -67,6 +69,19 @@ def test_a_second_key_only_when_asked_for(directory: Path) -> None:
     assert other[0].startswith("alpha has another Ed25519 key now")
     assert first not in other
     assert "Every host that has the old line refuses this node with" in "\n".join(other)
+
+
+def test_the_unit_of_a_net_is_named(directory: Path) -> None:
+    places = KeyPlaces("alpha", directory / "a", directory / "b", used=True)
+    key = OwnKey(SigningKey.generate(bytes).public)
+    text = "\n".join(keys.render("vpn", places, key))
+    assert "when tincd is started again: systemctl restart tinc@vpn\n" in text
+
+
+def test_a_directory_that_is_no_net(tmp_path: Path) -> None:
+    options = Stage().options("keys", "-c", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"there is no .*/tinc\.conf \(-n NET, or -c"):
+        keys.run(Session(options, clients=list, write=len, now=float))
 
 
 def test_a_key_that_is_not_used(directory: Path) -> None:

@@ -21,7 +21,7 @@ FAILED: Final = FINDING
 
 _AFTERWARDS: Final = """\
 What happens next:
-  This node begins to use the key when tincd is started again: {restart}
+  This node begins to use the key when tincd is started again{how}
   A reload is not enough. Peers without such a key go on as before.
   A peer that has one, too, exchanges keys with this node by itself, at the first
   connection. Their connections are forward secret then; packets between nodes are not.
@@ -142,8 +142,8 @@ def render(net: str | None, places: KeyPlaces, key: OwnKey) -> list[str]:
     if key.replaced:
         lines += [*_REPLACED.splitlines(), ""]
     if places.used:
-        unit = "tinc" if net is None else f"tinc@{clean(net)}"
-        lines += _AFTERWARDS.format(restart=f"systemctl restart {unit}").splitlines()
+        how = "." if net is None else f": systemctl restart tinc@{clean(net)}"
+        lines += _AFTERWARDS.format(how=how).splitlines()
     else:
         lines += _UNUSED.splitlines()
     return lines

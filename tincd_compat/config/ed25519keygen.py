@@ -87,6 +87,9 @@ def find_places(
     directory: Path, *, environment: Mapping[str, str], hostname: str
 ) -> KeyPlaces:
     """Return where our key is, or will be; ConfigError if tinc.conf does not say."""
+    main = directory / "tinc.conf"
+    if not os.path.lexists(main):
+        raise ConfigError(f"there is no {main} (-n NET, or -c DIR)")
     config = Config(read_server_config(directory, ()))
     name = resolve_name(config, environment, hostname)
     values = read_variables(config, Scope.OWN)
