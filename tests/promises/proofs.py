@@ -254,6 +254,7 @@ HOST: Final[dict[str, tuple[str, ...]]] = {
         f"{_HERE}/test_keys.py::test_a_key_file_is_born_private",
         f"{_CONFIG}/test_keyfile.py::test_a_private_file_becomes_private",
         f"{_CONFIG}/test_keys.py::test_wide_modes_get_a_warning",
+        f"{_CONFIG}/test_ed25519keygen.py::test_a_new_key",
     ),
     "key-shown": (
         f"{_HERE}/test_keys.py::test_no_key_in_errors",
