@@ -88,13 +88,16 @@ probes: tools $(VENV)/.runtime
 startup: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.startup
 
+# The documents take their figures from a run of everything; a part of it is kept apart.
+FIGURES = $(if $(filter --measure% --contender% --mode%,$(ARGS)),build,conformance/results)/bench.json
+
 bench: tools $(VENV)/.runtime
 	@for package in $(BENCH_PACKAGES); do \
 	  dpkg -s $$package >/dev/null 2>&1 \
 	    || DEBIAN_FRONTEND=noninteractive $(APT_GET) install -y -qq --no-install-recommends $$package \
 	    || echo "could not install $$package"; \
 	done
-	$(BIN)/python -m conformance.bench --json conformance/results/bench.json $(ARGS)
+	$(BIN)/python -m conformance.bench --json $(FIGURES) $(ARGS)
 
 bench-mesh: tools $(VENV)/.runtime
 	$(BIN)/python -m conformance.bench_mesh $(ARGS)
