@@ -47,7 +47,7 @@ from tincd_compat.crypto.sptps.records import (
 _NUMBER_SIZE: Final = 4
 
 
-class Delivery(NamedTuple):
+class Arrival(NamedTuple):
     """What a datagram was: a record of the application, or a reason for answers."""
 
     record: SptpsRecord | None
@@ -112,24 +112,24 @@ class DatagramSession:
             raise ValueError("the application has no such records")
         return self._seal(kind, data)
 
-    def receive(self, datagram: bytes, *, over_tcp: bool) -> Delivery:
+    def receive(self, datagram: bytes, *, over_tcp: bool) -> Arrival:
         """Open a datagram; PeerError, and no change, unless it is a genuine new one.
 
         ``over_tcp`` tells that it came over meta connections, in order.
         """
         number = int.from_bytes(datagram[:_NUMBER_SIZE])
         if not self.incoming:
-            return Delivery(None, self._receive_plain(number, datagram, over_tcp))
+            return Arrival(None, self._receive_plain(number, datagram, over_tcp))
         checked_number(number)
         text = self._open(number, datagram[_NUMBER_SIZE:])
         kind, data = text[0], text[1:]
         if kind < HANDSHAKE:
             self._admit(number)
-            return Delivery(SptpsRecord(kind, data), ())
+            return Arrival(SptpsRecord(kind, data), ())
         if kind != HANDSHAKE:
             raise refused(f"a SPTPS record of kind {kind}")
         self._admit_handshake(number, over_tcp)
-        return Delivery(None, self._perform(self._handshake.receive(data)))
+        return Arrival(None, self._perform(self._handshake.receive(data)))
 
     def _receive_plain(
         self, number: int, datagram: bytes, over_tcp: bool
