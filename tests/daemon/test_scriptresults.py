@@ -31,11 +31,11 @@ class Noted:
 )
 def test_the_end_of_a_script(status: int, result: ScriptResult, words: str) -> None:
     noted = Noted()
-    noted.results.began("hosts/beta-up")
+    noted.results.began("hosts/beta-up", 7)
     [running] = noted.results.views()
     assert (running.running_since, running.result) == (1000.0, None)
     noted.now += 7
-    noted.results.ended("hosts/beta-up", status)
+    noted.results.ended("hosts/beta-up", 7, status)
     [view] = noted.results.views()
     assert (view.result, view.text, view.ended) == (result, words, 1007.0)
     assert view.running_since is None
@@ -58,13 +58,31 @@ def test_a_script_that_cannot_be_started() -> None:
 
 def test_a_script_that_takes_long_goes_on_all_the_same() -> None:
     noted = Noted()
-    noted.results.began("tinc-up")
+    noted.results.began("tinc-up", 7)
     noted.now += 31
-    noted.results.overdue("tinc-up")
+    noted.results.overdue("tinc-up", 7)
     [view] = noted.results.views()
     assert view.running_since is not None
     assert noted.told() == ["overdue"]
     assert [event.facts["seconds"] for event in noted.events.since()] == [31]
+
+
+def test_two_runs_of_a_script_have_a_time_each() -> None:
+    noted = Noted()
+    noted.results.began("subnet-up", 7)
+    noted.now += 61
+    noted.results.overdue("subnet-up", 7)
+    noted.results.began("subnet-up", 8)
+    noted.now += 2
+    noted.results.ended("subnet-up", 7, 1)
+    [view] = noted.results.views()
+    assert (view.ended, view.running_since) == (1063.0, 1061.0)
+    noted.now += 3
+    noted.results.ended("subnet-up", 8, 1)
+    [view] = noted.results.views()
+    assert (view.ended, view.running_since) == (1066.0, None)
+    told = [event.facts["seconds"] for event in noted.events.since()]
+    assert told == [61, 63, 5]
 
 
 def test_those_that_are_left_out_are_counted_only() -> None:
@@ -79,8 +97,8 @@ def test_those_that_are_left_out_are_counted_only() -> None:
 def test_the_last_ones_are_remembered() -> None:
     noted = Noted()
     for number in range(REMEMBERED + 5):
-        noted.results.began(f"hosts/n{number}-up")
-        noted.results.ended(f"hosts/n{number}-up", 0)
+        noted.results.began(f"hosts/n{number}-up", number)
+        noted.results.ended(f"hosts/n{number}-up", number, 0)
     names = [view.name for view in noted.results.views()]
     assert len(names) == REMEMBERED
     assert names[-1] == f"hosts/n{REMEMBERED + 4}-up"

@@ -15,6 +15,7 @@ from typing import Final
 from tincd_compat.daemon.clock import Clock
 from tincd_compat.observe.events import Events
 from tincd_compat.observe.summary import ScriptRuns
+from tincd_compat.observe.times import Time
 from tincd_compat.observe.views import ScriptView
 from tincd_compat.observe.words import EventKind, ScriptResult
 from tincd_compat.service.scripts import kind_of
@@ -31,6 +32,9 @@ class ScriptResults:
         self._clock = clock
         self._last: dict[str, ScriptView] = {}
         self._counts: Counter[tuple[str, ScriptResult]] = Counter()
+        #: Since when each run goes on that has not ended, by the number of its process;
+        #: the runner keeps these few.
+        self._running: dict[int, Time] = {}
 
     def views(self) -> tuple[ScriptView, ...]:
         return tuple(self._last.values())
@@ -42,45 +46,61 @@ class ScriptResults:
 
     # What a runner of scripts tells.
 
-    def began(self, name: str) -> None:
-        last = self._last.pop(name, None) or ScriptView(name=name)
-        if len(self._last) >= REMEMBERED:
-            del self._last[next(iter(self._last))]
-        self._last[name] = replace(last, running_since=self._clock.now())
+    def began(self, name: str, pid: int) -> None:
+        now = self._clock.now()
+        self._running[pid] = now
+        self._remember(replace(self._last_of(name), running_since=now))
 
-    def ended(self, name: str, status: int) -> None:
+    def ended(self, name: str, pid: int, status: int) -> None:
         if status < 0:
             words = signal.strsignal(-status) or f"signal {-status}"
-            self._note(name, ScriptResult.SIGNALLED, words)
+            result = ScriptResult.SIGNALLED
         elif status:
-            self._note(name, ScriptResult.FAILED, f"exit status {status}")
+            result, words = ScriptResult.FAILED, f"exit status {status}"
         else:
-            self._note(name, ScriptResult.OK, "exit status 0")
+            result, words = ScriptResult.OK, "exit status 0"
+        seconds, last = self._seconds(pid), self._last.get(name)
+        began = self._running.pop(pid, None)
+        if last is not None:
+            latest = last.running_since
+            self._last[name] = replace(
+                last,
+                result=result,
+                ended=self._clock.now(),
+                text=words,
+                # A later run of the script may be under way.
+                running_since=None if latest == began else latest,
+            )
+        self._tell(name, result, words, seconds)
 
     def not_started(self, name: str) -> None:
-        self.began(name)
-        self._note(name, ScriptResult.NOT_STARTED, "could not be started")
+        result, words = ScriptResult.NOT_STARTED, "could not be started"
+        last = self._last_of(name)
+        self._remember(
+            replace(last, result=result, ended=self._clock.now(), text=words)
+        )
+        self._tell(name, result, words, 0.0)
 
-    def overdue(self, name: str) -> None:
-        self._tell(name, ScriptResult.OVERDUE, "", self._seconds(name))
+    def overdue(self, name: str, pid: int) -> None:
+        self._tell(name, ScriptResult.OVERDUE, "", self._seconds(pid))
 
     def left_out(self, name: str) -> None:
         """Count only: when that happens, it happens tens of thousands of times."""
         self._counts[kind_of(name), ScriptResult.LEFT_OUT] += 1
 
-    def _note(self, name: str, result: ScriptResult, words: str) -> None:
-        now, last = self._clock.now(), self._last.get(name)
-        seconds = self._seconds(name)
-        if last is not None:
-            self._last[name] = replace(
-                last, result=result, ended=now, text=words, running_since=None
-            )
-        self._tell(name, result, words, seconds)
+    def _last_of(self, name: str) -> ScriptView:
+        return self._last.get(name) or ScriptView(name=name)
 
-    def _seconds(self, name: str) -> float | None:
-        """Return for how long a script runs; None if it does not, as far as known."""
-        last = self._last.get(name)
-        began = None if last is None else last.running_since
+    def _remember(self, view: ScriptView) -> None:
+        """Keep the view of a script, and the oldest of too many no longer."""
+        self._last.pop(view.name, None)
+        if len(self._last) >= REMEMBERED:
+            del self._last[next(iter(self._last))]
+        self._last[view.name] = view
+
+    def _seconds(self, pid: int) -> float | None:
+        """Return for how long a run goes on; None if it is not known."""
+        began = self._running.get(pid)
         return None if began is None else round(self._clock.now() - began, 1)
 
     def _tell(

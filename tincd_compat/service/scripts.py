@@ -118,18 +118,22 @@ def kind_of(name: str) -> str:
 
 
 class ScriptWatcher(Protocol):
-    """Hears what becomes of scripts."""
+    """Hears what becomes of scripts.
 
-    def began(self, name: str) -> None:
+    One that is overdue runs beside the next of its name: the number of its process says
+    which run is meant.
+    """
+
+    def began(self, name: str, pid: int) -> None:
         """A script runs now."""
 
-    def ended(self, name: str, status: int) -> None:
+    def ended(self, name: str, pid: int, status: int) -> None:
         """A script has ended, with a negative status by a signal."""
 
     def not_started(self, name: str) -> None:
         """A script could not be started."""
 
-    def overdue(self, name: str) -> None:
+    def overdue(self, name: str, pid: int) -> None:
         """The patience with a script is over, and it runs still."""
 
     def left_out(self, name: str) -> None:
@@ -137,13 +141,13 @@ class ScriptWatcher(Protocol):
 
 
 class _NoScriptListener:
-    def began(self, name: str) -> None: ...
+    def began(self, name: str, pid: int) -> None: ...
 
-    def ended(self, name: str, status: int) -> None: ...
+    def ended(self, name: str, pid: int, status: int) -> None: ...
 
     def not_started(self, name: str) -> None: ...
 
-    def overdue(self, name: str) -> None: ...
+    def overdue(self, name: str, pid: int) -> None: ...
 
     def left_out(self, name: str) -> None: ...
 
@@ -309,7 +313,7 @@ class ScriptRunner:
         if process is None:
             self.watcher.not_started(name)
             return
-        self.watcher.began(name)
+        self.watcher.began(name, process.pid)
         loop = asyncio.get_running_loop()
         attending = loop.create_task(self._attend(name, process))
         enough = loop.create_future()
@@ -336,7 +340,7 @@ class ScriptRunner:
                 process.pid,
                 patience,
             )
-            self.watcher.overdue(name)
+            self.watcher.overdue(name, process.pid)
         self._leave(attending, name, process)
 
     def _leave(
@@ -378,7 +382,7 @@ class ScriptRunner:
             # It outlasts the daemon, which Popen need not warn of.
             process.returncode = 0
             raise
-        self.watcher.ended(name, status)
+        self.watcher.ended(name, process.pid, status)
         denied = status == _STATUS_NOT_EXECUTABLE
         _log_result(name, status, self._advice(name) if denied else "")
 
