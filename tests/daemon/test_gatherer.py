@@ -107,6 +107,7 @@ def _given() -> dict[str, set[str]]:
     """Return the keywords given to each callable anywhere in the package.
 
     The keys of dictionaries count for every callable of their module that takes one.
+    What is always empty is not given.
     """
     given: dict[str, set[str]] = {}
     for path in sorted(Path(tincd_compat.__file__).parent.rglob("*.py")):
@@ -123,8 +124,15 @@ def _given() -> dict[str, set[str]]:
                 continue
             names = given.setdefault(call.func.id, set())
             for keyword in call.keywords:
+                if _is_empty(keyword.value):
+                    continue
                 names.update(keys if keyword.arg is None else {keyword.arg})
     return given
+
+
+def _is_empty(value: ast.expr) -> bool:
+    # An empty tuple may stand for what is written later, as the problems of a status.
+    return isinstance(value, ast.Dict) and not value.keys
 
 
 def _of(module: ModuleType) -> list[type]:

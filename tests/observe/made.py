@@ -88,7 +88,6 @@ def counters(at: float = NOW, **more: Any) -> Counters:
         "connect_attempts": (),
         "data_bytes": {way: dict(both) for way in Direction},
         "data_packets": {way: dict(both) for way in Direction},
-        "device": {way: TrafficRecord(packets=0, bytes=0) for way in Direction},
         "failed_handshakes": {},
     }
     return Counters(**{**values, **more})

@@ -141,7 +141,6 @@ class Counting:
             connect_attempts=(*self._dials.attempts(),),
             data_bytes=_by_carrier(totals, lambda traffic: traffic.bytes),
             data_packets=_by_carrier(totals, lambda traffic: traffic.packets),
-            device={},
             failed_handshakes={
                 str(reason): count for reason, count in links.failed_callers.items()
             },

@@ -12,7 +12,6 @@ from tincd_compat.observe.records import (
     Address,
     Problem,
     SuiteRecord,
-    TrafficRecord,
 )
 from tincd_compat.observe.times import Time
 from tincd_compat.observe.words import (
@@ -220,8 +219,6 @@ class Counters(Record):
     data_bytes: dict[Direction, dict[Carrier, int]]
     #: Packets, likewise.
     data_packets: dict[Direction, dict[Carrier, int]]
-    #: Frames that were read from the device (sent) and written to it (received).
-    device: dict[Direction, TrafficRecord]
     #: Callers whose handshake failed, by the reason as a word of LinkEnd.
     failed_handshakes: dict[str, int]
     #: Lines of the log that were left out: repetitions and floods, or nobody read them.
