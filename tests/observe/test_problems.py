@@ -12,6 +12,7 @@ from tests.observe.made import KEY, NO_ANSWER, NOW, PMTU, SUITE, UDP, World, cou
 from tests.observe.schemas import validator
 from tincd_compat import options
 from tincd_compat.observe import tables
+from tincd_compat.observe.hostrules import LEFT_OUT_LINES
 from tincd_compat.observe.problems import AT_ONCE, LISTED, Judge
 from tincd_compat.observe.records import Address, TrafficRecord
 from tincd_compat.observe.times import Time
@@ -171,7 +172,7 @@ def short_key(world: World) -> None:
 
 
 def log_suppressed(world: World) -> None:
-    world.counters = replace(world.counters, log_suppressed=12)
+    world.counters = replace(world.counters, log_suppressed=LEFT_OUT_LINES)
 
 
 PLAIN = replace(KEY, cipher="none")
@@ -324,7 +325,7 @@ STAGES: list[tuple[Stage, ProblemCode, str | None, str]] = [
     ),
     (
         *(log_suppressed, ProblemCode.LOG_SUPPRESSED, None),
-        "12 lines of the log left out, there were too many",
+        "100 lines of the log left out, there were too many",
     ),
 ]
 

@@ -21,6 +21,9 @@ from tincd_compat.observe.words import (
 SLOW_SCRIPT: Final = 30.0
 #: Datagrams for which the kernel had no room, within the window.
 NO_ROOM: Final = 100
+#: Lines of the log that were left out within the window; a few are what a line that is
+#: repeated now and then comes to.
+LEFT_OUT_LINES: Final = 100
 #: Seconds by which the clock may be set, and for how long it is told of.
 CLOCK_STEP: Final = 10.0
 CLOCK_MEMORY: Final = 3600.0
@@ -141,6 +144,6 @@ def clock(look: Look) -> Iterator[ProblemFound]:
 
 def log_suppressed(look: Look) -> Iterator[ProblemFound]:
     lines = look.grown(lambda counters: counters.log_suppressed)
-    if lines > 0:
+    if lines >= LEFT_OUT_LINES:
         text = f"{count(lines, 'line')} of the log left out, there were too many"
         yield ProblemFound(ProblemCode.LOG_SUPPRESSED, None, text, {"lines": lines})
