@@ -93,7 +93,7 @@ KEY = bytes(range(SUITE.cipher.key_block_size))
     [
         lambda opener, datagram: opener.matches(datagram),
         lambda opener, datagram: opener.open_train([datagram])[0].drop is None,
-        lambda opener, datagram: opener.open(datagram) is not None,
+        lambda opener, datagram: opener.open(datagram, 0.0) is not None,
     ],
     ids=["search", "train", "alone"],
 )

@@ -122,7 +122,7 @@ class SingleStory(Story, NoSockets):
     ) -> None:
         (datagram,) = self.world.peers[name].seal(frame)
         place = (source.host, source.port)
-        if self.singles.inward(index, datagram, place) is Progress.REFUSED:
+        if self.singles.inward(index, datagram, place, 0.0) is Progress.REFUSED:
             self.world.from_udp([datagram], source, index)
             self.singles.received(index, place, source)
 

@@ -194,7 +194,7 @@ class Daemon(NoSockets):
             return
         source = (place.host, place.port)
         if self.singles is not None and len(datagrams) == 1:
-            progress = self.singles.inward(self.index, datagrams[0], source)
+            progress = self.singles.inward(self.index, datagrams[0], source, 0.0)
             if progress is not Progress.REFUSED:
                 return
         self.world.from_udp(datagrams, place, self.index)

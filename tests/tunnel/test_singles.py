@@ -95,7 +95,7 @@ class Desk:
         """Return whether the datagram took the single-packet path."""
         address = self.world.peers[name].address
         source = (address.host, address.port)
-        progress = self.singles.inward(index, datagram, source)
+        progress = self.singles.inward(index, datagram, source, self.world.now)
         if progress is not Progress.REFUSED:
             self.quiet.append(progress is Progress.QUIET)
             return True
@@ -249,7 +249,7 @@ class TestInward:
         desk.from_peer("b", sized(60, HERE))
         (datagram,) = desk.world.peers["b"].seal(sized(60, HERE))
         for index, source in (0, ("203.0.113.9", 4242)), (1, ("192.0.2.2", 655)):
-            progress = desk.singles.inward(index, datagram, source)
+            progress = desk.singles.inward(index, datagram, source, desk.world.now)
             assert progress is Progress.REFUSED
         assert desk.from_udp("b", datagram)
 

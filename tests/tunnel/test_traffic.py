@@ -133,7 +133,7 @@ def test_only_what_is_accepted_is_heard() -> None:
     assert tunnel.last_packet == before
 
 
-def test_single_datagrams_are_noticed_at_the_next_tick() -> None:
+def test_single_datagrams_are_noticed_at_once() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "core", None)
         here, there = make_tunnel("there"), make_tunnel("here")
@@ -143,10 +143,10 @@ def test_single_datagrams_are_noticed_at_the_next_tick() -> None:
         pure = there.opener.pure
         assert pure is not None
         wire = here.sealer.seal_train([bytes(10), bytes(20)])
-    assert pure.open(wire[0]) == bytes(10)
+    assert pure.open(wire[0], 5.0) == bytes(10)
     assert there.received == Traffic(1, 10)
-    assert there.last_packet is None
-    there.openers.tick(5.0)
+    assert there.last_packet == 5.0
+    assert pure.open(wire[0], 8.0) is None
     assert there.last_packet == 5.0
     there.openers.tick(10.0)
     assert there.last_packet == 5.0

@@ -112,7 +112,7 @@ class SingleReader:
             return True
         data, size, source = message
         if size >= len(data):
-            progress = self._singles.inward(index, data, source)
+            progress = self._singles.inward(index, data, source, self._moved_in)
             if progress is not _REFUSED:
                 return progress is _QUIET
         first = self._sockets.cut(index, message)

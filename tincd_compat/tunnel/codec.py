@@ -224,8 +224,6 @@ class Opener:
         self._make = partial(_opener, suite, key_block, window_bytes)
         self._made: PureOpener | core.Opener | None = None
         self._authenticates = suite.authenticates
-        #: How many single datagrams were opened at the last look that found more.
-        self._singles_seen, self._singles_seen_at = 0, 0.0
         self._decompress = compression.decompressor(level) if level else None
         #: Bytes of frames behind their unpacking.
         self._unpacked = 0
@@ -253,18 +251,10 @@ class Opener:
 
         In seconds of the clock of whoever moves packets in that way.
         """
-        if self._made is None or isinstance(self._made, PureOpener):
-            return self._singles_seen_at
-        return self._made.heard / 1000
-
-    def look(self, now: float) -> None:
-        """Note the time, if Python has opened single datagrams since the last look.
-
-        That path has no time to tell: a time of its own is felt there.
-        """
         made = self._made
-        if isinstance(made, PureOpener) and made.singles_opened != self._singles_seen:
-            self._singles_seen, self._singles_seen_at = made.singles_opened, now
+        if made is None:
+            return 0.0
+        return made.heard if isinstance(made, PureOpener) else made.heard / 1000
 
     @property
     def _train(self) -> PureOpener | core.Opener:

@@ -131,9 +131,7 @@ class Openers:
         self._keep(self._current, None)
 
     def tick(self, now: float) -> None:
-        """Note who was heard; forget the older key if it was out of use for long."""
-        for opener in self._kept():
-            opener.look(now)
+        """Forget the older key if it was out of use for long."""
         if self.current is not self._newer:
             return
         if self._idle_since is None:

@@ -124,13 +124,10 @@ class PureOpener:
         self._window = ReplayWindow(window_bytes)
         # The configured MAC length counts here even when no MAC is sent.
         self._shortest = SEQNO_SIZE + suite.maclength
-        #: Datagrams that were accepted in trains, and singly; bytes of their bodies.
-        self._trains_opened = self.singles_opened = self.bytes_opened = 0
-
-    @property
-    def packets_opened(self) -> int:
-        """Datagrams that were accepted."""
-        return self._trains_opened + self.singles_opened
+        #: Datagrams that were accepted, and bytes of their bodies.
+        self.packets_opened = self.bytes_opened = 0
+        #: When :meth:`open` has last accepted one, by its caller; 0 for never.
+        self.heard = 0.0
 
     @property
     def highest(self) -> int:
@@ -159,7 +156,7 @@ class PureOpener:
             for data in sealed
         ]
 
-    def open(self, datagram: bytes) -> bytes | None:
+    def open(self, datagram: bytes, now: float) -> bytes | None:
         """Return the body of a genuine datagram that follows the last one.
 
         None for any other, which :meth:`open_train` is to judge: it has not been here.
@@ -180,7 +177,8 @@ class PureOpener:
             return None
         if not self._window.follows(int.from_bytes(plain[:SEQNO_SIZE])):
             return None
-        self.singles_opened += 1
+        self.packets_opened += 1
+        self.heard = now
         self.bytes_opened += len(plain) - SEQNO_SIZE
         return plain[SEQNO_SIZE:]
 
@@ -208,7 +206,7 @@ class PureOpener:
             fields = (data[SEQNO_SIZE:], length, None, number, number - 1, 0, 0)
             run.append(_opened(Opened, fields))
         self._window.advance(len(run))
-        self._trains_opened += len(run)
+        self.packets_opened += len(run)
         self.bytes_opened += total
         return run
 
@@ -230,6 +228,6 @@ class PureOpener:
             if verdict is Verdict.FUTURE:
                 return Opened(b"", length, Drop.FUTURE, seqno, last, window.strays)
             lost = seqno - last - 1
-        self._trains_opened += 1
+        self.packets_opened += 1
         self.bytes_opened += length
         return Opened(plain[SEQNO_SIZE:], length, None, seqno, last, 0, lost)

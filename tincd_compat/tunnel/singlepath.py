@@ -28,8 +28,8 @@ _REFUSED: Final = Progress.REFUSED
 
 #: Makes a datagram of a frame; None if the pipeline has to.
 Seal: TypeAlias = Callable[[bytes | bytearray], bytes | None]
-#: Makes a frame of a datagram; None if the pipeline has to.
-Open: TypeAlias = Callable[[bytes], bytes | None]
+#: Makes a frame of a datagram that has come now; None if the pipeline has to.
+Open: TypeAlias = Callable[[bytes, float], bytes | None]
 
 
 def _no_datagram(frame: bytes | bytearray) -> bytes | None:
@@ -116,16 +116,19 @@ class SinglePath:
             self._refused(peer.node, len(frame), refusal)
         return True
 
-    def inward(self, index: int, datagram: bytes, address: tuple[Any, ...]) -> Progress:
+    def inward(
+        self, index: int, datagram: bytes, address: tuple[Any, ...], now: float
+    ) -> Progress:
         """Act on a datagram of a socket; REFUSED if the pipeline has to see it.
 
         HEEDED if the pipeline has acted on its frame, which may touch anything.
-        ``address`` is the sender's as the socket gives it.
+        ``address`` is the sender's as the socket gives it, ``now`` the time at which
+        the socket was read.
         """
         source = self._sources.get((index, address))
         if source is None or len(datagram) > MAX_DATAGRAM:
             return _REFUSED
-        frame = source.open(datagram)
+        frame = source.open(datagram, now)
         if frame is None:
             return _REFUSED
         destination = self._destination(frame)

@@ -191,10 +191,7 @@ class Tunnel:
 
     @property
     def last_packet(self) -> float | None:
-        """When a datagram last passed MAC and replay window, in the loop's seconds.
-
-        Of what comes alone and Python moves that is known at the next tick.
-        """
+        """When a datagram last passed MAC and replay window, in the loop's seconds."""
         return self.openers.heard
 
     @property
