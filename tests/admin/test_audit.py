@@ -16,6 +16,7 @@ from tests.admin.lists import (
     stage,
 )
 from tincd_compat.admin import audit
+from tincd_compat.observe.words import LinkProtocol
 
 SECRET = {
     **{**LINK, "protocol": "17.7", "rsa_bits": None, "digest": None},
@@ -102,3 +103,7 @@ class TestAudit:
     def test_findings(self, fields: dict[str, Any], words: str | None) -> None:
         found = audit.findings({**SUITE, **fields}, 2048)
         assert found == ([words] if words else [])
+
+
+def test_what_is_forward_secret_is_a_protocol_of_links() -> None:
+    assert LinkProtocol(audit.FORWARD_SECRET) is LinkProtocol.SPTPS

@@ -122,7 +122,10 @@ HEAVY = (
     *("prometheus_client", "tincd_compat.daemon", "tincd_compat.tunnel"),
 )
 #: What a verb that an operator types, or a check runs, does without.
-SLOW = ("http.client", "email", "ssl", "h11", "dataclasses", "inspect")
+SLOW = (
+    *("http.client", "email", "ssl", "h11", "dataclasses", "inspect"),
+    "tincd_compat.observe.words",
+)
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "top"])
