@@ -138,7 +138,8 @@ def test_ignored(
 def test_request_for_our_key_is_answered(tunnel_server: bool) -> None:
     desk = Desk(tunnel_server=tunnel_server)
     for tokens, methods in (("", ()), (" 15 data compress:zstd", ("zstd",))):
-        request = ReqKey("far", "alpha", methods)
+        form, payload = (15, "data") if methods else (0, "")
+        request = ReqKey("far", "alpha", methods, form, payload)
         found = desk.hear(f"15 far alpha{tokens}")
         assert found == [KeyRequested(desk["far"], request)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.texts import NAMING, VISIBLE, texts
 from tincd_compat.addresses import Subnet
+from tincd_compat.crypto.sptps import digits
 from tincd_compat.errors import PeerError
 from tincd_compat.meta.messages import (
     MESSAGES,
@@ -24,6 +26,7 @@ from tincd_compat.meta.messages import (
     DelSubnet,
     Id,
     KeyChanged,
+    KeyForm,
     Message,
     MetaKey,
     Packet,
@@ -90,9 +93,6 @@ SESSION: list[tuple[bytes, Message]] = [
     ("tokens", "methods"),
     [
         (b"", ()),
-        # Those of tinc 1.1: a number and encoded data.
-        (b" 15", ()),
-        (b" 16 AbC/d+e=", ()),
         (b" compress:zstd", ("zstd",)),
         (b" compress:zstd,x9", ("zstd", "x9")),
         (b" later compress:zstd more compress:lz", ("zstd",)),
@@ -112,6 +112,55 @@ def test_what_the_origin_of_req_key_can_do(
     tokens: bytes, methods: tuple[str, ...]
 ) -> None:
     assert parse(b"15 peer alpha" + tokens) == ReqKey("peer", "alpha", methods)
+
+
+# Lines of sessions between nodes, as a real tinc 1.1 took them; records cut short.
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"15 a b 15 AAAAAAIA", ReqKey("a", "b", (), KeyForm.SESSION, "AAAAAAIA")),
+        (b"15 a b 19", ReqKey("a", "b", (), KeyForm.ASK_PUBLIC_KEY)),
+        (b"15 a b 20 7o2J", ReqKey("a", "b", (), KeyForm.PUBLIC_KEY, "7o2J")),
+        (b"15 a b 21 Ab+/", ReqKey("a", "b", (), KeyForm.DATAGRAM, "Ab+/")),
+        (
+            b"15 a b 15 AAAA compress:zstd",
+            ReqKey("a", "b", ("zstd",), KeyForm.SESSION, "AAAA"),
+        ),
+        (
+            b"15 a b 19 compress:zstd",
+            ReqKey("a", "b", ("zstd",), KeyForm.ASK_PUBLIC_KEY),
+        ),
+        (b"16 a b AAAA -1 -1 -1 0", AnsKey.of_session("a", "b", "AAAA")),
+        (
+            b"16 a b AAAA -1 -1 -1 0 192.0.2.1 655",
+            AnsKey("a", "b", "AAAA", -1, -1, -1, 0, "192.0.2.1", "655"),
+        ),
+    ],
+)
+def test_lines_of_sessions_between_nodes(line: bytes, message: Message) -> None:
+    assert parse(line) == message
+    assert message.encode() == line
+
+
+@pytest.mark.parametrize(
+    ("tokens", "form", "payload"),
+    [
+        (b" 0 AAAA", 0, ""),
+        (b" x15 AAAA", 0, ""),
+        (b" 15", KeyForm.SESSION, ""),
+        (b" 15x AAAA", KeyForm.SESSION, ""),
+        (b" 15\tAAAA\r", KeyForm.SESSION, "AAAA"),
+        (b" 19 AAAA", KeyForm.ASK_PUBLIC_KEY, ""),
+        (b" 16 AAAA", 16, ""),
+        (b" -15 AAAA", -15, ""),
+        (b" 4294967311 AAAA", KeyForm.SESSION, "AAAA"),
+        (b" 21 " + b"A" * 2048, KeyForm.DATAGRAM, "A" * 2048),
+        # Half of it would be no record, and be taken for one.
+        (b" 21 " + b"A" * 2049, KeyForm.DATAGRAM, ""),
+    ],
+)
+def test_forms_of_req_key(tokens: bytes, form: int, payload: str) -> None:
+    assert parse(b"15 a b" + tokens) == ReqKey("a", "b", (), form, payload)
 
 
 def test_every_request_is_in_the_session() -> None:
@@ -141,6 +190,9 @@ def test_further_tokens(line: bytes, message: Message) -> None:
         # One token is not an address and a port.
         assert parse(line + b" 192.0.2.1") == message
         return
+    if isinstance(message, ReqKey):
+        # The number is a form, though none that has a payload.
+        message = replace(message, form=7)
     assert parse(line + b" 7 more \xff") == message
 
 
@@ -312,6 +364,12 @@ def test_a_number_is_all_that_a_ping_needs(line: bytes) -> None:
 
 NAMES = texts(NAMING, min_size=1, max_size=20)
 METHODS = texts(string.ascii_lowercase + string.digits, min_size=1, max_size=8)
+METHOD_LISTS = st.lists(METHODS, max_size=6).map(tuple)
+FULL_FORMS = st.sampled_from([KeyForm.SESSION, KeyForm.PUBLIC_KEY, KeyForm.DATAGRAM])
+BARE_FORMS = st.integers(-(2**31), 2**31 - 1).filter(
+    lambda form: form not in (15, 20, 21)
+)
+DIGITS = st.binary(min_size=1, max_size=90).map(digits.encode)
 TEXTS = texts(VISIBLE, min_size=1, max_size=60)
 HEX = st.binary(min_size=1, max_size=80).map(lambda data: data.hex().upper())
 INTS = st.integers(-(2**31), 2**31 - 1)
@@ -348,8 +406,11 @@ ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
     ),
     st.builds(lambda nonce, ends: DelEdge(nonce, *ends), WORDS, PAIRS),
     st.builds(KeyChanged, WORDS, NAMES),
-    st.builds(ReqKey, NAMES, NAMES, st.lists(METHODS, max_size=6).map(tuple)),
+    st.builds(ReqKey, NAMES, NAMES, METHOD_LISTS),
+    st.builds(ReqKey, NAMES, NAMES, METHOD_LISTS, BARE_FORMS),
+    st.builds(ReqKey, NAMES, NAMES, METHOD_LISTS, FULL_FORMS, DIGITS),
     st.builds(AnsKey, NAMES, NAMES, HEX, INTS, INTS, INTS, INTS),
+    st.builds(AnsKey.of_session, NAMES, NAMES, DIGITS),
     st.builds(AnsKey, NAMES, NAMES, HEX, INTS, INTS, INTS, INTS, TEXTS, TEXTS),
     st.builds(Packet, st.integers(0, 0xFFFF)),
 )

@@ -20,7 +20,7 @@ from tincd_compat.meta.messages.authentication import (
     MetaKey,
     TermReq,
 )
-from tincd_compat.meta.messages.keys import AnsKey, KeyChanged, ReqKey
+from tincd_compat.meta.messages.keys import AnsKey, KeyChanged, KeyForm, ReqKey
 from tincd_compat.meta.messages.link import Packet, Ping, Pong
 from tincd_compat.meta.messages.requests import (
     MAX_LINE,
@@ -45,6 +45,7 @@ __all__ = [
     "Id",
     "KeyAck",
     "KeyChanged",
+    "KeyForm",
     "Message",
     "MetaKey",
     "Packet",
