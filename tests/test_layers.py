@@ -74,7 +74,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "transport": ("meta",),
     "device": ("segments",),
     "service": ("config.parser",),
-    "control": ("mesh", "meta.messages"),
+    "control": ("mesh", "meta.messages", "crypto.sptps"),
     **dict.fromkeys(MESH_SIDE, ("tunnel", "routing", "mesh", "segments", "_fast")),
     "tunnel": ("crypto", "_fast"),
     "segments": ("_fast",),

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from tests.crypto.sptps.ends import ENDS
 from tests.crypto.sptps.vectors import both_terms
 from tincd_compat.crypto.sptps.datagram import DatagramSession
 from tincd_compat.crypto.sptps.handshake import HandshakeState, Offer
@@ -84,7 +85,7 @@ def stream(draw: random.Random) -> int:
 def datagrams(draw: random.Random) -> int:
     """Play one session of nodes; return how many pieces went in."""
     offers = _offers(draw)
-    one, other = (DatagramSession(terms, offers) for terms in TERMS)
+    one, other = (DatagramSession(terms, offers, ENDS) for terms in TERMS)
     if draw.getrandbits(1):
         one, other = other, one
     #: Handshake records on their way, and everything that was ever sent to the other.
@@ -102,7 +103,7 @@ def datagrams(draw: random.Random) -> int:
                 # The other has taken part in a handshake with plain records that were
                 # changed on the way.
                 break
-        elif one.outgoing is not None and draw.randrange(3):
+        elif one.sealer is not None and draw.randrange(3):
             record = (len(sent) % 128, b"%d" % len(sent))
             sent.add(record)
             genuine.append(one.seal(*record))
@@ -116,7 +117,7 @@ def datagrams(draw: random.Random) -> int:
         else:
             wire = draw.choice(genuine[-20:])
             # Plain records are not protected, and a handshake with a changed one ends.
-            if other.incoming or not draw.randrange(50):
+            if other.opener or not draw.randrange(50):
                 wire = damaged(draw, wire)
             elif over_tcp:
                 continue

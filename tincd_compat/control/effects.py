@@ -7,13 +7,18 @@ or event produced the effects.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tincd_compat.addresses import Subnet
 from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.graph import Flips
 from tincd_compat.mesh.node import Node
 from tincd_compat.meta.messages import AnsKey, Message, ReqKey, Request
+
+if TYPE_CHECKING:
+    from tincd_compat.crypto.sptps.datagram import DatagramSession
+    from tincd_compat.crypto.sptps.edwards import VerifyingKey
+    from tincd_compat.crypto.sptps.records import SptpsRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,48 @@ class KeyVoid:
 
 
 @dataclass(frozen=True, slots=True)
+class SendTowards:
+    """Send a message of ours over the connection of the next hop towards ``node``."""
+
+    node: Node
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReady:
+    """Packets for ``node`` go through this session now, and ask for a compression."""
+
+    node: Node
+    session: DatagramSession
+    compression: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """``node`` has sent a record of its session over meta connections."""
+
+    node: Node
+    record: SptpsRecord
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLearned:
+    """The mesh says that ``node`` has this public key: keep it."""
+
+    node: Node
+    key: VerifyingKey
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSeen:
+    """Somebody on the way has seen ``node`` at this UDP address."""
+
+    node: Node
+    host: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubnetUp:
     """A reachable node got a subnet: run subnet-up."""
 
@@ -131,6 +178,11 @@ Effect: TypeAlias = (
     | KeyRequested
     | KeyReceived
     | KeyVoid
+    | SendTowards
+    | SessionReady
+    | SessionRecord
+    | KeyLearned
+    | AddressSeen
     | SubnetUp
     | SubnetDown
     | GraphChanged

@@ -161,8 +161,10 @@ class Gossip:
                 message.origin,
             )
             return []
-        # Our own name as origin changes nothing here, but the line goes on as any.
-        effects: list[Effect] = [] if origin is self._mesh.myself else [KeyVoid(origin)]
+        # Our own name as origin changes nothing here, nor does one whose keys are those
+        # of a session, but the line goes on as any.
+        concerned = origin is not self._mesh.myself and not origin.has_sessions
+        effects: list[Effect] = [KeyVoid(origin)] if concerned else []
         if not self.policy.tunnel_server:
             effects.append(forward(message.request, envelope))
         return effects

@@ -4,14 +4,18 @@ REQ_KEY and ANS_KEY travel hop by hop over meta connections and are not flooded.
 tincd 1.0 crashes on a REQ_KEY from a node it has never reached, so none is passed on
 for an origin that is not reachable here.  The graph has to be up to date when these
 messages are handled.
+
+Nodes that have sessions with us (protocol 17.7) get no keys and give none: their lines
+go to :mod:`.sessions`.  A tinc 1.1 aborts on a REQ_KEY without a form from a node that
+it has a session with, so none is sent or passed on between two of those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tincd_compat import logs
+from tincd_compat import logs, options
 from tincd_compat.control.context import Envelope
 from tincd_compat.control.effects import (
     Announce,
@@ -24,6 +28,9 @@ from tincd_compat.control.effects import (
 from tincd_compat.mesh.node import Edge, Mesh, Node
 from tincd_compat.meta.messages import MAX_LINE, AnsKey, KeyChanged, ReqKey
 from tincd_compat.options import PMTU_DISCOVERY
+
+if TYPE_CHECKING:
+    from tincd_compat.control.sessions import NodeSessions
 
 #: Part of KeyExpire by which a key may end early.  Nodes that were started together
 #: would otherwise all renew their keys in the same second, for ever.
@@ -38,7 +45,8 @@ class KeyExchange:
     ``udp_confirmed`` says whether packets are known to reach a node by UDP: only then
     an address seen here is worth telling it.  ``jitter`` draws from 0 to 1.  Times are
     monotonic seconds.  ``opens`` says whether this machine can open what is sealed for
-    us: else all has to come over TCP.
+    us: else all has to come over TCP.  ``sessions`` is None in a daemon without an
+    Ed25519 key.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class KeyExchange:
         now: float,
         jitter: Callable[[], float] = lambda: 0.0,
         opens: bool = True,
+        sessions: NodeSessions | None = None,
     ) -> None:
         self._mesh = mesh
         self._tunnel_server = tunnel_server
@@ -60,7 +69,8 @@ class KeyExchange:
         self._key_expire = key_expire
         self._jitter = jitter
         self._opens = opens
-        self.expires_at = now + self._lifetime()
+        self.sessions = sessions
+        self.expires_at = now + self.lifetime()
 
     def request(self, message: ReqKey, envelope: Envelope) -> list[Effect]:
         """Handle REQ_KEY: note it if it is for us, else pass it on."""
@@ -68,8 +78,28 @@ class KeyExchange:
         if ends is None:
             return []
         origin, destination = ends
-        if destination is self._mesh.myself:
+        if destination is not self._mesh.myself:
+            return self._relay_request(message, envelope, origin, destination)
+        if self.sessions is None:
             return [KeyRequested(origin, message)]
+        if origin.has_sessions:
+            return self.sessions.requested(origin, message, envelope.now)
+        if not message.form:
+            return [KeyRequested(origin, message)]
+        text = "Ignoring REQ_KEY of form %d from %s, with which we have no sessions"
+        logs.protocol.warning(text, message.form, origin.label)
+        return []
+
+    def _relay_request(
+        self, message: ReqKey, envelope: Envelope, origin: Node, destination: Node
+    ) -> list[Effect]:
+        """Pass a REQ_KEY on, unless it would end the daemon that it is for."""
+        if self.sessions is not None and not message.form:
+            minors = (options.minor(node.options) for node in (origin, destination))
+            if min(minors) >= options.SESSIONS:
+                text = "Not passing on REQ_KEY from %s to %s, which have sessions"
+                logs.protocol.warning(text, origin.name, destination.name)
+                return []
         return [Relay(destination, envelope.line)]
 
     def answer(self, message: AnsKey, envelope: Envelope) -> list[Effect]:
@@ -79,6 +109,8 @@ class KeyExchange:
             return []
         origin, destination = ends
         if destination is self._mesh.myself:
+            if self.sessions is not None and origin.has_sessions:
+                return self.sessions.answered(origin, message, envelope.now)
             return [KeyReceived(origin, message)]
         line = self._with_address(message, envelope.line, origin, destination)
         return [Relay(destination, line)]
@@ -135,11 +167,13 @@ class KeyExchange:
         return longer
 
     def gives_key(self, node: Node) -> bool:
-        """Tell whether a node is given a key of ours.
+        """Tell whether a node is given a key of ours, which one with sessions is not.
 
         Who has one sends by UDP what is not known to get through, unless the last edge
         on its way to us has path MTU discovery: what we cannot open would be lost.
         """
+        if node.has_sessions:
+            return False
         return self._opens or all(
             edge.options & PMTU_DISCOVERY for edge in self._last_edges(node)
         )
@@ -167,15 +201,19 @@ class KeyExchange:
         when they need a key.
         """
         logs.status.info("Expiring symmetric keys")
-        self.expires_at = now + self._lifetime()
+        self.expires_at = now + self.lifetime()
         myself = self._mesh.myself
         changed = KeyChanged(self._nonce(), myself.name)
         neighbours = [edge.target for edge in myself.sorted_edges()]
-        keys = [SendKey(node) for node in neighbours if node.reachable]
+        keys = [
+            SendKey(node)
+            for node in neighbours
+            if node.reachable and not node.has_sessions
+        ]
         return [Announce(changed), *keys]
 
-    def _lifetime(self) -> float:
-        """Return the lifetime of our next keys in seconds."""
+    def lifetime(self) -> float:
+        """Return the lifetime of our next keys, or a session's, in seconds."""
         return self._key_expire * (1 - MAX_JITTER * self._jitter())
 
     def expire_now(self, now: float) -> None:

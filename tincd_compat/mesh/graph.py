@@ -85,6 +85,7 @@ def flip(mesh: Mesh, nodes: Iterable[Node]) -> Flips:
     turned = sorted(nodes, key=_by_name)
     for node in turned:
         node.reachable = not node.reachable
+    _classify(mesh, turned)
     flips = Flips(turned)
     if logs.traffic.isEnabledFor(logging.DEBUG):
         for node, up, address in flips:
@@ -94,6 +95,19 @@ def flip(mesh: Mesh, nodes: Iterable[Node]) -> Flips:
     if turned:
         mesh.subnets.invalidate()
     return flips
+
+
+def _classify(mesh: Mesh, nodes: list[Node]) -> None:
+    """Settle for as long as nodes can be reached which of them have sessions with us.
+
+    Both ends have to come to the same verdict.  They do, because each goes by the minor
+    version that the other has announced, once.  (tinc 1.1 behaviour)
+    """
+    if options.minor(mesh.myself.options) < options.SESSIONS:
+        return
+    for node in nodes:
+        knows = options.minor(node.options) >= options.SESSIONS
+        node.has_sessions = node.reachable and knows
 
 
 def _starts_the_tree(mesh: Mesh) -> bool:

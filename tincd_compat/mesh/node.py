@@ -31,6 +31,8 @@ class Node:
     #: The address of our connection with the node, if we have dialled it.
     dialled: SocketAddress | None = None
     options: int = 0
+    #: Packets for the node go through a session with it (protocol 17.7).
+    has_sessions: bool = False
     mtu: int = MAX_MTU
     reachable: bool = False
     visited: bool = False

@@ -30,8 +30,13 @@ class SptpsRecord(NamedTuple):
 def checked_number(number: int) -> int:
     """Return a record's number; PeerError if the session has had too many records."""
     if number >= LIMIT:
-        raise PeerError("The SPTPS session with {peer} has used up its numbers")
+        raise used_up()
     return number
+
+
+def used_up() -> PeerError:
+    """Return the error for a session that has had too many records."""
+    return PeerError("The SPTPS session with {peer} has used up its numbers")
 
 
 def refused(what: str, fault: Fault = Fault.PROTOCOL) -> PeerError:
