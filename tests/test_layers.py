@@ -29,14 +29,17 @@ SHARED = (
 
 #: The parts of ``tunnel`` where packets meet the mesh.  The others know nothing of it.
 MESH_SIDE = (
+    "tunnel.answers",
     "tunnel.askedprobes",
     "tunnel.delivery",
     "tunnel.flows",
     "tunnel.lookup",
+    "tunnel.nodeids",
     "tunnel.pipeline",
     "tunnel.plain",
     "tunnel.pumps",
     "tunnel.receiving",
+    "tunnel.sessionpath",
     "tunnel.singlepath",
     "tunnel.singles",
     "tunnel.strangers",
@@ -75,7 +78,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "device": ("segments",),
     "service": ("config.parser",),
     "control": ("mesh", "meta.messages", "crypto.sptps"),
-    **dict.fromkeys(MESH_SIDE, ("tunnel", "routing", "mesh", "segments", "_fast")),
+    **dict.fromkeys(
+        MESH_SIDE,
+        ("tunnel", "routing", "mesh", "segments", "crypto.sptps", "_fast"),
+    ),
     "tunnel": ("crypto", "_fast"),
     "segments": ("_fast",),
     "routing": ("mesh",),

@@ -26,6 +26,10 @@ SESSIONS: Final = 2
 SHORT_REPLIES: Final = 3
 NODE_IDS: Final = 4
 
+#: The minor version that a daemon with an Ed25519 key announces: it has not the
+#: requests 21 to 23.
+OWN_MINOR: Final = NODE_IDS
+
 _MINOR_SHIFT: Final = 24
 _BITS: Final = (1 << _MINOR_SHIFT) - 1
 

@@ -57,7 +57,7 @@ SERVER = [
 ]
 # Our own: 1.0.36 passes over them.
 SERVER += ["ControlGroup", "ControlSocket", "EventHistory", "HealthHoldOff"]
-SERVER += ["Ed25519PrivateKeyFile", "ExperimentalProtocol"]
+SERVER += ["Ed25519PrivateKeyFile", "ExperimentalProtocol", "LearnKeys"]
 SERVER += ["FreeBind", "TunGRO", "TunTSO", "UDPGRO", "UDPGSO", "UDPKeepalive"]
 PEER = ["Address", "PublicKeyFile", "Weight"]
 PEER += ["Ed25519PublicKey", "Ed25519PublicKeyFile"]

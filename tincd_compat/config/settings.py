@@ -95,6 +95,8 @@ class Settings:
     """Name wanted for the virtual interface."""
     key_expire: int = 3600
     """Seconds after which packet keys are renewed."""
+    learn_keys: bool = True
+    """Whether a node may say its Ed25519 key over others, if its host file does not."""
     local_discovery: bool = False
     """Whether peers in the local network are looked for by broadcast."""
     mac_expire: int = 600

@@ -135,6 +135,7 @@ VARIABLES: Final[dict[str, Variable]] = {
     "IndirectData": Variable("indirect_data", values.boolean, _BOTH),
     "Interface": Variable("interface", values.string),
     "KeyExpire": Variable("key_expire", values.integer),
+    "LearnKeys": Variable("learn_keys", values.boolean),
     "LocalDiscovery": Variable("local_discovery", values.boolean),
     "MACExpire": Variable("mac_expire", values.integer),
     "MACLength": Variable("maclength", values.integer),

@@ -41,6 +41,7 @@ from tincd_compat.tunnel.tunnels import Tunnels
 if TYPE_CHECKING:
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.linktable import LinkTable
+    from tincd_compat.daemon.sessionplane import SessionPlane
     from tincd_compat.meta.connection import Activated
 
 #: Effects of a walk between two looks at the links, and the pauses of so many seconds
@@ -74,10 +75,12 @@ class ControlPlane:
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
         begin: Begin = at_once,
+        sessions: SessionPlane | None = None,
     ) -> None:
         """``call_later(seconds, function)`` allows graph runs to be put off.
 
         ``begin(subject, work)`` does what may take long, an iterator, in small steps.
+        ``sessions`` is None in a daemon without an Ed25519 key.
         """
         self.mesh = mesh
         self.gossip = gossip
@@ -85,6 +88,9 @@ class ControlPlane:
         self._links = links
         #: Keys and path MTUs of all nodes.
         self.tunnels = tunnels
+        self._sessions = sessions
+        if sessions is not None:
+            sessions.link_towards = self._link_towards
         self._events = events
         self._clock = clock
         self._begin = begin
@@ -149,6 +155,15 @@ class ControlPlane:
                     self._install_key(node, answer)
                 case fx.KeyVoid(node):
                     self.tunnels.void_key(node)
+                case (
+                    fx.SendTowards()
+                    | fx.SessionReady()
+                    | fx.SessionRecord()
+                    | fx.KeyLearned()
+                    | fx.AddressSeen()
+                ):
+                    assert self._sessions is not None
+                    self._sessions.perform((effect,))
                 case fx.SubnetUp(node, subnet):
                     self._events.subnets(node, (subnet,), True, node.address)
                 case fx.SubnetDown(node, subnet):
@@ -237,7 +252,10 @@ class ControlPlane:
         self.tunnels.search_mtu(node)
 
     def request_key(self, node: Node) -> None:
-        """Ask a reachable node for its key."""
+        """Ask a reachable node for its key, or for a session."""
+        if self._sessions is not None and node.has_sessions:
+            self._sessions.want(node)
+            return
         link = self._link_towards(node)
         if link is not None:
             methods = self.tunnels.new_request(node, self._clock())
@@ -267,6 +285,7 @@ class ControlPlane:
     def _flip(self, flips: graph.Flips) -> None:
         """Act on nodes that came or went."""
         self.tunnels.nodes_changed(flips.nodes)
+        self._forget_sessions(flips.nodes)
         if self.tunnels.outdated:
             self._begin("tunnels", self._reset_tunnels())
         self._events.nodes(flips, self.mesh.subnets.of)
@@ -276,6 +295,10 @@ class ControlPlane:
                 self._offer_key(node)
         self.changed()
 
+    def _forget_sessions(self, nodes: Iterable[Node]) -> None:
+        if self._sessions is not None:
+            self._sessions.forget(nodes)
+
     def _reset_tunnels(self) -> Iterator[float | None]:
         if self.tunnels.outdated > MANY:
             # The turn in which so many come or go is long without that.
@@ -284,6 +307,8 @@ class ControlPlane:
 
     def _offer_key(self, neighbour: Node) -> None:
         """Send a neighbour that has just come up a key that it has not asked for."""
+        if neighbour.has_sessions:
+            return
         if self.tunnels.introduces(neighbour):
             self.request_key(neighbour)
         self._send_key(neighbour)
@@ -320,6 +345,7 @@ class ControlPlane:
         if node.reachable:
             # By a detour, or so old words of others have it: it may have been restarted
             # and have forgotten its keys.
+            self._forget_sessions((node,))
             self.tunnels.restarted(node)
 
     # Walks through whole tables.
@@ -357,6 +383,8 @@ class ControlPlane:
     def tick(self, now: float) -> int:
         """Do the periodic work; return the seconds to rest if our name is taken."""
         self._begin("keys", self._look_after_keys(now))
+        if self._sessions is not None:
+            self._begin("sessions", self._sessions.tick(now))
         self._begin("tick", self._upkeep(self.gossip.tick(now)))
         renewal = self._exchange.tick(now)
         if renewal:

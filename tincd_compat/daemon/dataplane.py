@@ -33,10 +33,13 @@ from tincd_compat.tunnel.traffic import Traffic
 from tincd_compat.tunnel.tunnels import Tunnels
 
 if TYPE_CHECKING:
+    from tincd_compat.crypto.sptps.records import SptpsRecord
     from tincd_compat.daemon.control import ControlPlane
     from tincd_compat.daemon.link import Link
     from tincd_compat.daemon.linktable import LinkTable
     from tincd_compat.device.base import Device
+    from tincd_compat.tunnel.delivery import Delivery
+    from tincd_compat.tunnel.sessionpath import SessionPath
 
 
 class DataPlane:
@@ -147,6 +150,14 @@ class DataPlane:
         if tunnel is not None and length <= tunnel.pmtu.minmtu:
             heard = tunnel.openers.highest
             self._keepalive.came_by_tcp(node, heard, self._loop.time())
+
+    def attach_sessions(self, make: Callable[[Delivery], SessionPath]) -> None:
+        """Let nodes have sessions with us, whose packets ``make`` sees to."""
+        self._pipeline.attach_sessions(make)
+
+    def from_session(self, node: Node, record: SptpsRecord) -> None:
+        """Route what came in a record of a node's session over meta connections."""
+        self._pipeline.from_session(node, record, self._loop.time())
 
     # The ports of the pipeline.
 

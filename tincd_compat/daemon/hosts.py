@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tincd_compat.config.ed25519 import VerifyingKey
 
 
-def own_options(settings: Settings) -> int:
-    """Return the option bits this node announces for itself."""
-    bits = 0
+def own_options(settings: Settings, minor: int = 0) -> int:
+    """Return the option bits this node announces for itself, and a minor version."""
+    bits = options.with_minor(0, minor)
     if settings.indirect_data:
         bits |= options.INDIRECT
     if settings.tcp_only:
@@ -42,7 +42,8 @@ def link_options(own: int, host: HostSettings) -> int:
     if not bits & options.TCPONLY:
         bits |= own & options.PMTU_DISCOVERY
     clamp = bool(own & options.CLAMP_MSS) if host.clamp_mss is None else host.clamp_mss
-    return bits | (options.CLAMP_MSS if clamp else 0)
+    bits |= options.CLAMP_MSS if clamp else 0
+    return options.with_minor(bits, options.minor(own))
 
 
 class HostFiles:
@@ -57,6 +58,11 @@ class HostFiles:
         self._sptps = sptps
         #: Ed25519 keys that peers have given and no file has, in 43 digits, by name.
         self._learned: dict[str, str] = {}
+
+    @property
+    def minor(self) -> int:
+        """The minor version of the protocol that we announce."""
+        return options.OWN_MINOR if self._sptps else 0
 
     def read(self, name: str) -> HostSettings:
         """Return what the files say of a host; ConfigError if they are unreadable."""
@@ -78,6 +84,10 @@ class HostFiles:
             # The name is known all the same: no word of an unknown identity.
             raise PeerError(str(error), Fault.IDENTITY) from error
         return PeerIdentity(key, host.weight, link_options(own, host), ed25519)
+
+    def ed25519(self, name: str) -> VerifyingKey | None:
+        """Return the Ed25519 key of a node, None if it has given none; ConfigError."""
+        return self._ed25519(name, self.read(name))
 
     def _ed25519(self, name: str, host: HostSettings) -> VerifyingKey | None:
         from tincd_compat.config.ed25519 import load_verifying_key

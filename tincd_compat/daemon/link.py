@@ -120,6 +120,14 @@ class Link:
         self.connection.send_line(line, request)
         self.socket.plan_flush()
 
+    def has_room(self, limit: int) -> bool:
+        """Tell whether to send one more packet, at random while many bytes wait."""
+        waiting = self.backlog.queued
+        if self.socket.closed or waiting >= limit:
+            return False
+        refusal = 2 * waiting / limit - 1
+        return not (self.backlog.blocked and refusal > random.random())
+
     def offer_packets(
         self, frames: Sequence[bytes | bytearray], limit: int
     ) -> tuple[int, int]:

@@ -183,7 +183,7 @@ class Links(LinkTable):
             host = self._files.read(name)
             if (link := asking()) is not None:
                 link.host = host
-            own = own_options(self._settings.current)
+            own = own_options(self._settings.current, self._files.minor)
             if self._bypass_security:
                 return PeerIdentity(None, host.weight, link_options(own, host))
             identity = self._files.identity(name, host, own)

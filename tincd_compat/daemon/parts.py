@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from tincd_compat.config.ed25519 import SigningKey
     from tincd_compat.daemon.clock import Clock
     from tincd_compat.daemon.journal import Journal
+    from tincd_compat.daemon.sessionplane import SessionPlane
     from tincd_compat.daemon.unexpected import UnexpectedErrors
     from tincd_compat.device.base import Device
     from tincd_compat.meta.sptps import Sptps
@@ -94,7 +95,9 @@ class Parts:
             options.directory, options.options, sptps=signing is not None
         )
         self.mesh = Mesh(settings.name)
-        self.mesh.myself.options = own_options(settings)
+        self._signing = signing
+        announced = own_options(settings, self.files.minor)
+        self.mesh.myself.options = announced
         for subnet in settings.subnets:
             self.mesh.subnets.add(self.mesh.myself, subnet)
         identity = Identity(
@@ -102,7 +105,7 @@ class Parts:
             key,
             settings.port,
             meta_cipher_for(suite.cipher),
-            own_options(settings),
+            announced,
             None if signing is None else _sptps(settings.name, signing),
         )
         self.tarpit = Tarpit()
@@ -153,16 +156,19 @@ class Parts:
             interface=device.interface,
             begin=Slices.on(loop).begin,
         )
+        exchange = self._key_exchange(settings)
+        sessions = self._sessions(exchange)
         self.control = ControlPlane(
             self.mesh,
             self._gossip(settings),
-            self._key_exchange(settings),
+            exchange,
             self.links,
             self.tunnels,
             NotedEvents(self.events, self.journal, lambda: self.control.loss),
             loop.time,
             loop.call_later,
             self.slices.begin,
+            sessions,
         )
         self.control.changed = self.news.changed = changed
         self.control.forgot = self.journal.forgotten
@@ -186,6 +192,26 @@ class Parts:
         )
         seen = SeenRequests(settings.ping_interval)
         return Gossip(self.mesh, policy, seen, new_nonce)
+
+    def _sessions(self, exchange: KeyExchange) -> SessionPlane | None:
+        """Make what nodes have sessions by, if there is an Ed25519 key."""
+        if self._signing is None:
+            return None
+        from tincd_compat.daemon.sessionplane import SessionPlane
+
+        sessions = SessionPlane(
+            self.mesh,
+            self._signing,
+            self.files,
+            self.tunnels,
+            self.settings,
+            self._loop.time,
+            exchange.lifetime,
+        )
+        self.dataplane.attach_sessions(sessions.path)
+        sessions.route = self.dataplane.from_session
+        exchange.sessions = sessions.rules
+        return sessions
 
     def _key_exchange(self, settings: Settings) -> KeyExchange:
         return KeyExchange(

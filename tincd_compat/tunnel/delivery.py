@@ -21,7 +21,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
@@ -35,6 +35,9 @@ from tincd_compat.routing.verdicts import Reason
 from tincd_compat.tunnel.drops import Drop, Loss
 from tincd_compat.tunnel.pmtu import Probe, is_probe, request
 from tincd_compat.tunnel.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from tincd_compat.tunnel.sessionpath import SessionPath
 
 #: The reason for which a packet goes nowhere.
 LossReason: TypeAlias = Reason | Drop | Loss
@@ -137,6 +140,8 @@ class Delivery:
         self._waiting: dict[Node, _Waiting] = {}
         self._packets: dict[Node, list[bytes | bytearray]] = {}
         self._neighbours: list[Node] | None = None
+        #: What sends to nodes that have sessions with us; None if there can be none.
+        self.sessions: SessionPath | None = None
 
     def graph_changed(self) -> None:
         """Forget the broadcast tree: the graph was searched."""
@@ -177,7 +182,9 @@ class Delivery:
             logs.traffic.info(
                 "Sending packet to %s via %s (%s)", node.name, via.name, place
             )
-        if tcp or (self._policy.options | via.options) & TCPONLY:
+        if self.sessions is not None and node.has_sessions:
+            self.sessions.send(node, frame, now, tos)
+        elif tcp or (self._policy.options | via.options) & TCPONLY:
             self._send_packet(via, frame)
         else:
             self._send_udp(via, frame, now, tos)
@@ -187,6 +194,9 @@ class Delivery:
             text = "Trying to send UDP packet to unreachable node %s"
             self._trace(logging.INFO, text, via)
             self.drop(Loss.UNREACHABLE)
+            return
+        if self.sessions is not None and via.has_sessions:
+            self.sessions.send(via, frame, now, tos)
             return
         tunnel = self._tunnels(via)
         if not tunnel.valid_key:
@@ -331,10 +341,21 @@ class Delivery:
                 continue
             index = tunnel.heard_on
             for refused in self._ports.send_train(node, train, index, waiting.tos):
-                self.too_big(node, len(frames[refused]))
+                self.too_big(node, self._length(node, frames[refused]))
+
+    def send_datagrams(self, node: Node, train: list[bytes]) -> list[int]:
+        """Send datagrams to a node's UDP address; return those the kernel refused."""
+        index = self._tunnels(node).heard_on
+        return self._ports.send_train(node, train, index, 0)
+
+    def _length(self, node: Node, frame: bytes | bytearray) -> int:
+        """Return the length that path MTU discovery counts for a frame."""
+        if node.has_sessions and self.sessions is not None:
+            return self.sessions.length(frame)
+        return len(frame)
 
     def _seal(self, tunnel: Tunnel, frames: list[bytes | bytearray]) -> list[bytes]:
-        sealer = tunnel.sealer
+        sealer = tunnel.outgoing
         train = [] if sealer is None else sealer.seal_train(frames)
         if len(train) < len(frames):
             self.not_sealed(tunnel, len(frames) - len(train))

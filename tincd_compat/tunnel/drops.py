@@ -29,6 +29,7 @@ class Loss(StrEnum):
     NO_KEY_FROM_US = "has no key from us"
     TOO_LONG = "too long"
     INVALID_SIZE = "invalid size"
+    PROBE_BY_TCP = "probe over TCP"
     UNASKED_REPLY = "unasked probe reply"
 
 

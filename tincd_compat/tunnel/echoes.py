@@ -19,7 +19,12 @@ MAX_AWAITED: Final = 32
 
 
 def mark(probe: bytes | bytearray) -> bytes:
-    """Return what tells a probe, and the answer to it, from others."""
+    """Return what tells a probe, and the answer to it, from others.
+
+    Our own answers of protocol 17.3 and up have it, too, in two pieces.
+    """
+    if probe[:1] == b"\2":
+        return bytes(probe[_BEGIN : _BEGIN + 4] + probe[3:7])
     return bytes(probe[_BEGIN:_END])
 
 

@@ -286,6 +286,9 @@ class FlowTable:
         via = self._next_stop(owner)
         if owner is None or via is None:
             return None
+        if owner.has_sessions and owner.nexthop is not owner:
+            # It is sealed for the owner, over TCP as well.
+            return None
         if not (self._own_options | via.options) & TCPONLY:
             return None
         return Flow(owner, via, via.nexthop or via, via.mtu)
@@ -293,7 +296,7 @@ class FlowTable:
     def _build(self, owner: Node | None) -> Flow | None:
         via = self._next_stop(owner)
         tunnel = None if via is None else self._usable(via)
-        if owner is None or via is None or tunnel is None:
+        if owner is None or via is None or tunnel is None or owner.has_sessions:
             return None
         node, limit = via, via.mtu
         around = via.nexthop
@@ -306,7 +309,7 @@ class FlowTable:
 
     def _usable(self, node: Node) -> Tunnel | None:
         """Return the tunnel of a node that we can send datagrams to."""
-        if not node.reachable or node.options & TCPONLY:
+        if not node.reachable or node.options & TCPONLY or node.has_sessions:
             return None
         tunnel = self._tunnels(node)
         return tunnel if tunnel.valid_key else None

@@ -34,7 +34,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import Subnet
@@ -52,6 +52,7 @@ from tincd_compat.routing.verdicts import (
     SendToAll,
 )
 from tincd_compat.segments.offload import SuperPacket, split
+from tincd_compat.tunnel.answers import ProbeAnswers
 from tincd_compat.tunnel.askedprobes import AskedProbes
 from tincd_compat.tunnel.compression import Decompressor
 from tincd_compat.tunnel.delivery import (
@@ -62,11 +63,15 @@ from tincd_compat.tunnel.delivery import (
     LossReason,
     Ports,
 )
-from tincd_compat.tunnel.drops import Loss
+from tincd_compat.tunnel.drops import Drop, Loss
 from tincd_compat.tunnel.flows import FlowTable
-from tincd_compat.tunnel.pmtu import answer, is_probe, is_request
+from tincd_compat.tunnel.pmtu import is_probe
 from tincd_compat.tunnel.receiving import Received, Receiver
 from tincd_compat.tunnel.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from tincd_compat.crypto.sptps.records import SptpsRecord
+    from tincd_compat.tunnel.sessionpath import SessionPath
 
 #: Frames or datagrams, read or made, after which the work of a burst pauses.
 STEP: Final = MAX_TRAIN
@@ -130,6 +135,7 @@ class Pipeline:
         self.receiver = Receiver(mesh, tunnels, self._delivery)
         #: Probes that operators want.
         self.asked = AskedProbes(tunnels, self._delivery, random_bytes)
+        self._answers = ProbeAnswers(mesh, tunnels, self._delivery, self.asked)
         mesh.listener = self
 
     @property
@@ -145,6 +151,10 @@ class Pipeline:
         """Name who sends key requests and announces MAC addresses."""
         self._control = self._delivery.control = control
 
+    def attach_sessions(self, make: Callable[[Delivery], SessionPath]) -> None:
+        """Let nodes have sessions with us, whose packets ``make`` sees to."""
+        self._delivery.sessions = self.receiver.sessions = make(self._delivery)
+
     # What the mesh, the tunnels and the sockets tell.
 
     def graph_changed(self) -> None:
@@ -152,11 +162,17 @@ class Pipeline:
         self.flows.forget()
         self.receiver.lookup.invalidate()
         self._delivery.graph_changed()
+        self._nodes_changed()
 
     def reachability_changed(self, nodes: Sequence[Node]) -> None:
         """Forget ways to nodes that one event has made reachable or unreachable."""
         self.flows.forget_owners(nodes)
         self.receiver.lookup.invalidate()
+        self._nodes_changed()
+
+    def _nodes_changed(self) -> None:
+        if self.receiver.sessions is not None:
+            self.receiver.sessions.ids.invalidate()
 
     def subnet_changed(self, subnet: Subnet) -> None:
         """A node has got the subnet or lost it."""
@@ -367,6 +383,10 @@ class Pipeline:
         tcp = not link_options & TCPONLY
         short_cuts = not self.begin() and flows.inward
         for frame in frames:
+            if node.has_sessions and not any(frame[:14]):
+                # A tinc 1.1 sends its probes so while it has no session.
+                delivery.lose(Loss.PROBE_BY_TCP)
+                continue
             destination = flows.destination(frame) if short_cuts else None
             if destination is not None:
                 if flows.is_ours(destination):
@@ -378,6 +398,17 @@ class Pipeline:
                     continue
             self._route(bytearray(frame), node, now, tcp=tcp)
         delivery.flush()
+
+    def from_session(self, node: Node, record: SptpsRecord, now: float) -> None:
+        """Route what came in a record of a node's session over meta connections."""
+        self.begin()
+        sessions = self.receiver.sessions
+        frame = None if sessions is None else sessions.frame(record)
+        if frame is None:
+            self.lose(Drop.UNDECRYPTABLE)
+            return
+        self._route(frame, node, now)
+        self._delivery.flush()
 
     def probe_step(self, node: Node, now: float) -> float | None:
         """Perform one step of path MTU discovery; return seconds until the next.
@@ -409,7 +440,7 @@ class Pipeline:
                 if self._mesh.nodes.get(node.name) is not node:
                     return
             if is_probe(data):
-                self._probed(node, data, now)
+                self._answers.take(node, data, now)
                 continue
             if short_cuts:
                 destination = flows.destination(data)
@@ -427,27 +458,6 @@ class Pipeline:
                     "Received packet of %d bytes from %s", len(frame), place
                 )
             self._route(frame, node, now)
-
-    def _probed(self, node: Node, frame: bytes, now: float) -> None:
-        """Answer a probe of the same length, or credit the answer to one of ours."""
-        if self._delivery.tracing:
-            place = self._mesh.label(node)
-            logs.traffic.info("Got MTU probe length %d from %s", len(frame), place)
-        tunnel = self.tunnel(node)
-        if not is_request(frame):
-            if self.asked.take(node, frame, now):
-                return
-            if tunnel.pmtu.reply(len(frame)):
-                tunnel.echoes.heard(frame, now)
-            else:
-                self.lose(Loss.UNASKED_REPLY)
-        elif not node.reachable:
-            self.lose(Loss.UNREACHABLE)
-        elif tunnel.valid_key:
-            tunnel.pmtu.not_data()
-            self._delivery.enqueue(node, answer(frame))
-        else:
-            self._delivery.ask_key(node, tunnel, now)
 
     # Frames.
 

@@ -75,6 +75,8 @@ _TRIES: Final = 16
 
 #: Destination, source and ethertype of a request, all zero.
 _HEADER: Final = bytes(14)
+#: How an answer begins that has not the length of the probe.
+_SHORT: Final = b"\2"
 
 
 class Phase(Enum):
@@ -120,6 +122,22 @@ def request(length: int, random_bytes: Callable[[int], bytes]) -> bytes:
 def answer(frame: bytes | bytearray) -> bytes:
     """Return the answer to a probe: the same bytes with the first one set."""
     return b"\1" + frame[1:]
+
+
+def short_answer(frame: bytes | bytearray) -> bytes:
+    """Return the answer of protocol 17.3 and up, 18 bytes: it names the length alone.
+
+    ``2 || be16 length || 9 bytes || 0 0 || 4 bytes``; what a probe has at random goes
+    into the bytes that mean nothing.  (tinc 1.1 behaviour)
+    """
+    length = len(frame).to_bytes(2)
+    rest = frame[18:22].ljust(9, b"\0"), bytes(2), frame[14:18].ljust(4, b"\0")
+    return b"".join((_SHORT, length, *rest))
+
+
+def answered_length(frame: bytes | bytearray) -> int:
+    """Return the length of the probe that an answer of either kind is about."""
+    return int.from_bytes(frame[1:3]) if frame[:1] == _SHORT else len(frame)
 
 
 class PmtuDiscovery:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
@@ -19,6 +20,9 @@ from tincd_compat.tunnel.delivery import Delivery, LossReason
 from tincd_compat.tunnel.drops import Loss
 from tincd_compat.tunnel.lookup import LogLimit, SenderLookup
 from tincd_compat.tunnel.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from tincd_compat.tunnel.sessionpath import SessionPath
 
 #: Largest datagram a tincd accepts (its MAXSIZE).
 MAX_DATAGRAM: Final = 1661
@@ -43,6 +47,8 @@ class Receiver:
         self._tunnel = tunnels
         self._delivery = delivery
         self.lookup = SenderLookup(mesh, self._matches)
+        #: What opens datagrams of sessions; None if there can be none.
+        self.sessions: SessionPath | None = None
         self._empty = LogLimit(logs.always, logging.ERROR, 1)
         #: The number of datagrams that brought no frame.
         self.junk = 0
@@ -56,6 +62,12 @@ class Receiver:
         """
         for source, (group, index) in self._by_source(datagrams, now).items():
             owner = self._mesh.node_by_address(source)
+            if self.sessions is not None:
+                heard = partial(self._heard, source=source, index=index)
+                found, group = self.sessions.take(group, owner, now, heard)
+                yield from found
+                if not group:
+                    continue
             if owner is not None:
                 frames, group = self._open(owner, group, source, index, now)
                 if frames:

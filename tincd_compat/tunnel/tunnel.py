@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import field
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tincd_compat import logs
 from tincd_compat.addresses import SocketAddress
@@ -31,6 +31,10 @@ from tincd_compat.tunnel.echoes import Echoes
 from tincd_compat.tunnel.openers import Openers
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.traffic import NOTHING, Traffic
+
+if TYPE_CHECKING:
+    from tincd_compat.tunnel.sessionsealer import SessionSealer
+    from tincd_compat.tunnel.sptpscodec import SptpsOpener
 
 #: Seconds between two REQ_KEY for the same node: every answer voids the one before.
 REQUEST_INTERVAL: Final = 10.0
@@ -103,6 +107,11 @@ class Tunnel:
     ) -> None:
         self._changed = changed
         self._sealer: Sealer | None = None
+        #: Where the node has a session with us, what seals and opens in it, and when
+        #: that has last opened a datagram.
+        self.session_sealer: SessionSealer | None = None
+        self.session_opener: SptpsOpener | None = None
+        self.session_heard = 0.0
         self._heard_on = 0
         #: Where the last authentic datagram of the node came from that Python opened;
         #: compiled code opens none from elsewhere.
@@ -117,7 +126,7 @@ class Tunnel:
         self.echoes = Echoes()
         #: What the node has got and sent as PACKET over a meta connection with us.
         self.sent_by_tcp = self.received_by_tcp = NOTHING
-        self._sent_before = NOTHING
+        self._sent_before = self._received_in_sessions = NOTHING
         #: When the node's last ANS_KEY came, and when we made the key that it seals
         #: with, in the loop's seconds; whoever knows the time notes it.
         self.key_given: float | None = None
@@ -165,7 +174,12 @@ class Tunnel:
     @property
     def valid_key(self) -> bool:
         """Tell whether frames can be sealed for the node."""
-        return self.sealer is not None and not self.sealer.exhausted
+        return self.outgoing is not None and not self.outgoing.exhausted
+
+    @property
+    def outgoing(self) -> Sealer | SessionSealer | None:
+        """What seals packets for the node, in a session or under a key of its own."""
+        return self.sealer if self.session_sealer is None else self.session_sealer
 
     @property
     def opener(self) -> Opener | None:
@@ -178,7 +192,7 @@ class Tunnel:
 
         Also what it only had to pass on, and MTU probes.  What is sealed may be lost.
         """
-        sealer = self._sealer
+        sealer = self.outgoing
         return self._sent_before + (NOTHING if sealer is None else sealer.sent)
 
     @property
@@ -187,17 +201,19 @@ class Tunnel:
 
         Also what it only passed on.
         """
-        return self.openers.received
+        opener = self.session_opener
+        received = self.openers.received + self._received_in_sessions
+        return received + (NOTHING if opener is None else opener.received)
 
     @property
     def last_packet(self) -> float | None:
         """When a datagram last passed MAC and replay window, in the loop's seconds."""
-        return self.openers.heard
+        return max(self.openers.heard or 0.0, self.session_heard) or None
 
     @property
     def numbers(self) -> int:
         """How many datagrams were made under the node's present key."""
-        return 0 if self.sealer is None else self.sealer.sequence
+        return 0 if self.outgoing is None else self.outgoing.sequence
 
     @property
     def needs_rekey(self) -> bool:
@@ -242,6 +258,19 @@ class Tunnel:
             suite.maclength,
             level,
         )
+
+    def use_session(
+        self, sealer: SessionSealer | None, opener: SptpsOpener | None
+    ) -> None:
+        """Seal and open in another session from now on, or in none."""
+        if sealer is self.session_sealer:
+            return
+        if self.session_opener is not None:
+            self._received_in_sessions += self.session_opener.received
+        self._sent_before = self.sent
+        self._sealer = None
+        self.session_sealer, self.session_opener = sealer, opener
+        self._changed()
 
     def install_peer_key(
         self,
@@ -300,6 +329,7 @@ class Tunnel:
     def forget_peer(self) -> None:
         """Nothing that the node said or was told counts any more."""
         self.void_peer_key()
+        self.use_session(None, None)
         self.openers.forget_other()
         self.methods = ()
         self.introduced = False
@@ -363,7 +393,7 @@ class Tunnel:
     @property
     def awaited_since(self) -> float | None:
         """When the node was asked for its key, while there is no answer."""
-        waiting = self._sealer is None and self.unusable is None
+        waiting = self.outgoing is None and self.unusable is None
         return self._last_request if waiting else None
 
     def _bad(self, text: str, *args: object) -> bool:

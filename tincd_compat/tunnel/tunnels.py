@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.node import MAX_MTU, Node
@@ -19,6 +19,10 @@ from tincd_compat.tunnel import compression
 from tincd_compat.tunnel.pmtu import PmtuDiscovery
 from tincd_compat.tunnel.traffic import NOTHING, Traffic
 from tincd_compat.tunnel.tunnel import DumpView, KeyFields, Parameters, Tunnel
+
+if TYPE_CHECKING:
+    from tincd_compat.tunnel.sessionsealer import SessionSealer
+    from tincd_compat.tunnel.sptpscodec import SptpsOpener
 
 #: How a node without a tunnel shows in the dump.
 NO_TUNNEL: Final = DumpView(0, 0, 0, 0, 0, MAX_MTU, 0, MAX_MTU)
@@ -228,6 +232,16 @@ class Tunnels:
         self._touched[node] = None
         fields = (key.cipher, key.digest, key.maclength, key.compression)
         return tunnel.install_peer_key(key.key, *fields)
+
+    def use_session(
+        self, node: Node, sealer: SessionSealer, opener: SptpsOpener, now: float
+    ) -> None:
+        """Seal and open for the node in a session that is complete."""
+        tunnel = self.of(node)
+        tunnel.key_given = tunnel.own_key_made = now
+        tunnel.use_session(sealer, opener)
+        self._touched[node] = None
+        self.search_mtu(node)
 
     def void_key(self, node: Node) -> None:
         """Stop using the key of the node and ask anew when next needed."""
