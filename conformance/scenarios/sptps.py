@@ -1,7 +1,4 @@
-"""Meta connections of protocol 17.7, among ours and with tinc 1.1, beside C tincd 1.0.
-
-Tunnels between nodes stay those of protocol 17.0.
-"""
+"""Meta connections of protocol 17.7, of ours and tinc 1.1, beside C tincd 1.0."""
 
 from __future__ import annotations
 
@@ -112,29 +109,36 @@ def _mesh(lab: Lab, placement: Placement) -> tuple[Mesh, dict[str, SigningKey]]:
             name=name,
             kind=kind,
             connect_to=("b",) if name == "a" else (),
-            server=DEFAULT_SERVER if kind is not _N else (*DEFAULT_SERVER, *_NEW),
+            server=DEFAULT_SERVER if kind is not _N else (*DEFAULT_SERVER, *NEW),
             debug=4,
         )
         for name, kind in zip("ab", placement, strict=True)
     ]
     mesh = Mesh(lab, plans)
-    keys = {}
+    return mesh, give_keys(mesh)
+
+
+def give_keys(mesh: Mesh, *, everybody: bool = False) -> dict[str, SigningKey]:
+    """Give all but C tincd 1.0 an Ed25519 key; return keys for these as well.
+
+    ``everybody`` knows the keys of all others then.
+    """
+    keys = {node.name: SigningKey.generate(os.urandom) for node in mesh}
     for node in mesh:
         if node.kind is _C:
             continue
-        key = keys[node.name] = SigningKey.generate(os.urandom)
         private = node.etc / "ed25519_key.priv"
         private.touch(0o600)
-        private.write_text(private_block(key))
-        _learn(node, node.name, key)
-    for node in mesh:
-        if node.name not in keys:
-            keys[node.name] = SigningKey.generate(os.urandom)
-    return mesh, keys
+        private.write_text(private_block(keys[node.name]))
+        _learn(node, node.name, keys[node.name])
+        for other in mesh if everybody else ():
+            if other is not node and other.kind is not _C:
+                _learn(node, other.name, keys[other.name])
+    return keys
 
 
 #: tinc 1.1 as a node of this kind of mesh.
-_NEW: Final = ("AutoConnect = no",)
+NEW: Final = ("AutoConnect = no",)
 
 
 def _host(node: TincNode, name: str) -> Path:
