@@ -299,6 +299,11 @@ class ControlPlane:
         if self._sessions is not None:
             self._sessions.forget(nodes)
 
+    def hosts_changed(self) -> None:
+        """Host files may say other keys of nodes than before."""
+        if self._sessions is not None:
+            self._sessions.hosts_changed()
+
     def _reset_tunnels(self) -> Iterator[float | None]:
         if self.tunnels.outdated > MANY:
             # The turn in which so many come or go is long without that.

@@ -51,6 +51,7 @@ class Reload:
             logs.always.warning(
                 "%s has changed, which takes effect at the next start", variable
             )
+        self._control.hosts_changed()
         yield from self._links.recheck_hosts()
         yield from self._apply_subnets(configured)
         self._dialer.start()

@@ -65,7 +65,8 @@ class SessionPlane:
         #: Routes what came in a record over meta connections; finds the way of lines.
         self.route: Callable[[Node, SptpsRecord], None] = lambda _node, _record: None
         self.link_towards: Callable[[Node], Link | None] = lambda _node: None
-        self._keys: dict[str, VerifyingKey | None] = {}
+        #: Keys that were found in host files.  A link can bring others at any time.
+        self._keys: dict[str, VerifyingKey] = {}
         self._ends = session_ends(
             switching=given.mode is not Mode.ROUTER, window_bytes=given.replay_window
         )
@@ -104,19 +105,23 @@ class SessionPlane:
 
     def _key_of(self, node: Node) -> VerifyingKey | None:
         """Return the public key of a node by its host file, None if there is none."""
-        name = node.name
-        if name not in self._keys:
-            if len(self._keys) >= MAX_REMEMBERED:
-                self._keys.clear()
-            try:
-                key = self._files.ed25519(name)
-            except ConfigError as error:
-                logs.always.warning("%s", error)
-                key = None
-            self._keys[name] = key
-        return self._keys[name]
+        key = self._keys.get(node.name)
+        if key is not None:
+            return key
+        try:
+            key = self._files.ed25519(node.name)
+        except ConfigError as error:
+            logs.protocol.warning("%s", error)
+        if key is not None:
+            self._remember(node, key)
+        return key
 
-    def forget_keys(self) -> None:
+    def _remember(self, node: Node, key: VerifyingKey) -> None:
+        if len(self._keys) >= MAX_REMEMBERED:
+            self._keys.clear()
+        self._keys[node.name] = key
+
+    def hosts_changed(self) -> None:
         """Read host files again: they may say something else."""
         self._keys.clear()
 
@@ -151,7 +156,7 @@ class SessionPlane:
         self._tunnels.use_session(node, outgoing, opener, self._clock())
 
     def _learn(self, node: Node, key: VerifyingKey) -> None:
-        self._keys[node.name] = key
+        self._remember(node, key)
         try:
             self._files.learn(node.name, keytext.public_text(key))
         except ConfigError as error:
