@@ -8,6 +8,7 @@ preserved.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
 #: Only the direct neighbour may send UDP straight to this node.
@@ -20,15 +21,16 @@ PMTU_DISCOVERY: Final = 0x4
 CLAMP_MSS: Final = 0x8
 
 
-#: The minor version from which on a node has sessions, the one from which on it
-#: understands short probe replies, and that with node IDs in front of datagrams.
-SESSIONS: Final = 2
-SHORT_REPLIES: Final = 3
-NODE_IDS: Final = 4
+class Minor(IntEnum):
+    """Minor versions of the protocol, by what a node does from there on."""
 
-#: The minor version that a daemon with an Ed25519 key announces: it has not the
-#: requests 21 to 23.
-OWN_MINOR: Final = NODE_IDS
+    #: Sessions with other nodes.
+    SESSIONS = 2
+    #: Probe replies that have not the length of the probe.
+    SHORT_REPLIES = 3
+    #: The IDs of two nodes in front of datagrams, and relaying by these.
+    NODE_IDS = 4
+
 
 _MINOR_SHIFT: Final = 24
 _BITS: Final = (1 << _MINOR_SHIFT) - 1

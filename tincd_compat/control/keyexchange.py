@@ -96,7 +96,7 @@ class KeyExchange:
         """Pass a REQ_KEY on, unless it would end the daemon that it is for."""
         if self.sessions is not None and not message.form:
             minors = (options.minor(node.options) for node in (origin, destination))
-            if min(minors) >= options.SESSIONS:
+            if min(minors) >= options.Minor.SESSIONS:
                 text = "Not passing on REQ_KEY from %s to %s, which have sessions"
                 logs.protocol.warning(text, origin.name, destination.name)
                 return []

@@ -40,10 +40,18 @@ if TYPE_CHECKING:
     from tincd_compat.tunnel.tunnels import Tunnels
 
 
-def _key(
-    since: Time, cipher: int, digest: int, mac_length: int, compression: int
-) -> Key | None:
-    """Return what an ANS_KEY with these numbers asks for; None if they mean nothing."""
+def _key_of(tunnel: Tunnel, since: Time) -> Key | None:
+    """Return how packets for a node are sealed; None if its ANS_KEY means nothing."""
+    if tunnel.session_sealer is not None:
+        # There is no other suite in protocol 17.7.
+        return Key(
+            since=since,
+            cipher="chacha20",
+            digest="poly1305",
+            mac_length=16,
+            compression=0,
+        )
+    cipher, digest, mac_length, compression = tunnel.dump()[:4]
     found, hashed = find_cipher(cipher), find_digest(digest)
     if found is None or hashed is None:
         return None
@@ -152,13 +160,13 @@ class Gatherer:
         return None if tunnel is None else self._tunnel_view(node, tunnel)
 
     def _tunnel_view(self, node: Node, tunnel: Tunnel) -> TunnelView:
-        dump, pmtu, echoes = tunnel.dump(), tunnel.pmtu, tunnel.echoes
+        pmtu, echoes = tunnel.pmtu, tunnel.echoes
         wall, round_trip = self._clock.wall, echoes.round_trip
         given = wall(tunnel.key_given)
         ever_sealed, ever_opened = tunnel.key_given, tunnel.own_key_made
         return TunnelView(
             valid_key=tunnel.valid_key,
-            key=None if given is None else _key(given, *dump[:4]),
+            key=None if given is None else _key_of(tunnel, given),
             unusable=tunnel.unusable,
             requested=wall(tunnel.awaited_since),
             own_key_since=wall(tunnel.own_key_made),

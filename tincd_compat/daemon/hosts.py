@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tincd_compat import options
 from tincd_compat.config.hosts import HostSettings, read_host_settings
@@ -16,6 +16,10 @@ from tincd_compat.meta.connection import PeerIdentity
 
 if TYPE_CHECKING:
     from tincd_compat.config.ed25519 import VerifyingKey
+
+
+#: What a daemon with an Ed25519 key announces: it has not the requests 21 to 23.
+OWN_MINOR: Final = options.Minor.NODE_IDS
 
 
 def own_options(settings: Settings, minor: int = 0) -> int:
@@ -62,7 +66,7 @@ class HostFiles:
     @property
     def minor(self) -> int:
         """The minor version of the protocol that we announce."""
-        return options.OWN_MINOR if self._sptps else 0
+        return OWN_MINOR if self._sptps else 0
 
     def read(self, name: str) -> HostSettings:
         """Return what the files say of a host; ConfigError if they are unreadable."""

@@ -103,10 +103,10 @@ def _classify(mesh: Mesh, nodes: list[Node]) -> None:
     Both ends have to come to the same verdict.  They do, because each goes by the minor
     version that the other has announced, once.  (tinc 1.1 behaviour)
     """
-    if options.minor(mesh.myself.options) < options.SESSIONS:
+    if options.minor(mesh.myself.options) < options.Minor.SESSIONS:
         return
     for node in nodes:
-        knows = options.minor(node.options) >= options.SESSIONS
+        knows = options.minor(node.options) >= options.Minor.SESSIONS
         node.has_sessions = node.reachable and knows
 
 

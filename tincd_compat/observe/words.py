@@ -256,6 +256,7 @@ class DropReason(StrEnum):
     NO_KEY_FROM_US = "has-no-key-from-us"
     TOO_LONG = "too-long"
     INVALID_SIZE = "invalid-size"
+    PROBE_BY_TCP = "probe-over-tcp"
     UNASKED_REPLY = "unasked-probe-reply"
 
     @classmethod

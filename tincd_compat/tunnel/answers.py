@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tincd_compat import logs
 from tincd_compat.mesh.node import Mesh, Node
-from tincd_compat.options import SHORT_REPLIES, minor
+from tincd_compat.options import Minor, minor
 from tincd_compat.tunnel.askedprobes import AskedProbes
 from tincd_compat.tunnel.delivery import Delivery
 from tincd_compat.tunnel.drops import Loss
@@ -56,6 +56,6 @@ class ProbeAnswers:
 
 def _answer(node: Node, frame: bytes) -> bytes:
     """Return the answer that a node understands: of the same length, or a short one."""
-    if node.has_sessions and minor(node.options) >= SHORT_REPLIES:
+    if node.has_sessions and minor(node.options) >= Minor.SHORT_REPLIES:
         return short_answer(frame)
     return answer(frame)

@@ -153,7 +153,7 @@ class SessionPath:
         """Tell whether a node may be sent datagrams with IDs in front."""
         if not node.reachable or not node.has_sessions:
             return False
-        if options.minor(node.options) < options.NODE_IDS:
+        if options.minor(node.options) < options.Minor.NODE_IDS:
             return False
         return not (self._own_options | node.options) & options.TCPONLY
 
