@@ -15,6 +15,7 @@ from conformance.harness.mesh import Mesh, Plan
 from conformance.harness.netns import Lan
 from conformance.harness.probes import SteadyPing, expect_ping
 from conformance.harness.scenario import Scenario
+from conformance.harness.transfers import transfer
 from conformance.harness.waits import say, wait_for
 from conformance.scenarios.sptps import NEW, give_keys
 
@@ -29,6 +30,7 @@ _READY: Final = r"SPTPS session with {} \(.*\) is ready"
 _BY_TCP: Final = r"Sending REQ_KEY to .*: 15 \w+ \w+ 21 "
 #: A ping of 700 bytes in a datagram: 28 bytes of its headers, 33 of the session, and 8.
 _SEALED: Final = "udp[4:2] = 769"
+_MEGABYTES: Final = 20
 _KEY_EXPIRE: Final = 5
 _RENEWALS: Final = 3
 
@@ -48,6 +50,8 @@ def play_udp(lab: Lab, placement: Placement) -> None:
         expect_ping(mesh["a"], mesh["b"].address, count=10, size=size)
     capture.stop()
     expect_equal("large segments", capture.count("tcp and greater 1000"), 0)
+    transfer(lab, mesh["a"], mesh["b"], _MEGABYTES)
+    transfer(lab, mesh["b"], mesh["a"], _MEGABYTES)
 
 
 def play_through_c(lab: Lab, placement: Placement) -> None:
@@ -99,6 +103,7 @@ def play_relay(lab: Lab, placement: Placement) -> None:
     # Each ping and its answer pass b on a's side.
     by_udp = capture.count(_SEALED)
     expect(by_udp >= 2 * sent, f"{by_udp} datagrams for {sent} pings")
+    transfer(lab, mesh["a"], mesh["c"], _MEGABYTES)
 
 
 def play_tcponly(lab: Lab, placement: Placement) -> None:

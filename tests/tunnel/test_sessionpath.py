@@ -453,3 +453,5 @@ def test_traffic_is_counted_over_all_sessions() -> None:
         sealed.world.from_udp(far.seal(frame), sealed.world.peers["b"].address)
     assert (tunnel.sent.packets, tunnel.received.packets) == (2, 2)
     assert tunnel.sent.bytes == 200
+    # Numbers are those of the session that counts.
+    assert (tunnel.numbers, tunnel.highest) == (1, 2)

@@ -148,7 +148,7 @@ class DataPlane:
     def _look_for_forgetting(self, node: Node, length: int) -> None:
         tunnel = self._tunnels.known(node)
         if tunnel is not None and length <= tunnel.pmtu.minmtu:
-            heard = tunnel.openers.highest
+            heard = tunnel.highest
             self._keepalive.came_by_tcp(node, heard, self._loop.time())
 
     def attach_sessions(self, make: Callable[[Delivery], SessionPath]) -> None:
@@ -231,7 +231,7 @@ class DataPlane:
             tunnel.pmtu.hurry()
         tunnel.pmtu.keepalive = 0.0
         if self._dialled(node):
-            heard = tunnel.openers.highest
+            heard = tunnel.highest
             tunnel.pmtu.keepalive = self._keepalive.interval(node, heard, now)
         return self._pipeline.probe_step(node, now)
 

@@ -216,6 +216,12 @@ class Tunnel:
         return 0 if self.outgoing is None else self.outgoing.sequence
 
     @property
+    def highest(self) -> int:
+        """The highest number accepted from the node, in a session or under a key."""
+        opener = self.session_opener
+        return self.openers.highest if opener is None else opener.highest
+
+    @property
     def needs_rekey(self) -> bool:
         """Tell whether the node has used up its share of numbers under our key."""
         return self.opener is not None and self.opener.needs_rekey
