@@ -128,6 +128,23 @@ def test_a_farther_node_is_sent_to_straight_once_that_is_known_to_work() -> None
     ]
 
 
+@pytest.mark.parametrize("settled", [False, True])
+def test_frames_are_made_no_longer_than_a_relay_takes(settled: bool) -> None:
+    sealed = behind()
+    sealed.open_session("c")
+    sealed.open_session("b", carries=1000)
+    if settled:
+        sealed.world.proved("b", 1000)
+    node = sealed.world.node("c")
+    sealed.paths[0].send(node, sized(1300), 0)
+    assert len(sealed.lines.lines) == 1
+    assert node.mtu == (1000 if settled else 1518)
+    # Once UDP reaches the node its own path counts.
+    sealed.world.proved("c", 1400)
+    sealed.paths[0].send(node, sized(1450), 0)
+    assert node.mtu == 1400
+
+
 @pytest.mark.parametrize(
     "relay", [DEFAULT, with_minor(DEFAULT, 3), SPEAKS | TCPONLY | INDIRECT]
 )

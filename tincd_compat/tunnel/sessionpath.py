@@ -147,7 +147,21 @@ class SessionPath:
                 self._delivery.ask_key(stop, tunnel, now)
             elif length <= tunnel.pmtu.minmtu:
                 return stop
+            elif stop is not node:
+                self._narrow(node, tunnel)
         return None
+
+    def _narrow(self, node: Node, relay: Tunnel) -> None:
+        """Let no longer frames be made for a node than the relay on its way takes.
+
+        A node that UDP does not reach finds no path MTU of its own, and each long frame
+        would be a line.
+        """
+        known = relay.pmtu.minmtu
+        if known and known == relay.pmtu.mtu:
+            pmtu = self._tunnels(node).pmtu
+            if not pmtu.minmtu and pmtu.mtu > known:
+                pmtu.limit(known)
 
     def _takes_ids(self, node: Node) -> bool:
         """Tell whether a node may be sent datagrams with IDs in front."""
