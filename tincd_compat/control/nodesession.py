@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from tincd_compat.crypto.sptps.datagram import DatagramSession, Arrival
+from tincd_compat.crypto.sptps.datagram import Arrival, DatagramSession
 from tincd_compat.crypto.sptps.handshake import HandshakeState
 from tincd_compat.errors import PeerError
 
