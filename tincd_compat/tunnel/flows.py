@@ -19,7 +19,7 @@ from tincd_compat.dataclass import dataclass
 from tincd_compat.mesh.destinations import Destinations
 from tincd_compat.mesh.node import MAX_MTU, Mesh, Node
 from tincd_compat.modes import Forwarding, Mode
-from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
+from tincd_compat.options import PMTU_DISCOVERY, TCPONLY, Minor, minor
 from tincd_compat.routing.headers import Buffer
 from tincd_compat.routing.options import RouteOptions
 from tincd_compat.tunnel.plain import MAX_DESTINATIONS, plain_destination, plain_station
@@ -295,6 +295,8 @@ class FlowTable:
 
     def _build(self, owner: Node | None) -> Flow | None:
         via = self._next_stop(owner)
+        if owner is not None and owner is via and owner.has_sessions:
+            return self._build_for_session(owner)
         tunnel = None if via is None else self._usable(via)
         if owner is None or via is None or tunnel is None or owner.has_sessions:
             return None
@@ -306,6 +308,19 @@ class FlowTable:
                 return None
         limit = min(limit, _path_limit(node, tunnel))
         return Flow(owner, via, node, limit)
+
+    def _build_for_session(self, owner: Node) -> Flow | None:
+        """Return the way straight to a node that has sessions with us.
+
+        What has to be relayed or goes over TCP is for :mod:`.sessionpath`.
+        """
+        if owner.options & TCPONLY or minor(owner.options) < Minor.NODE_IDS:
+            return None
+        tunnel = self._tunnels(owner)
+        limit = min(owner.mtu, tunnel.pmtu.minmtu)
+        if tunnel.session_sealer is None or not tunnel.valid_key or limit == 0:
+            return None
+        return Flow(owner, owner, owner, limit)
 
     def _usable(self, node: Node) -> Tunnel | None:
         """Return the tunnel of a node that we can send datagrams to."""

@@ -127,7 +127,11 @@ class Pumps(PumpTables):
 
     def _set_peer(self, number: int, node: Node) -> bool:
         tunnel, address = self._pipeline.tunnel(node), node.address
-        sealer = None if tunnel.sealer is None else tunnel.sealer.compiled
+        session, ids = tunnel.session_sealer, b""
+        outgoing = tunnel.sealer if session is None else session.bare
+        sealer = None if outgoing is None else outgoing.compiled
+        if session is not None:
+            ids = session.straight
         if sealer is None or address is None:
             return False
         endpoint = self._sockets.endpoint(address, tunnel.heard_on)
@@ -135,12 +139,19 @@ class Pumps(PumpTables):
             return False
         fd, segmentation, local = endpoint
         place = address.host, address.port, address.scope
-        self._pump.set_peer(number, node, sealer, fd, *place, segmentation, local)
+        self._pump.set_peer(number, node, sealer, fd, *place, segmentation, local, ids)
         return True
 
     def _set_source(
         self, place: Place, node: Node, number: int, tunnel: Tunnel, service: Service
     ) -> bool:
+        if tunnel.session_opener is not None:
+            opened = tunnel.session_opener.compiled
+            *where, local = place
+            sender = Sender(node, None)
+            return self._pump.add_source(
+                *(sender, number, opened, *where, None, service, local)
+            )
         opener, other = tunnel.opener, tunnel.openers.other
         assert opener is not None
         compiled = opener.compiled

@@ -22,36 +22,38 @@ class SessionSealer:
     """Seals frames for one node; ``own`` is our node's ID, ``peer`` that node's."""
 
     def __init__(self, sealer: SptpsSealer, own: bytes, peer: bytes) -> None:
-        self._sealer = sealer
-        self._straight = DIRECT + own
+        #: What seals, without IDs.
+        self.bare = sealer
+        #: What is in front of datagrams that go straight to the node.
+        self.straight = DIRECT + own
         self._relayed = peer + own
 
     @property
     def exhausted(self) -> bool:
         """Tell whether there is no number left in this session."""
-        return self._sealer.exhausted
+        return self.bare.exhausted
 
     @property
     def sequence(self) -> int:
         """How many datagrams were made, but for the two plain ones."""
-        return self._sealer.number - FIRST_NUMBER
+        return self.bare.number - FIRST_NUMBER
 
     @property
     def sent(self) -> Traffic:
         """The frames that were sealed, probes among them."""
-        return self._sealer.sent
+        return self.bare.sent
 
     def seal_train(self, frames: Sequence[bytes | bytearray]) -> list[bytes]:
         """Return datagrams that go straight to the node; fewer if numbers run out."""
-        return self._sealer.seal_train(frames, self._straight)
+        return self.bare.seal_train(frames, self.straight)
 
     def seal_relayed(self, frames: Sequence[bytes | bytearray]) -> list[bytes]:
         """Return datagrams that another node passes on."""
-        return self._sealer.seal_train(frames, self._relayed)
+        return self.bare.seal_train(frames, self._relayed)
 
     def seal_bare(self, frames: Sequence[bytes | bytearray]) -> list[bytes]:
         """Return datagrams without IDs, for lines over meta connections."""
-        return self._sealer.seal_train(frames)
+        return self.bare.seal_train(frames)
 
 
 def data_length(datagram: bytes) -> int:

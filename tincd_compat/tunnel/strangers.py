@@ -41,6 +41,10 @@ class Strangers:
         """Let the pump ignore what comes from a place if to look at it is in vain."""
         if known:
             owner = self._mesh.node_by_address(address)
+            if owner is not None and owner.has_sessions:
+                # What the node only passes on looks to the pump as if nobody had sealed
+                # it, and names its author: no keys are tried for it.
+                return
             if self._lookup.in_vain(address.host, now, owner):
                 self._pump.ignore_source(*place)
         elif self._lookup.in_vain(address.host, now):

@@ -111,7 +111,7 @@ class PumpTables(ABC):
         """Add who is at a place, which is this UDP address."""
         node = self._mesh.node_by_address(address)
         tunnel = None if node is None else self._tunnels(node)
-        if node is None or tunnel is None or tunnel.opener is None:
+        if node is None or tunnel is None or not tunnel.opens:
             return
         if place in self._sources:
             return
@@ -119,7 +119,8 @@ class PumpTables(ABC):
             # That the node is heard here is for the pipeline to note.
             service = Service.TEST
         else:
-            packed = tunnel.opener.unpack is not None
+            # In sessions nobody is asked to compress.
+            packed = tunnel.opener is not None and tunnel.opener.unpack is not None
             service = Service.UNSEAL if packed else Service.MOVE
         (number,) = self._numbers_of(node)
         if not self._set_source(place, node, number, tunnel, service):

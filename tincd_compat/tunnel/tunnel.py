@@ -111,7 +111,7 @@ class Tunnel:
         #: that has last opened a datagram.
         self.session_sealer: SessionSealer | None = None
         self.session_opener: SptpsOpener | None = None
-        self.session_heard = 0.0
+        self._session_heard = 0.0
         self._heard_on = 0
         #: Where the last authentic datagram of the node came from that Python opened;
         #: compiled code opens none from elsewhere.
@@ -180,6 +180,24 @@ class Tunnel:
     def outgoing(self) -> Sealer | SessionSealer | None:
         """What seals packets for the node, in a session or under a key of its own."""
         return self.sealer if self.session_sealer is None else self.session_sealer
+
+    @property
+    def session_heard(self) -> float:
+        """When a datagram of the session was last opened, in the loop's seconds; or 0.
+
+        Python notes what it opens, and the compiled opener what the pumps do.
+        """
+        opener = self.session_opener
+        return max(self._session_heard, 0.0 if opener is None else opener.heard)
+
+    @session_heard.setter
+    def session_heard(self, now: float) -> None:
+        self._session_heard = now
+
+    @property
+    def opens(self) -> bool:
+        """Tell whether there is a key with which datagrams of the node are opened."""
+        return self.opener is not None or self.session_opener is not None
 
     @property
     def opener(self) -> Opener | None:
