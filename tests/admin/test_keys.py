@@ -46,8 +46,8 @@ def test_a_key_is_made_and_what_follows_is_said(directory: Path) -> None:
         "  A reload is not enough. Peers without such a key go on as before.",
         "  A peer that has one, too, exchanges keys with this node by itself, at the "
         "first",
-        "  connection. Their connections are forward secret then; packets between "
-        "nodes are not.",
+        "  connection. Their connections are forward secret then, and so are their "
+        "packets.",
         "  From then on both refuse each other in protocol 17.0, which is all that C "
         "tincd",
         "  speaks. The way back is in tincd-compat(8).",

@@ -24,7 +24,7 @@ What happens next:
   This node begins to use the key when tincd is started again{how}
   A reload is not enough. Peers without such a key go on as before.
   A peer that has one, too, exchanges keys with this node by itself, at the first
-  connection. Their connections are forward secret then; packets between nodes are not.
+  connection. Their connections are forward secret then, and so are their packets.
   From then on both refuse each other in protocol 17.0, which is all that C tincd
   speaks. The way back is in tincd-compat(8)."""
 _REPLACED: Final = """\
