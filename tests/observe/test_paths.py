@@ -75,6 +75,58 @@ def test_an_indirect_node_is_reached_through_its_relay() -> None:
     assert path(world, "charlie") == (PathKind.RELAY_UDP, "bravo")
 
 
+def with_sessions(world: World, *names: str, minor: int = 4) -> None:
+    for name in names:
+        node = world.node(name)
+        node.options = options.with_minor(node.options, minor)
+        node.has_sessions = True
+
+
+@pytest.mark.parametrize(
+    ("speak", "relay", "own", "found"),
+    [
+        # Straight to the node, whoever is on the way.
+        (("charlie",), UDP, UDP, (PathKind.UDP, "charlie")),
+        # By a relay that takes IDs, if it is known to carry them.
+        (("bravo", "charlie"), UDP, NO_ANSWER, (PathKind.RELAY_UDP, "bravo")),
+        (("bravo", "charlie"), NO_ANSWER, NO_ANSWER, (PathKind.RELAY_TCP, "bravo")),
+        # In lines through a tinc 1.0, which would take no IDs.
+        (("charlie",), UDP, NO_ANSWER, (PathKind.RELAY_TCP, "bravo")),
+        # Without a session nothing has gone there, or a session is on its way.
+        (("charlie",), UDP, TunnelView(valid_key=False), (None, "charlie")),
+        (
+            ("charlie",),
+            UDP,
+            TunnelView(valid_key=False, requested=NOW),
+            (PathKind.RELAY_TCP, "bravo"),
+        ),
+    ],
+)
+def test_a_node_with_sessions_is_sealed_for_from_end_to_end(
+    speak: tuple[str, ...],
+    relay: TunnelView,
+    own: TunnelView,
+    found: tuple[PathKind | None, str],
+) -> None:
+    world = World("alpha-bravo", "bravo-charlie")
+    with_sessions(world, *speak)
+    world.tunnels |= {"bravo": relay, "charlie": own}
+    assert path(world, "charlie") == found
+
+
+def test_a_neighbour_with_sessions() -> None:
+    world = World("alpha-bravo")
+    with_sessions(world, "bravo")
+    world.tunnels["bravo"] = NO_ANSWER
+    assert path(world, "bravo") == (PathKind.TCP, "bravo")
+    world.tunnels["bravo"] = UDP
+    assert path(world, "bravo") == (PathKind.UDP, "bravo")
+    with_sessions(world, "bravo", minor=3)
+    assert path(world, "bravo") == (PathKind.TCP, "bravo")
+    world.node("bravo").options |= options.TCPONLY
+    assert path(world, "bravo") == (PathKind.TCP, "bravo")
+
+
 def test_tcponly_on_either_side() -> None:
     world = World()
     world.join("alpha", "bravo", bits=PMTU | options.TCPONLY)

@@ -29,7 +29,7 @@ from tincd_compat.observe.words import (
     ProbePhase,
     Unreachable,
 )
-from tincd_compat.options import PMTU_DISCOVERY, TCPONLY
+from tincd_compat.options import PMTU_DISCOVERY, TCPONLY, Minor, minor
 
 #: Seconds over which changes of reachability are counted together.
 LATELY: Final = 600.0
@@ -67,6 +67,8 @@ def way(
     """Return how an ordinary packet for the node leaves now."""
     if node is mesh.myself:
         return Way(PathKind.SELF, node)
+    if node.reachable and node.has_sessions:
+        return _session_way(mesh, node, tunnel, own_options)
     hop = first_hop(mesh, node) if node.reachable else None
     for _ in range(_HOPS):
         if hop is None or not hop.reachable:
@@ -86,6 +88,43 @@ def way(
         hop = first_hop(mesh, hop.nexthop)
     direct = hop is node and node.nexthop is node
     return Way(PathKind.TCP if direct else PathKind.RELAY_TCP, hop)
+
+
+def _session_way(
+    mesh: Mesh,
+    node: Node,
+    tunnel: Callable[[Node], TunnelView | None],
+    own_options: int,
+) -> Way:
+    """Return how a packet for a node leaves that has sessions (``sessionpath.py``).
+
+    It is sealed for the node, whatever is on the way.
+    """
+    direct = node.nexthop is node
+    tcp = Way(PathKind.TCP if direct else PathKind.RELAY_TCP, node.nexthop)
+    if direct and (own_options | node.options) & TCPONLY:
+        return tcp
+    view = tunnel(node)
+    if view is None or not view.valid_key:
+        idle = view is None or view.requested is None
+        return Way(None, node) if idle else tcp
+    for hop in (node.via, node.nexthop):
+        if hop is None or hop is mesh.myself or not _takes_ids(hop, own_options):
+            continue
+        view = tunnel(hop)
+        if view is not None and view.valid_key and view.min_mtu:
+            return Way(PathKind.UDP if hop is node else PathKind.RELAY_UDP, hop)
+    return tcp
+
+
+def _takes_ids(node: Node, own_options: int) -> bool:
+    """Tell whether datagrams of sessions may go to a node by UDP."""
+    if (
+        not (node.reachable and node.has_sessions)
+        or minor(node.options) < Minor.NODE_IDS
+    ):
+        return False
+    return not (own_options | node.options) & TCPONLY
 
 
 @dataclass(slots=True)
