@@ -209,8 +209,10 @@ def test_frames_of_a_session_are_those_of_their_author() -> None:
     sealed = neighbour()
     far = sealed.open_session("b")
     frame = ipv4("10.0.2.1", "10.0.1.1")
+    sealed.world.now = 7.0
     sealed.world.from_udp(far.seal(frame), sealed.world.peers["b"].address)
     assert sealed.ports.delivered == [inner(frame)]
+    assert sealed.world.tunnel(sealed.world.node("b")).session_heard == 7.0
 
 
 def test_a_genuine_datagram_moves_the_address_and_a_forged_one_does_not() -> None:
