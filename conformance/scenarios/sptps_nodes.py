@@ -125,7 +125,11 @@ def play_tcponly(lab: Lab, placement: Placement) -> None:
 
 
 def play_rekey(lab: Lab, placement: Placement) -> None:
-    """Keys are renewed under steady traffic, of which nothing is lost."""
+    """Keys are renewed under steady traffic, of which ours lose nothing.
+
+    A tinc 1.1 has one key at a time for what comes in: a packet under the new key that
+    overtakes the ACK before it is lost there.
+    """
     server = (f"KeyExpire = {_KEY_EXPIRE}", "PingTimeout = 2")
     mesh = _chain(lab, placement, server=server)
     mesh.start()
@@ -147,7 +151,8 @@ def play_rekey(lab: Lab, placement: Placement) -> None:
     )
     result = steady.finish()
     say(f"          steady ping: {result}")
-    expect_equal("pings lost", result.lost, 0)
+    most = _RENEWALS if _N in placement else 0
+    expect(result.lost <= most, f"{result.lost} pings lost, {most} may be")
     expect_equal("duplicate ping answers", result.duplicates, 0)
     for party in ours:
         begun = party.log.count(r"15 \w+ \w+ 15 ", marks[party.name])
