@@ -23,7 +23,6 @@ forge an address could take part in the handshake.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from tincd_compat.crypto.sptps.handshake import (
@@ -46,6 +45,7 @@ from tincd_compat.crypto.sptps.records import (
     refused,
     used_up,
 )
+from tincd_compat.dataclass import dataclass
 
 _NUMBER_SIZE: Final = 4
 
