@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.admin.exported import (
@@ -162,6 +162,7 @@ class TestRecords:
         reply = get(path, client(answer))
         assert (reply.status, record(reply)["error"]) == (404, "not-found")
 
+    @settings(max_examples=25)
     @given(st.text(max_size=60))
     def test_any_path_and_query_is_answered(self, text: str) -> None:
         for target in (f"/v1/{text}", f"/v1/vpn/{text}", f"/v1/vpn/explain?to={text}"):

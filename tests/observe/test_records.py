@@ -90,7 +90,7 @@ def checks() -> st.SearchStrategy[Record]:
 
 
 @pytest.mark.parametrize("record", schemas.RECORDS, ids=schemas.name)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_every_record_fits_its_schema_and_is_read_again(
     record: type[Record], data: st.DataObject
