@@ -48,6 +48,13 @@ def test_without_a_file_there_is_no_key_and_no_word(
     assert caplog.messages == []
 
 
+def test_a_file_that_a_distribution_names_need_not_be_there(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert own(directory, ed25519_private_key_file="/nowhere") is None
+    assert caplog.messages == []
+
+
 def test_the_key_is_found_where_tinc_11_puts_it(directory: Path) -> None:
     write(directory / "ed25519_key.priv", f"# mine\n{private_block(KEY)}")
     found = own(directory)

@@ -148,8 +148,8 @@ def load_signing_key(settings: Settings, directory: Path) -> SigningKey | None:
     """
     wanted = settings.experimental_protocol
     path = Path(settings.ed25519_private_key_file or directory / "ed25519_key.priv")
-    named = wanted or settings.ed25519_private_key_file is not None
-    if wanted is False or not (named or path.exists()):
+    # Where the variable names a file that is missing, a distribution has set it.
+    if wanted is False or not (wanted or path.exists()):
         return None
     try:
         data = _read_private_file(path, "Ed25519")
